@@ -1,0 +1,100 @@
+"""WebSocket frames, RFC 6455 section 5: opcodes, headers, close payloads, and the inner loops that touch payloads.
+
+Pure: bytes in, bytes out. `scan`, `unmask`, `utf8` and `put_text` come from `native` where the interpreter can compile
+native code and from `portable` elsewhere.
+"""
+
+try:
+    from .native import put_text, scan, unmask, utf8
+except (ImportError, SyntaxError, ValueError, NameError):  # no native emitter here: CPython, or an unknown CPU
+    from .portable import put_text, scan, unmask, utf8
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):  # CPython
+        return value
+
+
+CONTINUATION = const(0)
+TEXT = const(1)
+BINARY = const(2)
+CLOSE = const(8)
+PING = const(9)
+PONG = const(10)
+
+# Close codes, RFC 6455 section 7.4.1 and the IANA registry.
+NORMAL = const(1000)
+GOING_AWAY = const(1001)
+PROTOCOL_ERROR = const(1002)
+NO_STATUS = const(1005)
+ABNORMAL = const(1006)
+INVALID_DATA = const(1007)
+TOO_BIG = const(1009)
+INTERNAL_ERROR = const(1011)
+TRY_AGAIN_LATER = const(1013)
+
+# The longest header that a server sends: it never masks.
+MAX_HEADER = const(10)
+
+
+def put_header(out: bytearray, pos: int, opcode: int, length: int) -> int:
+    """Write the header of a final, unmasked frame at out[pos] and return the position behind it."""
+    out[pos] = 0x80 | opcode
+    if length < 126:
+        out[pos + 1] = length
+        return pos + 2
+    size = 2
+    out[pos + 1] = 126
+    if length > 0xFFFF:
+        size = 8
+        out[pos + 1] = 127
+    pos += 2 + size
+    for index in range(1, size + 1):
+        out[pos - index] = length & 0xFF
+        length >>= 8
+    return pos
+
+
+def encode(message) -> bytearray:
+    """The whole frame of `message`: a str makes a text frame, anything bytes-like a binary one."""
+    opcode = BINARY
+    if isinstance(message, str):
+        opcode = TEXT
+        message = message.encode()
+    length = len(message)
+    frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else MAX_HEADER))
+    start = put_header(frame, 0, opcode, length)
+    frame[start:] = message
+    return frame
+
+
+def is_close_code(code: int) -> bool:
+    """Whether an endpoint may put `code` into a Close frame (RFC 6455, sections 7.4.1 and 7.4.2)."""
+    return 1000 <= code <= 1014 and not 1004 <= code <= 1006 or 3000 <= code <= 4999
+
+
+def close_payload(code: int, reason: str) -> bytes:
+    """The payload of a Close frame. ValueError: `code` may not be sent, or `reason` is over 123 bytes of UTF-8."""
+    if code == NO_STATUS and not reason:
+        return b""
+    if not is_close_code(code):
+        raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
+    data = reason.encode()
+    if len(data) > 123:
+        raise ValueError("close reason is %d bytes long, at most 123 fit" % len(data))
+    return bytes((code >> 8, code & 0xFF)) + data
+
+
+def parse_close(payload):
+    """The (code, reason) of a received Close payload. A negative code is the one to fail the connection with."""
+    length = len(payload)
+    if length == 0:
+        return NO_STATUS, ""
+    code = payload[0] << 8 | payload[1] if length > 1 else 0
+    if not is_close_code(code):
+        return -PROTOCOL_ERROR, "invalid close code"
+    if utf8(payload, 2, length, 0):
+        return -INVALID_DATA, "close reason is not UTF-8"
+    return code, str(payload[2:], "utf-8")

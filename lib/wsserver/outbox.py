@@ -1,0 +1,75 @@
+"""Send buffers: bounded, borrowed from a common stock only while there is something to send.
+
+A client that has nothing waiting owns no buffer, so that a hundred idle clients cost none, and buffers of one size come
+and go without fragmenting the heap. Pure: the server writes out[out_start:out_end] to the socket and moves out_start.
+"""
+
+
+class Stock:
+    """What all connections of a server share: spare buffers, limits, and the list of those with something to send."""
+
+    def __init__(self, max_size: int, write_limit: int, log):
+        self.max_size = max_size  # bytes in the largest message that is taken in one piece
+        self.write_limit = write_limit  # bytes of data that may wait in one send buffer
+        self.log = log
+        self.ready = []  # outboxes that have begun to fill since the server looked last
+        self.flush = None  # server's function: write what the network takes of an outbox right now
+        # The last bytes of a send buffer are for control frames, so that a Close finds room in a full one.
+        self._buffer_size = max(write_limit + 270, max_size)
+        self._spare = []
+
+    def take(self) -> memoryview:
+        """Borrow a buffer. MemoryError when there is none."""
+        if self._spare:
+            return self._spare.pop()
+        return memoryview(bytearray(self._buffer_size))
+
+    def give(self, buffer: memoryview) -> None:
+        """Return a buffer; two are kept for the next who needs one, the others go back to the heap."""
+        if len(self._spare) < 2:
+            self._spare.append(buffer)
+
+
+class Outbox:
+    """The bytes that wait to be sent to one peer: out[out_start:out_end]."""
+
+    def __init__(self, stock: Stock):
+        self.stock = stock
+        self.out = None
+        self.out_start = 0
+        self.out_end = 0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be handed to TCP, frame headers included."""
+        return self.out_end - self.out_start
+
+    def room(self, size: int, limit: int) -> bool:
+        """Make room for `size` bytes behind out_end, such that at most `limit` wait. False when there is none."""
+        if self.out is None:
+            self.out = self.stock.take()
+            self.stock.ready.append(self)
+        if self.out_end + size <= limit:
+            return True
+        if self.stock.flush:
+            self.stock.flush(self)
+        waiting = self.out_end - self.out_start
+        if waiting + size > limit:
+            return False
+        self.out[:waiting] = self.out[self.out_start : self.out_end]
+        self.out_start = 0
+        self.out_end = waiting
+        return True
+
+    def put(self, data) -> None:
+        """Append bytes for which `room` has been made."""
+        end = self.out_end + len(data)
+        self.out[self.out_end : end] = data
+        self.out_end = end
+
+    def discard(self) -> None:
+        """Forget all that waits and return the buffer."""
+        if self.out is not None:
+            self.stock.give(self.out)
+            self.out = None
+            self.out_start = self.out_end = 0

@@ -1,0 +1,472 @@
+"""The server: listeners, the poll loop, the list of clients, timers, broadcast. The only module that touches sockets.
+
+One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of time.ticks_ms.
+"""
+
+import errno
+import select
+import socket
+from time import ticks_add, ticks_diff, ticks_ms
+
+from .client import Client
+from .files import Files
+from .frames import GOING_AWAY, INTERNAL_ERROR, TRY_AGAIN_LATER, const, encode
+from .handshake import (
+    HTTPError,
+    accept_response,
+    check_upgrade,
+    choose_subprotocol,
+    parse_request,
+)
+from .log import ERROR, INFO, WARNING, log, traceback
+from .outbox import Stock
+from .protocol import CLOSED, FAILED, OPEN, Route
+from .timers import Timer, Timers
+from .visitor import LINGERING, READING, Visitor
+
+_TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
+_SWEEP = const(100)  # ms between two looks at the clients' deadlines, at most
+_LINGER = const(500)  # ms of silence after which a peer that was told to go is left
+_GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
+_VISITORS = const(3)  # HTTP exchanges at the same time; with 5 clients and 2 listeners the chip's 10 sockets
+_MIN_BUFFER = const(512)  # an HTTP response head must fit
+_IN = select.POLLIN
+_OUT = select.POLLOUT
+
+
+def _ms(name, seconds):
+    """A timeout as ms; None stays None. ValueError names the parameter."""
+    if seconds is None:
+        return None
+    if not 0 < seconds <= 86400:
+        raise ValueError("%s must be between 0 and 86400 seconds, or None, not %r" % (name, seconds))
+    return max(1, int(seconds * 1000))
+
+
+class Server:
+    """A WebSocket server. Times in seconds, None turns one off; sizes in bytes.
+
+    max_clients: beyond that, handshakes get 503, or with purge="lru" the client idle longest makes room.
+    max_size: the longest message that on_message endpoints get; longer ones are refused with 1009.
+    ping_interval, ping_timeout: silence after which a client is pinged, and time that it has to answer.
+    close_timeout, open_timeout: the longest that a closing handshake, and an opening one, may take.
+    write_limit: the most that waits for one client to take it; as much as an echo needs unless given.
+    read_size: the most that is read at once; one buffer of it serves all. max_head: the longest HTTP request head.
+    log: a function(level, text) instead of the one that prints warnings and errors.
+    """
+
+    def __init__(
+        self,
+        max_clients: int = 5,
+        max_size: int = 4096,
+        ping_interval=20,
+        ping_timeout=20,
+        close_timeout=5,
+        open_timeout=10,
+        purge=None,
+        write_limit=None,
+        read_size: int = 4096,
+        max_head: int = 2048,
+        log=log,
+    ):
+        if purge not in (None, "lru"):
+            raise ValueError("purge must be None or 'lru', not %r" % (purge,))
+        if write_limit is None:
+            write_limit = max_size + read_size + 16
+        sizes = (("max_clients", max_clients, 1), ("max_size", max_size, 1), ("max_head", max_head, 64))
+        sizes += (("read_size", read_size, 64), ("write_limit", write_limit, _MIN_BUFFER))
+        for name, value, least in sizes:
+            if value < least:
+                raise ValueError("%s must be at least %d, not %r" % (name, least, value))
+        self.max_clients = max_clients
+        self.clients = []
+        self.log = log
+        self._purge = purge
+        self._ping_interval = _ms("ping_interval", ping_interval)
+        self._ping_timeout = _ms("ping_timeout", ping_timeout)
+        self._close_timeout = _ms("close_timeout", close_timeout or 1)
+        self._open_timeout = _ms("open_timeout", open_timeout or 86400)
+        timeouts = (self._ping_interval, self._ping_timeout, self._close_timeout, self._open_timeout)
+        self._sweep_interval = min(_SWEEP, max(5, min(t for t in timeouts if t) // 4))
+        self._next_sweep = ticks_ms()
+        self._max_head = max_head
+        self._routes = {}
+        self._files = []
+        self._listeners = []
+        self._visitors = []
+        self._connections = {}  # id of a socket -> its Client or Visitor
+        self._poll = select.poll()
+        self._accepting = False
+        self._stopping = False
+        self._stepping = False
+        self._last_id = 0
+        self._buffer = bytearray(read_size)
+        self._view = memoryview(self._buffer)
+        self._stock = Stock(max_size, write_limit, log)
+        self._stock.flush = self._write
+        self._timers = Timers(self._report)
+
+    # --- what the application says before it runs
+
+    def websocket(self, path: str, endpoint, subprotocols=(), origins=None, overflow: str = "close") -> None:
+        """Serve WebSocket connections at `path` with `endpoint`, any object with some of the on_ methods.
+
+        subprotocols: those it speaks. origins: None, or the Origin header's acceptable values (None among them: no such header).
+        overflow: what happens to a client whose send buffer is full: "close" it, or "drop" the message.
+        """
+        self._routes[path] = Route(endpoint, subprotocols, origins, overflow)
+
+    def files(self, prefix: str, directory: str) -> None:
+        """Serve the files in `directory` of the flash to plain GET requests below `prefix`."""
+        self._files.append(Files(prefix, directory))
+
+    def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
+        """Listen on one more port. OSError: the port is taken, or there is no socket left."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(socket.getaddrinfo(host, port)[0][-1])
+            listener.listen(_VISITORS)
+            listener.setblocking(False)
+        except OSError:
+            listener.close()
+            raise
+        self._stopping = False
+        self._listeners.append(listener)
+        self._accept_more(False)
+        self._accept_more(True)
+
+    def every(self, ms: int, function) -> Timer:
+        """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
+        return self._timers.add(ms, function, True)
+
+    def after(self, ms: int, function) -> Timer:
+        """Call function() once, in `ms` milliseconds; returns a Timer that can be cancelled."""
+        return self._timers.add(ms, function, False)
+
+    # --- what it says at any time
+
+    def call_soon(self, function, argument=None) -> bool:
+        """Have the loop call function(argument): the one method for other threads and interrupt handlers.
+
+        False when 16 such calls wait already, and this one is lost.
+        """
+        return self._timers.call_soon(function, argument)
+
+    def client(self, id: int):
+        """The connected client with this id, or None."""
+        for client in self.clients:
+            if client.id == id:
+                return client
+        return None
+
+    def broadcast(self, message, path=None) -> int:
+        """Send a message to every open client, or to those of one path; returns how many it was queued for."""
+        frame = encode(message)
+        count = 0
+        for client in self.clients:
+            if client.state == OPEN and (path is None or client.path == path):
+                count += client.send_frame(frame)
+        return count
+
+    def stop(self) -> None:
+        """Close every client with 1001 and free all sockets and timers. The server can be set up and run again."""
+        self._stopping = True
+        if not self._stepping:
+            self._shut_down()
+
+    def run(self) -> None:
+        """Serve until stop() is called. On any exception, Ctrl-C included, the sockets are closed before it goes on."""
+        try:
+            while not self._stopping:
+                self.step(_TICK)
+        finally:
+            self._stopping = True
+            self._shut_down()
+
+    def step(self, timeout_ms: int = 0) -> None:
+        """One turn of the loop: wait at most `timeout_ms` for something to do, and do it."""
+        self._stepping = True
+        try:
+            self._turn(timeout_ms)
+        finally:
+            self._stepping = False
+        if self._stopping:
+            self._shut_down()
+
+    # --- the loop
+
+    def _turn(self, timeout_ms):
+        now = ticks_ms()
+        timeout_ms = min(timeout_ms, max(0, ticks_diff(self._next_sweep, now)))
+        timeout_ms = 0 if self._stock.ready else self._timers.wait(timeout_ms)
+        knock = False
+        for sock, event in self._poll.ipoll(timeout_ms):
+            connection = self._connections.get(id(sock))
+            if connection is None:
+                knock = True  # a listener; accepting now would change what is being iterated
+            else:
+                if event & ~_OUT:
+                    self._read(connection, ticks_ms())
+                if event & _OUT:
+                    self._flush(connection)
+        now = ticks_ms()
+        if knock:
+            self._accept(now)
+        self._timers.run(now)
+        if ticks_diff(now, self._next_sweep) >= 0:
+            self._next_sweep = ticks_add(now, self._sweep_interval)
+            self._sweep(now)
+        self._flush_ready()
+
+    def _read(self, connection, now):
+        try:
+            count = connection.sock.readinto(self._buffer)
+        except OSError as error:
+            self._drop(connection, "connection lost (%s)" % error)
+            return
+        if count is None:
+            return
+        if not count:
+            self._drop(connection, "closed by the peer")
+            return
+        connection.heard = now
+        try:
+            connection.receive(self._buffer, self._view, 0, count)
+        except Exception as error:  # no memory for a new client, or a fault in here: costs this one only
+            self._report(error)
+            self._drop(connection, "internal error")
+            return
+        if connection.pongs:
+            connection.pongs = 0  # an answer to our own ping is no use of the connection
+        else:
+            connection.used = now
+        if connection.state == CLOSED and connection.out is None:
+            self._drop(connection)
+
+    def _write(self, connection):
+        """Write what the network takes of an outbox; an error is left for _flush to meet again."""
+        try:
+            waiting = connection.out_end - connection.out_start
+            count = connection.sock.write(connection.out, connection.out_start, waiting)
+        except OSError as error:
+            return error
+        connection.out_start += count or 0
+
+    def _flush(self, connection):
+        if connection.sock is None or connection.out is None:
+            return
+        blocked = connection.events & _OUT
+        start = connection.out_start
+        error = self._write(connection)
+        if error:
+            self._drop(connection, "connection lost (%s)" % error)
+        elif connection.out_start < connection.out_end:
+            if blocked and connection.out_start > start:
+                connection.heard = ticks_ms()  # the peer takes what we send: it is alive
+            self._watch(connection)
+        else:
+            connection.discard()
+            self._watch(connection)
+            if connection.state == CLOSED:
+                self._drop(connection)
+            else:
+                connection.drained()
+
+    def _flush_ready(self):
+        ready = self._stock.ready
+        # Callbacks on the way (on_drain, on_close) may fill more outboxes: those are for the next turn.
+        for _ in range(len(ready)):
+            self._flush(ready.pop(0))
+
+    def _watch(self, connection):
+        """Have poll watch a connection for what matters now: a client that does not take its answers is not read."""
+        waiting = connection.out_end - connection.out_start
+        events = _IN if waiting + len(self._buffer) <= self._stock.write_limit or not waiting else 0
+        if waiting:
+            events |= _OUT
+        if events != connection.events:
+            connection.events = events
+            self._poll.modify(connection.sock, events)
+
+    def _drop(self, connection, reason=""):
+        """Close a connection's socket and forget it."""
+        sock = connection.sock
+        if sock is None:
+            return
+        connection.sock = None
+        self._forget(sock)
+        sock.close()
+        if connection in self._visitors:
+            self._visitors.remove(connection)
+            connection.lost()
+            self._accept_more(True)
+        elif connection in self.clients:
+            self.clients.remove(connection)
+            connection.lost(reason)
+            code, reason = connection.close_code, connection.close_reason
+            text = "client %d disconnected: %d %s (%d connected)"
+            self.log(INFO, text % (connection.id, code, reason, len(self.clients)))
+
+    def _forget(self, sock):
+        self._poll.unregister(sock)
+        del self._connections[id(sock)]
+
+    # --- accepting
+
+    def _accept_more(self, more):
+        if more != self._accepting:
+            self._accepting = more
+            for listener in self._listeners:
+                if more:
+                    self._poll.register(listener, _IN)
+                else:
+                    self._poll.unregister(listener)
+
+    def _accept(self, now):
+        for listener in self._listeners:
+            if len(self._visitors) < _VISITORS:
+                self._accept_one(listener, now)
+        if len(self._visitors) >= _VISITORS:
+            self._accept_more(False)  # the next ones wait in TCP's backlog
+
+    def _accept_one(self, listener, now):
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                self.log(WARNING, "a connection was refused: no socket left (%s)" % error)
+                self._accept_more(False)  # until the next sweep
+            return
+        sock.setblocking(False)
+        try:
+            sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
+        except OSError:
+            pass  # reset already: the first read will tell
+        visitor = Visitor(self._stock, sock, address, self._serve, self._max_head, now)
+        self._visitors.append(visitor)
+        self._connect(visitor)
+
+    def _connect(self, connection):
+        connection.events = _IN
+        self._connections[id(connection.sock)] = connection
+        self._poll.register(connection.sock, _IN)
+
+    def _serve(self, visitor, head, view, pos, end):
+        request = parse_request(head)
+        route = self._routes.get(request.path)
+        if route is None:
+            visitor.answer(*self._open_file(request))
+        else:
+            check_upgrade(request, route.origins)
+            self._make_room()
+            self._upgrade(visitor, request, route, view, pos, end)
+
+    def _open_file(self, request):
+        for files in self._files:
+            if request.path.startswith(files.prefix):
+                return files.open(request)
+        raise HTTPError(404, "There is nothing at this path.")
+
+    def _make_room(self):
+        """See to it that there is a place for one more client. HTTPError 503: there is none."""
+        staying = [client for client in self.clients if client.state == OPEN]
+        if len(staying) < self.max_clients:
+            return
+        if not self._purge:
+            raise HTTPError(503, "All places are taken: try again later.", "Retry-After: 5")
+        now = ticks_ms()
+        idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
+        idlest.fail(TRY_AGAIN_LATER, "making room for another client")
+
+    def _upgrade(self, visitor, request, route, view, pos, end):
+        subprotocol = choose_subprotocol(request, route.subprotocols)
+        response = accept_response(request, subprotocol)
+        self._last_id += 1
+        client = Client(route, self._stock, self._last_id, visitor.address, request, subprotocol)
+        client.room(len(response), self._stock.write_limit)
+        client.put(response)
+        client.sock, visitor.sock = visitor.sock, None
+        client.heard = client.used = visitor.heard
+        client.events = visitor.events
+        self._visitors.remove(visitor)
+        visitor.lost()
+        self._accept_more(True)
+        self._connections[id(client.sock)] = client
+        self.clients.append(client)
+        text = "client %d connected from %s to %s (%d connected)"
+        self.log(INFO, text % (client.id, client.address[0], client.path, len(self.clients)))
+        client.call(route.open)
+        client.receive(self._buffer, view, pos, end)
+
+    # --- deadlines
+
+    def _sweep(self, now):
+        for index in range(len(self.clients) - 1, -1, -1):
+            client = self.clients[index]
+            if client.state == OPEN:
+                self._keep_alive(client, now)
+            else:
+                self._see_off(client, now)
+        for index in range(len(self._visitors) - 1, -1, -1):
+            self._hurry(self._visitors[index], now)
+        if len(self._visitors) < _VISITORS:
+            self._accept_more(True)
+
+    def _keep_alive(self, client, now):
+        silence = ticks_diff(now, client.heard)
+        if self._ping_interval is None or silence < self._ping_interval:
+            client.deadline = None
+        elif client.deadline is None:
+            client.ping()
+            client.deadline = ticks_add(now, self._ping_timeout or self._ping_interval)
+        elif ticks_diff(now, client.deadline) >= 0:
+            client.deadline = None  # without ping_timeout: the next ping
+            if self._ping_timeout is not None:
+                client.fail(INTERNAL_ERROR, "no answer to ping")
+                self._flush(client)
+                self._drop(client)
+
+    def _see_off(self, client, now):
+        if client.closing_since is None:
+            client.closing_since = now
+        age = ticks_diff(now, client.closing_since)
+        silence = min(age, ticks_diff(now, client.heard))
+        if age >= self._close_timeout:
+            self._drop(client, "closing handshake timed out")
+        elif client.state == FAILED and silence >= _LINGER and client.out is None:
+            self._drop(client)
+
+    def _hurry(self, visitor, now):
+        if visitor.state == READING:
+            # A full house: those who hold a place without asking for anything do not keep it for long.
+            crowded = len(self._visitors) >= _VISITORS
+            most = min(1000, self._open_timeout) if crowded else self._open_timeout
+            late = ticks_diff(now, visitor.since) >= most
+        else:
+            most = _LINGER if visitor.state == LINGERING else self._open_timeout
+            late = ticks_diff(now, visitor.heard) >= most
+        if late:
+            self._drop(visitor)
+
+    def _shut_down(self):
+        try:
+            self._stepping = True
+            self._timers = Timers(self._report)
+            self._accept_more(False)
+            while self._listeners:
+                self._listeners.pop().close()
+            while self._visitors:
+                self._drop(self._visitors[-1])
+            for client in self.clients:
+                client.close(GOING_AWAY, "the server stops")
+            end = ticks_add(ticks_ms(), min(self._close_timeout, _GOODBYE))
+            while self.clients and ticks_diff(end, ticks_ms()) > 0:
+                self._turn(_TICK)
+        finally:
+            while self.clients:
+                self._drop(self.clients[-1], "the server stopped")
+            self._stepping = False
+
+    def _report(self, error):
+        self.log(ERROR, traceback(error))

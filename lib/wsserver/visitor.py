@@ -1,0 +1,71 @@
+"""A connection that is not a WebSocket client: one HTTP request comes in; it is upgraded, or answered and closed."""
+
+from .frames import const
+from .handshake import HTTPError
+from .outbox import Outbox
+
+READING = const(0)  # the request head
+ANSWERING = const(1)
+LINGERING = const(2)  # answered: the peer is to close first, else unread bytes would turn our FIN into a RST
+
+
+class Visitor(Outbox):
+    """One HTTP exchange.
+
+    `serve(visitor, head, view, pos, end)` is called once the head is complete.
+    """
+
+    pongs = 0
+
+    def __init__(self, stock, sock, address, serve, max_head: int, now: int):
+        super().__init__(stock)
+        self.sock = sock
+        self.address = address
+        self.events = 0
+        self.state = READING
+        self.since = self.heard = self.used = now  # ms
+        self._serve = serve
+        self._max_head = max_head
+        self._head = b""
+        self._file = None
+
+    def receive(self, buf, view, pos: int, end: int) -> None:
+        """Collect the head from buf[pos:end]; what follows it there is the upgraded client's, or ignored."""
+        if self.state != READING:
+            return
+        self._head += bytes(view[pos:end])
+        length = self._head.find(b"\r\n\r\n")
+        if length > self._max_head or length < 0 and len(self._head) > self._max_head:
+            text = "The request head is over %d bytes long." % self._max_head
+            self.answer(HTTPError(431, text).response())
+        elif length >= 0:
+            head, rest = self._head[:length], len(self._head) - length - 4
+            self._head = b""
+            try:
+                self._serve(self, head, view, end - rest, end)
+            except HTTPError as error:
+                self.answer(error.response())
+
+    def answer(self, response: bytes, file=None) -> None:
+        """Send a response head (or a whole response), then the rest of `file` if one is given."""
+        self.state = ANSWERING
+        self._file = file
+        if self.room(len(response), 0x7FFF):
+            self.put(response)
+
+    def drained(self) -> None:
+        """What was queued is sent: queue more of the file, or wait for the peer to close."""
+        if self._file:
+            self.room(0, 0)
+            self.out_end = self._file.readinto(self.out)
+            if self.out_end:
+                return
+            self.discard()
+        self.state = LINGERING
+
+    def lost(self, reason: str = "") -> None:
+        """The connection is gone, or is another's now."""
+        self.discard()
+        self._serve = None
+        if self._file:
+            self._file.close()
