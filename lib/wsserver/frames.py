@@ -6,14 +6,14 @@ native code and from `portable` elsewhere.
 
 try:
     from .native import put_text, scan, unmask, utf8
-except (ImportError, SyntaxError, ValueError, NameError):  # no native emitter here: CPython, or an unknown CPU
+except (ImportError, AttributeError, SyntaxError, ValueError):  # CPython, or a CPU without native code
     from .portable import put_text, scan, unmask, utf8
 
 try:
     from micropython import const
-except ImportError:
+except ImportError:  # CPython
 
-    def const(value):  # CPython
+    def const(value):
         return value
 
 

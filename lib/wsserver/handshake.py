@@ -5,21 +5,15 @@ import hashlib
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
-_REASONS = {
-    101: "Switching Protocols",
-    200: "OK",
-    301: "Moved Permanently",
-    304: "Not Modified",
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    426: "Upgrade Required",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-    505: "HTTP Version Not Supported",
-}
+# One string takes a fraction of the heap of a dict.
+_REASONS = (
+    "101 Switching Protocols|200 OK|400 Bad Request|403 Forbidden|404 Not Found|405 Method Not Allowed|"
+    "426 Upgrade Required|431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
+)
+
+_TOKEN = "!#$%&'*+-.^_`|~"  # beside letters and digits (RFC 9110, section 5.6.2)
+_HOST = "!$%&'()*+-.;=_~"  # (RFC 3986, section 3.2.2)
+_BASE64 = "+/"
 
 
 class HTTPError(Exception):
@@ -34,8 +28,8 @@ class HTTPError(Exception):
     def response(self) -> bytes:
         """The whole response."""
         body = self.text.encode() + b"\n"
-        head = ("Content-Type: text/plain; charset=utf-8", "Connection: close") + self.headers
-        return response_head(self.status, head, len(body)) + body
+        headers = self.headers + ("Content-Type: text/plain", "Connection: close")
+        return response_head(self.status, headers, len(body)) + body
 
 
 class Request:
@@ -49,16 +43,13 @@ class Request:
 
     def tokens(self, name: str) -> list:
         """The comma-separated elements of a header, stripped."""
-        return [token.strip() for token in self.headers.get(name, "").split(",") if token.strip()]
-
-    def has_token(self, name: str, token: str) -> bool:
-        """Whether a header has `token` (lower case) among its elements, in any case."""
-        return token in [element.lower() for element in self.tokens(name)]
+        return [token.strip() for token in self.headers.get(name, "").split(",")]
 
 
 def response_head(status: int, headers, length=None) -> bytes:
     """Status line and header lines, with Content-Length when a length is given."""
-    lines = ["HTTP/1.1 %d %s" % (status, _REASONS[status])]
+    start = _REASONS.find(str(status))
+    lines = ["HTTP/1.1 " + _REASONS[start : _REASONS.find("|", start)]]
     lines.extend(headers)
     if length is not None:
         lines.append("Content-Length: %d" % length)
@@ -71,50 +62,43 @@ def parse_request(head: bytes) -> Request:
     try:
         lines = str(head, "utf-8").split("\r\n")
     except UnicodeError:
-        raise HTTPError(400, "The request head is not UTF-8.") from None
-    parts = lines[0].split(" ")
-    if len(parts) != 3 or not parts[0] or not parts[1].startswith("/"):
-        raise HTTPError(400, "The request line is not 'METHOD /path HTTP/1.1'.")
+        raise HTTPError(400, "The head is not UTF-8.") from None
+    parts = lines.pop(0).split(" ")
+    if len(parts) != 3 or not _is_all(parts[0], _TOKEN) or parts[1][:1] != "/" or parts[2][:5] != "HTTP/":
+        raise HTTPError(400, "The request line is malformed.")
     if parts[2] != "HTTP/1.1":
-        raise HTTPError(505 if parts[2].startswith("HTTP/") else 400, "This server speaks HTTP/1.1.")
-    path, _, query = parts[1].partition("?")
-    request = Request(parts[0], path, query, _parse_headers(lines))
-    if not _is_host(request.headers.get("host", "")):
-        raise HTTPError(400, "The Host header is missing or malformed.")
-    return request
-
-
-def _parse_headers(lines):
+        raise HTTPError(505, "This server speaks HTTP/1.1.")
     headers = {}
-    for index in range(1, len(lines)):
-        name, colon, value = lines[index].partition(":")
-        if not colon or not _is_token(name) or not _is_printable(value):
-            raise HTTPError(400, "Header line %d is malformed." % index)
+    for line in lines:
+        name, _, value = line.partition(":")
         name = name.lower()
         value = value.strip()
-        # The same header on several lines is one list (RFC 9110, section 5.3); for those that may come once
-        # only, the comma makes the value malformed, as it should be.
+        if not _is_all(name, _TOKEN) or min(value.replace("\t", " ") or " ") < " ":
+            raise HTTPError(400, "A header line is malformed.")
+        # The same header on several lines is one list (RFC 9110, section 5.3); where there may be only one, the
+        # comma makes it malformed, as it should be.
         headers[name] = headers[name] + ", " + value if name in headers else value
-    return headers
+    if not _is_host(headers.get("host", "")):
+        raise HTTPError(400, "Host is missing or malformed.")
+    path, _, query = parts[1].partition("?")
+    return Request(parts[0], path, query, headers)
 
 
-def _is_printable(text):
-    return all(char >= " " and char != "\x7f" or char == "\t" for char in text)
-
-
-def _is_token(text):
-    return bool(text) and all("!" <= char <= "~" and char not in '"(),/:;<=>?@[\\]{}' for char in text)
+def _is_all(text, others):
+    """Whether `text` is not empty and of nothing but ASCII letters, digits and `others`."""
+    for char in text:
+        if not ("a" <= char.lower() <= "z" or "0" <= char <= "9" or char in others):
+            return False
+    return bool(text)
 
 
 def _is_host(text):
-    name, _, port = text.partition("]") if text.startswith("[") else text.partition(":")
-    if text.startswith("["):  # IPv6: "[::1]:80"
-        name, port = name[1:].replace(":", ""), port[1:] if port.startswith(":") else port
-    return (
-        bool(name)
-        and all("!" <= char <= "~" and char not in '"#,/:<>?@[\\]^`{|}' for char in name)
-        and (port == "" or port.isdigit())
-    )
+    name, _, port = text.partition(":")
+    if text[:1] == "[":  # IPv6, as in "[fe80::1]:80"
+        name, bracket, port = text[1:].partition("]")
+        name = bracket and name.replace(":", "")
+        port = port[1:] if port[:1] == ":" else port
+    return _is_all(name, _HOST) and (not port or port.isdigit())
 
 
 def accept_key(key: str) -> str:
@@ -123,34 +107,29 @@ def accept_key(key: str) -> str:
     return str(binascii.b2a_base64(digest), "utf-8").strip()
 
 
-def _is_key(key):
-    if len(key) != 24 or not key.endswith("=="):
-        return False
-    return all(char.isalpha() and char < "\x7f" or char.isdigit() or char in "+/" for char in key[:22])
-
-
 def check_upgrade(request: Request, origins=None) -> None:
     """Check that a request opens a WebSocket connection (section 4.2.1). HTTPError: 400, 403, 405 or 426.
 
     `origins`: None, or the acceptable values of Origin; None among them accepts its absence.
     """
-    headers = request.headers
     if request.method != "GET":
-        raise HTTPError(405, "A WebSocket connection is opened with GET.", "Allow: GET")
-    if "upgrade" not in headers and "sec-websocket-key" not in headers:
-        text = "This is a WebSocket endpoint: open it with a WebSocket client."
-        raise HTTPError(426, text, "Upgrade: websocket")
-    if not request.has_token("upgrade", "websocket"):
-        raise HTTPError(400, "The Upgrade header is missing or does not say 'websocket'.")
-    if not request.has_token("connection", "upgrade"):
-        raise HTTPError(400, "The Connection header is missing or does not say 'Upgrade'.")
+        raise HTTPError(405, "WebSocket connections are opened with GET.", "Allow: GET")
+    headers = request.headers
+    key = headers.get("sec-websocket-key", "")
+    if not key and "upgrade" not in headers:
+        raise HTTPError(426, "This is a WebSocket endpoint.", "Upgrade: websocket")
+    for name, token in (("upgrade", "websocket"), ("connection", "upgrade")):
+        if token not in [element.lower() for element in request.tokens(name)]:
+            raise HTTPError(400, "'%s: %s' is missing." % (name, token))
     if headers.get("sec-websocket-version") != "13":
-        text = "This server speaks version 13 of the WebSocket protocol."
-        raise HTTPError(426, text, "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-    if not _is_key(headers.get("sec-websocket-key", "")):
-        raise HTTPError(400, "The Sec-WebSocket-Key header is missing or not 16 bytes in base64.")
+        raise HTTPError(
+            426, "This server speaks version 13.", "Upgrade: websocket", "Sec-WebSocket-Version: 13"
+        )
+    # 16 bytes in base64: 22 characters and two that fill up.
+    if len(key) != 24 or key[22:] != "==" or not _is_all(key[:22], _BASE64):
+        raise HTTPError(400, "Sec-WebSocket-Key is missing or malformed.")
     if origins is not None and headers.get("origin") not in origins:
-        raise HTTPError(403, "Pages of this origin may not connect here.")
+        raise HTTPError(403, "Pages of this origin may not connect.")
 
 
 def choose_subprotocol(request: Request, supported):
@@ -163,8 +142,8 @@ def choose_subprotocol(request: Request, supported):
 
 def accept_response(request: Request, subprotocol=None) -> bytes:
     """The 101 response that accepts a checked request."""
-    key = request.headers["sec-websocket-key"]
-    headers = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: " + accept_key(key)]
+    key = accept_key(request.headers["sec-websocket-key"])
+    headers = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: " + key]
     if subprotocol:
         headers.append("Sec-WebSocket-Protocol: " + subprotocol)
     return response_head(101, headers)

@@ -16,7 +16,7 @@ class Stock:
         self.flush = None  # server's function: write what the network takes of an outbox right now
         # The last bytes of a send buffer are for control frames, so that a Close finds room in a full one.
         self._buffer_size = max(write_limit + 270, max_size)
-        self._spare = []
+        self._spare = [memoryview(bytearray(self._buffer_size))]  # while the heap is still in one piece
 
     def take(self) -> memoryview:
         """Borrow a buffer. MemoryError when there is none."""

@@ -42,6 +42,8 @@ class Route:
     """An endpoint and what the server was told about it, with its callbacks looked up once."""
 
     def __init__(self, endpoint, subprotocols=(), origins=None, overflow="close"):
+        if isinstance(subprotocols, str) or isinstance(origins, str):
+            raise ValueError("subprotocols and origins are tuples or lists of str")
         if overflow not in ("close", "drop"):
             raise ValueError("overflow must be 'close' or 'drop', not %r" % (overflow,))
         self.subprotocols = subprotocols
@@ -86,6 +88,8 @@ class Protocol(Outbox):
                             self.fail(INVALID_DATA, "text is not UTF-8")
                         else:
                             message(self, str(view[start:pos], "utf-8"))
+                    elif self.state == CLOSED:
+                        return
                     else:
                         if self.reader is None:
                             self.reader = Reader(self)
@@ -214,7 +218,7 @@ class Protocol(Outbox):
 
     def _closed_by_peer(self, payload):
         code, reason = parse_close(payload)
-        if code < 0:
+        if code < 0 or len(payload) > 125:
             self.fail(-code, reason)
         else:
             if self.state == OPEN:

@@ -1,0 +1,159 @@
+"""Runs the sans-I/O core on orders, on CPython (imported) and on MicroPython (as a process) alike.
+
+An order and its answer are dicts of JSON types, bytes in hex, so that the same test can give the same order to both.
+"""
+
+import json
+import sys
+from binascii import hexlify, unhexlify
+
+if sys.implementation.name == "micropython":
+    sys.path.insert(0, sys.argv[1])
+
+from wsserver import frames, handshake, portable
+from wsserver.outbox import Stock
+from wsserver.protocol import Protocol, Route
+
+try:
+    from wsserver import native
+except (ImportError, AttributeError, SyntaxError):
+    native = None
+
+
+def to_hex(data):
+    return str(hexlify(data), "ascii")
+
+
+class Recorder:
+    """An endpoint that writes down what happens, and echoes."""
+
+    def __init__(self, events, chunks, reply):
+        self.events = events
+        self.reply = reply
+        if chunks:
+            self.on_chunk = self.note_chunk
+        else:
+            self.on_message = self.note_message
+
+    def note_message(self, client, message):
+        is_text = isinstance(message, str)
+        self.events.append(["text" if is_text else "binary", to_hex(message.encode() if is_text else message)])
+        if self.reply == "echo":
+            client.send(message)
+        elif self.reply == "close":
+            client.close(3000, "enough")
+        elif self.reply == "raise":
+            raise RuntimeError("on purpose")
+
+    def note_chunk(self, client, chunk, final):
+        # Where chunks are cut is up to the network: the message is what counts.
+        kind = "text" if client.reader.text else "binary"
+        if not self.events or self.events[-1][0] != "open " + kind:
+            self.events.append(["open " + kind, ""])
+        self.events[-1][1] += to_hex(bytes(chunk))
+        if final:
+            self.events[-1][0] = kind
+
+    def on_pong(self, client, data):
+        self.events.append(["pong", to_hex(data)])
+
+    def on_close(self, client, code, reason):
+        self.events.append(["close", code, reason])
+
+
+def session(order):
+    """Feed chunks to one connection. Answers the events and all that it sent."""
+    events = []
+    logged = []
+    stock = Stock(order["max_size"], order.get("write_limit", 100000), lambda level, text: logged.append(text))
+    endpoint = Recorder(events, order.get("chunked", False), order.get("reply", "echo"))
+    protocol = Protocol(Route(endpoint), stock)
+    sent = b""
+    for chunk in order["chunks"]:
+        buf = bytearray(unhexlify(chunk))
+        protocol.receive(buf, memoryview(buf), 0, len(buf))
+        if protocol.out is not None:
+            sent += bytes(protocol.out[protocol.out_start : protocol.out_end])
+            protocol.discard()
+    state = protocol.state
+    protocol.lost("gone")
+    return {"events": events, "sent": to_hex(sent), "state": state, "logged": logged}
+
+
+def loops(order):
+    """The inner loops that the order names: native or portable."""
+    return native if order["code"] == "native" else portable
+
+
+def unmask(order):
+    buf = bytearray(unhexlify(order["data"]))
+    seen = loops(order).unmask(buf, order["pos"], order["end"], unhexlify(order["key"]), order["at"])
+    return {"data": to_hex(buf), "seen": seen}
+
+
+def utf8(order):
+    states = []
+    state = 0
+    for part in order["parts"]:
+        buf = bytearray(unhexlify(part))
+        state = loops(order).utf8(buf, 0, len(buf), state)
+        states.append(state)
+        if state < 0:
+            break
+    return {"states": states}
+
+
+def scan(order):
+    buf = bytearray(unhexlify(order["data"]))
+    return {"found": loops(order).scan(buf, order["pos"], len(buf), order["limit"])}
+
+
+def put_text(order):
+    text = str(unhexlify(order["text"]), "utf-8")
+    out = bytearray(order["pos"] + 4 * len(text) + 4)
+    end = loops(order).put_text(out, order["pos"], text, len(text))
+    return {"end": end, "out": to_hex(out[order["pos"] : end])}
+
+
+def encode(order):
+    data = unhexlify(order["data"])
+    return {"frame": to_hex(frames.encode(str(data, "utf-8") if order["text"] else data))}
+
+
+def upgrade(order):
+    try:
+        request = handshake.parse_request(unhexlify(order["head"]))
+        handshake.check_upgrade(request, order.get("origins"))
+        chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
+        return {"response": to_hex(handshake.accept_response(request, chosen)), "query": request.query}
+    except handshake.HTTPError as error:
+        return {"response": to_hex(error.response())}
+
+
+_ORDERS = {
+    "session": session,
+    "unmask": unmask,
+    "utf8": utf8,
+    "scan": scan,
+    "put_text": put_text,
+    "encode": encode,
+    "upgrade": upgrade,
+}
+
+
+def obey(order):
+    """Carry out one order and return the answer."""
+    return _ORDERS[order["do"]](order)
+
+
+def main():
+    print("ready", native is not None)
+    while True:
+        line = sys.stdin.readline()
+        if not line:
+            return
+        print(json.dumps(obey(json.loads(line))))
+
+
+if __name__ == "__main__":
+    main()
