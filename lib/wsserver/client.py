@@ -1,4 +1,6 @@
-"""What an application holds of each peer: the connection's protocol with a name, an address and a place for its own data."""
+"""What an application holds of each peer: the connection's protocol with a name, an address and a
+place for its own data.
+"""
 
 from .protocol import Protocol
 
@@ -6,9 +8,9 @@ from .protocol import Protocol
 class Client(Protocol):
     """A connected WebSocket client.
 
-    `id` is unique as long as the server runs, `address` is (IP, port), `path` and `query` are the request's, `subprotocol` is
-    the agreed one or None, `context` is the application's to use. `send`, `ping`, `pong`, `close` and `buffered` come
-    from Protocol and Outbox.
+    `id` is unique as long as the server runs, `address` is (IP, port), `path` and `query` are the
+    request's, `subprotocol` is the agreed one or None, `context` is the application's to use.
+    `send`, `ping`, `pong`, `close` and `buffered` come from Protocol and Outbox.
     """
 
     def __init__(self, route, stock, id: int, address: tuple, request, subprotocol):

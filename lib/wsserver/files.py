@@ -24,7 +24,9 @@ class Files:
         self.directory = directory.rstrip("/")
 
     def open(self, request: Request):
-        """The response head for a request and an open file with the body. HTTPError: 400, 404 or 405."""
+        """The response head for a request and an open file with the body. HTTPError: 400, 404 or
+        405.
+        """
         name = self._name(request.path)
         if request.method != "GET":
             raise HTTPError(405, "Files are read with GET.", "Allow: GET")
@@ -42,7 +44,12 @@ class Files:
             raise HTTPError(404, "There is nothing at this path.")
         path = _unquote(path[len(self.prefix) - 1 :])
         parts = path.split("/")
-        if ".." in parts or "\\" in path or "\0" in path or any(part.startswith(".") for part in parts):
+        if (
+            ".." in parts
+            or "\\" in path
+            or "\0" in path
+            or any(part.startswith(".") for part in parts)
+        ):
             raise HTTPError(404, "There is nothing at this path.")
         if path.endswith("/"):
             path += "index.html"

@@ -1,12 +1,18 @@
-"""WebSocket frames, RFC 6455 section 5: opcodes, headers, close payloads, and the inner loops that touch payloads.
+"""WebSocket frames, RFC 6455 section 5: opcodes, headers, close payloads, and the inner loops that
+touch payloads.
 
-Pure: bytes in, bytes out. `scan`, `unmask`, `utf8` and `put_text` come from `native` where the interpreter can compile
-native code and from `portable` elsewhere.
+Pure: bytes in, bytes out. `scan`, `unmask`, `utf8` and `put_text` come from `native` where the
+interpreter can compile native code and from `portable` elsewhere.
 """
 
 try:
     from .native import put_text, scan, unmask, utf8
-except (ImportError, AttributeError, SyntaxError, ValueError):  # CPython, or a CPU without native code
+except (
+    ImportError,
+    AttributeError,
+    SyntaxError,
+    ValueError,
+):  # CPython, or a CPU without native code
     from .portable import put_text, scan, unmask, utf8
 
 try:
@@ -40,7 +46,7 @@ MAX_HEADER = const(10)
 
 
 def put_header(out: bytearray, pos: int, opcode: int, length: int) -> int:
-    """Write the header of a final, unmasked frame at out[pos] and return the position behind it."""
+    """Write the header of a final, unmasked frame at out[pos]; returns the position behind it."""
     out[pos] = 0x80 | opcode
     if length < 126:
         out[pos + 1] = length
@@ -71,12 +77,14 @@ def encode(message) -> bytearray:
 
 
 def is_close_code(code: int) -> bool:
-    """Whether an endpoint may put `code` into a Close frame (RFC 6455, sections 7.4.1 and 7.4.2)."""
+    """Whether an endpoint may put `code` into a Close frame (RFC 6455, section 7.4)."""
     return 1000 <= code <= 1014 and not 1004 <= code <= 1006 or 3000 <= code <= 4999
 
 
 def close_payload(code: int, reason: str) -> bytes:
-    """The payload of a Close frame. ValueError: `code` may not be sent, or `reason` is over 123 bytes of UTF-8."""
+    """The payload of a Close frame. ValueError: `code` may not be sent, or `reason` is over 123
+    bytes of UTF-8.
+    """
     if code == NO_STATUS and not reason:
         return b""
     if not is_close_code(code):
@@ -88,7 +96,9 @@ def close_payload(code: int, reason: str) -> bytes:
 
 
 def parse_close(payload):
-    """The (code, reason) of a received Close payload. A negative code is the one to fail the connection with."""
+    """The (code, reason) of a received Close payload. A negative code is the one to fail the
+    connection with.
+    """
     length = len(payload)
     if length == 0:
         return NO_STATUS, ""

@@ -1,4 +1,6 @@
-"""The opening handshake, RFC 6455 section 4.2, and as much of HTTP/1.1 as it takes. Pure: bytes in, bytes out."""
+"""The opening handshake, RFC 6455 section 4.2, and as much of HTTP/1.1 as it takes. Pure: bytes
+in, bytes out.
+"""
 
 import binascii
 import hashlib
@@ -7,8 +9,9 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 # One string takes a fraction of the heap of a dict.
 _REASONS = (
-    "101 Switching Protocols|200 OK|400 Bad Request|403 Forbidden|404 Not Found|405 Method Not Allowed|"
-    "426 Upgrade Required|431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
+    "101 Switching Protocols|200 OK|400 Bad Request|403 Forbidden|404 Not Found|"
+    "405 Method Not Allowed|426 Upgrade Required|431 Request Header Fields Too Large|"
+    "503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
 _TOKEN = "!#$%&'*+-.^_`|~"  # beside letters and digits (RFC 9110, section 5.6.2)
@@ -17,7 +20,9 @@ _BASE64 = "+/"
 
 
 class HTTPError(Exception):
-    """A request is refused: `status`, a sentence for whoever reads the answer, and header lines to go with it."""
+    """A request is refused: `status`, a sentence for whoever reads the answer, and header lines to
+    go with it.
+    """
 
     def __init__(self, status: int, text: str, *headers):
         super().__init__(text)
@@ -33,7 +38,9 @@ class HTTPError(Exception):
 
 
 class Request:
-    """A parsed request head: `method`, `path`, `query` (behind the "?", raw) and `headers` (names in lower case)."""
+    """A parsed request head: `method`, `path`, `query` (behind the "?", raw) and `headers` (names
+    in lower case).
+    """
 
     def __init__(self, method, path, query, headers):
         self.method = method
@@ -58,13 +65,20 @@ def response_head(status: int, headers, length=None) -> bytes:
 
 
 def parse_request(head: bytes) -> Request:
-    """Parse a request head, without the empty line that ends it (RFC 9112, sections 3 and 5). HTTPError: 400 or 505."""
+    """Parse a request head, without the empty line that ends it (RFC 9112, sections 3 and 5).
+    HTTPError: 400 or 505.
+    """
     try:
         lines = str(head, "utf-8").split("\r\n")
     except UnicodeError:
         raise HTTPError(400, "The head is not UTF-8.") from None
     parts = lines.pop(0).split(" ")
-    if len(parts) != 3 or not _is_all(parts[0], _TOKEN) or parts[1][:1] != "/" or parts[2][:5] != "HTTP/":
+    if (
+        len(parts) != 3
+        or not _is_all(parts[0], _TOKEN)
+        or parts[1][:1] != "/"
+        or parts[2][:5] != "HTTP/"
+    ):
         raise HTTPError(400, "The request line is malformed.")
     if parts[2] != "HTTP/1.1":
         raise HTTPError(505, "This server speaks HTTP/1.1.")
@@ -75,8 +89,8 @@ def parse_request(head: bytes) -> Request:
         value = value.strip()
         if not _is_all(name, _TOKEN) or min(value.replace("\t", " ") or " ") < " ":
             raise HTTPError(400, "A header line is malformed.")
-        # The same header on several lines is one list (RFC 9110, section 5.3); where there may be only one, the
-        # comma makes it malformed, as it should be.
+        # The same header on several lines is one list (RFC 9110, section 5.3); where there may be
+        # only one, the comma makes it malformed, as it should be.
         headers[name] = headers[name] + ", " + value if name in headers else value
     if not _is_host(headers.get("host", "")):
         raise HTTPError(400, "Host is missing or malformed.")
@@ -102,13 +116,16 @@ def _is_host(text):
 
 
 def accept_key(key: str) -> str:
-    """The value of Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (section 4.2.2, step 5.4)."""
+    """The value of Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (section 4.2.2, step
+    5.4).
+    """
     digest = hashlib.sha1(key.encode() + _GUID).digest()
     return str(binascii.b2a_base64(digest), "utf-8").strip()
 
 
 def check_upgrade(request: Request, origins=None) -> None:
-    """Check that a request opens a WebSocket connection (section 4.2.1). HTTPError: 400, 403, 405 or 426.
+    """Check that a request opens a WebSocket connection (section 4.2.1). HTTPError: 400, 403, 405
+    or 426.
 
     `origins`: None, or the acceptable values of Origin; None among them accepts its absence.
     """
@@ -123,7 +140,10 @@ def check_upgrade(request: Request, origins=None) -> None:
             raise HTTPError(400, "'%s: %s' is missing." % (name, token))
     if headers.get("sec-websocket-version") != "13":
         raise HTTPError(
-            426, "This server speaks version 13.", "Upgrade: websocket", "Sec-WebSocket-Version: 13"
+            426,
+            "This server speaks version 13.",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
         )
     # 16 bytes in base64: 22 characters and two that fill up.
     if len(key) != 24 or key[22:] != "==" or not _is_all(key[:22], _BASE64):
@@ -133,7 +153,9 @@ def check_upgrade(request: Request, origins=None) -> None:
 
 
 def choose_subprotocol(request: Request, supported):
-    """The first subprotocol that the client offers and the endpoint supports, or None (section 4.2.2, step 5.5)."""
+    """The first subprotocol that the client offers and the endpoint supports, or None (section
+    4.2.2, step 5.5).
+    """
     for offer in request.tokens("sec-websocket-protocol"):
         if offer in supported:
             return offer

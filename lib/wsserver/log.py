@@ -1,4 +1,6 @@
-"""Log levels, the same numbers as in Python's logging, and the function that logs unless `Server(log=...)` names another."""
+"""Log levels, the same numbers as in Python's logging, and the function that logs unless
+`Server(log=...)` names another.
+"""
 
 import io
 import sys

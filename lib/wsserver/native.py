@@ -1,7 +1,9 @@
-"""The inner loops in native code: frame scanning, unmasking, UTF-8 validation, writing small text frames.
+"""The inner loops in native code: frame scanning, unmasking, UTF-8 validation, writing small text
+frames.
 
-Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same functions in plain Python,
-with their documentation; the tests run both against each other. Only `frames` imports this module.
+Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same
+functions in plain Python, with their documentation; the tests run both against each other. Only
+`frames` imports this module.
 """
 
 import micropython
@@ -100,7 +102,8 @@ def scan(buf: ptr8, pos: int, end: int, limit: int) -> int:
 @micropython.viper
 def put_text(out: ptr8, pos: int, text: ptr8, chars: int) -> int:
     """Write a text frame of `chars` characters at out[pos]: see portable.put_text."""
-    # A str is UTF-8 in memory, but len() counts characters: find the bytes without allocating an encoded copy.
+    # A str is UTF-8 in memory, but len() counts characters: find the bytes without allocating an
+    # encoded copy.
     length = 0
     left = chars
     while left > 0:

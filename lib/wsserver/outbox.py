@@ -1,12 +1,15 @@
 """Send buffers: bounded, borrowed from a common stock only while there is something to send.
 
-A client that has nothing waiting owns no buffer, so that a hundred idle clients cost none, and buffers of one size come
-and go without fragmenting the heap. Pure: the server writes out[out_start:out_end] to the socket and moves out_start.
+A client that has nothing waiting owns no buffer, so that a hundred idle clients cost none, and
+buffers of one size come and go without fragmenting the heap. Pure: the server writes
+out[out_start:out_end] to the socket and moves out_start.
 """
 
 
 class Stock:
-    """What all connections of a server share: spare buffers, limits, and the list of those with something to send."""
+    """What all connections of a server share: spare buffers, limits, and the list of those with
+    something to send.
+    """
 
     def __init__(self, max_size: int, write_limit: int, log):
         self.max_size = max_size  # bytes in the largest message that is taken in one piece
@@ -14,9 +17,12 @@ class Stock:
         self.log = log
         self.ready = []  # outboxes that have begun to fill since the server looked last
         self.flush = None  # server's function: write what the network takes of an outbox right now
-        # The last bytes of a send buffer are for control frames, so that a Close finds room in a full one.
+        # The last bytes of a send buffer are for control frames, so that a Close finds room in a
+        # full one.
         self._buffer_size = max(write_limit + 270, max_size)
-        self._spare = [memoryview(bytearray(self._buffer_size))]  # while the heap is still in one piece
+        self._spare = [
+            memoryview(bytearray(self._buffer_size))
+        ]  # while the heap is still in one piece
 
     def take(self) -> memoryview:
         """Borrow a buffer. MemoryError when there is none."""
@@ -25,7 +31,9 @@ class Stock:
         return memoryview(bytearray(self._buffer_size))
 
     def give(self, buffer: memoryview) -> None:
-        """Return a buffer; two are kept for the next who needs one, the others go back to the heap."""
+        """Return a buffer; two are kept for the next who needs one, the others go back to the
+        heap.
+        """
         if len(self._spare) < 2:
             self._spare.append(buffer)
 
@@ -45,7 +53,9 @@ class Outbox:
         return self.out_end - self.out_start
 
     def room(self, size: int, limit: int) -> bool:
-        """Make room for `size` bytes behind out_end, such that at most `limit` wait. False when there is none."""
+        """Make room for `size` bytes behind out_end, such that at most `limit` wait. False when
+        there is none.
+        """
         if self.out is None:
             self.out = self.stock.take()
             self.stock.ready.append(self)

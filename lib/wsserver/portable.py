@@ -1,14 +1,18 @@
-"""The inner loops in plain Python: the same results as `native`, for interpreters without native code.
+"""The inner loops in plain Python: the same results as `native`, for interpreters without native
+code.
 
-This is also where the functions are documented, and what CPython runs when the core is tested on its own.
+This is also where the functions are documented, and what CPython runs when the core is tested on
+its own.
 """
 
 
 def utf8(buf: bytearray, pos: int, end: int, state: int) -> int:
-    """Advance a UTF-8 decoder over buf[pos:end] (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF).
+    """Advance a UTF-8 decoder over buf[pos:end] (RFC 3629: no overlong forms, no surrogates,
+    nothing past U+10FFFF).
 
-    `state` is 0 between characters, else: the continuation bytes still missing (bits 0-7) and the lowest (8-15) and
-    highest (16-23) value the next one may have. Returns the new state, or -1 at the first byte that cannot be right.
+    `state` is 0 between characters, else: the continuation bytes still missing (bits 0-7) and the
+    lowest (8-15) and highest (16-23) value the next one may have. Returns the new state, or -1 at
+    the first byte that cannot be right.
     """
     while pos < end:
         byte = buf[pos]
@@ -58,9 +62,10 @@ def unmask(buf: bytearray, pos: int, end: int, key: bytes, at: int) -> int:
 def scan(buf: bytearray, pos: int, end: int, limit: int) -> int:
     """Size up the frame at buf[pos:end] if it is the common kind (RFC 6455, section 5.2).
 
-    Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible length field, payload of
-    at most `limit` and 65535 bytes. Returns length << 2 | opcode for it and 0 for any other. The payload begins at
-    pos + 6, or at pos + 8 from a length of 126 on; the masking key is the four bytes before it.
+    Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible
+    length field, payload of at most `limit` and 65535 bytes. Returns length << 2 | opcode for it
+    and 0 for any other. The payload begins at pos + 6, or at pos + 8 from a length of 126 on; the
+    masking key is the four bytes before it.
     """
     if end - pos < 6:
         return 0
@@ -80,7 +85,8 @@ def scan(buf: bytearray, pos: int, end: int, limit: int) -> int:
 
 
 def put_text(out: bytearray, pos: int, text: str, chars: int) -> int:
-    """Write `text`, `chars` characters long (at most 16383), as a text frame at out[pos]. Returns the position behind it.
+    """Write `text`, `chars` characters long (at most 16383), as a text frame at out[pos]. Returns
+    the position behind it.
 
     There must be room for 4 * chars + 4 bytes.
     """

@@ -1,7 +1,9 @@
-"""One WebSocket connection after its handshake (RFC 6455, sections 5 to 7): bytes in -> callbacks, bytes out -> its outbox.
+"""One WebSocket connection after its handshake (RFC 6455, sections 5 to 7): bytes in -> callbacks,
+bytes out -> its outbox.
 
-Pure: sees no socket and no clock. What a server has to do with it: call `receive` with what was read, write what is in the
-outbox and say so with `sent`, close TCP once the state is CLOSED and the outbox empty, and call `lost` when TCP is gone.
+Pure: sees no socket and no clock. What a server has to do with it: call `receive` with what was
+read, write what is in the outbox and say so with `sent`, close TCP once the state is CLOSED and
+the outbox empty, and call `lost` when TCP is gone.
 """
 
 from .frames import (
@@ -30,11 +32,14 @@ from .outbox import Outbox
 from .reader import Reader
 
 OPEN = const(0)
-CLOSING = const(1)  # our Close is sent, the peer's is awaited; its messages are no longer delivered
+CLOSING = const(
+    1
+)  # our Close is sent, the peer's is awaited; its messages are no longer delivered
 FAILED = const(2)  # the same after an error of the peer, which gets less time
 CLOSED = const(3)  # nothing more to receive; TCP is closed when the outbox is empty
 
-# Up to this many characters a text is written straight from the str, without an encoded copy on the heap.
+# Up to this many characters a text is written straight from the str, without an encoded copy on
+# the heap.
 _SHORT = const(64)
 
 
@@ -56,13 +61,16 @@ class Route:
 
 
 class Protocol(Outbox):
-    """The state machine of one connection. `self` is what the endpoint's callbacks get as their client."""
+    """The state machine of one connection. `self` is what the endpoint's callbacks get as their
+    client.
+    """
 
     def __init__(self, route: Route, stock):
         super().__init__(stock)
         self.route = route
         self.state = OPEN
-        # True while the next byte starts a frame of a new message, for on_message, in state OPEN: the fast road is open.
+        # True while the next byte starts a frame of a new message, for on_message, in state OPEN:
+        # the fast road is open.
         self.plain = route.message is not None
         self.reader = None
         self.close_code = ABNORMAL
@@ -70,7 +78,9 @@ class Protocol(Outbox):
         self.pongs = 0
 
     def receive(self, buf: bytearray, view: memoryview, pos: int, end: int) -> None:
-        """Process buf[pos:end], bytes just read from the peer. They are overwritten; `view` is a memoryview of `buf`."""
+        """Process buf[pos:end], bytes just read from the peer. They are overwritten; `view` is a
+        memoryview of `buf`.
+        """
         message = self.route.message
         limit = self.stock.max_size
         while pos < end:
@@ -96,14 +106,17 @@ class Protocol(Outbox):
                         reader = self.reader
                         pos = reader.feed(buf, pos, end)
                         reader.act(view)
-            except Exception as error:  # the application's, or no memory: it costs this client only
+            except (
+                Exception
+            ) as error:  # the application's, or no memory: it costs this client only
                 self.crash(error)
 
     def send(self, message) -> bool:
         """Queue a message: a str as text; bytes, bytearray or memoryview as binary.
 
-        False when it was not queued: the connection is closing, or the send buffer is full and the endpoint's `overflow`
-        is "drop" (with "close", the client is also closed with 1013). TypeError for anything else than the types above.
+        False when it was not queued: the connection is closing, or the send buffer is full and the
+        endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013).
+        TypeError for anything else than the types above.
         """
         if self.state:
             return False
@@ -126,7 +139,9 @@ class Protocol(Outbox):
         return self._overflow(header + length)
 
     def send_frame(self, frame) -> bool:
-        """As `send`, with a message that `frames.encode` has made a frame of: for one that goes to many."""
+        """As `send`, with a message that `frames.encode` has made a frame of: for one that goes to
+        many.
+        """
         if self.state:
             return False
         if self.room(len(frame), self.stock.write_limit):
@@ -149,7 +164,8 @@ class Protocol(Outbox):
         self.put(data)
 
     def _send_control(self, opcode, data):
-        # Beyond write_limit there is room for a Close and one more; a Pong that finds none is not owed any more.
+        # Beyond write_limit there is room for a Close and one more; a Pong that finds none is not
+        # owed any more.
         extra = 262 if opcode == CLOSE else 131
         if self.room(len(data) + 2, self.stock.write_limit + extra):
             self._put_frame(opcode, data)
@@ -157,11 +173,15 @@ class Protocol(Outbox):
         return False
 
     def ping(self, data=b"") -> bool:
-        """Send a Ping with at most 125 bytes of `data`. False when closing, or when the send buffer is full."""
+        """Send a Ping with at most 125 bytes of `data`. False when closing, or when the send
+        buffer is full.
+        """
         return self._ping_pong(PING, data)
 
     def pong(self, data=b"") -> bool:
-        """Send a Pong: only needed by an endpoint that has on_ping, where it is not sent by itself."""
+        """Send a Pong: only needed by an endpoint that has on_ping, where it is not sent by
+        itself.
+        """
         return self._ping_pong(PONG, data)
 
     def _ping_pong(self, opcode, data):
@@ -172,7 +192,8 @@ class Protocol(Outbox):
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Start the closing handshake; on_close follows. Does nothing when that has begun already.
 
-        ValueError: a code that may not be sent (RFC 6455, section 7.4), or a reason of over 123 bytes of UTF-8.
+        ValueError: a code that may not be sent (RFC 6455, section 7.4), or a reason of over 123
+        bytes of UTF-8.
         """
         payload = close_payload(code, reason)
         if self.state == OPEN:
@@ -233,7 +254,9 @@ class Protocol(Outbox):
             self.call(self.route.drain)
 
     def lost(self, reason: str = "") -> None:
-        """TCP is gone: call on_close, once, with the code and reason that were received, or 1006 (section 7.1.5)."""
+        """TCP is gone: call on_close, once, with the code and reason that were received, or 1006
+        (section 7.1.5).
+        """
         self.discard()
         self.plain = False
         self.state = CLOSED

@@ -1,11 +1,12 @@
-"""The slow road for incoming frames: those that arrive in parts, are fragmented, are control frames, or break a rule.
+"""The slow road for incoming frames: those that arrive in parts, are fragmented, are control
+frames, or break a rule.
 
-A Reader belongs to one Protocol, is made when first needed, and takes bytes cut at any place. Pure, like `protocol`.
-RFC 6455: section 5.2 for the header, 5.4 for fragments, 5.5 for control frames, 8.1 for UTF-8.
+A Reader belongs to one Protocol, is made when first needed, and takes bytes cut at any place.
+Pure, like `protocol`. RFC 6455: section 5.2 for the header, 5.4 for fragments, 5.5 for control
+frames, 8.1 for UTF-8.
 """
 
 from .frames import (
-    CLOSE,
     INVALID_DATA,
     PROTOCOL_ERROR,
     TEXT,
@@ -38,9 +39,11 @@ class Reader:
         self.note = bytearray()  # the control payload so far
 
     def feed(self, buf: bytearray, pos: int, end: int) -> int:
-        """Take bytes of buf[pos:end], up to the end of a frame at most, and unmask them. Returns the position behind them.
+        """Take bytes of buf[pos:end], up to the end of a frame at most, and unmask them. Returns
+        the position behind them.
 
-        `act` must be called next: what it calls may raise, and the bytes are then accounted for already.
+        `act` must be called next: what it calls may raise, and the bytes are then accounted for
+        already.
         """
         self.protocol.plain = False
         if self.left < 0:
@@ -54,7 +57,9 @@ class Reader:
         return pos
 
     def act(self, view: memoryview) -> None:
-        """Do what the bytes that were just fed ask for: store or deliver them, answer a control frame, or fail."""
+        """Do what the bytes that were just fed ask for: store or deliver them, answer a control
+        frame, or fail.
+        """
         if self.left < 0:
             return
         chunk = view[self.chunk[0] : self.chunk[1]]
@@ -78,7 +83,9 @@ class Reader:
             pos += 1
             if self.have == 2:
                 short = head[1] & 0x7F
-                self.need = 2 + (2 if short == 126 else 8 if short == 127 else 0) + (head[1] >> 7) * 4
+                self.need = (
+                    2 + (2 if short == 126 else 8 if short == 127 else 0) + (head[1] >> 7) * 4
+                )
                 if self.protocol.state == _OPEN:
                     self._check(self._fault(head[0], head[1]))
         if self.have == self.need:
@@ -148,7 +155,8 @@ class Reader:
             self.decoder = utf8(buf, start, end, self.decoder)
 
     def _act_on_control(self, chunk, done):
-        # A peer that broke the rules may send a longer one: what is beyond 125 bytes is of no interest.
+        # A peer that broke the rules may send a longer one: what is beyond 125 bytes is of no
+        # interest.
         if len(self.note) < 126:
             self.note.extend(chunk)
         if done:

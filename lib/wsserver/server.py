@@ -1,6 +1,8 @@
-"""The server: listeners, the poll loop, the list of clients, timers, broadcast. The only module that touches sockets.
+"""The server: listeners, the poll loop, the list of clients, timers, broadcast. The only module
+that touches sockets.
 
-One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of time.ticks_ms.
+One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of
+time.ticks_ms.
 """
 
 import errno
@@ -28,7 +30,9 @@ _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines, at most
 _LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
-_VISITORS = const(3)  # HTTP exchanges at the same time; with 5 clients and 2 listeners the chip's 10 sockets
+_VISITORS = const(
+    3
+)  # HTTP exchanges at the same time; with 5 clients and 2 listeners the chip's 10 sockets
 _MIN_BUFFER = const(512)  # an HTTP response head must fit
 _IN = select.POLLIN
 _OUT = select.POLLOUT
@@ -39,19 +43,26 @@ def _ms(name, seconds):
     if seconds is None:
         return None
     if not 0 < seconds <= 86400:
-        raise ValueError("%s must be between 0 and 86400 seconds, or None, not %r" % (name, seconds))
+        raise ValueError(
+            "%s must be between 0 and 86400 seconds, or None, not %r" % (name, seconds)
+        )
     return max(1, int(seconds * 1000))
 
 
 class Server:
     """A WebSocket server. Times in seconds, None turns one off; sizes in bytes.
 
-    max_clients: beyond that, handshakes get 503, or with purge="lru" the client idle longest makes room.
+    max_clients: beyond that, handshakes get 503, or with purge="lru" the client idle longest makes
+    room.
     max_size: the longest message that on_message endpoints get; longer ones are refused with 1009.
-    ping_interval, ping_timeout: silence after which a client is pinged, and time that it has to answer.
-    close_timeout, open_timeout: the longest that a closing handshake, and an opening one, may take.
-    write_limit: the most that waits for one client to take it; as much as an echo needs unless given.
-    read_size: the most that is read at once; one buffer of it serves all. max_head: the longest HTTP request head.
+    ping_interval, ping_timeout: silence after which a client is pinged, and time that it has to
+    answer.
+    close_timeout, open_timeout: the longest that a closing handshake, and an opening one, may
+    take.
+    write_limit: the most that waits for one client to take it; as much as an echo needs unless
+    given.
+    read_size: the most that is read at once; one buffer of it serves all. max_head: the longest
+    HTTP request head.
     log: a function(level, text) instead of the one that prints warnings and errors.
     """
 
@@ -73,7 +84,11 @@ class Server:
             raise ValueError("purge must be None or 'lru', not %r" % (purge,))
         if write_limit is None:
             write_limit = max_size + read_size + 16
-        sizes = (("max_clients", max_clients, 1), ("max_size", max_size, 1), ("max_head", max_head, 64))
+        sizes = (
+            ("max_clients", max_clients, 1),
+            ("max_size", max_size, 1),
+            ("max_head", max_head, 64),
+        )
         sizes += (("read_size", read_size, 64), ("write_limit", write_limit, _MIN_BUFFER))
         for name, value, least in sizes:
             if value < least:
@@ -86,7 +101,12 @@ class Server:
         self._ping_timeout = _ms("ping_timeout", ping_timeout)
         self._close_timeout = _ms("close_timeout", close_timeout or 1)
         self._open_timeout = _ms("open_timeout", open_timeout or 86400)
-        timeouts = (self._ping_interval, self._ping_timeout, self._close_timeout, self._open_timeout)
+        timeouts = (
+            self._ping_interval,
+            self._ping_timeout,
+            self._close_timeout,
+            self._open_timeout,
+        )
         self._sweep_interval = min(_SWEEP, max(5, min(t for t in timeouts if t) // 4))
         self._next_sweep = ticks_ms()
         self._max_head = max_head
@@ -108,11 +128,16 @@ class Server:
 
     # --- what the application says before it runs
 
-    def websocket(self, path: str, endpoint, subprotocols=(), origins=None, overflow: str = "close") -> None:
-        """Serve WebSocket connections at `path` with `endpoint`, any object with some of the on_ methods.
+    def websocket(
+        self, path: str, endpoint, subprotocols=(), origins=None, overflow: str = "close"
+    ) -> None:
+        """Serve WebSocket connections at `path` with `endpoint`, any object with some of the on_
+        methods.
 
-        subprotocols: those it speaks. origins: None, or the Origin header's acceptable values (None among them: no such header).
-        overflow: what happens to a client whose send buffer is full: "close" it, or "drop" the message.
+        subprotocols: those it speaks. origins: None, or the Origin header's acceptable values
+        (None among them: no such header).
+        overflow: what happens to a client whose send buffer is full: "close" it, or "drop" the
+        message.
         """
         self._routes[path] = Route(endpoint, subprotocols, origins, overflow)
 
@@ -147,7 +172,8 @@ class Server:
     # --- what it says at any time
 
     def call_soon(self, function, argument=None) -> bool:
-        """Have the loop call function(argument): the one method for other threads and interrupt handlers.
+        """Have the loop call function(argument): the one method for other threads and interrupt
+        handlers.
 
         False when 16 such calls wait already, and this one is lost.
         """
@@ -161,7 +187,9 @@ class Server:
         return None
 
     def broadcast(self, message, path=None) -> int:
-        """Send a message to every open client, or to those of one path; returns how many it was queued for."""
+        """Send a message to every open client, or to those of one path; returns how many it was
+        queued for.
+        """
         frame = encode(message)
         count = 0
         for client in self.clients:
@@ -170,13 +198,17 @@ class Server:
         return count
 
     def stop(self) -> None:
-        """Close every client with 1001 and free all sockets and timers. The server can be set up and run again."""
+        """Close every client with 1001 and free all sockets and timers. The server can be set up
+        and run again.
+        """
         self._stopping = True
         if not self._stepping:
             self._shut_down()
 
     def run(self) -> None:
-        """Serve until stop() is called. On any exception, Ctrl-C included, the sockets are closed before it goes on."""
+        """Serve until stop() is called. On any exception, Ctrl-C included, the sockets are closed
+        before it goes on.
+        """
         try:
             while not self._stopping:
                 self.step(_TICK)
@@ -233,7 +265,9 @@ class Server:
         connection.heard = now
         try:
             connection.receive(self._buffer, self._view, 0, count)
-        except Exception as error:  # no memory for a new client, or a fault in here: costs this one only
+        except (
+            Exception
+        ) as error:  # no memory for a new client, or a fault in here: costs this one only
             self._report(error)
             self._drop(connection, "internal error")
             return
@@ -275,14 +309,19 @@ class Server:
 
     def _flush_ready(self):
         ready = self._stock.ready
-        # Callbacks on the way (on_drain, on_close) may fill more outboxes: those are for the next turn.
+        # Callbacks on the way (on_drain, on_close) may fill more outboxes: those are for the next
+        # turn.
         for _ in range(len(ready)):
             self._flush(ready.pop(0))
 
     def _watch(self, connection):
-        """Have poll watch a connection for what matters now: a client that does not take its answers is not read."""
+        """Have poll watch a connection for what matters now: a client that does not take its
+        answers is not read.
+        """
         waiting = connection.out_end - connection.out_start
-        events = _IN if waiting + len(self._buffer) <= self._stock.write_limit or not waiting else 0
+        events = (
+            _IN if waiting + len(self._buffer) <= self._stock.write_limit or not waiting else 0
+        )
         if waiting:
             events |= _OUT
         if events != connection.events:
@@ -439,7 +478,8 @@ class Server:
 
     def _hurry(self, visitor, now):
         if visitor.state == READING:
-            # A full house: those who hold a place without asking for anything do not keep it for long.
+            # A full house: those who hold a place without asking for anything do not keep it for
+            # long.
             crowded = len(self._visitors) >= _VISITORS
             most = min(1000, self._open_timeout) if crowded else self._open_timeout
             late = ticks_diff(now, visitor.since) >= most

@@ -26,7 +26,7 @@ class Timer:
 
 
 class Timers:
-    """The timers and the queue of calls of one loop. `report` gets the exceptions that they raise."""
+    """The timers and the queue of calls of one loop. `report` gets the exceptions they raise."""
 
     def __init__(self, report):
         self._report = report
@@ -40,7 +40,9 @@ class Timers:
         return timer
 
     def call_soon(self, function, argument) -> bool:
-        """Queue function(argument) from a thread or an interrupt handler. False when 16 calls wait already."""
+        """Queue function(argument) from a thread or an interrupt handler. False when 16 calls wait
+        already.
+        """
         try:
             self._calls.append((function, argument))
             return True
@@ -73,7 +75,8 @@ class Timers:
     def _call_timer(self, timer, now):
         function = timer.function
         if timer.repeats:
-            # From when it was due, so that the interval does not drift; but what was missed is not made up for.
+            # From when it was due, so that the interval does not drift; but what was missed is not
+            # made up for.
             timer.due = ticks_add(timer.due, timer.ms)
             if ticks_diff(now, timer.due) >= 0:
                 timer.due = ticks_add(now, timer.ms)

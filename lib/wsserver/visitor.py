@@ -1,4 +1,6 @@
-"""A connection that is not a WebSocket client: one HTTP request comes in; it is upgraded, or answered and closed."""
+"""A connection that is not a WebSocket client: one HTTP request comes in; it is upgraded, or
+answered and closed.
+"""
 
 from .frames import const
 from .handshake import HTTPError
@@ -6,7 +8,9 @@ from .outbox import Outbox
 
 READING = const(0)  # the request head
 ANSWERING = const(1)
-LINGERING = const(2)  # answered: the peer is to close first, else unread bytes would turn our FIN into a RST
+LINGERING = const(
+    2
+)  # answered: the peer is to close first, else unread bytes would turn our FIN into a RST
 
 
 class Visitor(Outbox):
@@ -30,7 +34,9 @@ class Visitor(Outbox):
         self._file = None
 
     def receive(self, buf, view, pos: int, end: int) -> None:
-        """Collect the head from buf[pos:end]; what follows it there is the upgraded client's, or ignored."""
+        """Collect the head from buf[pos:end]; what follows it there is the upgraded client's, or
+        ignored.
+        """
         if self.state != READING:
             return
         self._head += bytes(view[pos:end])

@@ -1,6 +1,7 @@
 """Runs the sans-I/O core on orders, on CPython (imported) and on MicroPython (as a process) alike.
 
-An order and its answer are dicts of JSON types, bytes in hex, so that the same test can give the same order to both.
+An order and its answer are dicts of JSON types, bytes in hex, so that the same test can give the
+same order to both.
 """
 
 import json
@@ -37,7 +38,9 @@ class Recorder:
 
     def note_message(self, client, message):
         is_text = isinstance(message, str)
-        self.events.append(["text" if is_text else "binary", to_hex(message.encode() if is_text else message)])
+        self.events.append(
+            ["text" if is_text else "binary", to_hex(message.encode() if is_text else message)]
+        )
         if self.reply == "echo":
             client.send(message)
         elif self.reply == "close":
@@ -65,7 +68,11 @@ def session(order):
     """Feed chunks to one connection. Answers the events and all that it sent."""
     events = []
     logged = []
-    stock = Stock(order["max_size"], order.get("write_limit", 100000), lambda level, text: logged.append(text))
+    stock = Stock(
+        order["max_size"],
+        order.get("write_limit", 100000),
+        lambda level, text: logged.append(text),
+    )
     endpoint = Recorder(events, order.get("chunked", False), order.get("reply", "echo"))
     protocol = Protocol(Route(endpoint), stock)
     sent = b""
@@ -87,7 +94,9 @@ def loops(order):
 
 def unmask(order):
     buf = bytearray(unhexlify(order["data"]))
-    seen = loops(order).unmask(buf, order["pos"], order["end"], unhexlify(order["key"]), order["at"])
+    seen = loops(order).unmask(
+        buf, order["pos"], order["end"], unhexlify(order["key"]), order["at"]
+    )
     return {"data": to_hex(buf), "seen": seen}
 
 
@@ -125,7 +134,10 @@ def upgrade(order):
         request = handshake.parse_request(unhexlify(order["head"]))
         handshake.check_upgrade(request, order.get("origins"))
         chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
-        return {"response": to_hex(handshake.accept_response(request, chosen)), "query": request.query}
+        return {
+            "response": to_hex(handshake.accept_response(request, chosen)),
+            "query": request.query,
+        }
     except handshake.HTTPError as error:
         return {"response": to_hex(error.response())}
 

@@ -1,4 +1,6 @@
-"""The core, on both interpreters: the `core` fixture takes an order (see agent.py) and gives the answer."""
+"""The core, on both interpreters: the `core` fixture takes an order (see agent.py) and gives the
+answer.
+"""
 
 import json
 import subprocess
@@ -20,11 +22,15 @@ if "wsserver" not in sys.modules:
 
 
 class MicroPythonCore:
-    """A MicroPython process that runs agent.py and obeys orders over its standard input and output."""
+    """A MicroPython process that runs agent.py and obeys orders over its standard input and
+    output.
+    """
 
     def __init__(self):
         command = [*find_micropython(), "-X", "heapsize=16m", str(AGENT), str(LIB)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         ready = self._process.stdout.readline().split()
         assert ready[:1] == ["ready"], "the agent did not start"
         self.codes = ["portable", "native"] if ready[1] == "True" else ["portable"]
@@ -57,7 +63,9 @@ class CPythonCore:
 
 @pytest.fixture(scope="session", params=["CPython", "MicroPython"])
 def core(request):
-    """The core on one interpreter: core(do="session", ...) -> answer; core.codes: the inner loops that it has."""
+    """The core on one interpreter: core(do="session", ...) -> answer; core.codes: the inner loops
+    that it has.
+    """
     core = CPythonCore() if request.param == "CPython" else MicroPythonCore()
     yield core
     core.stop()

@@ -14,7 +14,9 @@ GOOD = {
 
 
 def ask(core, start="GET /ws HTTP/1.1", headers=(), drop=(), **order):
-    lines = [start] + [f"{name}: {value}" for name, value in {**GOOD, **dict(headers)}.items() if name not in drop]
+    lines = [start] + [
+        f"{name}: {value}" for name, value in {**GOOD, **dict(headers)}.items() if name not in drop
+    ]
     return ask_raw(core, "\r\n".join(lines).encode(), **order)
 
 
@@ -111,7 +113,9 @@ def test_the_same_header_twice_is_no_key(core):
 
 
 def test_a_token_list_may_be_on_several_lines(core):
-    lines = ["GET /ws HTTP/1.1", "Connection: keep-alive"] + [f"{name}: {value}" for name, value in GOOD.items()]
+    lines = ["GET /ws HTTP/1.1", "Connection: keep-alive"] + [
+        f"{name}: {value}" for name, value in GOOD.items()
+    ]
     assert ask_raw(core, "\r\n".join(lines).encode())[0] == 101
 
 
@@ -144,7 +148,10 @@ def test_a_bad_request_line_is_refused(core, start, status):
     assert ask(core, start)[0] == status
 
 
-@pytest.mark.parametrize("line", [b"no colon", b": no name", b"bad name: x", b"X: a\nb", b"X: a\0b", b" folded: x", b"X: \xff"])
+@pytest.mark.parametrize(
+    "line",
+    [b"no colon", b": no name", b"bad name: x", b"X: a\nb", b"X: a\0b", b" folded: x", b"X: \xff"],
+)
 def test_a_bad_header_line_gets_400(core, line):
     assert ask_raw(core, b"GET /ws HTTP/1.1\r\nHost: a\r\n" + line)[0] == 400
 
@@ -162,7 +169,9 @@ def test_a_bad_header_line_gets_400(core, line):
     ],
 )
 def test_the_first_offered_subprotocol_that_is_supported_is_chosen(core, offer, supported, chosen):
-    status, headers, _ = ask(core, headers={"Sec-WebSocket-Protocol": offer}, subprotocols=supported)
+    status, headers, _ = ask(
+        core, headers={"Sec-WebSocket-Protocol": offer}, subprotocols=supported
+    )
     assert (status, headers.get("Sec-WebSocket-Protocol")) == (101, chosen)
 
 
@@ -183,12 +192,16 @@ def test_origins_are_checked_when_the_endpoint_names_them(core, origin, origins,
 
 
 def test_the_query_is_kept_apart_from_the_path(core):
-    head = "GET /ws?room=1&x=%20 HTTP/1.1\r\n" + "\r\n".join(f"{name}: {value}" for name, value in GOOD.items())
+    head = "GET /ws?room=1&x=%20 HTTP/1.1\r\n" + "\r\n".join(
+        f"{name}: {value}" for name, value in GOOD.items()
+    )
     assert core(do="upgrade", head=head.encode().hex())["query"] == "room=1&x=%20"
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)), st.integers(0, 5))
+@given(
+    st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)), st.integers(0, 5)
+)
 def test_any_line_in_a_request_gets_a_proper_answer(core, noise, where):
     lines = [b"GET /ws HTTP/1.1"] + [f"{name}: {value}".encode() for name, value in GOOD.items()]
     lines[where] = noise

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, parse_server
+from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, parse_server
 
 MAX_SIZE = 2000
 
@@ -25,7 +25,9 @@ def close_code(answer):
 
 def messages(answer):
     return [
-        (event[0], bytes.fromhex(event[1])) for event in answer["events"] if event[0] in ("text", "binary")
+        (event[0], bytes.fromhex(event[1]))
+        for event in answer["events"]
+        if event[0] in ("text", "binary")
     ]
 
 
@@ -46,7 +48,9 @@ def test_a_message_with_a_64_bit_length_is_echoed(core):
 def test_a_fragmented_message_is_put_together_with_control_frames_between_its_fragments(core):
     answer = run(
         core,
-        frame(TEXT, b"one ", final=False) + frame(PING, b"?") + frame(CONTINUATION, b"two ", final=False),
+        frame(TEXT, b"one ", final=False)
+        + frame(PING, b"?")
+        + frame(CONTINUATION, b"two ", final=False),
         frame(PONG, b"!") + frame(CONTINUATION, b"three"),
     )
     assert answer["frames"] == [(PONG, b"?"), (TEXT, b"one two three")]
@@ -54,7 +58,12 @@ def test_a_fragmented_message_is_put_together_with_control_frames_between_its_fr
 
 
 def test_empty_fragments_make_an_empty_message(core):
-    answer = run(core, frame(TEXT, b"", final=False) + frame(CONTINUATION, b"", final=False) + frame(CONTINUATION))
+    answer = run(
+        core,
+        frame(TEXT, b"", final=False)
+        + frame(CONTINUATION, b"", final=False)
+        + frame(CONTINUATION),
+    )
     assert messages(answer) == [("text", b"")]
 
 
@@ -138,7 +147,9 @@ def test_messages_that_follow_close_in_the_same_packet_are_not_delivered(core):
 
 
 def test_the_peers_answer_to_our_close_gives_the_code(core):
-    answer = run(core, frame(TEXT, b"a") + frame(BINARY, b"on its way") + close(3000), reply="close")
+    answer = run(
+        core, frame(TEXT, b"a") + frame(BINARY, b"on its way") + close(3000), reply="close"
+    )
     assert answer["events"][-1] == ["close", 3000, "enough"]
 
 
@@ -157,7 +168,8 @@ def test_an_exception_in_a_callback_is_logged_and_closes_with_1011(core):
 
 
 @pytest.mark.parametrize(
-    "head", [b"\x81\xfe" + (MAX_SIZE + 1).to_bytes(2, "big"), b"\x82\xff" + (1 << 62).to_bytes(8, "big")]
+    "head",
+    [b"\x81\xfe" + (MAX_SIZE + 1).to_bytes(2, "big"), b"\x82\xff" + (1 << 62).to_bytes(8, "big")],
 )
 def test_a_message_that_is_too_long_closes_with_1009_as_soon_as_its_length_is_known(core, head):
     assert close_code(run(core, head + b"mask")) == 1009
@@ -176,7 +188,12 @@ def test_a_message_of_exactly_max_size_in_fragments_is_delivered(core):
 
 def test_an_endpoint_with_on_chunk_takes_a_message_larger_than_max_size(core):
     text = "Größe ".encode() * 1000
-    answer = run(core, frame(TEXT, text), frame(BINARY, b"", final=False) + frame(CONTINUATION), chunked=True)
+    answer = run(
+        core,
+        frame(TEXT, text),
+        frame(BINARY, b"", final=False) + frame(CONTINUATION),
+        chunked=True,
+    )
     assert messages(answer) == [("text", text), ("binary", b"")]
 
 
@@ -202,7 +219,10 @@ HOSTILE = [
 @pytest.mark.parametrize("bad", HOSTILE)
 def test_text_that_is_not_utf8_closes_with_1007_whole_cut_or_fragmented(core, bad):
     whole = frame(TEXT, b"ok " + bad)
-    fragments = b"".join(frame(TEXT if not i else CONTINUATION, bad[i : i + 1], final=False) for i in range(len(bad)))
+    fragments = b"".join(
+        frame(TEXT if not i else CONTINUATION, bad[i : i + 1], final=False)
+        for i in range(len(bad))
+    )
     for chunks in ([whole], [bytes([byte]) for byte in whole], [fragments]):
         answer = run(core, *chunks)
         assert close_code(answer) == 1007
@@ -217,7 +237,10 @@ def test_bad_utf8_in_a_half_received_frame_closes_at_the_first_bad_byte(core):
 
 def test_text_that_ends_within_a_character_closes_with_1007(core):
     assert close_code(run(core, frame(TEXT, "x€".encode()[:-1]))) == 1007
-    assert close_code(run(core, frame(TEXT, "€".encode()[:-1], final=False) + frame(CONTINUATION))) == 1007
+    assert (
+        close_code(run(core, frame(TEXT, "€".encode()[:-1], final=False) + frame(CONTINUATION)))
+        == 1007
+    )
 
 
 def test_a_character_may_be_cut_by_fragments(core):
@@ -242,7 +265,8 @@ any_frame = st.builds(
 )
 good_message = st.builds(
     lambda opcode, parts: b"".join(
-        frame(opcode if not i else CONTINUATION, part, final=i == len(parts) - 1) for i, part in enumerate(parts)
+        frame(opcode if not i else CONTINUATION, part, final=i == len(parts) - 1)
+        for i, part in enumerate(parts)
     ),
     st.just(BINARY),
     st.lists(payloads, min_size=1, max_size=4),
@@ -252,7 +276,9 @@ streams = st.lists(st.one_of(good_message, good_message, any_frame), max_size=8)
 
 @settings(max_examples=150, deadline=None)
 @given(streams, st.lists(st.integers(1, 60), min_size=1, max_size=20), st.booleans())
-def test_any_split_of_the_same_bytes_gives_the_same_events_and_answers(core, stream, steps, chunked):
+def test_any_split_of_the_same_bytes_gives_the_same_events_and_answers(
+    core, stream, steps, chunked
+):
     whole = run(core, stream, chunked=chunked)
     chunks = []
     position = 0

@@ -34,7 +34,9 @@ def close(code: int | None = None, reason: bytes = b"") -> bytes:
 
 
 def parse_server(data: bytes) -> list[tuple[int, bytes]]:
-    """The (opcode, payload) of a server's frames; asserts that each is whole, final, unmasked and of minimal length."""
+    """The (opcode, payload) of a server's frames; asserts that each is whole, final, unmasked and
+    of minimal length.
+    """
     frames = []
     while data:
         assert data[0] & 0xF0 == 0x80, "a frame of the server is fragmented or has reserved bits"
