@@ -1,0 +1,54 @@
+# The project's commands: `make` alone lists them. Everything they need is set up by the first one you run.
+
+HTTP_PORT ?= 8080
+HTTPS_PORT ?= 8443
+HEAP ?= 128k
+CONFIG ?=
+BOARD ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test conformance lint format clean
+
+help:
+	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
+	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=$(HEAP) CONFIG=my.json"
+	@echo "make test         run the whole test suite against a live virtual board"
+	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
+	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
+	@echo "make lint         check style, types and that everything compiles for every chip"
+	@echo "make format       lay the code out as 'make lint' wants it"
+	@echo "make setup        only make .venv and install requirements.txt (the others do it when needed)"
+	@echo "make clean        remove .venv, caches and everything else that was generated"
+
+setup: $(READY)
+
+$(READY): requirements.txt tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
+	@touch $@
+
+run: $(READY)
+	@exec $(BIN)/python -m tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
+		--heap $(HEAP) $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
+
+test: $(READY)
+	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+
+conformance: $(READY)
+	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+
+lint: $(READY)
+	@exec $(BIN)/python -m tools.lint
+
+format: $(READY)
+	@$(BIN)/python -m ruff check --fix --quiet .
+	@$(BIN)/python -m ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .git -prune -o -name '*.mpy' -type f -exec rm -f {} +

@@ -1,0 +1,1 @@
+"""The host side: what runs on the computer, never on the board."""

@@ -1,0 +1,1 @@
+"""What `make lint` checks: style, types, and that everything compiles for every chip."""
