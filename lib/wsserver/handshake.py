@@ -1,5 +1,6 @@
-"""The opening handshake, RFC 6455 section 4.2, and as much of HTTP/1.1 as it takes. Pure: bytes
-in, bytes out.
+"""The opening handshake, RFC 6455 section 4.2, and as much of HTTP/1.1 as it takes.
+
+Pure: bytes in, bytes out.
 """
 
 import binascii
@@ -7,45 +8,54 @@ import hashlib
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
-# One string takes a fraction of the heap of a dict.
+# One string takes a fraction of the heap that a dict of them takes.
 _REASONS = (
     "101 Switching Protocols|200 OK|400 Bad Request|403 Forbidden|404 Not Found|"
     "405 Method Not Allowed|426 Upgrade Required|431 Request Header Fields Too Large|"
     "503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
-_TOKEN = "!#$%&'*+-.^_`|~"  # beside letters and digits (RFC 9110, section 5.6.2)
-_HOST = "!$%&'()*+-.;=_~"  # (RFC 3986, section 3.2.2)
+# Characters beside letters and digits:
+_TOKEN = "!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
+_HOST = "!$%&'()*+-.;=_~"  # RFC 3986, section 3.2.2
 _BASE64 = "+/"
+
+_SEC = "sec-websocket-"
 
 
 class HTTPError(Exception):
-    """A request is refused: `status`, a sentence for whoever reads the answer, and header lines to
-    go with it.
+    """A request is refused.
+
+    `status` is HTTP's. `detail` says more to whoever reads the answer: for 400, it names what is
+    missing or malformed. `headers` are lines to go with the answer.
     """
 
-    def __init__(self, status: int, text: str, *headers):
-        super().__init__(text)
+    def __init__(self, status: int, detail: str = "", *headers):
         self.status = status
-        self.text = text
+        self.detail = detail
         self.headers = headers
 
     def response(self) -> bytes:
         """The whole response."""
-        body = self.text.encode() + b"\n"
+        body = "%s: %s%s\n" % (
+            _reason(self.status)[4:],
+            self.detail,
+            " is missing or malformed" if self.status == 400 else "",
+        )
+        body = body.encode()
         headers = self.headers + ("Content-Type: text/plain", "Connection: close")
         return response_head(self.status, headers, len(body)) + body
 
 
 class Request:
-    """A parsed request head: `method`, `path`, `query` (behind the "?", raw) and `headers` (names
-    in lower case).
+    """A parsed request head.
+
+    `method`; `path`; `query`, what is behind the "?", raw; `headers`, with names in lower case.
     """
 
-    def __init__(self, method, path, query, headers):
+    def __init__(self, method, target, headers):
         self.method = method
-        self.path = path
-        self.query = query
+        self.path, _, self.query = target.partition("?")
         self.headers = headers
 
     def tokens(self, name: str) -> list:
@@ -53,10 +63,14 @@ class Request:
         return [token.strip() for token in self.headers.get(name, "").split(",")]
 
 
+def _reason(status):
+    start = _REASONS.find(str(status))
+    return _REASONS[start : _REASONS.find("|", start)]
+
+
 def response_head(status: int, headers, length=None) -> bytes:
     """Status line and header lines, with Content-Length when a length is given."""
-    start = _REASONS.find(str(status))
-    lines = ["HTTP/1.1 " + _REASONS[start : _REASONS.find("|", start)]]
+    lines = ["HTTP/1.1 " + _reason(status)]
     lines.extend(headers)
     if length is not None:
         lines.append("Content-Length: %d" % length)
@@ -66,36 +80,31 @@ def response_head(status: int, headers, length=None) -> bytes:
 
 def parse_request(head: bytes) -> Request:
     """Parse a request head, without the empty line that ends it (RFC 9112, sections 3 and 5).
+
     HTTPError: 400 or 505.
     """
     try:
         lines = str(head, "utf-8").split("\r\n")
     except UnicodeError:
-        raise HTTPError(400, "The head is not UTF-8.") from None
-    parts = lines.pop(0).split(" ")
-    if (
-        len(parts) != 3
-        or not _is_all(parts[0], _TOKEN)
-        or parts[1][:1] != "/"
-        or parts[2][:5] != "HTTP/"
-    ):
-        raise HTTPError(400, "The request line is malformed.")
-    if parts[2] != "HTTP/1.1":
-        raise HTTPError(505, "This server speaks HTTP/1.1.")
+        lines = [""]
+    start = lines.pop(0).split(" ")
+    if len(start) != 3 or not _is_all(start[0], _TOKEN) or start[1][:1] != "/":
+        raise HTTPError(400, "request line")
+    if start[2] != "HTTP/1.1":
+        raise HTTPError(505 if start[2][:5] == "HTTP/" else 400, start[2])
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         name = name.lower()
         value = value.strip()
         if not _is_all(name, _TOKEN) or min(value.replace("\t", " ") or " ") < " ":
-            raise HTTPError(400, "A header line is malformed.")
+            raise HTTPError(400, "a header")
         # The same header on several lines is one list (RFC 9110, section 5.3); where there may be
         # only one, the comma makes it malformed, as it should be.
         headers[name] = headers[name] + ", " + value if name in headers else value
     if not _is_host(headers.get("host", "")):
-        raise HTTPError(400, "Host is missing or malformed.")
-    path, _, query = parts[1].partition("?")
-    return Request(parts[0], path, query, headers)
+        raise HTTPError(400, "Host")
+    return Request(start[0], start[1], headers)
 
 
 def _is_all(text, others):
@@ -116,55 +125,49 @@ def _is_host(text):
 
 
 def accept_key(key: str) -> str:
-    """The value of Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (section 4.2.2, step
-    5.4).
-    """
+    """The value of Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (section 4.2.2, 5.4)."""
     digest = hashlib.sha1(key.encode() + _GUID).digest()
     return str(binascii.b2a_base64(digest), "utf-8").strip()
 
 
 def check_upgrade(request: Request, origins=None) -> None:
-    """Check that a request opens a WebSocket connection (section 4.2.1). HTTPError: 400, 403, 405
-    or 426.
+    """Check that a request opens a WebSocket connection (section 4.2.1).
 
     `origins`: None, or the acceptable values of Origin; None among them accepts its absence.
+    HTTPError: 400, 403, 405 or 426.
     """
     if request.method != "GET":
-        raise HTTPError(405, "WebSocket connections are opened with GET.", "Allow: GET")
+        raise HTTPError(405, "use GET", "Allow: GET")
     headers = request.headers
-    key = headers.get("sec-websocket-key", "")
+    key = headers.get(_SEC + "key", "")
+    upgrade = "Upgrade: websocket"
     if not key and "upgrade" not in headers:
-        raise HTTPError(426, "This is a WebSocket endpoint.", "Upgrade: websocket")
-    for name, token in (("upgrade", "websocket"), ("connection", "upgrade")):
-        if token not in [element.lower() for element in request.tokens(name)]:
-            raise HTTPError(400, "'%s: %s' is missing." % (name, token))
-    if headers.get("sec-websocket-version") != "13":
-        raise HTTPError(
-            426,
-            "This server speaks version 13.",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-        )
+        raise HTTPError(426, "use a WebSocket client", upgrade)
+    for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
+        if token not in [element.lower() for element in request.tokens(name.lower())]:
+            raise HTTPError(400, name)
+    if headers.get(_SEC + "version") != "13":
+        raise HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
     # 16 bytes in base64: 22 characters and two that fill up.
     if len(key) != 24 or key[22:] != "==" or not _is_all(key[:22], _BASE64):
-        raise HTTPError(400, "Sec-WebSocket-Key is missing or malformed.")
+        raise HTTPError(400, _SEC + "key")
     if origins is not None and headers.get("origin") not in origins:
-        raise HTTPError(403, "Pages of this origin may not connect.")
+        raise HTTPError(403, "Origin")
 
 
 def choose_subprotocol(request: Request, supported):
-    """The first subprotocol that the client offers and the endpoint supports, or None (section
-    4.2.2, step 5.5).
+    """The first subprotocol that the client offers and the endpoint supports, or None.
+
+    Section 4.2.2, step 5.5.
     """
-    for offer in request.tokens("sec-websocket-protocol"):
+    for offer in request.tokens(_SEC + "protocol"):
         if offer in supported:
             return offer
-    return None
 
 
 def accept_response(request: Request, subprotocol=None) -> bytes:
     """The 101 response that accepts a checked request."""
-    key = accept_key(request.headers["sec-websocket-key"])
+    key = accept_key(request.headers[_SEC + "key"])
     headers = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: " + key]
     if subprotocol:
         headers.append("Sec-WebSocket-Protocol: " + subprotocol)

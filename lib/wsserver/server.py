@@ -6,12 +6,12 @@ time.ticks_ms.
 """
 
 import errno
+import gc
 import select
 import socket
 from time import ticks_add, ticks_diff, ticks_ms
 
 from .client import Client
-from .files import Files
 from .frames import GOING_AWAY, INTERNAL_ERROR, TRY_AGAIN_LATER, const, encode
 from .handshake import (
     HTTPError,
@@ -30,39 +30,31 @@ _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines, at most
 _LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
-_VISITORS = const(
-    3
-)  # HTTP exchanges at the same time; with 5 clients and 2 listeners the chip's 10 sockets
-_MIN_BUFFER = const(512)  # an HTTP response head must fit
+_READ_SIZE = const(4096)
+# HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
+_VISITORS = const(3)
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
 
 def _ms(name, seconds):
     """A timeout as ms; None stays None. ValueError names the parameter."""
-    if seconds is None:
-        return None
-    if not 0 < seconds <= 86400:
-        raise ValueError(
-            "%s must be between 0 and 86400 seconds, or None, not %r" % (name, seconds)
-        )
-    return max(1, int(seconds * 1000))
+    if seconds is not None:
+        if not 0 < seconds <= 86400:
+            raise ValueError("%s must be over 0 and at most 86400 s, not %r" % (name, seconds))
+        return max(1, int(seconds * 1000))
 
 
 class Server:
-    """A WebSocket server. Times in seconds, None turns one off; sizes in bytes.
+    """A WebSocket server. Times are in seconds, and None turns one off; sizes are in bytes.
 
-    max_clients: beyond that, handshakes get 503, or with purge="lru" the client idle longest makes
-    room.
-    max_size: the longest message that on_message endpoints get; longer ones are refused with 1009.
-    ping_interval, ping_timeout: silence after which a client is pinged, and time that it has to
-    answer.
-    close_timeout, open_timeout: the longest that a closing handshake, and an opening one, may
-    take.
-    write_limit: the most that waits for one client to take it; as much as an echo needs unless
-    given.
-    read_size: the most that is read at once; one buffer of it serves all. max_head: the longest
-    HTTP request head.
+    max_clients: beyond it handshakes get 503; with purge="lru" the client idle longest makes room.
+    max_size: the longest message that an on_message endpoint gets; 1009 refuses a longer one.
+    ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
+    open_timeout, close_timeout: the longest that an opening and a closing handshake may take.
+    write_limit: the most that waits for one client to take it; None: what an echo needs.
+    read_size: the most that is read at once; None: 4096, or less where the heap is small.
+    max_head: the longest HTTP request head.
     log: a function(level, text) instead of the one that prints warnings and errors.
     """
 
@@ -76,50 +68,43 @@ class Server:
         open_timeout=10,
         purge=None,
         write_limit=None,
-        read_size: int = 4096,
+        read_size=None,
         max_head: int = 2048,
         log=log,
     ):
-        if purge not in (None, "lru"):
-            raise ValueError("purge must be None or 'lru', not %r" % (purge,))
+        if read_size is None:
+            read_size = min(_READ_SIZE, max(512, gc.mem_free() >> 4))
         if write_limit is None:
-            write_limit = max_size + read_size + 16
-        sizes = (
+            write_limit = max(512, max_size + read_size + 16)
+        for name, value, least in (
             ("max_clients", max_clients, 1),
             ("max_size", max_size, 1),
             ("max_head", max_head, 64),
-        )
-        sizes += (("read_size", read_size, 64), ("write_limit", write_limit, _MIN_BUFFER))
-        for name, value, least in sizes:
+            ("read_size", read_size, 64),
+            ("write_limit", write_limit, 512),  # the head of an HTTP response must fit
+        ):
             if value < least:
                 raise ValueError("%s must be at least %d, not %r" % (name, least, value))
+        if purge not in (None, "lru"):
+            raise ValueError("purge must be None or 'lru', not %r" % (purge,))
         self.max_clients = max_clients
-        self.clients = []
+        self.max_head = max_head
+        self.purge = purge
+        self.ping_interval = _ms("ping_interval", ping_interval)  # from here on in ms
+        self.ping_timeout = _ms("ping_timeout", ping_timeout)
+        self.close_timeout = _ms("close_timeout", close_timeout or 86400)
+        self.open_timeout = _ms("open_timeout", open_timeout or 86400)
         self.log = log
-        self._purge = purge
-        self._ping_interval = _ms("ping_interval", ping_interval)
-        self._ping_timeout = _ms("ping_timeout", ping_timeout)
-        self._close_timeout = _ms("close_timeout", close_timeout or 1)
-        self._open_timeout = _ms("open_timeout", open_timeout or 86400)
-        timeouts = (
-            self._ping_interval,
-            self._ping_timeout,
-            self._close_timeout,
-            self._open_timeout,
-        )
-        self._sweep_interval = min(_SWEEP, max(5, min(t for t in timeouts if t) // 4))
-        self._next_sweep = ticks_ms()
-        self._max_head = max_head
+        self.clients = []
+        self._visitors = []
+        self._listeners = []
         self._routes = {}
         self._files = []
-        self._listeners = []
-        self._visitors = []
         self._connections = {}  # id of a socket -> its Client or Visitor
         self._poll = select.poll()
-        self._accepting = False
-        self._stopping = False
-        self._stepping = False
+        self._accepting = self._stopping = self._stepping = False
         self._last_id = 0
+        self._next_sweep = ticks_ms()
         self._buffer = bytearray(read_size)
         self._view = memoryview(self._buffer)
         self._stock = Stock(max_size, write_limit, log)
@@ -131,18 +116,18 @@ class Server:
     def websocket(
         self, path: str, endpoint, subprotocols=(), origins=None, overflow: str = "close"
     ) -> None:
-        """Serve WebSocket connections at `path` with `endpoint`, any object with some of the on_
-        methods.
+        """Serve WebSocket connections at `path` with `endpoint`, an object with on_ methods.
 
-        subprotocols: those it speaks. origins: None, or the Origin header's acceptable values
-        (None among them: no such header).
-        overflow: what happens to a client whose send buffer is full: "close" it, or "drop" the
-        message.
+        subprotocols: those it speaks. origins: None, or the Origin headers that are accepted, None
+        among them standing for no such header. overflow: what happens when a client's send buffer
+        is full: "close" the client, or "drop" the message.
         """
         self._routes[path] = Route(endpoint, subprotocols, origins, overflow)
 
     def files(self, prefix: str, directory: str) -> None:
         """Serve the files in `directory` of the flash to plain GET requests below `prefix`."""
+        from .files import Files  # not loaded where no page is served
+
         self._files.append(Files(prefix, directory))
 
     def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
@@ -172,8 +157,7 @@ class Server:
     # --- what it says at any time
 
     def call_soon(self, function, argument=None) -> bool:
-        """Have the loop call function(argument): the one method for other threads and interrupt
-        handlers.
+        """Have the loop call function(argument). For other threads and interrupt handlers.
 
         False when 16 such calls wait already, and this one is lost.
         """
@@ -187,9 +171,7 @@ class Server:
         return None
 
     def broadcast(self, message, path=None) -> int:
-        """Send a message to every open client, or to those of one path; returns how many it was
-        queued for.
-        """
+        """Send a message to every open client, or to those at `path`; returns to how many."""
         frame = encode(message)
         count = 0
         for client in self.clients:
@@ -198,17 +180,13 @@ class Server:
         return count
 
     def stop(self) -> None:
-        """Close every client with 1001 and free all sockets and timers. The server can be set up
-        and run again.
-        """
+        """Close every client with 1001, and free all sockets and timers. It may listen again."""
         self._stopping = True
         if not self._stepping:
             self._shut_down()
 
     def run(self) -> None:
-        """Serve until stop() is called. On any exception, Ctrl-C included, the sockets are closed
-        before it goes on.
-        """
+        """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed."""
         try:
             while not self._stopping:
                 self.step(_TICK)
@@ -247,7 +225,7 @@ class Server:
             self._accept(now)
         self._timers.run(now)
         if ticks_diff(now, self._next_sweep) >= 0:
-            self._next_sweep = ticks_add(now, self._sweep_interval)
+            self._next_sweep = ticks_add(now, _SWEEP)
             self._sweep(now)
         self._flush_ready()
 
@@ -265,9 +243,7 @@ class Server:
         connection.heard = now
         try:
             connection.receive(self._buffer, self._view, 0, count)
-        except (
-            Exception
-        ) as error:  # no memory for a new client, or a fault in here: costs this one only
+        except Exception as error:  # no memory for a new client, or a fault in here
             self._report(error)
             self._drop(connection, "internal error")
             return
@@ -309,21 +285,16 @@ class Server:
 
     def _flush_ready(self):
         ready = self._stock.ready
-        # Callbacks on the way (on_drain, on_close) may fill more outboxes: those are for the next
-        # turn.
+        # Callbacks on the way may fill more outboxes: those are for the next turn.
         for _ in range(len(ready)):
             self._flush(ready.pop(0))
 
     def _watch(self, connection):
-        """Have poll watch a connection for what matters now: a client that does not take its
-        answers is not read.
-        """
+        """Poll a connection for what matters now: who does not take answers is not read."""
         waiting = connection.out_end - connection.out_start
-        events = (
-            _IN if waiting + len(self._buffer) <= self._stock.write_limit or not waiting else 0
-        )
-        if waiting:
-            events |= _OUT
+        events = _IN | _OUT if waiting else _IN
+        if waiting and waiting + len(self._buffer) > self._stock.write_limit:
+            events = _OUT
         if events != connection.events:
             connection.events = events
             self._poll.modify(connection.sock, events)
@@ -382,7 +353,7 @@ class Server:
             sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
         except OSError:
             pass  # reset already: the first read will tell
-        visitor = Visitor(self._stock, sock, address, self._serve, self._max_head, now)
+        visitor = Visitor(self._stock, sock, address, self._serve, self.max_head, now)
         self._visitors.append(visitor)
         self._connect(visitor)
 
@@ -405,15 +376,15 @@ class Server:
         for files in self._files:
             if request.path.startswith(files.prefix):
                 return files.open(request)
-        raise HTTPError(404, "There is nothing at this path.")
+        raise HTTPError(404, request.path)
 
     def _make_room(self):
         """See to it that there is a place for one more client. HTTPError 503: there is none."""
         staying = [client for client in self.clients if client.state == OPEN]
         if len(staying) < self.max_clients:
             return
-        if not self._purge:
-            raise HTTPError(503, "All places are taken: try again later.", "Retry-After: 5")
+        if not self.purge:
+            raise HTTPError(503, "try again later", "Retry-After: 5")
         now = ticks_ms()
         idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
         idlest.fail(TRY_AGAIN_LATER, "making room for another client")
@@ -454,14 +425,14 @@ class Server:
 
     def _keep_alive(self, client, now):
         silence = ticks_diff(now, client.heard)
-        if self._ping_interval is None or silence < self._ping_interval:
+        if self.ping_interval is None or silence < self.ping_interval:
             client.deadline = None
         elif client.deadline is None:
             client.ping()
-            client.deadline = ticks_add(now, self._ping_timeout or self._ping_interval)
+            client.deadline = ticks_add(now, self.ping_timeout or self.ping_interval)
         elif ticks_diff(now, client.deadline) >= 0:
             client.deadline = None  # without ping_timeout: the next ping
-            if self._ping_timeout is not None:
+            if self.ping_timeout is not None:
                 client.fail(INTERNAL_ERROR, "no answer to ping")
                 self._flush(client)
                 self._drop(client)
@@ -471,7 +442,7 @@ class Server:
             client.closing_since = now
         age = ticks_diff(now, client.closing_since)
         silence = min(age, ticks_diff(now, client.heard))
-        if age >= self._close_timeout:
+        if age >= self.close_timeout:
             self._drop(client, "closing handshake timed out")
         elif client.state == FAILED and silence >= _LINGER and client.out is None:
             self._drop(client)
@@ -481,10 +452,10 @@ class Server:
             # A full house: those who hold a place without asking for anything do not keep it for
             # long.
             crowded = len(self._visitors) >= _VISITORS
-            most = min(1000, self._open_timeout) if crowded else self._open_timeout
+            most = min(1000, self.open_timeout) if crowded else self.open_timeout
             late = ticks_diff(now, visitor.since) >= most
         else:
-            most = _LINGER if visitor.state == LINGERING else self._open_timeout
+            most = _LINGER if visitor.state == LINGERING else self.open_timeout
             late = ticks_diff(now, visitor.heard) >= most
         if late:
             self._drop(visitor)
@@ -500,7 +471,7 @@ class Server:
                 self._drop(self._visitors[-1])
             for client in self.clients:
                 client.close(GOING_AWAY, "the server stops")
-            end = ticks_add(ticks_ms(), min(self._close_timeout, _GOODBYE))
+            end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
             while self.clients and ticks_diff(end, ticks_ms()) > 0:
                 self._turn(_TICK)
         finally:

@@ -42,8 +42,8 @@ class Visitor(Outbox):
         self._head += bytes(view[pos:end])
         length = self._head.find(b"\r\n\r\n")
         if length > self._max_head or length < 0 and len(self._head) > self._max_head:
-            text = "The request head is over %d bytes long." % self._max_head
-            self.answer(HTTPError(431, text).response())
+            error = HTTPError(431, "at most %d bytes" % self._max_head)
+            self.answer(error.response())
         elif length >= 0:
             head, rest = self._head[:length], len(self._head) - length - 4
             self._head = b""
