@@ -136,13 +136,21 @@ def _list_versions(modules: Path) -> None:
 def _remove(stub: Path, names: set[str]) -> None:
     """Take names, and methods named as "class.method", out of a stub."""
     tree = ast.parse(stub.read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if _name(node) not in names]
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            node.body = [
-                part for part in node.body if f"{node.name}.{_name(part)}" not in names
-            ] or [ast.Pass()]
+    tree.body = list(_kept(tree.body, names, ""))
     stub.write_text(ast.unparse(tree), encoding="utf-8")
+
+
+def _kept(body: list[ast.stmt], names: set[str], prefix: str) -> Iterator[ast.stmt]:
+    """The statements of a module or class without `names`; also in classes and conditions."""
+    for node in body:
+        if prefix + _name(node) in names:
+            continue
+        if isinstance(node, ast.ClassDef):
+            node.body = list(_kept(node.body, names, f"{node.name}.")) or [ast.Pass()]
+        elif isinstance(node, ast.If):
+            node.body = list(_kept(node.body, names, prefix)) or [ast.Pass()]
+            node.orelse = list(_kept(node.orelse, names, prefix))
+        yield node
 
 
 def _name(node: ast.stmt) -> str:

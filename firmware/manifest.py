@@ -1,0 +1,7 @@
+# Freezes the server into a MicroPython build, where it takes no heap: see docs/install.md.
+# boot.py, main.py and config.json stay on the file system, where they can be changed.
+# ruff: noqa: F821 - the names are given by MicroPython's build.
+
+LIB = "../lib"
+
+package("wsserver", base_path=LIB)

@@ -1,0 +1,156 @@
+"""The repository keeps its own promises: what it lists is there, what it must not hold is not."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tracked_files():
+    """What git would hand to anyone who clones: tracked, or about to be."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    if done.returncode:
+        pytest.skip(f"this is not a git work tree: {done.stderr.strip()}")
+    return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+# --- what git holds
+
+
+GENERATED = re.compile(
+    r"(^|/)(\.venv|__pycache__|\.pytest_cache|\.hypothesis|\.mypy_cache|\.ruff_cache)/"
+    r"|\.(pyc|mpy|bin|elf|log)$"
+)
+SECRET = re.compile(
+    r"^certs/|^config\.json$|\.(key|pem|der|crt|p12)$|(^|/)\.env$|(^|/)id_[a-z0-9]+$"
+)
+
+
+def test_no_generated_file_is_tracked():
+    assert [name for name in tracked_files() if GENERATED.search(name)] == []
+
+
+def test_no_key_certificate_or_board_setting_is_tracked():
+    assert [name for name in tracked_files() if SECRET.search(name)] == []
+
+
+def test_no_tracked_file_holds_a_private_key():
+    marker = b"PRIVATE " + b"KEY-----"  # in two, so that this file is not a finding
+    assert [name for name in tracked_files() if marker in (ROOT / name).read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["certs/server.key", "certs/ca.pem", "config.json", "a/b.mpy", ".venv/x"]
+)
+def test_git_ignores_what_must_never_be_committed(name):
+    done = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, capture_output=True)
+    if done.returncode == 128:
+        pytest.skip("this is not a git work tree")
+    assert done.returncode == 0, f"{name} is not in .gitignore"
+
+
+# --- requirements
+
+
+def requirement_lines():
+    return (ROOT / "requirements.txt").read_text().splitlines()
+
+
+def test_every_requirement_is_pinned_to_one_version():
+    lines = [line.split(";")[0].strip() for line in requirement_lines()]
+    loose = [
+        line
+        for line in lines
+        if line and line[0] != "#" and not re.fullmatch(r"[\w.-]+==[\w.]+", line)
+    ]
+    assert loose == []
+
+
+def test_every_requirement_has_a_reason():
+    """A comment stands above each block of requirements; pytest's is its heading."""
+    unexplained, explained = [], False
+    for line in requirement_lines():
+        if not line.strip():
+            explained = False
+        elif line.startswith("#"):
+            explained = True
+        elif not explained:
+            unexplained.append(line)
+    assert unexplained == []
+
+
+def test_versions_are_pinned_in_one_place_only():
+    names = {re.split(r"[=;]", line)[0] for line in requirement_lines() if line and line[0] != "#"}
+    elsewhere = [
+        f"{file}: {name}"
+        for file in tracked_files()
+        if file != "requirements.txt" and not file.startswith("tests/")
+        for name in names
+        if f"{name}==".encode() in (ROOT / file).read_bytes()
+    ]
+    assert elsewhere == []
+
+
+# --- documents
+
+
+def documents():
+    return [ROOT / name for name in tracked_files() if name.endswith(".md")]
+
+
+def anchors_of(file):
+    """The anchors that GitHub makes of a document's headings."""
+    text = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.S)
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("file", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_between_documents_leads_somewhere(file):
+    text = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.S)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    broken = []
+    for target in targets:
+        if re.match(r"[a-z]+:", target):
+            continue  # a page elsewhere
+        name, _, anchor = target.partition("#")
+        path = (file.parent / name) if name else file
+        if not path.exists() or (anchor and anchor not in anchors_of(path)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_the_readme_names_only_make_targets_that_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    for file in documents():
+        if file.name == "design.md":
+            continue  # it tells of what is to come
+        named = set(
+            re.findall(r"(?:^|`)make ([a-z]+)", file.read_text(encoding="utf-8"), flags=re.M)
+        )
+        assert named <= targets, file.name
+
+
+def test_make_help_names_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, flags=re.M).group(1).split())
+    done = subprocess.run(
+        ["make", "-s", "help"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    assert phony - {"help"} == set(re.findall(r"^make ([a-z]+)", done.stdout, flags=re.M))
+
+
+def test_ci_runs_what_a_developer_runs():
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert "make lint" in script
+    assert "make test" in script
+
+
+def test_no_file_names_a_package_registry():
+    hosts = (b"pypi" + b".org", b"pythonhosted" + b".org", b"npmjs" + b".org")
+    contents = {name: (ROOT / name).read_bytes() for name in tracked_files()}
+    assert [name for name in contents if any(host in contents[name] for host in hosts)] == []

@@ -1,0 +1,186 @@
+"""`make lint` finds what it is there to find: each test plants a mistake in a small project."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.lint.compile import ARCHITECTURES, check_compiles
+from tools.lint.project import LintError
+from tools.lint.style import check_style
+from tools.lint.types import check_board_types, check_host_types
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def make_project(root, files):
+    """A project in `root` with the settings of this one, the files given, and blameless ones."""
+    shutil.copy(ROOT / "pyproject.toml", root)
+    blameless = '"""A module."""\n'
+    for name, code in {"lib/a.py": blameless, "tools/a.py": blameless, **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    return root
+
+
+@pytest.fixture
+def project(tmp_path):
+    """project(code) makes a project with this code in lib/planted.py, or in the file named."""
+    return lambda code, name="lib/planted.py": make_project(tmp_path, {name: code})
+
+
+BOARD_MISTAKES = {
+    "import socket\n\nprint(socket.MSG_PEEK)\n": "MSG_PEEK",
+    "import socket\n\nsocket.socket().getsockopt(1, 2)\n": "getsockopt",
+    "import socket\n\n\ndef f():\n    socket.socket().shutdown(2)\n": "shutdown",
+    'import os\n\nos.getenv("HOME")\n': "getenv",
+    "import dataclasses\n\nprint(dataclasses)\n": "dataclasses",
+    "import threading\n\nprint(threading)\n": "threading",
+    'print("x".removeprefix("x"))\n': "removeprefix",
+    "print((3).bit_length())\n": "bit_length",
+    'import time\n\ntime.sleep_ms("3")\n': "sleep_ms",
+    "import time\n\nprint(time.ticks())\n": "ticks",
+    'import network\n\nnetwork.WLAN(0).confgi(ssid="x")\n': "confgi",
+    "import machine\n\nmachine.Pin()\n": "Pin",
+    "class A:\n    def __init__(self):\n        self.a = 1\n\n\nprint(A().b)\n": '"b"',
+}
+
+
+@pytest.fixture(scope="module")
+def board_findings(tmp_path_factory):
+    """What the type check says of a project with one module for each mistake: it is slow."""
+    files = {f"lib/planted_{index}.py": code for index, code in enumerate(BOARD_MISTAKES)}
+    with pytest.raises(LintError) as error:
+        check_board_types(make_project(tmp_path_factory.mktemp("mistakes"), files))
+    return str(error.value).splitlines()
+
+
+@pytest.mark.parametrize("index", range(len(BOARD_MISTAKES)), ids=list(BOARD_MISTAKES.values()))
+def test_the_type_check_finds_what_a_chip_does_not_have(board_findings, index):
+    findings = [line for line in board_findings if f"lib/planted_{index}.py:" in line]
+    assert any(" error: " in line for line in findings)
+    assert list(BOARD_MISTAKES.values())[index] in " ".join(findings)
+
+
+def test_the_type_check_finds_nothing_in_the_stubs_or_in_blameless_modules(board_findings):
+    assert [line for line in board_findings if not line.startswith("lib/planted_")] == []
+
+
+BLAMELESS = """
+import machine
+import micropython
+import network
+import socket
+import time
+from collections import deque
+
+
+class Later:
+    def __init__(self, names):
+        self.sock = None
+        self.queue = []
+        self.table = {}
+        for name in names:
+            setattr(self, name, None)
+
+    def connect(self) -> None:
+        self.sock = socket.socket()
+        self.sock.setblocking(False)
+        self.queue.append(self.surprise)
+        self.table["x"] = deque((), 4, 1)
+
+
+def wait(now: int) -> int:
+    return time.ticks_diff(time.ticks_ms(), now)
+
+
+@micropython.viper
+def first(buf: ptr8) -> int:
+    return buf[0]
+
+
+print(wait(time.ticks_ms()), first(bytearray(1)))
+network.WLAN(network.WLAN.IF_AP).config(ssid="x")
+machine.Pin(2, machine.Pin.OUT).on()
+"""
+
+
+def test_the_type_check_takes_the_boards_code_as_it_is_written(project):
+    check_board_types(project(BLAMELESS))
+
+
+def test_the_type_check_of_the_host_side_finds_a_wrong_argument(project):
+    code = 'def f(number: int) -> int:\n    return number\n\n\nf("one")\n'
+    with pytest.raises(LintError, match="planted.py:5: error"):
+        check_host_types(project(code, "tools/planted.py"))
+
+
+def test_a_syntax_error_is_reported_as_one_line_that_names_file_and_line(project):
+    with pytest.raises(LintError) as error:
+        check_compiles(project("x = 1\ny = (2,\n"))
+    lines = str(error.value).splitlines()
+    assert len(lines) == len(ARCHITECTURES) + 1
+    assert all(line.startswith("lib/planted.py:") for line in lines)
+    assert all("SyntaxError: invalid syntax" in line for line in lines)
+
+
+def test_viper_code_that_does_not_compile_is_found_for_every_chip(project):
+    code = "import micropython\n\n\n@micropython.viper\ndef f(a: int):\n    return a.x\n"
+    with pytest.raises(LintError) as error:
+        check_compiles(project(code, "lib/wsserver/native.py"))
+    for cpu in ARCHITECTURES:
+        assert f"({cpu}:" in str(error.value)
+
+
+def test_native_code_outside_its_module_is_found(project):
+    code = "import micropython\n\n\n@micropython.native\ndef f():\n    return 1\n"
+    with pytest.raises(LintError, match="native code belongs into lib/wsserver/native.py"):
+        check_compiles(project(code))
+
+
+def test_code_for_one_cpu_only_is_found(project):
+    code = "import micropython\n\n\n@micropython.asm_thumb\ndef f():\n    nop()\n"
+    with pytest.raises(LintError, match="rv32imc"):
+        check_compiles(project(code, "lib/wsserver/native.py"))
+
+
+@pytest.mark.parametrize(
+    ("code", "finding"),
+    [
+        ("import os\n", "F401"),
+        (f"x = '{'x' * 100}'\n", "E501"),
+        ("print( 1 )\n", "unformatted"),
+        ("def f(a=[]):\n    return a\n", "B006"),
+    ],
+)
+def test_the_style_check_finds_what_it_should(project, code, finding):
+    with pytest.raises(LintError, match=finding):
+        check_style(project(code))
+
+
+def test_a_blameless_project_passes_every_check(project):
+    root = project('"""Nothing wrong here."""\n')
+    check_style(root)
+    check_host_types(root)
+    check_board_types(root)
+    check_compiles(root)
+
+
+def test_lint_exits_with_an_error_when_a_check_fails(tmp_path):
+    for name in ("tools/lint", "tools/__init__.py", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "planted.py").write_text("import socket\n\nprint(socket.MSG_PEEK)\n")
+
+    command = [sys.executable, "-m", "tools.lint"]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+
+    assert done.returncode == 1
+    assert "lint: style: ok" in done.stdout
+    assert "lib/planted.py:3: error" in done.stdout
+    assert "lint: types of the board's code: FAILED" in done.stdout
