@@ -93,6 +93,12 @@ class Later:
         self.table["x"] = deque((), 4, 1)
 
 
+def answer(text: str) -> bytes:
+    body = "%s!" % text
+    body = body.encode()
+    return b"> " + body
+
+
 def wait(now: int) -> int:
     return time.ticks_diff(time.ticks_ms(), now)
 
@@ -102,7 +108,7 @@ def first(buf: ptr8) -> int:
     return buf[0]
 
 
-print(wait(time.ticks_ms()), first(bytearray(1)))
+print(wait(time.ticks_ms()), first(bytearray(1)), answer("x"))
 network.WLAN(network.WLAN.IF_AP).config(ssid="x")
 machine.Pin(2, machine.Pin.OUT).on()
 """

@@ -66,6 +66,7 @@ warn_unused_ignores = true
 # Left to the reader: None as "not yet" (the library checks its own state), a name that stands for
 # one type and later another, and conditional definitions. What matters is what a chip's modules
 # have and how they are called.
+allow_redefinition = true
 strict_optional = false
 disable_error_code = var-annotated, assignment, misc
 """
