@@ -32,7 +32,7 @@ $(READY): requirements.txt tools/setup.sh
 	@touch $@
 
 run: $(READY)
-	@exec $(BIN)/python -m tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
+	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
 		--heap $(HEAP) $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
 
 test: $(READY)
