@@ -32,7 +32,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells tha
 
 @pytest.fixture
 def make(tmp_path):
-    """make(**options) starts `make run` with PROGRAM in a group of its own; it is over at the end."""
+    """make(**options) starts `make run` with PROGRAM, in a group of its own."""
     (tmp_path / "stoppable.py").write_text(PROGRAM)
     recipe = f"run:\n\t@exec {sys.executable} -m tools.run stoppable a 'b c'\n"
     (tmp_path / "Makefile").write_text(recipe)

@@ -1,7 +1,7 @@
 """`python -m tools.run MODULE ARGUMENTS...`: as `python -m MODULE ARGUMENTS...`, for make.
 
-Make is a poor parent of a program that runs until it is stopped. A SIGINT sent to make alone is not
-passed on, and make waits forever; when make is killed, the program goes on; and Ctrl-C, which
+Make is a poor parent of a program that runs until it is stopped. A SIGINT sent to make alone is
+not passed on, and make waits forever; when make is killed, the program goes on; and Ctrl-C, which
 reaches both, has make report an error although the program ended as it should. Here the program
 
 - has the terminal to itself, if there is one: Ctrl-C ends it, and make ends with its exit status;
