@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells tha
 def make(tmp_path):
     """make(**options) starts `make run` with PROGRAM, in a group of its own."""
     (tmp_path / "stoppable.py").write_text(PROGRAM)
-    recipe = f"run:\n\t@exec {sys.executable} -m tools.run stoppable a 'b c'\n"
+    recipe = f"run:\n\t@exec {shlex.quote(sys.executable)} -m tools.run stoppable a 'b c'\n"
     (tmp_path / "Makefile").write_text(recipe)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     started = []
