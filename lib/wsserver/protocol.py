@@ -185,6 +185,8 @@ class Protocol(Outbox):
         return self._ping_pong(PONG, data)
 
     def _ping_pong(self, opcode, data):
+        if isinstance(data, str):
+            data = data.encode()
         if len(data) > 125:
             raise ValueError("ping and pong carry at most 125 bytes, not %d" % len(data))
         return not self.state and self._send_control(opcode, data)

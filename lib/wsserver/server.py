@@ -292,9 +292,12 @@ class Server:
     def _watch(self, connection):
         """Poll a connection for what matters now: who does not take answers is not read."""
         waiting = connection.out_end - connection.out_start
-        events = _IN | _OUT if waiting else _IN
-        if waiting and waiting + len(self._buffer) > self._stock.write_limit:
-            events = _OUT
+        events = _IN
+        if waiting:
+            # What one read may bring, and the message that it may complete, could all be echoed.
+            stock = self._stock
+            full = waiting + len(self._buffer) + stock.max_size + 16 > stock.write_limit
+            events = _OUT if full else _IN | _OUT
         if events != connection.events:
             connection.events = events
             self._poll.modify(connection.sock, events)

@@ -44,8 +44,8 @@ def test_the_queue_of_calls_is_bounded(raw, lab):
 WRONG = {
     "max_clients=0": "max_clients must be at least 1, not 0",
     "max_size=0": "max_size must be at least 1, not 0",
-    "ping_interval=0": "ping_interval must be between 0 and 86400 seconds",
-    "close_timeout=-1": "close_timeout must be between 0 and 86400 seconds",
+    "ping_interval=0": "ping_interval must be over 0 and at most 86400 s, not 0",
+    "close_timeout=-1": "close_timeout must be over 0 and at most 86400 s, not -1",
     "purge='all'": "purge must be None or 'lru'",
     "write_limit=10": "write_limit must be at least 512, not 10",
     "read_size=1": "read_size must be at least 64, not 1",

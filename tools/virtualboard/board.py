@@ -1,0 +1,396 @@
+"""A virtual board: the interpreter, its flash, its serial port and the air around it, run by one
+thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from . import flash as flash_filler
+from .interpreter import compile_mpy, find_micropython, find_mpy_cross, native_arch
+from .serialport import Console, Port
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+TICK_MS = 20
+# What the launcher and the stand-ins for the chip's built-in modules take of the heap. On the chip
+# these are not in it, so that they are added to what the board is given. A test compares.
+STAND_INS_COST = 30 * 1024
+PWRON_RESET, HARD_RESET, SOFT_RESET = 1, 2, 5
+
+
+def heap_bytes(text: str) -> int:
+    """The size that a heap like "64k" or "2m" has. ValueError: it is none, or too small for a
+    board.
+    """
+    match = re.fullmatch(r"(\d+)([kKmM]?)", str(text).strip())
+    if not match:
+        raise ValueError(f"heap {text!r} is not a size such as 64k, 128k or 2m")
+    size = int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
+    if size < 16 * 1024:
+        raise ValueError(f"heap {text!r} is too small: a board has at least 16k")
+    return size
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_port(port: int) -> None:
+    """OSError, with a message for people, when a port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OSError(
+                error.errno, f"port {port} of this machine cannot be used: {error.strerror}"
+            ) from None
+
+
+class VirtualBoard:
+    """A board that runs on this machine. Use it as a context manager, or start() and stop() it.
+
+    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "128k".
+    files: more files for the flash, {path: content}. http_port, https_port: where the board's
+    ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
+    source: run lib/ from source instead of compiled. sockets: how many the board has. flash: keep
+    the flash in this folder instead of a temporary one. on_output: called with what the board
+    prints, as bytes. on_ready: called each time that the board begins to serve.
+    """
+
+    address = "127.0.0.1"
+
+    def __init__(
+        self,
+        config: dict | Path | None = None,
+        heap: str = "128k",
+        files: dict[str, str | bytes] | None = None,
+        http_port: int = 0,
+        https_port: int = 0,
+        source: bool = False,
+        sockets: int = 10,
+        root: Path = ROOT,
+        flash: Path | None = None,
+        on_output: Callable[[bytes], None] | None = None,
+        on_ready: Callable[[], None] | None = None,
+    ):
+        self._heap = heap_bytes(heap)
+        self._command = find_micropython()
+        self.http_port = http_port or free_port()
+        self.https_port = https_port or free_port()
+        self._on_output = on_output
+        self._on_ready = on_ready
+        self._run = Path(tempfile.mkdtemp(prefix="virtualboard-"))
+        self.flash = flash or self._run / "flash"
+        if flash:
+            (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
+        flash_filler.fill(self.flash, root, source)
+        flash_filler.put(self.flash, files or {})
+        self._served = flash_filler.put_config(self.flash, config)
+        self._sockets = sockets
+        self._install_stand_ins()
+        self.air(networks={}, stations=[])
+        self._log = ""
+        self._changed = threading.Condition()
+        self._ready = False
+        self._process: subprocess.Popen | None = None
+        self._thread: threading.Thread | None = None
+        self._orders: list[Callable[[], None]] = []
+        self._fresh: list[int] = []  # times of the latest starts
+
+    # --- for tests and for the command line
+
+    def start(self) -> VirtualBoard:
+        """Switch the board on."""
+        os.mkfifo(self._run / "events")
+        self._events = os.open(self._run / "events", os.O_RDWR | os.O_NONBLOCK)
+        self._event_text = b""
+        self._wake, self._waker = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._port = Port()
+        self._console = Console(self._interrupt)
+        self._stopping = False
+        self._started = False
+        self._thread = threading.Thread(target=self._loop, name="virtual board", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Switch the board off and remove what it left behind."""
+        if self._thread:
+            self._stopping = True
+            os.write(self._waker, b"x")
+            self._thread.join()
+            self._thread = None
+            for descriptor in (self._events, self._wake, self._waker):
+                os.close(descriptor)
+            self._port.close()
+            self._console.close()
+        shutil.rmtree(self._run, ignore_errors=True)
+
+    def __enter__(self) -> VirtualBoard:
+        return self.start()
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    @property
+    def serial(self) -> str:
+        """The path of the serial port, for mpremote."""
+        return self._port.path
+
+    @property
+    def pid(self) -> int:
+        """The interpreter's process id; it changes at every reset."""
+        return self._process.pid
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.address}:{self.http_port}/"
+
+    def ws_url(self, path: str = "/ws") -> str:
+        return f"ws://{self.address}:{self.http_port}{path}"
+
+    @property
+    def log(self) -> str:
+        """All that the board has printed."""
+        return self._log
+
+    @property
+    def log_position(self) -> int:
+        """Where the log ends now: to wait for what comes after."""
+        return len(self._log)
+
+    def wait_for_log(self, pattern: str, timeout: float = 10, since: int = 0) -> re.Match:
+        """Wait until the log, from `since` on, has the regular expression; returns the match.
+        AssertionError in vain.
+        """
+        found = None
+
+        def look():
+            nonlocal found
+            found = re.search(pattern, self._log[since:])
+            return found
+
+        self._wait(look, timeout, f"the log to show {pattern!r}")
+        return found
+
+    def wait_ready(self, timeout: float = 10) -> None:
+        """Wait until the board serves. AssertionError in vain."""
+        self._wait(lambda: self._ready, timeout, "the board to serve")
+
+    def _wait(self, condition, timeout, what):
+        with self._changed:
+            if not self._changed.wait_for(condition, timeout):
+                raise AssertionError(
+                    f"waited {timeout} s in vain for {what}; the log is:\n{self._log}"
+                )
+
+    def serial_write(self, data: bytes) -> None:
+        """Type on the serial port."""
+        self._order(lambda: self._console.write(data))
+
+    def soft_reset(self) -> None:
+        """Interrupt what runs and press Ctrl-D, as at a prompt."""
+        self._ready = False
+        self.serial_write(b"\r\x03")
+        self.wait_for_log(r">>> $", since=0)
+        self.serial_write(b"\x02\x04")
+
+    def power_cycle(self) -> None:
+        """Cut the power and give it back."""
+        self._ready = False
+        self._order(lambda: self._restart(PWRON_RESET))
+
+    def air(self, **changes) -> None:
+        """Change what the Wi-Fi sees: networks={ssid: {"password": ...}}, stations=[mac, ...]."""
+        path = self._run / "air.json"
+        air = json.loads(path.read_text()) if path.exists() else {}
+        air.update(changes)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(air))
+        fresh.replace(path)
+
+    # --- the thread
+
+    def _order(self, function):
+        self._orders.append(function)
+        os.write(self._waker, b"x")
+
+    def _install_stand_ins(self):
+        target = self._run / "modules"
+        target.mkdir()
+        compiled = find_mpy_cross() and native_arch()
+        for path in [*sorted((HERE / "modules").glob("*.py"))]:
+            if compiled:
+                compile_mpy(path, target / (path.stem + ".mpy"), path.name)
+            else:
+                shutil.copyfile(path, target / path.name)
+
+    def _launch(self, cause, raw=False):
+        board = {
+            "cause": cause,
+            "raw": raw,
+            "sockets": self._sockets,
+            "ports": {
+                port: self.http_port if what == "http" else self.https_port
+                for port, what in self._served.items()
+            },
+        }
+        (self._run / "board.json").write_text(json.dumps(board))
+        self._console.restart(raw)
+        self._started = False
+        heap = self._heap + STAND_INS_COST
+        command = [
+            *self._command,
+            "-X",
+            f"heapsize={heap}",
+            "-i",
+            str(HERE / "launcher.py"),
+            str(self._run),
+        ]
+        self._fresh = [*self._fresh[-4:], time.monotonic()]
+        self._process = subprocess.Popen(
+            command,
+            stdin=self._console.slave,
+            stdout=self._console.slave,
+            stderr=self._console.slave,
+            cwd=self._run,
+            env={**os.environ, "TZ": "UTC"},
+            start_new_session=True,
+            # With a terminal of its own, the interpreter cannot outlive this process.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+
+    def _kill(self):
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+        if self._process:
+            self._process.wait()
+        while self._take_output():
+            pass
+
+    def _restart(self, cause, raw=False):
+        self._kill()
+        self._ready = False
+        self._launch(cause, raw)
+
+    def _interrupt(self):
+        if not self._started or self._process.poll() is not None:
+            return False
+        os.kill(self._process.pid, signal.SIGINT)
+        return True
+
+    def _loop(self):
+        self._launch(PWRON_RESET)
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
+            self._kill()
+
+    def _turn(self):
+        poller = select.poll()
+        poller.register(self._console.master, select.POLLIN)
+        poller.register(self._events, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
+        if self._port.is_open():
+            poller.register(self._port, select.POLLIN)
+        poller.poll(TICK_MS if not self._console.is_waiting() else 2)
+        self._take_orders()
+        self._take_events()
+        self._take_output()
+        self._console.write(self._port.read())
+        self._console.pump()
+        self._port.flush()
+        if self._process.poll() is not None:
+            self._exited()
+
+    def _take_orders(self):
+        try:
+            os.read(self._wake, 1024)
+        except BlockingIOError:
+            return
+        while self._orders:
+            self._orders.pop(0)()
+
+    def _take_events(self):
+        try:
+            self._event_text += os.read(self._events, 4096)
+        except BlockingIOError:
+            return
+        *lines, self._event_text = self._event_text.split(b"\n")
+        for line in lines:
+            self._take_event(line.decode())
+
+    def _take_event(self, event):
+        if event == "started":
+            self._started = True
+        elif event == "hard reset":
+            self._restart(HARD_RESET)
+        elif event == "soft reset":
+            self._soft_reset()
+        elif event.startswith("listening "):
+            self._listening(int(event.split()[1]))
+
+    def _listening(self, port):
+        if self._served.get(port) == "http" and not self._ready:
+            with self._changed:
+                self._ready = True
+                self._changed.notify_all()
+            if self._on_ready:
+                self._on_ready()
+
+    def _soft_reset(self):
+        raw = self._console.raw
+        self._kill()
+        self._show(b"MPY: soft reboot\r\n")
+        self._restart(SOFT_RESET, raw)
+
+    def _exited(self):
+        """The interpreter ended by itself: a soft reset, or, if it was a crash, as good as a power
+        cycle.
+        """
+        while self._take_output():
+            pass
+        if self._process.returncode == 0:
+            self._soft_reset()
+            return
+        self._show(
+            f"virtual board: the interpreter died ({self._process.returncode})\r\n".encode()
+        )
+        if len(self._fresh) == 5 and time.monotonic() - self._fresh[0] < 3:
+            time.sleep(1)  # it dies again and again
+        self._restart(HARD_RESET)
+
+    def _take_output(self):
+        data = self._console.read()
+        if data:
+            self._show(data)
+        return bool(data)
+
+    def _show(self, data):
+        self._port.send(data)
+        if self._on_output:
+            self._on_output(data)
+        with self._changed:
+            self._log += data.decode(errors="replace").replace("\r\n", "\n")
+            self._changed.notify_all()

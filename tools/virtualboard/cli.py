@@ -1,0 +1,83 @@
+"""The command line: `python -m tools.virtualboard`, which is what `make run` calls."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from .board import VirtualBoard, check_port, heap_bytes
+from .interpreter import NoInterpreterError
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line's arguments. SystemExit: they are wrong, and it says how."""
+    parser = argparse.ArgumentParser(prog="python -m tools.virtualboard", description=__doc__)
+    parser.add_argument(
+        "--http-port", type=int, default=8080, help="where the board's port 80 appears"
+    )
+    parser.add_argument("--https-port", type=int, default=8443, help="where its port 443 appears")
+    parser.add_argument("--heap", default="128k", help="the firmware's heap, such as 64k")
+    parser.add_argument("--config", type=Path, help="a config.json for the board")
+    parser.add_argument("--flash", type=Path, help="keep the flash in this folder")
+    parser.add_argument("--source", action="store_true", help="run lib/ from source, not compiled")
+    parser.add_argument("--sockets", type=int, default=10, help="how many sockets the board has")
+    options = parser.parse_args(arguments)
+    try:
+        heap_bytes(options.heap)
+        if options.config:
+            check_config(options.config)
+        for port in (options.http_port, options.https_port):
+            check_port(port)
+    except (ValueError, OSError, OverflowError) as error:
+        parser.exit(1, f"make run: {error.strerror if isinstance(error, OSError) else error}\n")
+    return options
+
+
+def check_config(path: Path) -> None:
+    """OSError: the file cannot be read. One that is not JSON only gets a warning: boards have to
+    cope with it.
+    """
+    try:
+        json.loads(path.read_bytes())
+    except OSError as error:
+        raise OSError(error.errno, f"config {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        print(f"warning: {path} is not JSON ({error}); the board gets it all the same", flush=True)
+
+
+def show(data: bytes) -> None:
+    """Print what comes from the serial port; a terminal wants LF only."""
+    sys.stdout.buffer.write(data.replace(b"\r\n", b"\n"))
+    sys.stdout.buffer.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a board until SIGINT or SIGTERM. Returns the exit status."""
+    options = parse(arguments)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        board = VirtualBoard(
+            config=options.config,
+            heap=options.heap,
+            http_port=options.http_port,
+            https_port=options.https_port,
+            source=options.source,
+            sockets=options.sockets,
+            flash=options.flash,
+            on_output=show,
+            on_ready=lambda: print(f"board ready: {board.http_url} {board.ws_url()}", flush=True),
+        )
+    except NoInterpreterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with board:
+        print(f"serial port: {board.serial}", flush=True)
+        while not ended.wait(3600):
+            pass
+    return 0

@@ -1,0 +1,85 @@
+"""The chip's machine module, as far as the firmware uses it."""
+
+import utime
+from umachine import Signal, idle, mem8, mem16, mem32, soft_reset, time_pulse_us
+
+PWRON_RESET = 1
+HARD_RESET = 2
+WDT_RESET = 3
+DEEPSLEEP_RESET = 4
+SOFT_RESET = 5
+
+_cause = PWRON_RESET
+_tell = None
+
+
+def setup(cause, tell):
+    """From the launcher: the reset cause, and tell(letter) for the supervisor."""
+    global _cause, _tell
+    _cause = cause
+    _tell = tell
+
+
+def reset(kind="hard reset"):
+    _tell(kind)
+    while True:  # the supervisor ends this process
+        utime.sleep_ms(100)
+
+
+def reset_cause():
+    return _cause
+
+
+def unique_id():
+    return b"\x24\x6f\x28\x00\x00\x01"
+
+
+def freq(hz=None):
+    if hz is None:
+        return 160000000
+    if hz not in (20000000, 40000000, 80000000, 160000000, 240000000):
+        raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz, 160MHz or 240MHz")
+
+
+class Pin:
+    """A pin that remembers what it was set to."""
+
+    IN = 1
+    OUT = 3
+    OPEN_DRAIN = 7
+    PULL_UP = 2
+    PULL_DOWN = 1
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
+
+    def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None, hold=None):
+        if not isinstance(id, int) or not 0 <= id <= 39 or id in (20, 24, 28, 29, 30, 31):
+            raise ValueError("invalid pin")
+        self._id = id
+        self._value = 0
+        self.init(mode, pull, value=value)
+
+    def init(self, mode=None, pull=-1, *, value=None, drive=None, hold=None):
+        if mode in (self.OUT, self.OPEN_DRAIN) and self._id >= 34:
+            raise ValueError("pin can only be input")
+        if value is not None:
+            self._value = int(bool(value))
+
+    def value(self, x=None):
+        if x is None:
+            return self._value
+        self._value = int(bool(x))
+
+    __call__ = value
+
+    def on(self):
+        self._value = 1
+
+    def off(self):
+        self._value = 0
+
+    def toggle(self):
+        self._value ^= 1
+
+    def __repr__(self):
+        return "Pin(%d)" % self._id

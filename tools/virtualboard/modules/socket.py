@@ -1,0 +1,209 @@
+"""The chip's socket module: lwIP's limits, errors and address tuples on top of the host's sockets.
+
+`setup(ports, most, tell)` comes from the launcher: ports maps the board's port numbers to the
+host's, `most` is how many sockets may be open, `tell(port)` is called when one listens.
+"""
+
+import gc
+import io
+
+import uselect
+import usocket
+
+AF_INET = 2
+AF_INET6 = 10
+SOCK_STREAM = 1
+SOCK_DGRAM = 2
+SOCK_RAW = 3
+IPPROTO_IP = 0
+IPPROTO_TCP = 6
+IPPROTO_UDP = 17
+IP_ADD_MEMBERSHIP = 3
+IP_DROP_MEMBERSHIP = 4
+SOL_SOCKET = 0xFFF
+SO_REUSEADDR = 4
+SO_BROADCAST = 0x20
+SO_BINDTODEVICE = 0x100B
+TCP_NODELAY = 1
+
+_HOST_OPTION = {SO_REUSEADDR: 2, SO_BROADCAST: 6}  # of level 1, SOL_SOCKET on Linux
+_WINDOW = 5744  # bytes: lwIP's TCP_WND and TCP_SND_BUF in the ESP32 builds
+_ENFILE = 23
+
+# Linux's errno -> lwIP's. A write after the peer has gone is ECONNRESET there, never EPIPE.
+_ERRORS = {
+    32: 104,
+    98: 112,
+    99: 118,
+    101: 118,
+    103: 113,
+    107: 128,
+    110: 116,
+    111: 104,
+    113: 118,
+    114: 120,
+    115: 119,
+}
+
+_open = []  # file descriptors of the open sockets
+_ports = {}
+_most = 10
+_tell = None
+
+
+def setup(ports, most, tell):
+    global _most, _tell
+    _ports.update(ports)
+    _most = most
+    _tell = tell
+
+
+def _error(error):
+    number = error.errno
+    return OSError(_ERRORS.get(number, number))
+
+
+def _pack(address):
+    """A tuple as the host wants it; the board's own ports are where the host has put them."""
+    host, port = address
+    if host in ("0.0.0.0", ""):
+        host = "127.0.0.1"
+    if host == "127.0.0.1":
+        port = _ports.get(port, port)
+    return usocket.getaddrinfo(host, port)[0][-1]
+
+
+def _unpack(packed):
+    """A packed sockaddr_in as the tuple that the chip gives."""
+    return "%d.%d.%d.%d" % tuple(packed[4:8]), packed[2] << 8 | packed[3]
+
+
+def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
+    try:
+        packed = usocket.getaddrinfo(host, port)[0][-1]
+    except OSError:
+        raise OSError(-202) from None  # what lwIP says of a name that it cannot resolve
+    return [(AF_INET, type or SOCK_STREAM, proto, "", _unpack(packed))]
+
+
+def _is_full():
+    """Whether the chip would have no socket left. Those that the collector closed are free."""
+    if len(_open) >= _most:
+        gc.collect()
+        poller = uselect.poll()
+        for fd in _open:
+            poller.register(fd, 0)
+        for fd, event in poller.poll(0):
+            if event & 32:  # POLLNVAL: not open any more
+                _open.remove(fd)
+    return len(_open) >= _most
+
+
+class socket(io.IOBase):
+    """A socket; accept() makes one of the host's."""
+
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
+        if isinstance(af, int):
+            if _is_full():
+                raise OSError(_ENFILE)
+            af = usocket.socket(af, type)
+            if type == SOCK_STREAM:
+                af.setsockopt(1, 8, _WINDOW)  # SO_RCVBUF; accepted sockets inherit it
+        self._sock = af
+        self._fd = af.fileno()
+        _open.append(self._fd)
+
+    def ioctl(self, request, argument):
+        if request == 10:  # MP_STREAM_GET_FILENO: select.poll watches the real one
+            return self._fd
+        if request == 4:  # MP_STREAM_CLOSE
+            self.close()
+            return 0
+        return -22
+
+    def close(self):
+        if self._fd in _open:
+            _open.remove(self._fd)
+            self._fd = -1
+        self._sock.close()
+
+    def fileno(self):
+        return self._fd
+
+    def readinto(self, buf, *args):
+        try:
+            return self._sock.readinto(buf, *args)
+        except OSError as error:
+            raise _error(error) from None
+
+    def write(self, buf, *args):
+        try:
+            return self._sock.write(buf, *args)
+        except OSError as error:
+            raise _error(error) from None
+
+    def _call(self, function, *args):
+        try:
+            return function(*args)
+        except OSError as error:
+            raise _error(error) from None
+
+    def read(self, *args):
+        return self._call(self._sock.read, *args)
+
+    def readline(self, *args):
+        return self._call(self._sock.readline, *args)
+
+    def recv(self, size, flags=0):
+        return self._call(self._sock.recv, size)
+
+    def send(self, data, flags=0):
+        return self._call(self._sock.send, data)
+
+    def sendall(self, data, flags=0):
+        data = memoryview(data)
+        while len(data):
+            data = data[self._call(self._sock.send, data) :]
+
+    def recvfrom(self, size, flags=0):
+        data, address = self._call(self._sock.recvfrom, size)
+        return data, _unpack(address)
+
+    def sendto(self, data, address):
+        return self._call(self._sock.sendto, data, _pack(address))
+
+    def bind(self, address):
+        self._bound = address[1]
+        self._call(self._sock.bind, _pack(address))
+
+    def listen(self, backlog=2):
+        self._call(self._sock.listen, backlog)
+        if _tell:
+            _tell(self._bound)
+
+    def connect(self, address):
+        self._call(self._sock.connect, _pack(address))
+
+    def accept(self):
+        sock, address = self._call(self._sock.accept)
+        if _is_full():  # as lwip_accept: the connection is gone, the peer sees EOF
+            sock.close()
+            raise OSError(_ENFILE)
+        sock.setsockopt(1, 7, _WINDOW)  # SO_SNDBUF
+        return socket(sock), _unpack(address)
+
+    def setsockopt(self, level, option, value):
+        if level == SOL_SOCKET:
+            if option not in _HOST_OPTION:
+                raise OSError(92)  # ENOPROTOOPT
+            level, option = 1, _HOST_OPTION[option]
+        self._call(self._sock.setsockopt, level, option, value)
+
+    def settimeout(self, seconds):
+        self._sock.settimeout(seconds)
+
+    def setblocking(self, flag):
+        self._sock.setblocking(flag)
+
+    def makefile(self, mode="rb", buffering=0):
+        return self
