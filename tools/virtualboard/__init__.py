@@ -7,6 +7,6 @@ from .interpreter import NoInterpreterError, find_micropython
 try:
     from .board import VirtualBoard
 except ImportError:  # Windows has no pseudo terminals; __main__ says so
-    VirtualBoard = None
+    VirtualBoard = None  # type: ignore[assignment,misc]
 
 __all__ = ["NoInterpreterError", "VirtualBoard", "find_micropython"]

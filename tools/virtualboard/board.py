@@ -111,10 +111,9 @@ class VirtualBoard:
         self._log = ""
         self._changed = threading.Condition()
         self._ready = False
-        self._process: subprocess.Popen | None = None
         self._thread: threading.Thread | None = None
         self._orders: list[Callable[[], None]] = []
-        self._fresh: list[int] = []  # times of the latest starts
+        self._fresh: list[float] = []  # times of the latest starts
 
     # --- for tests and for the command line
 
@@ -183,15 +182,14 @@ class VirtualBoard:
         """Wait until the log, from `since` on, has the regular expression; returns the match.
         AssertionError in vain.
         """
-        found = None
+        found: list[re.Match] = []
 
         def look():
-            nonlocal found
-            found = re.search(pattern, self._log[since:])
+            found.extend(re.finditer(pattern, self._log[since:]))
             return found
 
         self._wait(look, timeout, f"the log to show {pattern!r}")
-        return found
+        return found[0]
 
     def wait_ready(self, timeout: float = 10) -> None:
         """Wait until the board serves. AssertionError in vain."""
@@ -268,7 +266,7 @@ class VirtualBoard:
             str(self._run),
         ]
         self._fresh = [*self._fresh[-4:], time.monotonic()]
-        self._process = subprocess.Popen(
+        self._process: subprocess.Popen = subprocess.Popen(
             command,
             stdin=self._console.slave,
             stdout=self._console.slave,
@@ -281,10 +279,8 @@ class VirtualBoard:
         )
 
     def _kill(self):
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-        if self._process:
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
         while self._take_output():
             pass
 

@@ -34,7 +34,7 @@ class Port:
         self.path = os.ttyname(slave)
         os.close(slave)
         os.set_blocking(self._master, False)
-        self._waiting = collections.deque()
+        self._waiting: collections.deque[bytes] = collections.deque()
         self._size = 0
         self._open = False
 
