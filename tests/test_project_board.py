@@ -29,7 +29,8 @@ def test_package_json_names_each_file_once_and_where_it_is():
     assert len({source for _, source in package["urls"]}) == len(package["urls"])
 
 
-def frozen_files():
+@pytest.fixture
+def frozen_files(monkeypatch):
     """What firmware/manifest.py freezes, found out by running it with its functions replaced."""
     manifest = ROOT / "firmware" / "manifest.py"
     frozen = set()
@@ -44,13 +45,14 @@ def frozen_files():
         assert file.is_file(), f"module {name!r} is not in {base_path}"
         frozen.add(file.relative_to(LIB).as_posix())
 
+    monkeypatch.chdir(manifest.parent)  # as MicroPython's build does
     names = {"package": package, "module": module, "include": lambda name: None}
     exec(compile(manifest.read_text(), str(manifest), "exec"), names)
     return frozen
 
 
-def test_the_manifest_freezes_everything_in_lib():
-    assert frozen_files() == python_files(LIB)
+def test_the_manifest_freezes_everything_in_lib(frozen_files):
+    assert frozen_files == python_files(LIB)
 
 
 # --- how it hangs together

@@ -110,6 +110,8 @@ def first(buf: ptr8) -> int:
 
 print(wait(time.ticks_ms()), first(bytearray(1)), answer("x"))
 network.WLAN(network.WLAN.IF_AP).config(ssid="x")
+for entry in network.WLAN(network.WLAN.IF_AP).status("stations"):
+    print(entry[0])
 machine.Pin(2, machine.Pin.OUT).on()
 """
 

@@ -48,6 +48,11 @@ _CORRECTED = {
         "def __init__(self, iterable: Iterable[_T], maxlen: int | None=None) -> None:",
         "def __init__(self, iterable: Iterable[_T], maxlen: int=0, flags: int=0) -> None:",
     ),
+    # status("stations") is a list of tuples.
+    "network.pyi": (
+        "def status(self, param: str, /) -> int:",
+        "def status(self, param: str, /) -> Incomplete:",
+    ),
     # Ticks are ints; a type of their own would only be one more name to import.
     "_mpy_shed/time_mp.pyi": ("class _TicksMs:", "_TicksMs = int\n\nclass _TicksMsInTheStubs:"),
 }
