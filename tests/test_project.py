@@ -26,7 +26,7 @@ GENERATED = re.compile(
     r"|\.(pyc|mpy|bin|elf|log)$"
 )
 SECRET = re.compile(
-    r"^certs/|^config\.json$|\.(key|pem|der|crt|p12)$|(^|/)\.env$|(^|/)id_[a-z0-9]+$"
+    r"^certs/|^(config|secrets)\.json$|\.(key|pem|der|crt|p12)$|(^|/)\.env$|(^|/)id_[a-z0-9]+$"
 )
 
 
