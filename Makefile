@@ -49,6 +49,6 @@ format: $(READY)
 	@$(BIN)/python -m ruff format .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .git -prune -o -name '*.mpy' -type f -exec rm -f {} +
