@@ -11,39 +11,30 @@ _TYPES = (
 )
 
 
-class Files:
-    """The files below `directory`, at the paths below `prefix`; a folder's is its index.html."""
+def open_file(request: Request, prefix: str, directory: str):
+    """The response head for a request, and an open file with the body.
 
-    def __init__(self, prefix: str, directory: str):
-        self.prefix = prefix.rstrip("/") + "/"
-        self.directory = directory.rstrip("/")
-
-    def open(self, request: Request):
-        """The response head for a request, and an open file with the body.
-
-        HTTPError: 400, 404 or 405.
-        """
-        if request.method != "GET":
-            raise HTTPError(405, "use GET", "Allow: GET")
-        name = self._name(_unquote(request.path))
-        try:
-            stat = os.stat(name)
-            if stat[0] & 0x4000:
-                raise OSError  # a folder without the slash
-            file = open(name, "rb")
-        except OSError:
-            raise HTTPError(404, request.path) from None
-        start = _TYPES.find("." + name.rsplit(".", 1)[-1] + "=")
-        kind = _TYPES[_TYPES.find("=", start) + 1 : _TYPES.find("|", start)]
-        headers = ("Content-Type: " + kind, "Cache-Control: no-cache", "Connection: close")
-        return response_head(200, headers, stat[6]), file
-
-    def _name(self, path):
-        path = path[len(self.prefix) - 1 :]
-        # "/." hides what starts with a dot, and parent folders with it.
-        if "/." in path or "\\" in path or "\0" in path:
-            raise HTTPError(404, "no such file")
-        return self.directory + path + ("index.html" if path[-1:] == "/" else "")
+    The path behind `prefix` ("/", or with a slash at its end) is looked for in `directory`; that
+    of a folder is its index.html. HTTPError: 400, 404 or 405.
+    """
+    if request.method != "GET":
+        raise HTTPError(405, "use GET", "Allow: GET")
+    path = _unquote(request.path)[len(prefix) - 1 :]
+    # "/." hides what starts with a dot, and parent folders with it.
+    if "/." in path or "\\" in path or "\0" in path:
+        raise HTTPError(404, "no such file")
+    name = directory + path + ("index.html" if path[-1:] == "/" else "")
+    try:
+        stat = os.stat(name)
+        if stat[0] & 0x4000:
+            raise OSError  # a folder without the slash
+        file = open(name, "rb")
+    except OSError:
+        raise HTTPError(404, "no such file") from None
+    start = _TYPES.find("." + name.rsplit(".", 1)[-1] + "=")
+    kind = _TYPES[_TYPES.find("=", start) + 1 : _TYPES.find("|", start)]
+    headers = ("Content-Type: " + kind, "Cache-Control: no-cache", "Connection: close")
+    return response_head(200, headers, stat[6]), file
 
 
 def _unquote(path):

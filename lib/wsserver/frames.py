@@ -23,26 +23,15 @@ except ImportError:  # CPython
         return value
 
 
-CONTINUATION = const(0)
-TEXT = const(1)
-BINARY = const(2)
-CLOSE = const(8)
-PING = const(9)
-PONG = const(10)
-
-# Close codes, RFC 6455 section 7.4.1 and the IANA registry.
-NORMAL = const(1000)
-GOING_AWAY = const(1001)
-PROTOCOL_ERROR = const(1002)
-NO_STATUS = const(1005)
-ABNORMAL = const(1006)
-INVALID_DATA = const(1007)
-TOO_BIG = const(1009)
-INTERNAL_ERROR = const(1011)
-TRY_AGAIN_LATER = const(1013)
-
+# const() makes numbers of these names, which then cost nothing, but in this module only. So each
+# module names those that it uses: opcodes are of RFC 6455, section 5.2, close codes of 7.4.1.
+_TEXT = const(1)
+_BINARY = const(2)
+_PROTOCOL_ERROR = const(1002)
+_NO_STATUS = const(1005)
+_INVALID_DATA = const(1007)
 # The longest header that a server sends: it never masks.
-MAX_HEADER = const(10)
+_MAX_HEADER = const(10)
 
 
 def put_header(out: bytearray, pos: int, opcode: int, length: int) -> int:
@@ -65,12 +54,12 @@ def put_header(out: bytearray, pos: int, opcode: int, length: int) -> int:
 
 def encode(message) -> bytearray:
     """The whole frame of `message`: a str makes a text frame, anything bytes-like a binary one."""
-    opcode = BINARY
+    opcode = _BINARY
     if isinstance(message, str):
-        opcode = TEXT
+        opcode = _TEXT
         message = message.encode()
     length = len(message)
-    frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else MAX_HEADER))
+    frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
     start = put_header(frame, 0, opcode, length)
     frame[start:] = message
     return frame
@@ -85,7 +74,7 @@ def close_payload(code: int, reason: str) -> bytes:
     """The payload of a Close frame. ValueError: `code` may not be sent, or `reason` is over 123
     bytes of UTF-8.
     """
-    if code == NO_STATUS and not reason:
+    if code == _NO_STATUS and not reason:
         return b""
     if not is_close_code(code):
         raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
@@ -101,10 +90,10 @@ def parse_close(payload):
     """
     length = len(payload)
     if length == 0:
-        return NO_STATUS, ""
+        return _NO_STATUS, ""
     code = payload[0] << 8 | payload[1] if length > 1 else 0
     if not is_close_code(code):
-        return -PROTOCOL_ERROR, "invalid close code"
+        return -_PROTOCOL_ERROR, "invalid close code"
     if utf8(payload, 2, length, 0):
-        return -INVALID_DATA, "close reason is not UTF-8"
+        return -_INVALID_DATA, "close reason is not UTF-8"
     return code, str(payload[2:], "utf-8")

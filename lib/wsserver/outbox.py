@@ -57,7 +57,10 @@ class Outbox:
         there is none.
         """
         if self.out is None:
-            self.out = self.stock.take()
+            try:
+                self.out = self.stock.take()
+            except MemoryError:
+                return False
             self.stock.ready.append(self)
         if self.out_end + size <= limit:
             return True

@@ -6,30 +6,22 @@ read, write what is in the outbox and say so with `sent`, close TCP once the sta
 the outbox empty, and call `lost` when TCP is gone.
 """
 
-from .frames import (
-    ABNORMAL,
-    BINARY,
-    CLOSE,
-    INTERNAL_ERROR,
-    INVALID_DATA,
-    MAX_HEADER,
-    NORMAL,
-    PING,
-    PONG,
-    TEXT,
-    TRY_AGAIN_LATER,
-    close_payload,
-    const,
-    parse_close,
-    put_header,
-    put_text,
-    scan,
-    unmask,
-    utf8,
-)
+from .frames import close_payload, const, parse_close, put_header, put_text, scan, unmask, utf8
 from .log import ERROR, WARNING, traceback
 from .outbox import Outbox
 from .reader import Reader
+
+_TEXT = const(1)
+_BINARY = const(2)
+_CLOSE = const(8)
+_PING = const(9)
+_PONG = const(10)
+_NORMAL = const(1000)
+_ABNORMAL = const(1006)
+_INVALID_DATA = const(1007)
+_INTERNAL_ERROR = const(1011)
+_TRY_AGAIN_LATER = const(1013)
+_MAX_HEADER = const(10)
 
 OPEN = const(0)
 CLOSING = const(
@@ -73,7 +65,7 @@ class Protocol(Outbox):
         # the fast road is open.
         self.plain = route.message is not None
         self.reader = None
-        self.close_code = ABNORMAL
+        self.close_code = _ABNORMAL
         self.close_reason = ""
         self.pongs = 0
 
@@ -92,10 +84,10 @@ class Protocol(Outbox):
                         start = pos + (6 if length < 126 else 8)
                         pos = start + length
                         beyond_ascii = unmask(buf, start, pos, buf, start - 4)
-                        if found & BINARY:
+                        if found & _BINARY:
                             message(self, bytes(view[start:pos]))
                         elif beyond_ascii and utf8(buf, start, pos, 0):
-                            self.fail(INVALID_DATA, "text is not UTF-8")
+                            self.fail(_INVALID_DATA, "text is not UTF-8")
                         else:
                             message(self, str(view[start:pos], "utf-8"))
                     elif self.state == CLOSED:
@@ -125,14 +117,14 @@ class Protocol(Outbox):
             if chars <= _SHORT and self.room(4 * chars + 4, self.stock.write_limit):
                 self.out_end = put_text(self.out, self.out_end, message, chars)
                 return True
-            return self._send_data(TEXT, message.encode())
+            return self._send_data(_TEXT, message.encode())
         if not isinstance(message, (bytes, bytearray, memoryview)):
             raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
-        return self._send_data(BINARY, message)
+        return self._send_data(_BINARY, message)
 
     def _send_data(self, opcode, data):
         length = len(data)
-        header = 2 if length < 126 else 4 if length < 0x10000 else MAX_HEADER
+        header = 2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER
         if self.room(header + length, self.stock.write_limit):
             self._put_frame(opcode, data)
             return True
@@ -156,7 +148,7 @@ class Protocol(Outbox):
             text = "a message of %d bytes can never be sent: raise write_limit, now %d"
             self.stock.log(WARNING, text % (size, limit))
         if not self.route.drops:
-            self.fail(TRY_AGAIN_LATER, "send buffer full")
+            self.fail(_TRY_AGAIN_LATER, "send buffer full")
         return False
 
     def _put_frame(self, opcode, data):
@@ -166,7 +158,7 @@ class Protocol(Outbox):
     def _send_control(self, opcode, data):
         # Beyond write_limit there is room for a Close and one more; a Pong that finds none is not
         # owed any more.
-        extra = 262 if opcode == CLOSE else 131
+        extra = 262 if opcode == _CLOSE else 131
         if self.room(len(data) + 2, self.stock.write_limit + extra):
             self._put_frame(opcode, data)
             return True
@@ -176,13 +168,13 @@ class Protocol(Outbox):
         """Send a Ping with at most 125 bytes of `data`. False when closing, or when the send
         buffer is full.
         """
-        return self._ping_pong(PING, data)
+        return self._ping_pong(_PING, data)
 
     def pong(self, data=b"") -> bool:
         """Send a Pong: only needed by an endpoint that has on_ping, where it is not sent by
         itself.
         """
-        return self._ping_pong(PONG, data)
+        return self._ping_pong(_PONG, data)
 
     def _ping_pong(self, opcode, data):
         if isinstance(data, str):
@@ -191,7 +183,7 @@ class Protocol(Outbox):
             raise ValueError("ping and pong carry at most 125 bytes, not %d" % len(data))
         return not self.state and self._send_control(opcode, data)
 
-    def close(self, code: int = NORMAL, reason: str = "") -> None:
+    def close(self, code: int = _NORMAL, reason: str = "") -> None:
         """Start the closing handshake; on_close follows. Does nothing when that has begun already.
 
         ValueError: a code that may not be sent (RFC 6455, section 7.4), or a reason of over 123
@@ -210,12 +202,12 @@ class Protocol(Outbox):
         self.plain = False
         self.state = state
         self.close_reason = reason
-        self._send_control(CLOSE, payload)
+        self._send_control(_CLOSE, payload)
 
     def crash(self, error: Exception) -> None:
         """Report an exception of the application and close this client with 1011."""
         self.stock.log(ERROR, traceback(error))
-        self.fail(INTERNAL_ERROR, "internal error")
+        self.fail(_INTERNAL_ERROR, "internal error")
 
     def call(self, callback, *args) -> None:
         """Call one of the endpoint's callbacks, if it has it, with self as its first argument."""
@@ -227,17 +219,17 @@ class Protocol(Outbox):
 
     def control(self, opcode: int, payload) -> None:
         """Act on a whole control frame; `payload` is a memoryview (Reader calls this)."""
-        if opcode == CLOSE:
+        if opcode == _CLOSE:
             self._closed_by_peer(payload)
         elif self.state == OPEN:
             data = bytes(payload)
-            if opcode == PONG:
+            if opcode == _PONG:
                 self.pongs += 1
                 self.call(self.route.pong, data)
             elif self.route.ping:
                 self.call(self.route.ping, data)
             else:
-                self._send_control(PONG, data)
+                self._send_control(_PONG, data)
 
     def _closed_by_peer(self, payload):
         code, reason = parse_close(payload)
@@ -264,7 +256,7 @@ class Protocol(Outbox):
         self.state = CLOSED
         if self.reader:
             self.reader.discard()
-        if self.close_code == ABNORMAL and not self.close_reason:
+        if self.close_code == _ABNORMAL and not self.close_reason:
             self.close_reason = reason
         on_close, self.route = self.route.close, None
         self.call(on_close, self.close_code, self.close_reason)

@@ -6,15 +6,12 @@ Pure, like `protocol`. RFC 6455: section 5.2 for the header, 5.4 for fragments, 
 frames, 8.1 for UTF-8.
 """
 
-from .frames import (
-    INVALID_DATA,
-    PROTOCOL_ERROR,
-    TEXT,
-    TOO_BIG,
-    const,
-    unmask,
-    utf8,
-)
+from .frames import const, unmask, utf8
+
+_TEXT = const(1)
+_PROTOCOL_ERROR = const(1002)
+_INVALID_DATA = const(1007)
+_TOO_BIG = const(1009)
 
 _OPEN = const(0)  # protocol.OPEN, which imports this module
 
@@ -31,7 +28,7 @@ class Reader:
         self.phase = 0  # payload bytes so far, modulo 4
         self.left = -1  # payload bytes still to come; -1: the header is not complete
         self.chunk = (0, 0)  # where in the read buffer the payload that came last stands
-        self.kind = 0  # TEXT or BINARY while a message is under way
+        self.kind = 0  # opcode: text or binary, while a message is under way
         self.text = False  # whether the latest message is a text
         self.decoder = 0  # state of the UTF-8 decoder
         self.store = None  # holds store[:size], the message so far
@@ -113,7 +110,7 @@ class Reader:
 
     def _check(self, fault):
         if fault:
-            self.protocol.fail(PROTOCOL_ERROR, fault)
+            self.protocol.fail(_PROTOCOL_ERROR, fault)
 
     def _start_frame(self):
         head = self.head
@@ -141,17 +138,17 @@ class Reader:
             opcode = self.head[0] & 0x0F
             if opcode:
                 self.kind = opcode
-                self.text = opcode == TEXT
+                self.text = opcode == _TEXT
                 self.size = self.decoder = 0
             limit = self.protocol.stock.max_size
             if self.protocol.route.message and self.size + length > limit:
                 text = "message over %d bytes" % limit
-                self.protocol.fail(TOO_BIG, text)
+                self.protocol.fail(_TOO_BIG, text)
 
     def _unmask(self, buf, start, end):
         beyond_ascii = unmask(buf, start, end, self.key, self.phase)
         self.phase = (self.phase + end - start) & 3
-        if self.kind == TEXT and not self.head[0] & 8 and (beyond_ascii or self.decoder):
+        if self.kind == _TEXT and not self.head[0] & 8 and (beyond_ascii or self.decoder):
             self.decoder = utf8(buf, start, end, self.decoder)
 
     def _act_on_control(self, chunk, done):
@@ -166,7 +163,7 @@ class Reader:
 
     def _act_on_data(self, chunk, final):
         if self.decoder < 0 or final and self.decoder:
-            self.protocol.fail(INVALID_DATA, "text is not UTF-8")
+            self.protocol.fail(_INVALID_DATA, "text is not UTF-8")
             return
         route = self.protocol.route
         if final:
@@ -188,7 +185,7 @@ class Reader:
 
     def _deliver(self, kind):
         data = self.store[: self.size]
-        message = str(data, "utf-8") if kind == TEXT else bytes(data)
+        message = str(data, "utf-8") if kind == _TEXT else bytes(data)
         self.discard()
         self.protocol.route.message(self.protocol, message)
 

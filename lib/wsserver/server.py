@@ -12,7 +12,7 @@ import socket
 from time import ticks_add, ticks_diff, ticks_ms
 
 from .client import Client
-from .frames import GOING_AWAY, INTERNAL_ERROR, TRY_AGAIN_LATER, const, encode
+from .frames import const, encode
 from .handshake import (
     HTTPError,
     accept_response,
@@ -25,6 +25,10 @@ from .outbox import Stock
 from .protocol import CLOSED, FAILED, OPEN, Route
 from .timers import Timer, Timers
 from .visitor import LINGERING, READING, Visitor
+
+_GOING_AWAY = const(1001)
+_INTERNAL_ERROR = const(1011)
+_TRY_AGAIN_LATER = const(1013)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines, at most
@@ -99,7 +103,7 @@ class Server:
         self._visitors = []
         self._listeners = []
         self._routes = {}
-        self._files = []
+        self._folders = []
         self._connections = {}  # id of a socket -> its Client or Visitor
         self._poll = select.poll()
         self._accepting = self._stopping = self._stepping = False
@@ -126,9 +130,7 @@ class Server:
 
     def files(self, prefix: str, directory: str) -> None:
         """Serve the files in `directory` of the flash to plain GET requests below `prefix`."""
-        from .files import Files  # not loaded where no page is served
-
-        self._files.append(Files(prefix, directory))
+        self._folders.append((prefix.rstrip("/") + "/", directory.rstrip("/")))
 
     def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
         """Listen on one more port. OSError: the port is taken, or there is no socket left."""
@@ -376,9 +378,11 @@ class Server:
             self._upgrade(visitor, request, route, view, pos, end)
 
     def _open_file(self, request):
-        for files in self._files:
-            if request.path.startswith(files.prefix):
-                return files.open(request)
+        for prefix, directory in self._folders:
+            if request.path.startswith(prefix):
+                from .files import open_file  # not loaded where nobody asks for a page
+
+                return open_file(request, prefix, directory)
         raise HTTPError(404, request.path)
 
     def _make_room(self):
@@ -390,7 +394,7 @@ class Server:
             raise HTTPError(503, "try again later", "Retry-After: 5")
         now = ticks_ms()
         idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
-        idlest.fail(TRY_AGAIN_LATER, "making room for another client")
+        idlest.fail(_TRY_AGAIN_LATER, "making room for another client")
 
     def _upgrade(self, visitor, request, route, view, pos, end):
         subprotocol = choose_subprotocol(request, route.subprotocols)
@@ -436,7 +440,7 @@ class Server:
         elif ticks_diff(now, client.deadline) >= 0:
             client.deadline = None  # without ping_timeout: the next ping
             if self.ping_timeout is not None:
-                client.fail(INTERNAL_ERROR, "no answer to ping")
+                client.fail(_INTERNAL_ERROR, "no answer to ping")
                 self._flush(client)
                 self._drop(client)
 
@@ -473,7 +477,7 @@ class Server:
             while self._visitors:
                 self._drop(self._visitors[-1])
             for client in self.clients:
-                client.close(GOING_AWAY, "the server stops")
+                client.close(_GOING_AWAY, "the server stops")
             end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
             while self.clients and ticks_diff(end, ticks_ms()) > 0:
                 self._turn(_TICK)

@@ -27,9 +27,10 @@ from .serialport import Console, Port
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 TICK_MS = 20
-# What the launcher and the stand-ins for the chip's built-in modules take of the heap. On the chip
-# these are not in it, so that they are added to what the board is given. A test compares.
-STAND_INS_COST = 30 * 1024
+# What the launcher and the stand-ins for the chip's built-in modules take of the heap, with the
+# holes that loading them leaves, and the collector's tables for them. On the chip these are not in
+# the heap, so they are added to what the firmware is given; the launcher fills what is too much.
+STAND_INS_COST = 45 * 1024
 PWRON_RESET, HARD_RESET, SOFT_RESET = 1, 2, 5
 
 
@@ -248,6 +249,7 @@ class VirtualBoard:
             "cause": cause,
             "raw": raw,
             "sockets": self._sockets,
+            "heap": self._heap,
             "ports": {
                 port: self.http_port if what == "http" else self.https_port
                 for port, what in self._served.items()
@@ -256,7 +258,7 @@ class VirtualBoard:
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)
         self._started = False
-        heap = self._heap + STAND_INS_COST
+        heap = self._heap + self._heap // 80 + STAND_INS_COST
         command = [
             *self._command,
             "-X",

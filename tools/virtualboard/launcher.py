@@ -7,7 +7,6 @@ share.
 
 
 def _start():
-    import gc
     import json
     import sys
 
@@ -30,7 +29,7 @@ def _start():
             return file.read()
 
     import errno  # noqa: F401
-    import os  # noqa: F401
+    import os
     import select  # noqa: F401
     import socket
     import time  # noqa: F401
@@ -39,6 +38,7 @@ def _start():
     import machine
     import network
 
+    os.setup(run + "/flash")
     machine.setup(board["cause"], tell)
     network.setup(read_air)
     ports = {int(port): there for port, there in board["ports"].items()}
@@ -47,14 +47,28 @@ def _start():
     vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
     uos.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
+    machine.filler = _fill(board["heap"])
     tell("started")
-    gc.collect()
     return board["raw"]
+
+
+def _fill(heap):
+    """Fill the holes that loading has left, so that the heap is in one piece as a chip's is.
+
+    Returns what it is filled with, to be kept: as much as leaves `heap` bytes free.
+    """
+    import gc
+
+    filler = None
+    gc.collect()
+    if heap <= 0x100000:  # in a larger one, holes do not matter
+        while gc.mem_free() > heap:
+            filler = (filler,)  # takes one block, and the lowest that is free
+    return filler
 
 
 def _run(path):
     """Run a file as the chip does at start."""
-    import sys
 
     import uos
 
@@ -69,7 +83,19 @@ def _run(path):
 
         machine.reset("soft reset")
     except BaseException as error:
-        sys.print_exception(error)
+        _print(error)
+
+
+def _print(error):
+    """The traceback, as a board prints it: without this file."""
+    import io
+    import sys
+
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    for line in text.getvalue().rstrip().split("\n"):
+        if "virtualboard/launcher.py" not in line:
+            print(line)
 
 
 def _main():
@@ -84,4 +110,10 @@ def _main():
 try:
     _main()
 finally:
-    del globals()["_start"], globals()["_run"], globals()["_main"]
+    del (
+        globals()["_start"],
+        globals()["_run"],
+        globals()["_print"],
+        globals()["_fill"],
+        globals()["_main"],
+    )

@@ -120,7 +120,7 @@ class WLAN:
             "hidden": False,
             "max_clients": 4,
             "mac": bytes((0x24, 0x6F, 0x28, 0, 0, interface)),
-            "reconnects": 0,
+            "reconnects": -1,
             "txpower": 20,
             "pm": 1,
             "protocol": 7,
@@ -212,8 +212,8 @@ class WLAN:
         if self._wanted is None:
             return STAT_IDLE
         tries = utime.ticks_diff(utime.ticks_ms(), self._since) // _JOIN_MS
-        # The driver goes on trying, and says so, unless a number of tries is set.
-        if self._config["reconnects"] <= 0 or tries < max(1, self._config["reconnects"]):
+        # The driver goes on trying, and says so, for ever or as often as it was told to.
+        if self._config["reconnects"] < 0 or tries <= self._config["reconnects"]:
             return STAT_CONNECTING
         return self._reason()
 

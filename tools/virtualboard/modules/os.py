@@ -9,14 +9,30 @@ from uos import (
     listdir,
     mkdir,
     remove,
-    rename,
     rmdir,
     sep,
     stat,
     unlink,
     urandom,
 )
-from vfs import mount, umount
+from vfs import VfsPosix, mount, umount
+
+_flash = ""
+
+
+def setup(flash):
+    """From the launcher: the host's path of the flash."""
+    global _flash
+    _flash = flash
+
+
+def rename(old, new):
+    # The Unix port's VfsPosix cannot rename below a root of its own: both its paths share a
+    # buffer.
+    here = getcwd().rstrip("/") + "/"
+    paths = [_flash + (path if path[0] == "/" else here + path) for path in (old, new)]
+    VfsPosix().rename(*paths)
+
 
 _uname = namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
 

@@ -1,0 +1,32 @@
+"""Runs after boot.py: serves lib/demo.py. Put an application of your own in its place."""
+
+import gc
+import sys
+
+gc.collect()
+# The server's buffers need room in one piece: it is kept free while everything else is loaded.
+room = bytearray(gc.mem_free() // 6)
+
+import demo
+import settings
+import stations
+from wsserver import INFO, Server
+
+
+def log(level, text):
+    if level >= INFO:
+        print(text)
+
+
+config = settings.load()
+port = config["server"].pop("port")
+del room
+gc.collect()
+server = Server(log=log, **config["server"])
+demo.build(server, config)
+server.every(2000, stations.watch)
+server.listen(port)
+del config, settings, sys.modules["settings"]
+gc.threshold(-1)  # see boot.py
+print("serving ws://%s:%d/ws" % (stations.address(), port))
+server.run()
