@@ -5,7 +5,7 @@ import sys
 
 gc.collect()
 # The server's buffers need room in one piece: it is kept free while everything else is loaded.
-room = bytearray(gc.mem_free() // 6)
+room = bytearray(gc.mem_free() // 5)
 
 import demo
 import settings

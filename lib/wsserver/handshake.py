@@ -16,9 +16,9 @@ _REASONS = (
 )
 
 # Characters beside letters and digits:
-_TOKEN = "!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
-_HOST = "!$%&'()*+-.;=_~"  # RFC 3986, section 3.2.2
-_BASE64 = "+/"
+_TOKEN = b"!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
+_HOST = b"!$%&'()*+-.;=_~"  # RFC 3986, section 3.2.2
+_BASE64 = b"+/"
 
 _SEC = "sec-websocket-"
 
@@ -97,7 +97,7 @@ def parse_request(head: bytes) -> Request:
         name, _, value = line.partition(":")
         name = name.lower()
         value = value.strip()
-        if not _is_all(name, _TOKEN) or min(value.replace("\t", " ") or " ") < " ":
+        if not _is_all(name, _TOKEN) or min(value.replace("\t", " ").encode() or b" ") < 32:
             raise HTTPError(400, "a header")
         # The same header on several lines is one list (RFC 9110, section 5.3); where there may be
         # only one, the comma makes it malformed, as it should be.
@@ -109,8 +109,9 @@ def parse_request(head: bytes) -> Request:
 
 def _is_all(text, others):
     """Whether `text` is not empty and of nothing but ASCII letters, digits and `others`."""
-    for char in text:
-        if not ("a" <= char.lower() <= "z" or "0" <= char <= "9" or char in others):
+    # Bytes, since MicroPython keeps every character that a loop over a str has met, for ever.
+    for byte in text.encode():
+        if not (97 <= byte | 32 <= 122 or 48 <= byte <= 57 or byte in others):
             return False
     return bool(text)
 

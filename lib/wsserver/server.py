@@ -257,24 +257,24 @@ class Server:
             self._drop(connection)
 
     def _write(self, connection):
-        """Write what the network takes of an outbox; an error is left for _flush to meet again."""
-        try:
-            waiting = connection.out_end - connection.out_start
-            count = connection.sock.write(connection.out, connection.out_start, waiting)
-        except OSError as error:
-            return error
-        connection.out_start += count or 0
+        """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
+        waiting = connection.out_end - connection.out_start
+        if waiting:
+            try:
+                count = connection.sock.write(connection.out, connection.out_start, waiting)
+            except OSError as error:
+                return error
+            connection.out_start += count or 0
 
     def _flush(self, connection):
-        if connection.sock is None or connection.out is None:
+        if connection.sock is None:
             return
-        blocked = connection.events & _OUT
         start = connection.out_start
         error = self._write(connection)
         if error:
             self._drop(connection, "connection lost (%s)" % error)
         elif connection.out_start < connection.out_end:
-            if blocked and connection.out_start > start:
+            if connection.events & _OUT and connection.out_start > start:
                 connection.heard = ticks_ms()  # the peer takes what we send: it is alive
             self._watch(connection)
         else:
@@ -399,6 +399,7 @@ class Server:
     def _upgrade(self, visitor, request, route, view, pos, end):
         subprotocol = choose_subprotocol(request, route.subprotocols)
         response = accept_response(request, subprotocol)
+        gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
         self._last_id += 1
         client = Client(route, self._stock, self._last_id, visitor.address, request, subprotocol)
         client.room(len(response), self._stock.write_limit)
