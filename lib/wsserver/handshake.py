@@ -88,10 +88,15 @@ def parse_request(head: bytes) -> Request:
     except UnicodeError:
         lines = [""]
     start = lines.pop(0).split(" ")
-    if len(start) != 3 or not _is_all(start[0], _TOKEN) or start[1][:1] != "/":
+    if (
+        len(start) != 3
+        or not _is_all(start[0], _TOKEN)
+        or start[1][:1] != "/"
+        or start[2][:5] != "HTTP/"
+    ):
         raise HTTPError(400, "request line")
     if start[2] != "HTTP/1.1":
-        raise HTTPError(505 if start[2][:5] == "HTTP/" else 400, start[2])
+        raise HTTPError(505, "use HTTP/1.1")
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")

@@ -201,6 +201,12 @@ class Server:
         self._stepping = True
         try:
             self._turn(timeout_ms)
+        except MemoryError as error:  # where it cannot be laid at one client's door
+            self._report(error)
+            # The turn was cut short: what still has something to send comes first in the next.
+            for connection in self._connections.values():
+                if connection.out is not None:
+                    self._stock.ready.append(connection)
         finally:
             self._stepping = False
         if self._stopping:
@@ -350,22 +356,22 @@ class Server:
             sock, address = listener.accept()
         except OSError as error:
             if error.errno != errno.EAGAIN:
-                self.log(WARNING, "a connection was refused: no socket left (%s)" % error)
+                self.log(WARNING, "cannot accept a connection: %s" % error)
                 self._accept_more(False)  # until the next sweep
             return
-        sock.setblocking(False)
         try:
+            sock.setblocking(False)
             sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
-        except OSError:
-            pass  # reset already: the first read will tell
-        visitor = Visitor(self._stock, sock, address, self._serve, self.max_head, now)
-        self._visitors.append(visitor)
-        self._connect(visitor)
-
-    def _connect(self, connection):
-        connection.events = _IN
-        self._connections[id(connection.sock)] = connection
-        self._poll.register(connection.sock, _IN)
+            visitor = Visitor(self._stock, sock, address, self._serve, self.max_head, now)
+            visitor.events = _IN
+            self._connections[id(sock)] = visitor
+            self._visitors.append(visitor)
+            self._poll.register(sock, _IN)
+        except (OSError, MemoryError) as error:  # it is gone already, or there is no room for it
+            self._connections.pop(id(sock), None)
+            self._visitors = [other for other in self._visitors if other.sock is not sock]
+            sock.close()
+            self.log(WARNING, "cannot take a connection: %s" % error)
 
     def _serve(self, visitor, head, view, pos, end):
         request = parse_request(head)
@@ -383,7 +389,7 @@ class Server:
                 from .files import open_file  # not loaded where nobody asks for a page
 
                 return open_file(request, prefix, directory)
-        raise HTTPError(404, request.path)
+        raise HTTPError(404, "nothing is here")
 
     def _make_room(self):
         """See to it that there is a place for one more client. HTTPError 503: there is none."""
@@ -488,4 +494,7 @@ class Server:
             self._stepping = False
 
     def _report(self, error):
-        self.log(ERROR, traceback(error))
+        try:
+            self.log(ERROR, traceback(error))
+        except MemoryError:
+            pass  # nothing can be said

@@ -54,16 +54,19 @@ class Visitor(Outbox):
 
     def answer(self, response: bytes, file=None) -> None:
         """Send a response head (or a whole response), then the rest of `file` if one is given."""
-        self.state = ANSWERING
         self._file = file
-        if self.room(len(response), 0x7FFF):
+        self.state = LINGERING  # if there is no memory for an answer
+        if self.room(len(response), self.stock.write_limit):
             self.put(response)
+            self.state = ANSWERING
 
     def drained(self) -> None:
         """What was queued is sent: queue more of the file, or wait for the peer to close."""
-        if self._file:
-            self.room(0, 0)
-            self.out_end = self._file.readinto(self.out)
+        if self._file and self.room(0, 0):
+            try:
+                self.out_end = self._file.readinto(self.out)
+            except OSError:
+                pass  # the flash is broken: the peer sees that the body is too short
             if self.out_end:
                 return
             self.discard()

@@ -1,0 +1,69 @@
+"""A board with little memory: it sheds what does not fit, and goes on serving."""
+
+import threading
+
+from tests.wire import TEXT, close, frame
+
+
+def echo(connection, text=b"x"):
+    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)
+
+
+def test_with_64k_of_heap_the_firmware_starts_echoes_and_broadcasts_to_five_clients(
+    raw, make_board
+):
+    config = {"broadcast": {"interval": 0.5}}
+    board = make_board(heap="64k", config=config)
+    clients = [raw(board).open() for _ in range(5)]
+    for client in clients:
+        assert client.frame()[1].startswith(b"Server broadcast: Hello #")
+    for client in clients:
+        client.send(frame(TEXT, b"x" * 1000))
+    for client in clients:
+        opcode, payload = client.frame()
+        while payload.startswith(b"Server broadcast"):
+            opcode, payload = client.frame()
+        assert (opcode, payload) == (TEXT, b"x" * 1000)
+
+
+def test_when_memory_runs_out_some_clients_are_shed_and_the_board_goes_on(raw, make_board):
+    board = make_board(heap="64k", config={"broadcast": {"interval": 0}})
+
+    def demand():
+        try:
+            connection = raw(board).open()
+            for _ in range(30):
+                connection.send(frame(TEXT, b"x" * 4000, final=False))
+                connection.send(frame(0, b"y" * 90) + frame(9, b"z" * 100))
+                connection.frame()
+                connection.frame()
+        except (AssertionError, OSError):
+            pass  # shed
+
+    threads = [threading.Thread(target=demand) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    connection = raw(board).open()
+    for _ in range(100):
+        echo(connection, b"still here")
+    connection.send(close(1000))
+    assert connection.close_code() == 1000
+
+
+def test_from_source_the_firmware_starts_with_128k(raw, make_board):
+    echo(raw(make_board(source=True, config={"broadcast": {"interval": 0}})).open())
+
+
+def test_echoing_a_hundred_thousand_messages_leaves_the_heap_as_it_was(raw, lab):
+    control = raw(lab).open("/control")
+    connection = raw(lab).open()
+    batch = frame(TEXT, b"x" * 32) * 100
+    sizes = []
+    for round in range(1001):
+        connection.send(batch)
+        connection.read(34 * 100)
+        if round in (10, 1000):
+            sizes.append(int(control.send(frame(TEXT, b"memory")).frame()[1]))
+    assert sizes[1] <= sizes[0] + 1000  # a leak of one byte a message would be 99,000
