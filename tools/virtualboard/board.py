@@ -99,16 +99,22 @@ class VirtualBoard:
         self.https_port = https_port or free_port()
         self._on_output = on_output
         self._on_ready = on_ready
+        self._sockets = sockets
         self._run = Path(tempfile.mkdtemp(prefix="virtualboard-"))
         self.flash = flash or self._run / "flash"
-        if flash:
-            (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
-        flash_filler.fill(self.flash, root, source)
-        flash_filler.put(self.flash, files or {})
-        self._served = flash_filler.put_config(self.flash, config)
-        self._sockets = sockets
-        self._install_stand_ins()
-        self.air(networks={}, stations=[])
+        try:
+            if flash:
+                flash_filler.check_folder(flash)
+                flash.mkdir(parents=True, exist_ok=True)
+                (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
+            flash_filler.fill(self.flash, root, source)
+            flash_filler.put(self.flash, files or {})
+            self._served = flash_filler.put_config(self.flash, config)
+            self._install_stand_ins()
+            self.air(networks={}, stations=[])
+        except BaseException:
+            shutil.rmtree(self._run, ignore_errors=True)
+            raise
         self._log = ""
         self._changed = threading.Condition()
         self._ready = False
@@ -151,6 +157,11 @@ class VirtualBoard:
 
     def __exit__(self, *_) -> None:
         self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is switched on (and has not failed)."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def serial(self) -> str:
@@ -213,6 +224,22 @@ class VirtualBoard:
         self.serial_write(b"\r\x03")
         self.wait_for_log(r">>> $", since=0)
         self.serial_write(b"\x02\x04")
+
+    def exec(self, code: str, timeout: float = 10) -> str:
+        """Interrupt what runs, run `code` in the raw REPL, and return what it printed.
+
+        RuntimeError, with the traceback, when it raised. The board stays at the prompt afterwards.
+        """
+        start = self.log_position
+        self.serial_write(b"\r\x03\x01")
+        self.wait_for_log(r"raw REPL; CTRL-B to exit\n>", timeout, start)
+        start = self.log_position
+        self.serial_write(code.encode() + b"\x04")
+        answer = self.wait_for_log(r"(?s)OK(.*?)\x04(.*?)\x04>", timeout, start)
+        self.serial_write(b"\x02")
+        if answer[2]:
+            raise RuntimeError(answer[2])
+        return answer[1]
 
     def power_cycle(self) -> None:
         """Cut the power and give it back."""
@@ -335,6 +362,9 @@ class VirtualBoard:
             self._event_text += os.read(self._events, 4096)
         except BlockingIOError:
             return
+        # What was printed before comes first.
+        while self._take_output():
+            pass
         *lines, self._event_text = self._event_text.split(b"\n")
         for line in lines:
             self._take_event(line.decode())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from .board import VirtualBoard, check_port, heap_bytes
@@ -30,6 +32,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         heap_bytes(options.heap)
         if options.config:
             check_config(options.config)
+        if options.http_port == options.https_port != 0:
+            raise ValueError(f"port {options.http_port} cannot be both the HTTP and HTTPS port")
         for port in (options.http_port, options.https_port):
             check_port(port)
     except (ValueError, OSError, OverflowError) as error:
@@ -49,10 +53,29 @@ def check_config(path: Path) -> None:
         print(f"warning: {path} is not JSON ({error}); the board gets it all the same", flush=True)
 
 
-def show(data: bytes) -> None:
-    """Print what comes from the serial port; a terminal wants LF only."""
-    sys.stdout.buffer.write(data.replace(b"\r\n", b"\n"))
-    sys.stdout.buffer.flush()
+class Screen:
+    """Where all output goes: what comes from the serial port, and whole lines of our own."""
+
+    def __init__(self, on_gone: Callable[[], None]):
+        """on_gone(): called when nobody reads any more, as in `make run | head`."""
+        self._on_gone = on_gone
+        self._at_start = True
+
+    def show(self, data: bytes) -> None:
+        """Print what comes from the serial port; a terminal wants LF only."""
+        if not data:
+            return
+        self._at_start = data.endswith(b"\n")
+        try:
+            sys.stdout.buffer.write(data.replace(b"\r\n", b"\n"))
+            sys.stdout.buffer.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._on_gone()
+
+    def say(self, line: str) -> None:
+        """Print a line, on a line of its own whatever the board has printed."""
+        self.show(("" if self._at_start else "\n").encode() + f"{line}\n".encode())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,6 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
+    screen = Screen(ended.set)
     try:
         board = VirtualBoard(
             config=options.config,
@@ -70,14 +94,16 @@ def main(arguments: list[str] | None = None) -> int:
             source=options.source,
             sockets=options.sockets,
             flash=options.flash,
-            on_output=show,
-            on_ready=lambda: print(f"board ready: {board.http_url} {board.ws_url()}", flush=True),
+            on_output=screen.show,
+            on_ready=lambda: screen.say(f"board ready: {board.http_url} {board.ws_url()}"),
         )
-    except NoInterpreterError as error:
-        print(error, file=sys.stderr)
+    except (NoInterpreterError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        print(f"make run: {reason}", file=sys.stderr)
         return 1
     with board:
-        print(f"serial port: {board.serial}", flush=True)
-        while not ended.wait(3600):
-            pass
+        screen.say(f"serial port: {board.serial}")
+        while not ended.wait(1):
+            if not board.is_running:
+                return 1  # its thread has told why
     return 0

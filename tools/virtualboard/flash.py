@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
 
-from .interpreter import compile_mpy, find_mpy_cross, native_arch
+from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
 FILES = ("boot.py", "main.py")
 FOLDERS = ("lib", "www", "certs")
+
+
+def check_folder(flash: Path) -> None:
+    """OSError: it is no folder, or holds what fill() must not replace."""
+    if not flash.exists():
+        return
+    if not flash.is_dir():
+        raise OSError(errno.ENOTDIR, f"{flash} is not a folder: give --flash a new one")
+    names = {path.name for path in flash.iterdir()}
+    if names and ("boot.py" not in names or ".git" in names):
+        raise OSError(
+            errno.ENOTEMPTY,
+            f"{flash} holds something else than a board's files: give --flash a new folder",
+        )
 
 
 def fill(flash: Path, root: Path, source: bool = False) -> None:
@@ -34,9 +49,15 @@ def fill(flash: Path, root: Path, source: bool = False) -> None:
 
 
 def compile_library(flash: Path) -> None:
-    """Replace every lib/**/*.py by its .mpy, which takes less of the heap to load."""
+    """Replace every lib/**/*.py by its .mpy, which takes less of the heap to load.
+
+    One that does not compile stays as it is: the board says what is wrong with it.
+    """
     for path in sorted((flash / "lib").rglob("*.py")):
-        compile_mpy(path, path.with_suffix(".mpy"), str(path.relative_to(flash / "lib")))
+        try:
+            compile_mpy(path, path.with_suffix(".mpy"), str(path.relative_to(flash / "lib")))
+        except CompileError:
+            continue
         path.unlink()
 
 

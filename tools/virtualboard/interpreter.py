@@ -24,6 +24,10 @@ class NoInterpreterError(Exception):
     """No MicroPython interpreter was found; the message says how to get one."""
 
 
+class CompileError(Exception):
+    """A source file does not compile; the message is the compiler's."""
+
+
 def find_micropython() -> list[str]:
     """The command that starts the interpreter: the project's own package, else what is on the
     PATH.
@@ -60,8 +64,7 @@ def compile_mpy(source: Path, target: Path, name: str) -> None:
     """Compile `source` to `target`; tracebacks will call it `name`. Compiled files are kept for
     the next time.
 
-    subprocess.CalledProcessError, with the compiler's words in `stderr`: the source does not
-    compile.
+    CompileError, with the compiler's words: the source does not compile.
     """
     text = source.read_bytes()
     compiler, arch = find_mpy_cross(), native_arch()
@@ -71,7 +74,9 @@ def compile_mpy(source: Path, target: Path, name: str) -> None:
     if not kept.exists():
         fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
         command = [compiler, f"-march={arch}", "-s", name, "-o", str(fresh), str(source)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise CompileError(done.stderr.strip())
         fresh.replace(kept)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(kept, target)

@@ -38,16 +38,16 @@ def _start():
     import machine
     import network
 
-    os.setup(run + "/flash")
-    machine.setup(board["cause"], tell)
-    network.setup(read_air)
+    os._setup(run + "/flash")
+    machine._setup(board["cause"], tell)
+    network._setup(read_air)
     ports = {int(port): there for port, there in board["ports"].items()}
-    socket.setup(ports, board["sockets"], lambda port: tell("listening", port))
+    socket._setup(ports, board["sockets"], lambda port: tell("listening", port))
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
     uos.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
-    machine.filler = _fill(board["heap"])
+    machine._filler = _fill(board["heap"])
     tell("started")
     return board["raw"]
 
@@ -81,7 +81,7 @@ def _run(path):
     except SystemExit:
         import machine
 
-        machine.reset("soft reset")
+        machine.soft_reset()
     except BaseException as error:
         _print(error)
 

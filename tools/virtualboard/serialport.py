@@ -23,6 +23,8 @@ CTRL_C = b"\x03"
 # The launcher prints this when the raw REPL is to follow: the friendly one's greeting is then not
 # for anybody.
 MARKER = b"\0raw\0"
+RAW_GREETING = b"raw REPL;"
+PASTE_STARTS = b"R\x01\x80\x00\x01"  # a program may come by raw paste, 128 bytes at a time
 
 
 class Port:
@@ -115,7 +117,7 @@ class Console:
         )
         self._paste = False
         self._hidden = False
-        self._output = b""
+        self._output = self._unseen = self._tail = b""
 
     def is_running(self) -> bool:
         """Whether a program runs; else the interpreter waits for input."""
@@ -189,28 +191,38 @@ class Console:
         except OSError:
             return b""
         data = self._output + data
-        # A marker that may be cut waits for its rest.
-        keep = max((n for n in range(1, len(MARKER)) if data.endswith(MARKER[:n])), default=0)
+        # A marker that may be cut waits for its rest. A whole one at the end is none: its last
+        # byte is also its first.
+        keep = 0
+        if not data.endswith(MARKER):
+            keep = max((n for n in range(1, len(MARKER)) if data.endswith(MARKER[:n])), default=0)
         self._output = data[len(data) - keep :]
         return self._filter(data[: len(data) - keep])
 
     def _filter(self, data):
         if MARKER in data:
             before, data = data.split(MARKER, 1)
+            shown = self._filter(before)
             self._hidden = True
             self._input = b"\x01" + self._input
-            return self._filter(before) + self._filter(data)
+            return shown + self._filter(data)
         if self._hidden:
-            position = data.find(b"raw REPL;")
+            data = self._unseen + data
+            position = data.find(RAW_GREETING)
             if position < 0:
+                self._unseen = data[1 - len(RAW_GREETING) :]
                 return b""
             self._hidden = False
+            self._unseen = b""
             data = data[position:]
-        if self.raw and data.endswith(b"R\x01\x80\x00\x01"):
+        # What is looked for may come in pieces.
+        before, self._tail = self._tail, (self._tail + data)[-len(PASTE_STARTS) :]
+        if self.raw and data and self._tail == PASTE_STARTS:
             self._paste = True
         elif self._pasting:
             self._pasting = max(0, self._pasting - data.count(b"\x04"))
-        return re.sub(rb"(?<!\r)\n", b"\r\n", data)
+        start = b"\r" if before.endswith(b"\r") else b""
+        return re.sub(rb"(?<!\r)\n", b"\r\n", start + data)[len(start) :]
 
     def close(self) -> None:
         os.close(self.master)

@@ -1,7 +1,7 @@
 """The chip's machine module, as far as the firmware uses it."""
 
-import utime
-from umachine import Signal, idle, mem8, mem16, mem32, soft_reset, time_pulse_us
+import utime as _utime
+from umachine import Signal, idle, mem8, mem16, mem32, time_pulse_us
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -13,17 +13,25 @@ _cause = PWRON_RESET
 _tell = None
 
 
-def setup(cause, tell):
-    """From the launcher: the reset cause, and tell(letter) for the supervisor."""
+def _setup(cause, tell):
+    """From the launcher: the reset cause, and tell(event) for the supervisor."""
     global _cause, _tell
     _cause = cause
     _tell = tell
 
 
-def reset(kind="hard reset"):
+def _end(kind):
     _tell(kind)
     while True:  # the supervisor ends this process
-        utime.sleep_ms(100)
+        _utime.sleep_ms(100)
+
+
+def reset():
+    _end("hard reset")
+
+
+def soft_reset():
+    _end("soft reset")
 
 
 def reset_cause():

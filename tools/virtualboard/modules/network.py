@@ -6,10 +6,10 @@ The air is a JSON file that the host writes: {"networks": {"Home": {"password": 
 code to fail with. stations: who has joined our access point.
 """
 
-import binascii
-import json
+import binascii as _binascii
+import json as _json
 
-import utime
+import utime as _utime
 
 STA_IF = 0
 AP_IF = 1
@@ -47,7 +47,7 @@ _hostname = "mpy-esp32"
 _interfaces = [None, None]
 
 
-def setup(read_air):
+def _setup(read_air):
     """From the launcher: read_air() gives the air file's text."""
     global _read_air
     _read_air = read_air
@@ -55,7 +55,7 @@ def setup(read_air):
 
 def _air():
     try:
-        return json.loads(_read_air())
+        return _json.loads(_read_air())
     except (OSError, ValueError):
         return {}
 
@@ -154,7 +154,7 @@ class WLAN:
             self._config["ssid"] = ssid
             self._config["key"] = key or ""
         self._wanted = (self._config["ssid"], self._config["key"])
-        self._since = utime.ticks_ms()
+        self._since = _utime.ticks_ms()
         self._up = False
 
     def disconnect(self):
@@ -177,7 +177,7 @@ class WLAN:
             return bool(self._active and _air().get("stations"))
         if self._wanted is None:
             return False
-        if utime.ticks_diff(utime.ticks_ms(), self._since) >= _JOIN_MS:
+        if _utime.ticks_diff(_utime.ticks_ms(), self._since) >= _JOIN_MS:
             self._up = not self._reason()
             if self._up and self._address[0] == "0.0.0.0":
                 self._address = ["192.168.1.42", "255.255.255.0", "192.168.1.1", "192.168.1.1"]
@@ -193,7 +193,7 @@ class WLAN:
                 raise OSError("Wifi Invalid Mode")
             macs = _air().get("stations", [])
             return [
-                (binascii.unhexlify(mac.replace(":", "")), "192.168.4.%d" % (2 + index))
+                (_binascii.unhexlify(mac.replace(":", "")), "192.168.4.%d" % (2 + index))
                 for index, mac in enumerate(macs)
             ]
         if what == "rssi":
@@ -211,7 +211,7 @@ class WLAN:
             return STAT_GOT_IP
         if self._wanted is None:
             return STAT_IDLE
-        tries = utime.ticks_diff(utime.ticks_ms(), self._since) // _JOIN_MS
+        tries = _utime.ticks_diff(_utime.ticks_ms(), self._since) // _JOIN_MS
         # The driver goes on trying, and says so, for ever or as often as it was told to.
         if self._config["reconnects"] < 0 or tries <= self._config["reconnects"]:
             return STAT_CONNECTING

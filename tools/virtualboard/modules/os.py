@@ -1,11 +1,10 @@
 """The chip's os module: its names, and no others of the host's."""
 
-from collections import namedtuple
+from collections import namedtuple as _namedtuple
 
 from uos import (
     chdir,
     getcwd,
-    ilistdir,
     listdir,
     mkdir,
     remove,
@@ -15,15 +14,26 @@ from uos import (
     unlink,
     urandom,
 )
-from vfs import VfsPosix, mount, umount
+from uos import ilistdir as _ilistdir
+from vfs import VfsPosix as _VfsPosix
+from vfs import mount, umount
 
 _flash = ""
 
 
-def setup(flash):
+def _setup(flash):
     """From the launcher: the host's path of the flash."""
     global _flash
     _flash = flash
+
+
+def ilistdir(path=""):
+    """As littlefs gives it: (name, kind, 0, size)."""
+    folder = path.rstrip("/") + "/" if path else ""
+    return (
+        (name, kind, 0, stat(folder + name)[6] if kind == 0x8000 else 0)
+        for name, kind, *_ in _ilistdir(path or getcwd())
+    )
 
 
 def rename(old, new):
@@ -31,10 +41,10 @@ def rename(old, new):
     # buffer.
     here = getcwd().rstrip("/") + "/"
     paths = [_flash + (path if path[0] == "/" else here + path) for path in (old, new)]
-    VfsPosix().rename(*paths)
+    _VfsPosix().rename(*paths)
 
 
-_uname = namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
+_uname = _namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
 
 
 def uname():

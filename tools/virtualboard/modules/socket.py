@@ -1,14 +1,14 @@
 """The chip's socket module: lwIP's limits, errors and address tuples on top of the host's sockets.
 
-`setup(ports, most, tell)` comes from the launcher: ports maps the board's port numbers to the
+`_setup(ports, most, tell)` comes from the launcher: ports maps the board's port numbers to the
 host's, `most` is how many sockets may be open, `tell(port)` is called when one listens.
 """
 
-import gc
-import io
+import gc as _gc
+import io as _io
 
-import uselect
-import usocket
+import uselect as _uselect
+import usocket as _usocket
 
 AF_INET = 2
 AF_INET6 = 10
@@ -46,12 +46,14 @@ _ERRORS = {
 }
 
 _open = []  # file descriptors of the open sockets
+_closed = _usocket.socket()
+_closed.close()
 _ports = {}
 _most = 10
 _tell = None
 
 
-def setup(ports, most, tell):
+def _setup(ports, most, tell):
     global _most, _tell
     _ports.update(ports)
     _most = most
@@ -70,7 +72,7 @@ def _pack(address):
         host = "127.0.0.1"
     if host == "127.0.0.1":
         port = _ports.get(port, port)
-    return usocket.getaddrinfo(host, port)[0][-1]
+    return _usocket.getaddrinfo(host, port)[0][-1]
 
 
 def _unpack(packed):
@@ -80,7 +82,7 @@ def _unpack(packed):
 
 def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
     try:
-        packed = usocket.getaddrinfo(host, port)[0][-1]
+        packed = _usocket.getaddrinfo(host, port)[0][-1]
     except OSError:
         raise OSError(-202) from None  # what lwIP says of a name that it cannot resolve
     return [(AF_INET, type or SOCK_STREAM, proto, "", _unpack(packed))]
@@ -89,8 +91,8 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
 def _is_full():
     """Whether the chip would have no socket left. Those that the collector closed are free."""
     if len(_open) >= _most:
-        gc.collect()
-        poller = uselect.poll()
+        _gc.collect()
+        poller = _uselect.poll()
         for fd in _open:
             poller.register(fd, 0)
         for fd, event in poller.poll(0):
@@ -99,19 +101,22 @@ def _is_full():
     return len(_open) >= _most
 
 
-class socket(io.IOBase):
+class socket(_io.IOBase):
     """A socket; accept() makes one of the host's."""
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
         if isinstance(af, int):
             if _is_full():
                 raise OSError(_ENFILE)
-            af = usocket.socket(af, type)
+            af = _usocket.socket(af, type)
             if type == SOCK_STREAM:
                 af.setsockopt(1, 8, _WINDOW)  # SO_RCVBUF; accepted sockets inherit it
         self._sock = af
         self._fd = af.fileno()
-        _open.append(self._fd)
+        # The host's sockets have no finaliser, its files have: this one closes a forgotten socket.
+        self._owner = open(self._fd, "rb")
+        if self._fd not in _open:  # it is, where the collector closed one of the same number
+            _open.append(self._fd)
 
     def ioctl(self, request, argument):
         if request == 10:  # MP_STREAM_GET_FILENO: select.poll watches the real one
@@ -125,7 +130,8 @@ class socket(io.IOBase):
         if self._fd in _open:
             _open.remove(self._fd)
             self._fd = -1
-        self._sock.close()
+        self._owner.close()
+        self._sock = _closed  # the host's socket would go on with whoever gets its number next
 
     def fileno(self):
         return self._fd
