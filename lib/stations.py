@@ -3,7 +3,7 @@
 import network
 
 _seen = set()  # hex of the MACs that were last seen at the access point
-_was_connected = None
+_was_connected = True  # a station that could not join has become an access point
 
 
 def watch(log=print) -> None:
@@ -20,7 +20,7 @@ def watch(log=print) -> None:
         _seen = now
     else:
         connected = network.WLAN(network.STA_IF).isconnected()
-        if _was_connected is not None and connected != _was_connected:
+        if connected != _was_connected:
             log("wifi: connected again" if connected else "wifi: connection lost, trying again")
         _was_connected = connected
 

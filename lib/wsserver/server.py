@@ -140,8 +140,9 @@ class Server:
             listener.bind(socket.getaddrinfo(host, port)[0][-1])
             listener.listen(_VISITORS)
             listener.setblocking(False)
-        except OSError:
+        except OSError as error:
             listener.close()
+            self.log(ERROR, "cannot listen on port %d: %s" % (port, error))
             raise
         self._stopping = False
         self._listeners.append(listener)

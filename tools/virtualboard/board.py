@@ -72,9 +72,10 @@ class VirtualBoard:
     config: a dict, or a file, for /config.json. heap: what the firmware has, such as "128k".
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
-    source: run lib/ from source instead of compiled. sockets: how many the board has. flash: keep
-    the flash in this folder instead of a temporary one. on_output: called with what the board
-    prints, as bytes. on_ready: called each time that the board begins to serve.
+    source: run lib/ from source instead of compiled. sockets: how many the board has. air: what
+    its Wi-Fi sees, see air(). flash: keep the flash in this folder instead of a temporary one.
+    on_output: called with what the board prints, as bytes. on_ready: called each time that the
+    board begins to serve.
     """
 
     address = "127.0.0.1"
@@ -88,6 +89,7 @@ class VirtualBoard:
         https_port: int = 0,
         source: bool = False,
         sockets: int = 10,
+        air: dict | None = None,
         root: Path = ROOT,
         flash: Path | None = None,
         on_output: Callable[[bytes], None] | None = None,
@@ -111,7 +113,7 @@ class VirtualBoard:
             flash_filler.put(self.flash, files or {})
             self._served = flash_filler.put_config(self.flash, config)
             self._install_stand_ins()
-            self.air(networks={}, stations=[])
+            self.air(**{"networks": {}, "stations": [], **(air or {})})
         except BaseException:
             shutil.rmtree(self._run, ignore_errors=True)
             raise
@@ -236,7 +238,9 @@ class VirtualBoard:
         start = self.log_position
         self.serial_write(code.encode() + b"\x04")
         answer = self.wait_for_log(r"(?s)OK(.*?)\x04(.*?)\x04>", timeout, start)
+        start = self.log_position
         self.serial_write(b"\x02")
+        self.wait_for_log(r">>> $", timeout, start)
         if answer[2]:
             raise RuntimeError(answer[2])
         return answer[1]

@@ -1,0 +1,84 @@
+"""From power on to serving, and back to the prompt."""
+
+import json
+import re
+
+import websocket
+
+
+def password(board):
+    return board.wait_for_log(r"password (\S+)")[1]
+
+
+def test_the_demo_echoes_text_and_binary(board):
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    client.send("hello")
+    assert client.recv() == "hello"
+    client.send_binary(b"\x00\xff")
+    assert client.recv() == b"\x00\xff"
+    client.close()
+
+
+def test_the_page_is_served(board):
+    import urllib.request
+
+    with urllib.request.urlopen(board.http_url, timeout=10) as response:
+        page = response.read().decode()
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "new WebSocket" in page
+
+
+def test_the_address_is_printed(make_board):
+    board = make_board()
+    board.wait_for_log(r"serving ws://192\.168\.4\.1:80/ws")
+
+
+def test_ctrl_c_leaves_a_prompt_that_works_and_free_sockets(make_board):
+    board = make_board()
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    board.serial_write(b"\x03")
+    board.wait_for_log(r"KeyboardInterrupt:.*\n(.*\n)*>>> $")
+    try:
+        while True:
+            client.recv()
+    except websocket.WebSocketConnectionClosedException:
+        pass
+    position = board.log_position
+    board.serial_write(b"server.listen(port); print('listening', len(server.clients))\r")
+    board.wait_for_log("listening 0", since=position)
+    board.serial_write(b"server.run()\r")
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    client.send("again")
+    assert client.recv() == "again"
+
+
+def test_a_port_that_is_taken_is_an_error_and_leaves_the_prompt(make_board):
+    taken = (
+        "import socket\ntaken = socket.socket()\ntaken.bind(('0.0.0.0', 80))\ntaken.listen(1)\n"
+    )
+    board = make_board(files={"boot.py": taken}, wait=False)
+    board.wait_for_log(r"cannot listen on port 80: .*112")
+    board.wait_for_log(r">>> $")
+
+
+def test_the_generated_password_is_printed_kept_and_different_on_every_board(make_board):
+    boards = [make_board(), make_board()]
+    first, second = (password(board) for board in boards)
+    assert first != second
+    assert re.fullmatch(r"[a-hjkmnp-z2-9]{10}", first)
+    board = boards[0]
+    assert json.loads((board.flash / "secrets.json").read_text()) == {"wifi_password": first}
+    position = board.log_position
+    board.power_cycle()
+    board.wait_for_log("serving", since=position)
+    assert board.log[position:].count(f"password {first}") == 1
+
+
+def test_broken_secrets_are_made_anew_and_other_secrets_are_kept(make_board):
+    board = make_board(files={"secrets.json": '{"other": "kept", "wifi_password": "short"}'})
+    secrets = json.loads((board.flash / "secrets.json").read_text())
+    assert secrets == {"other": "kept", "wifi_password": password(board)}
+    board = make_board(files={"secrets.json": '{"wifi_pass'})
+    assert json.loads((board.flash / "secrets.json").read_text())["wifi_password"] == password(
+        board
+    )

@@ -1,0 +1,234 @@
+"""config.json: what it may hold, and that nothing in it keeps a board from starting."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tools.virtualboard import find_micropython
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = json.loads((ROOT / "config.example.json").read_text())
+AGENT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import fields
+print("ready")
+while True:
+    line = sys.stdin.readline()
+    if not line:
+        break
+    print(json.dumps(fields.validate(json.loads(line))))
+"""
+
+
+@pytest.fixture(scope="module", params=["CPython", "MicroPython"])
+def validate(request, tmp_path_factory):
+    """fields.validate on one of the interpreters."""
+    if request.param == "CPython":
+        sys.path.insert(0, str(ROOT / "lib"))
+        import fields
+
+        yield lambda raw: tuple(json.loads(json.dumps(fields.validate(raw))))
+        sys.path.remove(str(ROOT / "lib"))
+        return
+    agent = tmp_path_factory.mktemp("agent") / "agent.py"
+    agent.write_text(AGENT)
+    command = [*find_micropython(), "-X", "heapsize=4m", str(agent), str(ROOT / "lib")]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert process.stdout.readline() == "ready\n"
+
+    def ask(raw):
+        process.stdin.write(json.dumps(raw, ensure_ascii=False) + "\n")
+        process.stdin.flush()
+        return tuple(json.loads(process.stdout.readline()))
+
+    yield ask
+    process.stdin.close()
+    process.wait(10)
+
+
+def test_an_empty_file_means_the_defaults_and_config_example_json_shows_them(validate):
+    assert validate({}) == (EXAMPLE, [])
+    assert validate(EXAMPLE) == (EXAMPLE, [])
+
+
+def test_a_field_that_is_set_is_taken_and_the_others_keep_their_defaults(validate):
+    config, problems = validate({"server": {"port": 8081}, "broadcast": {"text": "hi"}})
+    assert problems == []
+    assert config["server"] == {**EXAMPLE["server"], "port": 8081}
+    assert config["broadcast"] == {**EXAMPLE["broadcast"], "text": "hi"}
+    assert config["wifi"] == EXAMPLE["wifi"]
+
+
+GOOD = [
+    ("wifi", "mode", "ap"),
+    ("wifi", "ssid", "x" * 32),
+    ("wifi", "password", ""),
+    ("wifi", "password", "12345678"),
+    ("wifi", "password", "x" * 63),
+    ("wifi", "hidden", True),
+    ("wifi", "country", "DE"),
+    ("wifi", "ip", "10.0.0.1"),
+    ("server", "ping_interval", None),
+    ("server", "ping_interval", 0.5),
+    ("server", "purge", "lru"),
+    ("server", "write_limit", 512),
+    ("server", "read_size", 64),
+    ("broadcast", "interval", 0),
+    ("broadcast", "interval", 0.25),
+    ("broadcast", "text", ""),
+]
+BAD = [
+    ("wifi", "mode", "AP"),
+    ("wifi", "mode", None),
+    ("wifi", "ssid", ""),
+    ("wifi", "ssid", "ü" * 17),
+    ("wifi", "ssid", 5),
+    ("wifi", "password", "1234567"),
+    ("wifi", "password", "x"),
+    ("wifi", "password", "x" * 64),
+    ("wifi", "password", 12345678),
+    ("wifi", "channel", 0),
+    ("wifi", "channel", 14),
+    ("wifi", "channel", 6.5),
+    ("wifi", "channel", True),
+    ("wifi", "hidden", 1),
+    ("wifi", "max_stations", 5),
+    ("wifi", "ip", "192.168.4"),
+    ("wifi", "ip", "192.168.4.256"),
+    ("wifi", "ip", "192.168.4.x"),
+    ("wifi", "ip", 5),
+    ("wifi", "country", "D"),
+    ("wifi", "country", "DEU"),
+    ("wifi", "hostname", ""),
+    ("server", "port", 0),
+    ("server", "port", 65536),
+    ("server", "port", "80"),
+    ("server", "max_clients", 0),
+    ("server", "max_size", -1),
+    ("server", "ping_interval", 0),
+    ("server", "ping_timeout", -1),
+    ("server", "ping_timeout", "20"),
+    ("server", "close_timeout", None),
+    ("server", "purge", "oldest"),
+    ("server", "write_limit", 511),
+    ("server", "read_size", 1),
+    ("server", "max_head", 0),
+    ("broadcast", "interval", -1),
+    ("broadcast", "interval", None),
+    ("broadcast", "text", "x" * 501),
+    ("broadcast", "text", ["x"]),
+]
+
+
+@pytest.mark.parametrize("section, field, value", GOOD)
+def test_a_good_value_is_taken(validate, section, field, value):
+    config, problems = validate({section: {field: value}})
+    assert problems == []
+    assert config[section][field] == value
+
+
+@pytest.mark.parametrize("section, field, value", BAD)
+def test_a_bad_value_is_named_and_costs_only_its_own_field(validate, section, field, value):
+    other = "server" if section == "wifi" else "wifi"
+    neighbour = {"server": ("port", 81), "wifi": ("channel", 3)}[other]
+    config, problems = validate({section: {field: value}, other: dict([neighbour])})
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{section}.{field}: ")
+    assert config[section] == EXAMPLE[section]
+    assert config[other] == {**EXAMPLE[other], neighbour[0]: neighbour[1]}
+
+
+def test_what_does_not_exist_is_named_with_what_does(validate):
+    config, problems = validate({"wlan": {}, "server": {"prot": 80}})
+    assert config == EXAMPLE
+    assert any(text.startswith("wlan: ") and "wifi" in text for text in problems)
+    assert any(text.startswith("server.prot: ") and "port" in text for text in problems)
+
+
+@pytest.mark.parametrize("raw", [[], None, 5, "x", True, {"server": []}, {"wifi": None}])
+def test_what_should_be_an_object_and_is_not_is_named(validate, raw):
+    config, problems = validate(raw)
+    assert config == EXAMPLE
+    assert "must be an object" in problems[0]
+
+
+def test_a_station_without_a_network_is_an_access_point(validate):
+    config, problems = validate({"wifi": {"mode": "station"}})
+    assert config["wifi"]["mode"] == "ap"
+    assert problems[0].startswith("wifi.station_ssid: ")
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+near_misses = st.fixed_dictionaries(
+    {},
+    optional={
+        section: anything | st.fixed_dictionaries({}, optional=dict.fromkeys(values, anything))
+        for section, values in EXAMPLE.items()
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(anything | near_misses)
+def test_any_json_whatever_gives_settings_that_are_good(validate, raw):
+    config, _ = validate(raw)
+    assert validate(config) == (config, [])
+    for section, values in EXAMPLE.items():
+        assert set(config[section]) == set(values)
+
+
+def rows(section):
+    """{field: default} of a section's table in docs/settings.md."""
+    text = (ROOT / "docs/settings.md").read_text()
+    table = text.split(f"## `{section}`")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", table, re.M))
+
+
+def test_the_documentation_has_every_field_with_its_default():
+    for section, values in EXAMPLE.items():
+        assert rows(section) == {field: json.dumps(value) for field, value in values.items()}
+
+
+BROKEN = {
+    "cut off": b'{"server": {"port": 80',
+    "not JSON": b"port = 80\n",
+    "not UTF-8": b'{"wifi": {"ssid": "\xff\xfe"}}',
+    "too long": b'{"wifi": {"ssid": "' + b"x" * 5000 + b'"}}',
+    "empty": b"",
+    "zeros": bytes(4096),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_board_with_a_broken_file_says_so_and_starts_with_the_defaults(make_board, name):
+    board = make_board(files={"config.json": BROKEN[name]})
+    assert re.search(r"/config\.json: is .*using defaults", board.log)
+    assert "'ESP32-WS-Server'" in board.log
+
+
+def test_a_board_with_a_bad_field_names_it_once_and_uses_the_rest(make_board):
+    board = make_board(config={"wifi": {"ssid": "Mine", "channel": 99}})
+    assert board.log.count("/config.json: wifi.channel: must be int from 1 to 13; using 6") == 1
+    assert "'Mine'" in board.log

@@ -1,0 +1,114 @@
+"""Wi-Fi on a virtual board, whose air can be changed."""
+
+MAC = "24:6f:28:00:00:01"
+OTHER = "24:6f:28:00:00:02"
+
+ASK = """
+import network
+ap = network.WLAN(network.AP_IF)
+sta = network.WLAN(network.STA_IF)
+print("ap", ap.active(), ap.active() and [ap.config(name) for name in
+    ("ssid", "authmode", "channel", "hidden", "max_clients")], ap.ifconfig()[0])
+print("sta", sta.active(), sta.isconnected())
+print("names", network.hostname(), network.country())
+print("asked")
+"""
+
+
+def ask(make_board, **wifi):
+    """The log of a board with these Wi-Fi settings, whose main.py asks `network` about them."""
+    board = make_board(config={"wifi": wifi}, files={"main.py": ASK}, wait=False)
+    board.wait_for_log("asked")
+    return board.log
+
+
+def test_the_access_point_is_as_the_settings_say(make_board):
+    log = ask(
+        make_board,
+        ssid="Lab",
+        password="correct horse",
+        channel=11,
+        hidden=True,
+        max_stations=2,
+        ip="10.1.2.3",
+        country="DE",
+        hostname="lab",
+    )
+    assert "ap True ['Lab', 3, 11, True, 2] 10.1.2.3" in log
+    assert "sta False False" in log
+    assert "names lab DE" in log
+    assert "correct horse" not in log
+
+
+def test_without_settings_the_access_point_has_wpa2_and_the_usual_address(make_board):
+    log = ask(make_board)
+    assert "ap True ['ESP32-WS-Server', 3, 6, False, 4] 192.168.4.1" in log
+    assert "names esp32-ws" in log
+
+
+def test_an_empty_password_makes_an_open_network(make_board):
+    log = ask(make_board, password="")
+    assert "ap True ['ESP32-WS-Server', 0," in log
+    assert "open to everybody" in log
+
+
+def test_a_password_that_is_too_short_is_named_and_never_makes_an_open_network(make_board):
+    log = ask(make_board, password="1234567")
+    assert "wifi.password: must be a text of 8 to 63 bytes" in log
+    assert "ap True ['ESP32-WS-Server', 3," in log
+    assert "1234567" not in log
+
+
+def test_stations_that_join_and_leave_are_logged_with_their_mac(make_board):
+    board = make_board()
+    board.air(stations=[MAC, OTHER])
+    board.wait_for_log(f"station {MAC} joined")
+    board.wait_for_log(f"station {OTHER} joined")
+    board.air(stations=[OTHER])
+    board.wait_for_log(f"station {MAC} left")
+    assert f"station {OTHER} left" not in board.log
+
+
+HOME = {"mode": "station", "station_ssid": "Home", "station_password": "secret99"}
+
+
+def join(make_board, networks, **wifi):
+    """A board that is to join "Home", and its log once it serves."""
+    config = {"wifi": {**HOME, "station_timeout": 2, **wifi}}
+    board = make_board(config=config, air={"networks": networks})
+    board.wait_for_log("serving")
+    return board, board.log
+
+
+def test_a_station_joins_its_network(make_board):
+    _, log = join(make_board, {"Home": {"password": "secret99"}})
+    assert "joined 'Home' as 192.168.1.42" in log
+    assert "serving ws://192.168.1.42:80/ws" in log
+    assert "access point" not in log
+    assert "secret99" not in log
+
+
+def test_a_wrong_password_is_named_and_the_access_point_opens_instead(make_board):
+    _, log = join(make_board, {"Home": {"password": "other"}})
+    assert "cannot join 'Home': the password is wrong" in log
+    assert "serving ws://192.168.4.1:80/ws" in log
+
+
+def test_a_network_that_is_not_there_is_named_and_the_access_point_opens_instead(make_board):
+    _, log = join(make_board, {"Elsewhere": {}})
+    assert "cannot join 'Home': there is no network of that name in reach" in log
+    assert "access point 'ESP32-WS-Server'" in log
+
+
+def test_a_network_with_unfitting_security_is_named(make_board):
+    _, log = join(make_board, {"Home": {"reason": 210}})
+    assert "cannot join 'Home': the network's kind of security does not fit" in log
+
+
+def test_a_lost_connection_and_its_return_are_logged(make_board):
+    board, _ = join(make_board, {"Home": {"password": "secret99"}})
+    position = board.log_position
+    board.air(networks={})
+    board.wait_for_log("connection lost", since=position)
+    board.air(networks={"Home": {"password": "secret99"}})
+    board.wait_for_log("connected again", since=position)
