@@ -60,14 +60,14 @@ class Pin:
     IRQ_RISING = 1
     IRQ_FALLING = 2
 
-    def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None, hold=None):
+    def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None):
         if not isinstance(id, int) or not 0 <= id <= 39 or id in (20, 24, 28, 29, 30, 31):
             raise ValueError("invalid pin")
         self._id = id
         self._value = 0
         self.init(mode, pull, value=value)
 
-    def init(self, mode=None, pull=-1, *, value=None, drive=None, hold=None):
+    def init(self, mode=None, pull=-1, *, value=None, drive=None):
         if mode in (self.OUT, self.OPEN_DRAIN) and self._id >= 34:
             raise ValueError("pin can only be input")
         if value is not None:

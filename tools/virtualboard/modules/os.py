@@ -9,7 +9,6 @@ from uos import (
     mkdir,
     remove,
     rmdir,
-    sep,
     stat,
     unlink,
     urandom,

@@ -19,7 +19,6 @@ IPPROTO_IP = 0
 IPPROTO_TCP = 6
 IPPROTO_UDP = 17
 IP_ADD_MEMBERSHIP = 3
-IP_DROP_MEMBERSHIP = 4
 SOL_SOCKET = 0xFFF
 SO_REUSEADDR = 4
 SO_BROADCAST = 0x20
@@ -160,18 +159,18 @@ class socket(_io.IOBase):
     def readline(self, *args):
         return self._call(self._sock.readline, *args)
 
-    def recv(self, size, flags=0):
+    def recv(self, size):
         return self._call(self._sock.recv, size)
 
-    def send(self, data, flags=0):
+    def send(self, data):
         return self._call(self._sock.send, data)
 
-    def sendall(self, data, flags=0):
+    def sendall(self, data):
         data = memoryview(data)
         while len(data):
             data = data[self._call(self._sock.send, data) :]
 
-    def recvfrom(self, size, flags=0):
+    def recvfrom(self, size):
         data, address = self._call(self._sock.recvfrom, size)
         return data, _unpack(address)
 
