@@ -13,4 +13,5 @@ import settings
 import wifi
 
 wifi.start(settings.load()["wifi"], secret.get)
+gc.threshold(-1)
 del room, secret, wifi, sys.modules["secret"], sys.modules["wifi"]

@@ -4,7 +4,9 @@ import gc
 import sys
 
 gc.collect()
-# The server's buffers need room in one piece: it is kept free while everything else is loaded.
+# The server's buffers need room in one piece: it is kept free while everything else is loaded,
+# with the collector running often (see boot.py).
+gc.threshold(1024)
 room = bytearray(gc.mem_free() // 5)
 
 import demo
@@ -27,6 +29,6 @@ demo.build(server, config)
 server.every(2000, stations.watch)
 server.listen(port)
 del config, settings, sys.modules["settings"]
-gc.threshold(-1)  # see boot.py
+gc.threshold(-1)
 print("serving ws://%s:%d/ws" % (stations.address(), port))
 server.run()
