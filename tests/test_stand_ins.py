@@ -317,6 +317,20 @@ def test_a_port_that_is_taken_raises_the_chips_eaddrinuse(run):
     assert value_of(run, code, "attempt(second.bind, ('0.0.0.0', 80))") == "error 112"
 
 
+def test_an_errno_imported_by_name_is_the_chips(run):
+    assert value_of(run, "from errno import EADDRINUSE, ENOTCONN", "[EADDRINUSE, ENOTCONN]") == [
+        112,
+        128,
+    ]
+
+
+@pytest.mark.parametrize("name", ["machine.Timer", "machine.ADC", "esp32.NVS"])
+def test_what_is_not_faked_cannot_be_imported(run, name):
+    module, part = name.split(".")
+    with pytest.raises(RuntimeError, match="ImportError"):
+        run(f"from {module} import {part}")
+
+
 def test_a_refused_connect_raises_the_chips_error_104(run):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
