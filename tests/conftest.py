@@ -9,7 +9,7 @@ from tools.virtualboard import VirtualBoard
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--board", metavar="ADDRESS", help="test a real board instead of virtual ones"
+        "--board", metavar="ADDRESS[:PORT]", help="test a real board instead of virtual ones"
     )
 
 
@@ -18,17 +18,16 @@ class RealBoard:
     into.
     """
 
-    http_port = 80
-
     def __init__(self, address: str):
-        self.address = address
+        self.address, _, port = address.partition(":")
+        self.http_port = int(port or 80)
 
     @property
     def http_url(self) -> str:
-        return f"http://{self.address}/"
+        return f"http://{self.address}:{self.http_port}/"
 
     def ws_url(self, path: str = "/ws") -> str:
-        return f"ws://{self.address}{path}"
+        return f"ws://{self.address}:{self.http_port}{path}"
 
 
 @pytest.fixture(scope="session")

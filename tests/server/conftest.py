@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire import CLOSE, parse_server
+from tools.virtualboard import VirtualBoard
 
 LAB = Path(__file__).with_name("lab.py")
 REQUEST = (
@@ -22,6 +23,8 @@ class Raw:
     """A TCP connection to a board that can say anything."""
 
     def __init__(self, board, port=None, receive_buffer=None):
+        # A real board broadcasts, unless its config.json says otherwise.
+        self.ignored = None if isinstance(board, VirtualBoard) else b"Server broadcast: "
         self.sock = socket.socket()
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -72,6 +75,12 @@ class Raw:
 
     def frame(self):
         """The next frame: (opcode, payload)."""
+        opcode, payload = self._any_frame()
+        while self.ignored and payload.startswith(self.ignored):
+            opcode, payload = self._any_frame()
+        return opcode, payload
+
+    def _any_frame(self):
         head = self.read(2)
         size = {126: 2, 127: 8}.get(head[1], 0)
         extra = self.read(size)
@@ -136,6 +145,13 @@ SITE = {
 def lab(make_lab):
     """The lab that most tests share: short timeouts, no keepalive, six clients."""
     return make_lab(max_clients=6, ping_interval=None, open_timeout=1, close_timeout=1, files=SITE)
+
+
+@pytest.fixture(scope="session")
+def served(request):
+    """A board that echoes at /ws, whatever else it does: the real one, or else the lab."""
+    address = request.config.getoption("--board")
+    return request.getfixturevalue("board" if address else "lab")
 
 
 def wait_until(condition, what, seconds=10):

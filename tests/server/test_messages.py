@@ -4,7 +4,7 @@ import json
 import threading
 
 from tests.server.conftest import REQUEST
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 
 def test_text_arrives_as_str_and_binary_as_bytes(raw, lab):
@@ -35,14 +35,14 @@ def test_send_takes_str_bytes_bytearray_and_memoryview_and_names_what_it_does_no
     assert b"int" in frames[7][1]
 
 
-def test_many_messages_in_one_packet_are_answered_in_order(raw, lab):
+def test_many_messages_in_one_packet_are_answered_in_order(raw, served):
     words = [b"message %d" % number for number in range(500)]
-    connection = raw(lab).open().send(b"".join(frame(TEXT, word) for word in words))
+    connection = raw(served).open().send(b"".join(frame(TEXT, word) for word in words))
     assert [connection.frame()[1] for _ in words] == words
 
 
-def test_messages_cut_at_every_byte_arrive(raw, lab):
-    connection = raw(lab).open()
+def test_messages_cut_at_every_byte_arrive(raw, served):
+    connection = raw(served).open()
     data = frame(TEXT, b"one") + frame(BINARY, bytes(130)) + frame(PING, b"p")
     for byte in data:
         connection.send(bytes([byte]))
@@ -53,14 +53,14 @@ def test_messages_cut_at_every_byte_arrive(raw, lab):
     ]
 
 
-def test_a_message_of_max_size_is_echoed_and_a_longer_one_is_closed_with_1009(raw, lab):
-    connection = raw(lab).open()
+def test_a_message_of_max_size_is_echoed_and_a_longer_one_is_closed_with_1009(raw, served):
+    connection = raw(served).open()
     assert connection.send(frame(TEXT, b"x" * 4096)).frame() == (TEXT, b"x" * 4096)
     assert connection.send(frame(TEXT, b"x" * 4097)).close_code() == 1009
 
 
-def test_the_1009_arrives_although_the_client_goes_on_sending(raw, lab):
-    connection = raw(lab).open()
+def test_the_1009_arrives_although_the_client_goes_on_sending(raw, served):
+    connection = raw(served).open()
     sender = threading.Thread(target=connection.send, args=(frame(BINARY, bytes(3000000)),))
     sender.start()
     assert connection.close_code() == 1009
@@ -83,8 +83,8 @@ def test_an_endpoint_without_on_message_ignores_messages(raw, lab):
     assert connection.frame() == (PONG, b"p")
 
 
-def test_pings_are_answered_with_their_data(raw, lab):
-    connection = raw(lab).open()
+def test_pings_are_answered_with_their_data(raw, served):
+    connection = raw(served).open()
     for data in (b"", b"x" * 125):
         assert connection.send(frame(PING, data)).frame() == (PONG, data)
 
@@ -118,8 +118,8 @@ def test_the_endpoint_knows_each_client(raw, lab):
     assert other.send(frame(TEXT, b"x")).frame() == (TEXT, b"message 1")
 
 
-def test_invalid_utf8_is_closed_with_1007_before_the_frame_is_complete(raw, lab):
-    connection = raw(lab).open().send(frame(TEXT, b"abc\xff" + bytes(1000))[:50])
+def test_invalid_utf8_is_closed_with_1007_before_the_frame_is_complete(raw, served):
+    connection = raw(served).open().send(frame(TEXT, b"abc\xff" + bytes(1000))[:50])
     assert connection.close_code() == 1007
 
 
@@ -128,3 +128,17 @@ def test_a_close_frame_is_the_last_thing_sent(raw, lab):
     assert connection.frame() == (CLOSE, b"\x03\xe8bye")
     connection.send(frame(CLOSE, b"\x03\xe8"))
     assert connection.rest() == b""
+
+
+def test_each_way_to_break_the_rules_is_answered_with_its_code(raw, served):
+    for data, code in (
+        (frame(TEXT, b"x", masked=False), 1002),
+        (frame(TEXT, b"x", reserved=4), 1002),
+        (frame(3, b"x"), 1002),
+        (frame(9, bytes(126)), 1002),
+        (frame(TEXT, b"\xff"), 1007),
+        (close(999), 1002),
+        (close(1000), 1000),
+        (close(4999, b"bye"), 4999),
+    ):
+        assert raw(served).open().send(data).close_code() == code

@@ -8,8 +8,10 @@ import websockets
 from websockets.sync.client import connect
 
 
-def test_websocket_client_talks_to_the_board(lab):
-    client = websocket.create_connection(f"ws://{lab.address}:{lab.http_port}/ws", timeout=10)
+def test_websocket_client_talks_to_the_board(served):
+    client = websocket.create_connection(
+        f"ws://{served.address}:{served.http_port}/ws", timeout=10
+    )
     client.send("Grüße")
     assert client.recv() == "Grüße"
     client.send_binary(bytes(range(256)))

@@ -26,19 +26,19 @@ def get(raw, board, path, method="GET"):
     return ask(raw, board, f"{method} {path} HTTP/1.1\r\nHost: board\r\n\r\n".encode())
 
 
-def test_a_websocket_path_without_upgrade_gets_426(raw, lab):
-    status, headers, _ = get(raw, lab, "/ws")
+def test_a_websocket_path_without_upgrade_gets_426(raw, served):
+    status, headers, _ = get(raw, served, "/ws")
     assert (status, headers["upgrade"]) == (426, "websocket")
 
 
-def test_an_unknown_path_gets_404(raw, lab):
-    assert get(raw, lab, "/nowhere")[0] == 404
-    assert ask(raw, lab, REQUEST.format(path="/nowhere").encode())[0] == 404
+def test_an_unknown_path_gets_404(raw, served):
+    assert get(raw, served, "/nowhere")[0] == 404
+    assert ask(raw, served, REQUEST.format(path="/nowhere").encode())[0] == 404
 
 
-def test_another_method_gets_405(raw, lab):
+def test_another_method_gets_405(raw, served):
     for path in ("/ws", "/"):
-        status, headers, _ = get(raw, lab, path, "POST")
+        status, headers, _ = get(raw, served, path, "POST")
         assert (status, headers["allow"]) == (405, "GET")
 
 
@@ -48,14 +48,14 @@ def test_an_origin_that_the_endpoint_does_not_name_gets_403(raw, lab):
     assert ask(raw, lab, request.format("http://192.168.4.1").encode())[0] == 101
 
 
-def test_a_head_that_is_too_large_gets_431(raw, lab):
-    status, _, body = ask(raw, lab, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 3000)
+def test_a_head_that_is_too_large_gets_431(raw, served):
+    status, _, body = ask(raw, served, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 3000)
     assert status == 431
     assert b"2048" in body
 
 
-def test_a_head_that_comes_byte_by_byte_is_accepted(raw, lab):
-    connection = raw(lab)
+def test_a_head_that_comes_byte_by_byte_is_accepted(raw, served):
+    connection = raw(served)
     for byte in REQUEST.format(path="/ws").encode():
         connection.send(bytes([byte]))
     assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
@@ -68,8 +68,8 @@ def test_a_head_that_is_not_complete_in_time_is_closed(raw, lab):
     assert 0.5 < time.monotonic() - started < 5  # open_timeout is 1 s
 
 
-def test_frames_sent_together_with_the_request_are_not_lost(raw, lab):
-    connection = raw(lab).open(then=frame(TEXT, b"early") + frame(TEXT, b"bird")[:5])
+def test_frames_sent_together_with_the_request_are_not_lost(raw, served):
+    connection = raw(served).open(then=frame(TEXT, b"early") + frame(TEXT, b"bird")[:5])
     assert connection.frame() == (TEXT, b"early")
     connection.send(frame(TEXT, b"bird")[5:])
     assert connection.frame() == (TEXT, b"bird")
@@ -134,13 +134,13 @@ def test_connections_that_vanish_at_any_point_of_the_handshake_leave_nothing_beh
         control.send(frame(TEXT, b"clients"))
 
 
-def test_an_answered_request_is_closed_even_if_the_client_does_not(raw, lab):
-    connection = raw(lab).send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+def test_an_answered_request_is_closed_even_if_the_client_does_not(raw, served):
+    connection = raw(served).send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert connection.rest().startswith(b"HTTP/1.1 200 OK")
 
 
-def test_an_upload_does_not_cost_the_client_its_answer(raw, lab):
-    connection = raw(lab).send(
+def test_an_upload_does_not_cost_the_client_its_answer(raw, served):
+    connection = raw(served).send(
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + bytes(50000)
     )
     assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 405")

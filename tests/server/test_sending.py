@@ -56,8 +56,8 @@ def test_on_drain_paces_a_producer_to_a_slow_reader(raw, lab):
     assert size == 1000000
 
 
-def test_a_client_that_does_not_read_costs_the_others_nothing(raw, lab):
-    stuck = raw(lab, receive_buffer=4096).open()
+def test_a_client_that_does_not_read_costs_the_others_nothing(raw, served):
+    stuck = raw(served, receive_buffer=4096).open()
     stuck.sock.settimeout(0.2)
     try:
         for _ in range(1000):
@@ -66,7 +66,7 @@ def test_a_client_that_does_not_read_costs_the_others_nothing(raw, lab):
         pass  # its echoes have nowhere to go, so the board has stopped reading it
     else:
         raise AssertionError("the board went on reading from a client that does not read")
-    other = raw(lab).open()
+    other = raw(served).open()
     times = []
     for _ in range(50):
         started = time.monotonic()
@@ -75,8 +75,8 @@ def test_a_client_that_does_not_read_costs_the_others_nothing(raw, lab):
     assert sorted(times)[25] < 0.2
 
 
-def test_an_echo_client_that_reads_late_gets_everything(raw, lab):
-    stuck = raw(lab, receive_buffer=4096).open()
+def test_an_echo_client_that_reads_late_gets_everything(raw, served):
+    stuck = raw(served, receive_buffer=4096).open()
     count = 0
     stuck.sock.settimeout(0.3)
     data = b""
