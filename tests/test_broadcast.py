@@ -37,8 +37,8 @@ def test_it_only_counts_when_somebody_listens(make_board):
     assert count <= 5  # those that were sent while the first one left
 
 
-def test_an_interval_of_zero_means_never(board):
-    client = listen(board)
+def test_an_interval_of_zero_means_never(make_board):
+    client = listen(make_board(config={"broadcast": {"interval": 0}}))
     client.settimeout(0.5)
     try:
         raise AssertionError("heard %r" % client.recv())

@@ -122,4 +122,4 @@ def test_clients_that_leave_brutally_leave_nothing_behind(raw, make_lab):
             while control.send(frame(TEXT, b"clients")).frame()[1].count(b",") > 0:
                 assert time.monotonic() < deadline
             sizes.append(int(control.send(frame(TEXT, b"memory")).frame()[1]))
-    assert sizes[1] <= sizes[0] + 500
+    assert sizes[1] <= sizes[0] + 2000  # fifty clients left behind would be 40,000
