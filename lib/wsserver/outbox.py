@@ -55,6 +55,7 @@ class Outbox:
         self.out = None
         self.out_start = 0
         self.out_end = 0
+        self.deaf = False  # the peer sends no more, but still reads
 
     @property
     def buffered(self) -> int:

@@ -98,9 +98,8 @@ class Protocol(Outbox):
                         reader = self.reader
                         pos = reader.feed(buf, pos, end)
                         reader.act(view)
-            except (
-                Exception
-            ) as error:  # the application's, or no memory: it costs this client only
+            except Exception as error:
+                # The application's, or there is no memory: it costs this client only.
                 self.crash(error)
 
     def send(self, message) -> bool:

@@ -24,7 +24,7 @@ from .log import ERROR, INFO, WARNING, log, traceback
 from .outbox import Stock
 from .protocol import CLOSED, FAILED, OPEN, Route
 from .timers import Timer, Timers
-from .visitor import LINGERING, READING, Visitor
+from .visitor import ANSWERING, LINGERING, READING, Visitor
 
 _GOING_AWAY = const(1001)
 _INTERNAL_ERROR = const(1011)
@@ -247,7 +247,11 @@ class Server:
         if count is None:
             return
         if not count:
-            self._drop(connection, "closed by the peer")
+            if connection in self._visitors and connection.state == ANSWERING:
+                connection.deaf = True  # it has said all it had to, and waits for the answer
+                self._watch(connection)
+            else:
+                self._drop(connection, "closed by the peer")
             return
         connection.heard = now
         try:
@@ -301,12 +305,12 @@ class Server:
     def _watch(self, connection):
         """Poll a connection for what matters now: who does not take answers is not read."""
         waiting = connection.out_end - connection.out_start
-        events = _IN
+        events = 0 if connection.deaf else _IN
         if waiting:
             # What one read may bring, and the message that it may complete, could all be echoed.
             stock = self._stock
             full = waiting + len(self._buffer) + stock.max_size + 16 > stock.write_limit
-            events = _OUT if full else _IN | _OUT
+            events = _OUT if full else events | _OUT
         if events != connection.events:
             connection.events = events
             self._poll.modify(connection.sock, events)

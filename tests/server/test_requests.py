@@ -139,6 +139,12 @@ def test_an_answered_request_is_closed_even_if_the_client_does_not(raw, served):
     assert connection.rest().startswith(b"HTTP/1.1 200 OK")
 
 
+def test_a_client_that_sends_no_more_still_gets_the_whole_answer(raw, lab):
+    connection = raw(lab, receive_buffer=4096).send(b"GET /big.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.sock.shutdown(socket.SHUT_WR)
+    assert connection.rest().split(b"\r\n\r\n", 1)[1].decode() == SITE["site/big.txt"]
+
+
 def test_an_upload_does_not_cost_the_client_its_answer(raw, served):
     connection = raw(served).send(
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + bytes(50000)
