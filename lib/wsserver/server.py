@@ -330,9 +330,9 @@ class Server:
         elif connection in self.clients:
             self.clients.remove(connection)
             connection.lost(reason)
-            code, reason = connection.close_code, connection.close_reason
-            text = "client %d disconnected: %d %s (%d connected)"
-            self.log(INFO, text % (connection.id, code, reason, len(self.clients)))
+            why = "%d %s" % (connection.close_code, connection.close_reason)
+            text = "client %d disconnected: %s (%d connected)"
+            self.log(INFO, text % (connection.id, why.rstrip(), len(self.clients)))
 
     def _forget(self, sock):
         self._poll.unregister(sock)
