@@ -13,8 +13,8 @@ _FIELDS: dict = {
         "hidden": (False, "flag"),
         "max_stations": (4, "int", 1, 4),
         "ip": ("192.168.4.1", "ip"),
-        "country": ("", "text", 0, 2),
-        "hostname": ("esp32-ws", "text", 1, 32),
+        "country": ("", "country"),
+        "hostname": ("esp32-ws", "hostname"),
         "station_ssid": ("", "text", 0, 32),
         "station_password": ("", "text", 0, 63),
         "station_timeout": (20, "number", 1, 600),
@@ -72,9 +72,6 @@ def _check_together(settings, problems):
     if wifi["mode"] == "station" and not wifi["station_ssid"]:
         problems.append("wifi.station_ssid: needed for mode 'station'; using mode 'ap'")
         wifi["mode"] = "ap"
-    if len(wifi["country"]) == 1:
-        problems.append("wifi.country: must be two letters; using ''")
-        wifi["country"] = ""
 
 
 def _object(value, name, problems):
@@ -95,18 +92,27 @@ def _problem(value, kind, *limits):
     if kind == "flag":
         return None if isinstance(value, bool) else "true or false"
     if kind == "text":
-        if isinstance(value, str) and limits[0] <= len(value.encode()) <= limits[1]:
+        if limits[0] <= _size(value) <= limits[1]:
             return None
-        return "a text of %d to %d bytes" % limits
+        return "a text of %d to %d bytes, without \\ud800 to \\udfff" % limits
     if kind == "password":
-        if value is None or isinstance(value, str) and len(value.encode()) in range(8, 64):
+        if value is None or value == "" or 8 <= _size(value) <= 63:
             return None
-        return None if value == "" else "a text of 8 to 63 bytes, or '' for an open network"
+        return "a text of 8 to 63 bytes, or '' for an open network"
+    if kind == "country":
+        if value == "" or _size(value) == 2 and _only(value, "AZ09"):
+            return None
+        return "two capital letters such as 'DE', or ''"
+    if kind == "hostname":
+        if (
+            1 <= _size(value) <= 32
+            and _only(value, "azAZ09--")
+            and "-" not in value[0] + value[-1]
+        ):
+            return None
+        return "1 to 32 letters, digits and hyphens, none at its ends"
     if kind == "ip":
-        parts = value.split(".") if isinstance(value, str) else ()
-        if len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts):
-            return None
-        return "an address such as '192.168.4.1'"
+        return None if _is_address(value) else "an address of a device such as '192.168.4.1'"
     if kind.endswith(" or null"):
         if value is None:
             return None
@@ -120,3 +126,36 @@ def _problem(value, kind, *limits):
     ):
         return None
     return "%s from %s to %s" % (kind, limits[0], limits[1])
+
+
+def _size(value):
+    """The bytes of a text; -1: it is none.
+
+    Nor is one with half of a character in it: json.loads leaves "\\ud83d\\ude00" as two halves on
+    MicroPython, and no peer takes them for UTF-8.
+    """
+    if not isinstance(value, str) or any(0xD800 <= ord(char) < 0xE000 for char in value):
+        return -1
+    return len(value.encode())
+
+
+def _only(text, ranges):
+    """Whether all characters are in one of the ranges "azAZ": a to z, A to Z."""
+    bounds = range(0, len(ranges), 2)
+    return all(any(ranges[at] <= char <= ranges[at + 1] for at in bounds) for char in text)
+
+
+def _is_address(value):
+    """Whether a device may have it: a network's own address, loopback, multicast are none."""
+    try:
+        parts = [int(part) for part in value.split(".")]
+    except (AttributeError, ValueError):
+        return False
+    if len(parts) != 4 or "%d.%d.%d.%d" % tuple(parts) != value:
+        return False
+    return (
+        all(0 <= part < 256 for part in parts)
+        and parts[0] in range(1, 224)
+        and parts[0] != 127
+        and parts[3] in range(1, 255)
+    )

@@ -4,6 +4,7 @@ They are kept apart from config.json, which is the user's: /secrets.json. No pub
 protects anybody.
 """
 
+import errno
 import json
 import os
 
@@ -13,8 +14,11 @@ _LENGTH = 10  # 31 ** 10: 49 bits
 
 def get(name: str, path: str = "/secrets.json", log=print) -> str:
     """The secret of this name. A file that cannot be written is said so, and is no error."""
-    secrets = _read(path)
-    if not isinstance(secrets.get(name), str) or len(secrets[name]) < 8:
+    secrets, problem = _read(path)
+    if problem:
+        log("%s: %s; making new passwords" % (path, problem))
+    secret = secrets.get(name)
+    if not isinstance(secret, str) or not 8 <= len(secret.encode()) <= 63:  # as Wi-Fi wants it
         secrets[name] = _make()
         try:
             _write(path, secrets)
@@ -36,18 +40,23 @@ def _make():
 
 
 def _read(path):
+    """(secrets, what is wrong with the file): none, and nothing, where there is no file yet."""
     try:
         with open(path) as file:
             secrets = json.load(file)
-        return secrets if isinstance(secrets, dict) else {}
-    except (OSError, ValueError):
-        return {}
+        if isinstance(secrets, dict):
+            return secrets, None
+    except OSError as error:
+        return {}, None if error.errno == errno.ENOENT else "cannot be read (%s)" % error
+    except (ValueError, MemoryError):
+        pass
+    return {}, "is not what this board wrote"
 
 
 def _write(path, secrets):
     """Write aside, read back, rename: when power goes, the old file or the new one is there."""
     with open(path + ".new", "w") as file:
         json.dump(secrets, file)
-    if _read(path + ".new") != secrets:
-        raise OSError(5)  # EIO: the flash did not keep it
+    if _read(path + ".new")[0] != secrets:  # the flash did not keep it
+        raise OSError(errno.EIO)
     os.rename(path + ".new", path)

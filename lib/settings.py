@@ -5,6 +5,7 @@ serial says so. A broken file never keeps the board from starting.
 """
 
 import errno
+import gc
 import json
 import sys
 
@@ -20,9 +21,15 @@ def load(path: str = "/config.json", log=print) -> dict:
     """
     global _loaded
     if _loaded is None:
-        raw, problem = _read(path)
-        _loaded, problems = validate(raw)
-        for text in [problem] if problem else problems:
+        try:
+            _loaded, problems = _validated(path)
+        except MemoryError:  # a few KB of brackets are enough
+            pass
+        if _loaded is None:
+            gc.collect()  # only here, outside of `except`, does nothing hold on to what was read
+            _loaded = validate({})[0]
+            problems = ["is too much for the memory; using defaults: correct it or remove it"]
+        for text in problems:
             log("%s: %s" % (path, text))
     return _loaded
 
@@ -37,6 +44,12 @@ def validate(raw) -> tuple:
     return result
 
 
+def _validated(path):
+    raw, problem = _read(path)
+    settings, problems = validate(raw)
+    return settings, [problem] if problem else problems
+
+
 def _read(path):
     try:
         with open(path, "rb") as file:
@@ -48,6 +61,8 @@ def _read(path):
     if len(data) > _MOST_BYTES:
         return {}, "is over %d bytes long; using defaults" % _MOST_BYTES
     try:
-        return json.loads(str(data, "utf-8")), None
+        # Editors on Windows begin a file with a byte order mark.
+        start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+        return json.loads(str(data[start:], "utf-8")), None
     except (ValueError, UnicodeError):
         return {}, "is not JSON, or cut off; using defaults: correct it or remove it"

@@ -19,7 +19,8 @@ def watch(log=print) -> None:
             log("wifi: station %s left" % _mac(mac))
         _seen = now
     else:
-        connected = network.WLAN(network.STA_IF).isconnected()
+        station = network.WLAN(network.STA_IF)
+        connected = station.isconnected() or not station.active()
         if connected != _was_connected:
             log("wifi: connected again" if connected else "wifi: connection lost, trying again")
         _was_connected = connected

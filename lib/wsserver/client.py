@@ -10,7 +10,9 @@ class Client(Protocol):
 
     `id` is unique as long as the server runs, `address` is (IP, port), `path` and `query` are the
     request's, `subprotocol` is the agreed one or None, `context` is the application's to use.
-    `send`, `ping`, `pong`, `close` and `buffered` come from Protocol and Outbox.
+    `buffered` is how many bytes wait to be handed to TCP, headers included, `is_open` whether
+    messages can still be sent, and `text`, in on_chunk, whether the chunk is of a text message.
+    `send`, `ping`, `pong` and `close` come from Protocol.
     """
 
     def __init__(self, route, stock, id: int, address: tuple, request, subprotocol):
@@ -29,12 +31,13 @@ class Client(Protocol):
         self.deadline = None  # when the answer to a ping is due
         self.closing_since = None
 
-    @property
-    def text(self) -> bool:
-        """In on_chunk: whether the chunk belongs to a text message."""
-        return self.reader is not None and self.reader.text
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can still be sent."""
-        return self.state == 0
+    def __getattr__(self, name):
+        # What would be properties, if one of these did not make MicroPython look through all base
+        # classes at every assignment to self, which then takes four times as long.
+        if name == "buffered":
+            return self.out_end - self.out_start
+        if name == "is_open":
+            return self.state == 0
+        if name == "text":
+            return self.reader is not None and self.reader.text
+        raise AttributeError(name)

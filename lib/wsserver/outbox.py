@@ -57,11 +57,6 @@ class Outbox:
         self.out_end = 0
         self.deaf = False  # the peer sends no more, but still reads
 
-    @property
-    def buffered(self) -> int:
-        """Bytes that wait to be handed to TCP, frame headers included."""
-        return self.out_end - self.out_start
-
     def room(self, size: int, limit: int) -> bool:
         """Make room for `size` bytes behind out_end, such that at most `limit` wait. False when
         there is none.

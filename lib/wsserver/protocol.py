@@ -113,9 +113,12 @@ class Protocol(Outbox):
             return False
         if isinstance(message, str):
             chars = len(message)
-            if chars <= _SHORT and self.room(4 * chars + 4, self.stock.write_limit):
-                self.out_end = put_text(self.out, self.out_end, message, chars)
-                return True
+            if chars <= _SHORT:
+                most = 4 * chars + 4
+                limit = self.stock.write_limit
+                if self.out is not None and self.out_end + most <= limit or self.room(most, limit):
+                    self.out_end = put_text(self.out, self.out_end, message, chars)
+                    return True
             return self._send_data(_TEXT, message.encode())
         if not isinstance(message, (bytes, bytearray, memoryview)):
             raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
