@@ -110,6 +110,7 @@ def _join(wifi, log):
     # So that status() tells why, instead of "connecting" for ever.
     station.config(reconnects=0)
     reason = None
+    log("wifi: joining %r" % wifi["station_ssid"])
     while time.ticks_diff(deadline, time.ticks_ms()) > 0:
         station.connect(wifi["station_ssid"], wifi["station_password"])
         status = _wait(station, deadline)

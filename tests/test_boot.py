@@ -2,12 +2,22 @@
 
 import json
 import re
+import urllib.error
+import urllib.request
+from pathlib import Path
 
+import pytest
 import websocket
+
+BOOT = (Path(__file__).resolve().parents[1] / "boot.py").read_text()
 
 
 def password(board):
-    return board.wait_for_log(r"password (\S+)")[1]
+    return board.wait_for_log(r"', password (\S+)")[1]
+
+
+def kept(board):
+    return json.loads((board.flash / "secrets.json").read_text())
 
 
 def test_the_demo_echoes_text_and_binary(board):
@@ -20,8 +30,6 @@ def test_the_demo_echoes_text_and_binary(board):
 
 
 def test_the_page_is_served(board):
-    import urllib.request
-
     with urllib.request.urlopen(board.http_url, timeout=10) as response:
         page = response.read().decode()
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -67,18 +75,43 @@ def test_the_generated_password_is_printed_kept_and_different_on_every_board(mak
     assert first != second
     assert re.fullmatch(r"[a-hjkmnp-z2-9]{10}", first)
     board = boards[0]
-    assert json.loads((board.flash / "secrets.json").read_text()) == {"wifi_password": first}
+    assert kept(board) == {"wifi_password": first}
     position = board.log_position
     board.power_cycle()
     board.wait_for_log("serving", since=position)
     assert board.log[position:].count(f"password {first}") == 1
 
 
-def test_broken_secrets_are_made_anew_and_other_secrets_are_kept(make_board):
-    board = make_board(files={"secrets.json": '{"other": "kept", "wifi_password": "short"}'})
-    secrets = json.loads((board.flash / "secrets.json").read_text())
-    assert secrets == {"other": "kept", "wifi_password": password(board)}
-    board = make_board(files={"secrets.json": '{"wifi_pass'})
-    assert json.loads((board.flash / "secrets.json").read_text())["wifi_password"] == password(
-        board
-    )
+@pytest.mark.parametrize(
+    "broken", ['{"wifi_pass', "", "[]", "[" * 9000, b"\xff\xfe"], ids=lambda text: repr(text[:9])
+)
+def test_a_broken_file_of_secrets_is_named_and_made_anew(make_board, broken):
+    board = make_board(files={"secrets.json": broken})
+    assert "/secrets.json: is not what this board wrote" in board.log
+    assert kept(board) == {"wifi_password": password(board)}
+
+
+@pytest.mark.parametrize("unusable", ["short", "x" * 64, 12345678, None])
+def test_a_kept_password_that_wifi_would_refuse_is_made_anew_and_other_secrets_are_kept(
+    make_board, unusable
+):
+    secrets = json.dumps({"other": "kept", "wifi_password": unusable})
+    board = make_board(files={"secrets.json": secrets})
+    assert kept(board) == {"other": "kept", "wifi_password": password(board)}
+    assert len(password(board)) == 10
+
+
+def test_a_password_that_cannot_be_kept_is_said_to_be_for_this_start_only(make_board):
+    board = make_board(files={"secrets.json.new/in the way": ""})
+    board.wait_for_log(r"/secrets\.json: cannot be written .*another after the next start")
+    assert len(password(board)) == 10
+
+
+def test_a_board_without_a_page_serves_the_demo_all_the_same(make_board):
+    boot = "import os\nos.rename('/www', '/elsewhere')\n" + BOOT
+    board = make_board(files={"boot.py": boot})
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(board.http_url, timeout=10)
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    client.send("hello")
+    assert client.recv() == "hello"

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import websocket
 
 
@@ -40,12 +41,38 @@ def test_it_only_counts_when_somebody_listens(make_board):
 def test_an_interval_of_zero_means_never(make_board):
     client = listen(make_board(config={"broadcast": {"interval": 0}}))
     client.settimeout(0.5)
-    try:
-        raise AssertionError("heard %r" % client.recv())
-    except websocket.WebSocketTimeoutException:
-        pass
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        client.recv()
 
 
 def test_a_text_without_a_place_for_the_count_is_sent_as_it_is(make_board):
     board = make_board(config={"broadcast": {"interval": 0.1, "text": "100 % {x} Grüße"}})
     assert listen(board).recv() == "100 % {x} Grüße"
+
+
+def test_it_can_be_cancelled(make_board):
+    main = """
+from broadcast import Broadcast
+from wsserver import Server
+
+class Stop:
+    def on_message(self, client, message):
+        hello.cancel()
+        client.send("cancelled")
+
+server = Server()
+server.websocket("/ws", Stop())
+hello = Broadcast(server, "{}", 0.1)
+Broadcast(server, "never", 0).cancel()
+server.listen(80)
+print("serving")
+server.run()
+"""
+    client = listen(make_board(files={"main.py": main}))
+    assert client.recv() == "1"
+    client.send("enough")
+    while client.recv() != "cancelled":
+        pass
+    client.settimeout(0.5)
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        client.recv()

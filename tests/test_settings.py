@@ -46,7 +46,12 @@ def validate(request, tmp_path_factory):
     assert process.stdout.readline() == "ready\n"
 
     def ask(raw):
-        process.stdin.write(json.dumps(raw, ensure_ascii=False) + "\n")
+        line = json.dumps(raw, ensure_ascii=False)
+        try:
+            line.encode()
+        except UnicodeEncodeError:  # halves of characters: they can only be sent escaped
+            line = json.dumps(raw)
+        process.stdin.write(line + "\n")
         process.stdin.flush()
         return tuple(json.loads(process.stdout.readline()))
 
@@ -76,7 +81,12 @@ GOOD = [
     ("wifi", "password", "x" * 63),
     ("wifi", "hidden", True),
     ("wifi", "country", "DE"),
+    ("wifi", "country", "01"),
     ("wifi", "ip", "10.0.0.1"),
+    ("wifi", "ip", "192.168.0.254"),
+    ("wifi", "hostname", "Lab-2"),
+    ("wifi", "hostname", "x" * 32),
+    ("wifi", "ssid", "\U0001f600 Lab"),
     ("server", "ping_interval", None),
     ("server", "ping_interval", 0.5),
     ("server", "purge", "lru"),
@@ -106,6 +116,24 @@ BAD = [
     ("wifi", "ip", "192.168.4.256"),
     ("wifi", "ip", "192.168.4.x"),
     ("wifi", "ip", 5),
+    ("wifi", "ip", "0.0.0.0"),
+    ("wifi", "ip", "127.0.0.1"),
+    ("wifi", "ip", "224.0.0.1"),
+    ("wifi", "ip", "192.168.4.0"),
+    ("wifi", "ip", "192.168.4.255"),
+    ("wifi", "ip", "192.168.4.1.1"),
+    ("wifi", "ip", "192.168.-4.1"),
+    ("wifi", "ip", "192.168.04.1"),
+    ("wifi", "ip", "192.168.4.\u00b2"),
+    ("wifi", "ssid", "\ud83d\ude00"),
+    ("wifi", "password", "12345678\ud83d"),
+    ("wifi", "country", "de"),
+    ("wifi", "country", "\u00fc"),
+    ("wifi", "hostname", "my board"),
+    ("wifi", "hostname", "-lab"),
+    ("wifi", "hostname", "lab-"),
+    ("wifi", "hostname", "x" * 33),
+    ("broadcast", "text", "\ud83d\ude00"),
     ("wifi", "country", "D"),
     ("wifi", "country", "DEU"),
     ("wifi", "hostname", ""),
@@ -232,3 +260,19 @@ def test_a_board_with_a_bad_field_names_it_once_and_uses_the_rest(make_board):
     board = make_board(config={"wifi": {"ssid": "Mine", "channel": 99}})
     assert board.log.count("/config.json: wifi.channel: must be int from 1 to 13; using 6") == 1
     assert "'Mine'" in board.log
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read_as_editors_on_windows_write_it(
+    make_board,
+):
+    board = make_board(files={"config.json": b'\xef\xbb\xbf{"wifi": {"ssid": "Mine"}}'})
+    assert "access point 'Mine'" in board.log
+    assert "config.json" not in board.log
+
+
+def test_a_file_that_fills_the_memory_is_named_and_the_board_starts_with_the_defaults(make_board):
+    write = "with open('/config.json', 'w') as file:\n    file.write('[' * 4090)\n"
+    boot = write + (ROOT / "boot.py").read_text()
+    board = make_board(files={"boot.py": boot})
+    assert board.log.count("/config.json: is too much for the memory") == 1
+    assert "access point 'ESP32-WS-Server'" in board.log

@@ -1,5 +1,10 @@
 """Wi-Fi on a virtual board, whose air can be changed."""
 
+from pathlib import Path
+
+import pytest
+
+BOOT = (Path(__file__).resolve().parents[1] / "boot.py").read_text()
 MAC = "24:6f:28:00:00:01"
 OTHER = "24:6f:28:00:00:02"
 
@@ -69,6 +74,47 @@ def test_stations_that_join_and_leave_are_logged_with_their_mac(make_board):
     assert f"station {OTHER} left" not in board.log
 
 
+def test_stations_are_logged_also_where_the_release_gives_their_mac_alone(make_board):
+    older = """
+import network
+status = network.WLAN.status
+network.WLAN.status = lambda wlan, what: [entry[:1] for entry in status(wlan, what)]
+"""
+    board = make_board(files={"boot.py": older + BOOT})
+    board.air(stations=[MAC])
+    board.wait_for_log(f"station {MAC} joined")
+
+
+REFUSE = """
+import network
+config = network.WLAN.config
+def refuse(wlan, *names, **values):
+    if values and values.get("channel") != %d:
+        raise %s("Wifi Unknown Error 0x0102")
+    return config(wlan, *names, **values)
+network.WLAN.config = refuse
+"""
+
+
+@pytest.mark.parametrize("error", ["OSError", "RuntimeError"])
+def test_an_access_point_that_wifi_refuses_to_set_up_is_named_and_is_never_left_open(
+    make_board, error
+):
+    files = {"boot.py": REFUSE % (0, error) + BOOT, "main.py": ASK}
+    board = make_board(files=files, wait=False)
+    board.wait_for_log("asked")
+    assert "the access point does not start: Wifi Unknown Error 0x0102" in board.log
+    assert "ap False" in board.log
+
+
+def test_a_channel_that_wifi_refuses_is_named_and_the_network_opens_on_channel_1(make_board):
+    files = {"boot.py": REFUSE % (1, "OSError") + BOOT, "main.py": ASK}
+    board = make_board(files=files, config={"wifi": {"channel": 13}}, wait=False)
+    board.wait_for_log("asked")
+    assert "wifi: channel 13: Wifi Unknown Error 0x0102; using channel 1" in board.log
+    assert "ap True ['ESP32-WS-Server', 3, 1," in board.log
+
+
 HOME = {"mode": "station", "station_ssid": "Home", "station_password": "secret99"}
 
 
@@ -103,6 +149,36 @@ def test_a_network_that_is_not_there_is_named_and_the_access_point_opens_instead
 def test_a_network_with_unfitting_security_is_named(make_board):
     _, log = join(make_board, {"Home": {"reason": 210}})
     assert "cannot join 'Home': the network's kind of security does not fit" in log
+
+
+def test_a_reason_that_is_not_known_is_given_as_its_number(make_board):
+    _, log = join(make_board, {"Home": {"reason": 39}})
+    assert "cannot join 'Home': reason 39" in log
+
+
+def test_a_handshake_that_fails_asks_for_the_password(make_board):
+    _, log = join(make_board, {"Home": {"reason": 15}})
+    assert "cannot join 'Home': the network did not let the board in: is the password" in log
+
+
+def test_an_error_while_joining_opens_the_access_point_instead(make_board):
+    fail = """
+import network
+def fail(*arguments):
+    raise RuntimeError("Wifi Unknown Error 0x3001")
+network.WLAN.connect = fail
+"""
+    board = make_board(files={"boot.py": fail + BOOT}, config={"wifi": HOME})
+    assert "cannot join 'Home': Wifi Unknown Error 0x3001" in board.log
+    assert "access point 'ESP32-WS-Server'" in board.log
+
+
+def test_ctrl_c_ends_the_joining(make_board):
+    config = {"wifi": {**HOME, "station_timeout": 600}}
+    board = make_board(config=config, wait=False)
+    board.wait_for_log("joining 'Home'")
+    board.serial_write(b"\x03")
+    board.wait_for_log("KeyboardInterrupt")
 
 
 def test_a_lost_connection_and_its_return_are_logged(make_board):
