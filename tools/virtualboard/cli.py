@@ -49,7 +49,7 @@ def check_config(path: Path) -> None:
         json.loads(path.read_bytes())
     except OSError as error:
         raise OSError(error.errno, f"config {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         print(f"warning: {path} is not JSON ({error}); the board gets it all the same", flush=True)
 
 

@@ -85,7 +85,7 @@ def put_config(flash: Path, config: dict | Path | None) -> dict[int, str]:
         settings = json.loads((flash / "config.json").read_text())
         http = settings.get("server", {}).get("port", 80)
         https = settings.get("tls", {}).get("port", 443)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         http, https = 80, 443
     ports = {443: "https", 80: "http"}
     ports.update(

@@ -72,7 +72,7 @@ def _make_room_for_names():
     """Have MicroPython allocate its next table of names (qstrs), which doubles each time.
 
     The stand-ins have filled most of the present one: the firmware would soon pay for one of twice
-    the size that it would have to have on a chip, where the names of built-in modules are in flash.
+    the size that it would have on a chip, where the names of built-in modules are in flash.
     """
     import gc
 
