@@ -37,6 +37,7 @@ _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
 _READ_SIZE = const(4096)
 # HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
 _VISITORS = const(3)
+_PROBE = const(512)
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -146,8 +147,8 @@ class Server:
             raise
         self._stopping = False
         self._listeners.append(listener)
-        self._accept_more(False)
-        self._accept_more(True)
+        self._poll.register(listener, _IN)
+        self._accepting = True
 
     def every(self, ms: int, function) -> Timer:
         """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
@@ -330,9 +331,10 @@ class Server:
         elif connection in self.clients:
             self.clients.remove(connection)
             connection.lost(reason)
-            why = "%d %s" % (connection.close_code, connection.close_reason)
-            text = "client %d disconnected: %s (%d connected)"
-            self.log(INFO, text % (connection.id, why.rstrip(), len(self.clients)))
+            code, reason = connection.close_code, connection.close_reason
+            if reason:
+                reason = " " + reason
+            self._note("client %d disconnected: %d%s (%d connected)", connection, code, reason)
 
     def _forget(self, sock):
         self._poll.unregister(sock)
@@ -344,10 +346,7 @@ class Server:
         if more != self._accepting:
             self._accepting = more
             for listener in self._listeners:
-                if more:
-                    self._poll.register(listener, _IN)
-                else:
-                    self._poll.unregister(listener)
+                self._poll.modify(listener, _IN if more else 0)
 
     def _accept(self, now):
         for listener in self._listeners:
@@ -358,7 +357,13 @@ class Server:
 
     def _accept_one(self, listener, now):
         try:
+            # If register() below ran out of memory, poll would crash the next time: there is enough
+            # if this much is to be had.
+            bytearray(_PROBE)
             sock, address = listener.accept()
+        except MemoryError:
+            self._accept_more(False)
+            return
         except OSError as error:
             if error.errno != errno.EAGAIN:
                 self.log(WARNING, "cannot accept a connection: %s" % error)
@@ -413,20 +418,32 @@ class Server:
         gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
         self._last_id += 1
         client = Client(route, self._stock, self._last_id, visitor.address, request, subprotocol)
-        client.room(len(response), self._stock.write_limit)
+        if not client.room(len(response), self._stock.write_limit):
+            raise MemoryError
         client.put(response)
-        client.sock, visitor.sock = visitor.sock, None
         client.heard = client.used = visitor.heard
         client.events = visitor.events
+        self.clients.append(client)
+        # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
+        client.sock, visitor.sock = visitor.sock, None
+        self._connections[id(client.sock)] = client
         self._visitors.remove(visitor)
         visitor.lost()
         self._accept_more(True)
-        self._connections[id(client.sock)] = client
-        self.clients.append(client)
-        text = "client %d connected from %s to %s (%d connected)"
-        self.log(INFO, text % (client.id, client.address[0], client.path, len(self.clients)))
+        self._note(
+            "client %d connected from %s to %s (%d connected)",
+            client,
+            client.address[0],
+            client.path,
+        )
         client.call(route.open)
         client.receive(self._buffer, view, pos, end)
+
+    def _note(self, text, client, *values):
+        try:
+            self.log(INFO, text % ((client.id,) + values + (len(self.clients),)))
+        except MemoryError:
+            pass
 
     # --- deadlines
 
@@ -485,7 +502,9 @@ class Server:
             self._timers = Timers(self._report)
             self._accept_more(False)
             while self._listeners:
-                self._listeners.pop().close()
+                listener = self._listeners.pop()
+                self._poll.unregister(listener)
+                listener.close()
             while self._visitors:
                 self._drop(self._visitors[-1])
             for client in self.clients:

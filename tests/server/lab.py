@@ -217,6 +217,26 @@ class Control:
         taken = [server.call_soon(lambda _: None, None) for _ in range(int(argument))]
         client.send("%d of %d" % (sum(taken), len(taken)))
 
+    def hog(self, client, argument):
+        """Use up the whole heap for a while: "milliseconds bytes", the bytes left over."""
+        time_ms, left = (int(word) for word in argument.split())
+        hoard = []
+
+        def release():
+            hoard.clear()
+            print("released")
+
+        server.after(time_ms, release)
+        spare = bytearray(left)
+        chain = None
+        try:
+            while True:
+                chain = (chain,)
+        except MemoryError:
+            hoard.append(chain)
+        del spare
+        print("hogged")
+
     def stop(self, client, _):
         server.stop()
 

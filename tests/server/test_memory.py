@@ -2,6 +2,9 @@
 
 import threading
 
+import pytest
+
+from tests.server.conftest import REQUEST
 from tests.wire import TEXT, close, frame
 
 
@@ -50,6 +53,20 @@ def test_when_memory_runs_out_some_clients_are_shed_and_the_board_goes_on(raw, m
         echo(connection, b"still here")
     connection.send(close(1000))
     assert connection.close_code() == 1000
+
+
+@pytest.mark.parametrize("left", [0, 300, 600, 1200, 3000])
+def test_visitors_that_leave_while_there_is_no_memory_do_not_end_accepting(raw, lab, left):
+    control = raw(lab).open("/control")
+    visitors = [raw(lab).send(b"GET /") for _ in range(3)]  # as many as there may be
+    position = lab.log_position
+    control.send(frame(TEXT, b"hog 300 %d" % left))
+    lab.wait_for_log("hogged", since=position)
+    early = [raw(lab).send(REQUEST.format(path="/ws").encode()) for _ in range(5)]
+    for connection in (*visitors, *early):
+        connection.reset()
+    lab.wait_for_log("released", since=position)
+    echo(raw(lab).open())
 
 
 def test_from_source_the_firmware_starts_with_128k(raw, make_board):
