@@ -75,6 +75,7 @@ class Protocol(Outbox):
         """
         message = self.route.message
         limit = self.stock.max_size
+        stuck = -1
         while pos < end:
             try:
                 while pos < end:
@@ -101,6 +102,10 @@ class Protocol(Outbox):
             except Exception as error:
                 # The application's, or there is no memory: it costs this client only.
                 self.crash(error)
+                if pos == stuck:  # no memory even to skip what is there
+                    self.state = CLOSED
+                    return
+                stuck = pos
 
     def send(self, message) -> bool:
         """Queue a message: a str as text; bytes, bytearray or memoryview as binary.

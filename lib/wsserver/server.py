@@ -37,6 +37,7 @@ _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
 _READ_SIZE = const(4096)
 # HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
 _VISITORS = const(3)
+_BACKLOG = const(8)  # connections that TCP takes before they are accepted
 _PROBE = const(512)
 _IN = select.POLLIN
 _OUT = select.POLLOUT
@@ -139,7 +140,7 @@ class Server:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(socket.getaddrinfo(host, port)[0][-1])
-            listener.listen(_VISITORS)
+            listener.listen(_BACKLOG)
             listener.setblocking(False)
         except OSError as error:
             listener.close()
@@ -205,14 +206,22 @@ class Server:
             self._turn(timeout_ms)
         except MemoryError as error:  # where it cannot be laid at one client's door
             self._report(error)
-            # The turn was cut short: what still has something to send comes first in the next.
-            for connection in self._connections.values():
-                if connection.out is not None:
-                    self._stock.ready.append(connection)
+            self._shed()
         finally:
             self._stepping = False
         if self._stopping:
             self._shut_down()
+
+    def _shed(self):
+        """A turn was cut short by want of memory: the latest to come goes, the others go on."""
+        if self._visitors or self.clients:
+            latest = (self._visitors or self.clients)[-1]
+            self._drop(latest, "no memory")
+        gc.collect()
+        ready = self._stock.ready
+        for connection in self._connections.values():
+            if connection.out is not None and connection not in ready:
+                ready.append(connection)
 
     # --- the loop
 

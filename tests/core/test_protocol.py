@@ -253,6 +253,21 @@ def test_binary_messages_may_hold_anything(core):
     assert messages(run(core, frame(BINARY, b"\xff\xfe\x80"))) == [("binary", b"\xff\xfe\x80")]
 
 
+@pytest.mark.timeout(20)
+def test_a_frame_for_which_there_is_never_memory_ends_the_connection_not_the_loop(monkeypatch):
+    from tests.core import agent
+    from wsserver import protocol
+
+    def no_memory(_):
+        raise MemoryError
+
+    monkeypatch.setattr(protocol, "Reader", no_memory)
+    order = {"max_size": MAX_SIZE, "chunks": [frame(PING, b"x").hex()]}
+    answer = agent.session(order)
+    assert answer["state"] == protocol.CLOSED
+    assert close_code({"frames": parse_server(bytes.fromhex(answer["sent"]))}) == 1011
+
+
 payloads = st.one_of(st.binary(max_size=300), st.text(max_size=100).map(str.encode))
 any_frame = st.builds(
     frame,

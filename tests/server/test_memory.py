@@ -69,6 +69,16 @@ def test_visitors_that_leave_while_there_is_no_memory_do_not_end_accepting(raw, 
     echo(raw(lab).open())
 
 
+def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
+    control, victim = raw(lab).open("/control"), raw(lab).open()
+    position = lab.log_position
+    control.send(frame(TEXT, b"hog 300 0"))
+    lab.wait_for_log("hogged", since=position)
+    victim.send(frame(9, b"needs a Reader"))
+    lab.wait_for_log("released", since=position)
+    echo(raw(lab).open())
+
+
 def test_from_source_the_firmware_starts_with_128k(raw, make_board):
     echo(raw(make_board(source=True, config={"broadcast": {"interval": 0}})).open())
 
