@@ -366,8 +366,8 @@ class Server:
 
     def _accept_one(self, listener, now):
         try:
-            # If register() below ran out of memory, poll would crash the next time: there is enough
-            # if this much is to be had.
+            # If register() below ran out of memory, poll would crash the next time. There is
+            # enough for it if this much is to be had.
             bytearray(_PROBE)
             sock, address = listener.accept()
         except MemoryError:
