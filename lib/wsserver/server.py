@@ -331,7 +331,8 @@ class Server:
         if sock is None:
             return
         connection.sock = None
-        self._forget(sock)
+        self._poll.unregister(sock)
+        del self._connections[id(sock)]
         sock.close()
         if connection in self._visitors:
             self._visitors.remove(connection)
@@ -344,10 +345,6 @@ class Server:
             if reason:
                 reason = " " + reason
             self._note("client %d disconnected: %d%s (%d connected)", connection, code, reason)
-
-    def _forget(self, sock):
-        self._poll.unregister(sock)
-        del self._connections[id(sock)]
 
     # --- accepting
 

@@ -8,9 +8,8 @@ from .outbox import Outbox
 
 READING = const(0)  # the request head
 ANSWERING = const(1)
-LINGERING = const(
-    2
-)  # answered: the peer is to close first, else unread bytes would turn our FIN into a RST
+# Answered: the peer is to close first, else unread bytes would turn our FIN into a RST.
+LINGERING = const(2)
 
 
 class Visitor(Outbox):
