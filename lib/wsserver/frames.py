@@ -1,19 +1,19 @@
 """WebSocket frames, RFC 6455 section 5: opcodes, headers, close payloads, and the inner loops that
 touch payloads.
 
-Pure: bytes in, bytes out. `scan`, `unmask`, `utf8` and `put_text` come from `native` where the
+Pure: bytes in, bytes out. `take`, `unmask`, `utf8` and `put_short` come from `native` where the
 interpreter can compile native code and from `portable` elsewhere.
 """
 
 try:
-    from .native import put_text, scan, unmask, utf8
+    from .native import put_short, take, unmask, utf8
 except (
     ImportError,
     AttributeError,
     SyntaxError,
     ValueError,
 ):  # CPython, or a CPU without native code
-    from .portable import put_text, scan, unmask, utf8
+    from .portable import put_short, take, unmask, utf8
 
 try:
     from micropython import const
@@ -34,22 +34,20 @@ _INVALID_DATA = const(1007)
 _MAX_HEADER = const(10)
 
 
-def put_header(out: bytearray, pos: int, opcode: int, length: int) -> int:
+def put_header(out, pos: int, opcode: int, length: int) -> int:
     """Write the header of a final, unmasked frame at out[pos]; returns the position behind it."""
     out[pos] = 0x80 | opcode
     if length < 126:
         out[pos + 1] = length
         return pos + 2
-    size = 2
-    out[pos + 1] = 126
-    if length > 0xFFFF:
-        size = 8
-        out[pos + 1] = 127
-    pos += 2 + size
-    for index in range(1, size + 1):
-        out[pos - index] = length & 0xFF
-        length >>= 8
-    return pos
+    if length < 0x10000:
+        out[pos + 1] = 126
+        out[pos + 2] = length >> 8
+        out[pos + 3] = length & 0xFF
+        return pos + 4
+    out[pos + 1] = 127
+    out[pos + 2 : pos + _MAX_HEADER] = length.to_bytes(8, "big")
+    return pos + _MAX_HEADER
 
 
 def encode(message) -> bytearray:
@@ -94,6 +92,6 @@ def parse_close(payload):
     code = payload[0] << 8 | payload[1] if length > 1 else 0
     if not is_close_code(code):
         return -_PROTOCOL_ERROR, "invalid close code"
-    if utf8(payload, 2, length, 0):
+    if utf8(payload, 2, length, 0, 0):
         return -_INVALID_DATA, "close reason is not UTF-8"
     return code, str(payload[2:], "utf-8")

@@ -1,18 +1,19 @@
 """One WebSocket connection after its handshake (RFC 6455, sections 5 to 7): bytes in -> callbacks,
 bytes out -> its outbox.
 
-Pure: sees no socket and no clock. What a server has to do with it: call `receive` with what was
-read, write what is in the outbox and say so with `sent`, close TCP once the state is CLOSED and
-the outbox empty, and call `lost` when TCP is gone.
+Pure: sees no socket and no clock. What a server has to do with it: read into the inbox, where
+there is one, and else into any buffer; call `receive` with it; write what is in the outbox; close
+TCP once the state is CLOSED and the outbox empty; and call `lost` when TCP is gone.
 """
 
-from .frames import close_payload, const, parse_close, put_header, put_text, scan, unmask, utf8
+from .frames import close_payload, const, parse_close, put_header, put_short, take, utf8
 from .log import ERROR, WARNING, traceback
 from .outbox import Outbox
 from .reader import Reader
 
 _TEXT = const(1)
 _BINARY = const(2)
+_BEYOND_ASCII = const(4)  # a flag of frames.take
 _CLOSE = const(8)
 _PING = const(9)
 _PONG = const(10)
@@ -30,9 +31,11 @@ CLOSING = const(
 FAILED = const(2)  # the same after an error of the peer, which gets less time
 CLOSED = const(3)  # nothing more to receive; TCP is closed when the outbox is empty
 
-# Up to this many characters a text is written straight from the str, without an encoded copy on
-# the heap.
-_SHORT = const(64)
+# Module globals are found much faster than built-ins, of which there are a hundred.
+isinstance = isinstance
+str = str
+len = len
+_BYTES = (bytes, bytearray, memoryview)
 
 
 class Route:
@@ -57,6 +60,15 @@ class Protocol(Outbox):
     client.
     """
 
+    reader = None  # made when it is needed
+    close_code = _ABNORMAL
+    close_reason = ""
+    pongs = 0
+    # inbox[:in_start] are the fragments of a message so far, [in_start:in_end] what there is of
+    # the next frame.
+    in_start = 0
+    in_end = 0
+
     def __init__(self, route: Route, stock):
         super().__init__(stock)
         self.route = route
@@ -64,48 +76,82 @@ class Protocol(Outbox):
         # True while the next byte starts a frame of a new message, for on_message, in state OPEN:
         # the fast road is open.
         self.plain = route.message is not None
-        self.reader = None
-        self.close_code = _ABNORMAL
-        self.close_reason = ""
-        self.pongs = 0
 
-    def receive(self, buf: bytearray, view: memoryview, pos: int, end: int) -> None:
-        """Process buf[pos:end], bytes just read from the peer. They are overwritten; `view` is a
-        memoryview of `buf`.
+    def receive(self, buf: memoryview, pos: int, end: int) -> None:
+        """Process buf[pos:end], just read from the peer, and overwrite it.
+
+        When there is an inbox, that is what must have been read into, from in_end on, and is
+        given here from in_start on.
         """
         message = self.route.message
         limit = self.stock.max_size
+        reader = self.reader
+        if reader:
+            reader.pos = pos
         stuck = -1
-        while pos < end:
+        while True:
             try:
-                while pos < end:
-                    found = self.plain and scan(buf, pos, end, limit)
-                    if found:
-                        length = found >> 2
+                while True:
+                    while self.plain:
+                        found = take(buf, pos, end, limit)
+                        if not found:
+                            break
+                        length = found >> 3
                         start = pos + (6 if length < 126 else 8)
                         pos = start + length
-                        beyond_ascii = unmask(buf, start, pos, buf, start - 4)
                         if found & _BINARY:
-                            message(self, bytes(view[start:pos]))
-                        elif beyond_ascii and utf8(buf, start, pos, 0):
+                            message(self, bytes(buf[start:pos]))
+                        elif found & _BEYOND_ASCII and utf8(buf, start, pos, 0, 0):
                             self.fail(_INVALID_DATA, "text is not UTF-8")
                         else:
-                            message(self, str(view[start:pos], "utf-8"))
-                    elif self.state == CLOSED:
-                        return
-                    else:
-                        if self.reader is None:
-                            self.reader = Reader(self)
-                        reader = self.reader
-                        pos = reader.feed(buf, pos, end)
-                        reader.act(view)
+                            message(self, str(buf[start:pos], "utf-8"))
+                    if pos == end or self.state == CLOSED:
+                        pos = end
+                        break
+                    reader = self.reader or self._make_reader()
+                    reader.pos = pos
+                    more = reader.step(buf, end)
+                    pos = reader.pos
+                    if not more:
+                        break
+                self._keep(buf, pos, end)
+                return
             except Exception as error:
                 # The application's, or there is no memory: it costs this client only.
                 self.crash(error)
+                if reader and reader.pos > pos:
+                    pos = reader.pos
                 if pos == stuck:  # no memory even to skip what is there
                     self.state = CLOSED
                     return
                 stuck = pos
+
+    def _make_reader(self):
+        self.reader = Reader(self)
+        return self.reader
+
+    def store(self, data) -> None:
+        """Append the payload of a fragment to those before it (Reader calls this)."""
+        if self.inbox is None:
+            self.inbox = self.stock.take()
+        end = self.in_start + len(data)
+        self.inbox[self.in_start : end] = data
+        self.in_start = end
+
+    def _keep(self, buf, pos, end):
+        """Put buf[pos:end] aside until more arrives, or return the buffer that is not needed."""
+        if self.state:
+            self.in_start = 0  # nobody waits for the message
+        start = self.in_start
+        if pos < end or start:
+            if self.inbox is None:
+                self.inbox = self.stock.take()
+            self.in_end = start + end - pos
+            if buf is not self.inbox or pos != start:
+                self.inbox[start : self.in_end] = buf[pos:end]
+        elif self.inbox is not None:
+            self.stock.give(self.inbox)
+            self.inbox = None
 
     def send(self, message) -> bool:
         """Queue a message: a str as text; bytes, bytearray or memoryview as binary.
@@ -114,28 +160,30 @@ class Protocol(Outbox):
         endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013).
         TypeError for anything else than the types above.
         """
+        if isinstance(message, str):
+            opcode = _TEXT
+            message = message.encode()  # which does not copy it
+        elif isinstance(message, _BYTES):
+            opcode = _BINARY
+        else:
+            raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
+        end = put_short(self.out, self.out_end, opcode, message, self.out_limit)
+        if end:
+            self.out_end = end
+            return True
+        return self._send_long(opcode, message)
+
+    def _send_long(self, opcode, message):
         if self.state:
             return False
-        if isinstance(message, str):
-            chars = len(message)
-            if chars <= _SHORT:
-                most = 4 * chars + 4
-                limit = self.stock.write_limit
-                if self.out is not None and self.out_end + most <= limit or self.room(most, limit):
-                    self.out_end = put_text(self.out, self.out_end, message, chars)
-                    return True
-            return self._send_data(_TEXT, message.encode())
-        if not isinstance(message, (bytes, bytearray, memoryview)):
-            raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
-        return self._send_data(_BINARY, message)
-
-    def _send_data(self, opcode, data):
-        length = len(data)
-        header = 2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER
-        if self.room(header + length, self.stock.write_limit):
-            self._put_frame(opcode, data)
-            return True
-        return self._overflow(header + length)
+        length = len(message)
+        size = length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER)
+        if not self.room(size, self.stock.write_limit):
+            return self._overflow(size)
+        start = put_header(self.out, self.out_end, opcode, length)
+        self.out_end = end = start + length
+        self.out[start:end] = message
+        return True
 
     def send_frame(self, frame) -> bool:
         """As `send`, with a message that `frames.encode` has made a frame of: for one that goes to
@@ -210,6 +258,7 @@ class Protocol(Outbox):
         self.state = state
         self.close_reason = reason
         self._send_control(_CLOSE, payload)
+        self.out_limit = 0
 
     def crash(self, error: Exception) -> None:
         """Report an exception of the application and close this client with 1011."""
@@ -251,7 +300,7 @@ class Protocol(Outbox):
 
     def drained(self) -> None:
         """All that waited has been handed to TCP: call on_drain."""
-        if self.state == OPEN:
+        if self.route.drain and self.state == OPEN:
             self.call(self.route.drain)
 
     def lost(self, reason: str = "") -> None:
@@ -261,8 +310,9 @@ class Protocol(Outbox):
         self.discard()
         self.plain = False
         self.state = CLOSED
-        if self.reader:
-            self.reader.discard()
+        if self.inbox is not None:
+            self.stock.give(self.inbox)
+            self.inbox = None
         if self.close_code == _ABNORMAL and not self.close_reason:
             self.close_reason = reason
         on_close, self.route = self.route.close, None

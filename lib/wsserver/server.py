@@ -26,15 +26,20 @@ from .protocol import CLOSED, FAILED, OPEN, Route
 from .timers import Timer, Timers
 from .visitor import ANSWERING, LINGERING, READING, Visitor
 
+# Module globals are found much faster than built-ins, of which there are a hundred.
+id = id
+len = len
+range = range
+
 _GOING_AWAY = const(1001)
 _INTERNAL_ERROR = const(1011)
 _TRY_AGAIN_LATER = const(1013)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
-_SWEEP = const(100)  # ms between two looks at the clients' deadlines, at most
+_SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
-_READ_SIZE = const(4096)
+_READ_SIZE = const(4112)  # a message of 4 KiB with its header
 # HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
 _VISITORS = const(3)
 _BACKLOG = const(8)  # connections that TCP takes before they are accepted
@@ -59,7 +64,7 @@ class Server:
     ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
     open_timeout, close_timeout: the longest that an opening and a closing handshake may take.
     write_limit: the most that waits for one client to take it; None: what an echo needs.
-    read_size: the most that is read at once; None: 4096, or less where the heap is small.
+    read_size: the most that is read at once; None: 4112, or less where the heap is small.
     max_head: the longest HTTP request head.
     log: a function(level, text) instead of the one that prints warnings and errors.
     """
@@ -79,9 +84,10 @@ class Server:
         log=log,
     ):
         if read_size is None:
+            gc.collect()
             read_size = min(_READ_SIZE, max(512, gc.mem_free() >> 4))
         if write_limit is None:
-            write_limit = max(512, max_size + read_size + 16)
+            write_limit = max(read_size, max_size + 160)
         for name, value, least in (
             ("max_clients", max_clients, 1),
             ("max_size", max_size, 1),
@@ -108,14 +114,13 @@ class Server:
         self._folders = []
         self._connections = {}  # id of a socket -> its Client or Visitor
         self._poll = select.poll()
+        self._ipoll = self._poll.ipoll
         self._accepting = self._stopping = self._stepping = False
         self._last_id = 0
-        self._next_sweep = ticks_ms()
-        self._buffer = bytearray(read_size)
-        self._view = memoryview(self._buffer)
+        self._buffer = memoryview(bytearray(read_size))
         self._stock = Stock(max_size, write_limit, log)
         self._stock.flush = self._write
-        self._timers = Timers(self._report)
+        self._start_timers()
 
     # --- what the application says before it runs
 
@@ -176,13 +181,33 @@ class Server:
         return None
 
     def broadcast(self, message, path=None) -> int:
-        """Send a message to every open client, or to those at `path`; returns to how many."""
+        """Send a message to every open client, or to those at `path`; returns to how many.
+
+        It is handed to TCP at once, for those who have nothing waiting: no buffer is needed.
+        """
         frame = encode(message)
+        length = len(frame)
         count = 0
         for client in self.clients:
             if client.state == OPEN and (path is None or client.path == path):
-                count += client.send_frame(frame)
+                if client.out or length > self._stock.write_limit:
+                    count += client.send_frame(frame)
+                    continue
+                try:
+                    sent = client.sock.write(frame) or 0
+                except OSError:
+                    continue  # poll will tell the loop
+                if sent < length:
+                    self._send_rest(client, frame, sent)
+                count += client.state == OPEN
         return count
+
+    def _send_rest(self, client, frame, sent):
+        if client.room(len(frame) - sent, self._stock.write_limit):
+            client.put(memoryview(frame)[sent:])
+        elif sent:
+            client.state = CLOSED  # no memory for the rest of a frame that it has begun to get
+            self._stock.ready.append(client)
 
     def stop(self) -> None:
         """Close every client with 1001, and free all sockets and timers. It may listen again."""
@@ -194,23 +219,26 @@ class Server:
         """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed."""
         try:
             while not self._stopping:
-                self.step(_TICK)
+                self._step(_TICK, False)
         finally:
             self._stopping = True
             self._shut_down()
 
     def step(self, timeout_ms: int = 0) -> None:
         """One turn of the loop: wait at most `timeout_ms` for something to do, and do it."""
+        self._step(timeout_ms, True)
+        if self._stopping:
+            self._shut_down()
+
+    def _step(self, timeout_ms, once):
         self._stepping = True
         try:
-            self._turn(timeout_ms)
+            self._loop(timeout_ms, once)
         except MemoryError as error:  # where it cannot be laid at one client's door
             self._report(error)
             self._shed()
         finally:
             self._stepping = False
-        if self._stopping:
-            self._shut_down()
 
     def _shed(self):
         """A turn was cut short by want of memory: the latest to come goes, the others go on."""
@@ -220,52 +248,62 @@ class Server:
         gc.collect()
         ready = self._stock.ready
         for connection in self._connections.values():
-            if connection.out is not None and connection not in ready:
+            if connection.out and connection not in ready:
                 ready.append(connection)
+
+    def _start_timers(self):
+        self._timers = Timers(self._report)
+        self.every(_SWEEP, self._sweep)
 
     # --- the loop
 
-    def _turn(self, timeout_ms):
-        now = ticks_ms()
-        timeout_ms = min(timeout_ms, max(0, ticks_diff(self._next_sweep, now)))
-        timeout_ms = 0 if self._stock.ready else self._timers.wait(timeout_ms)
-        knock = False
-        for sock, event in self._poll.ipoll(timeout_ms):
-            connection = self._connections.get(id(sock))
-            if connection is None:
-                knock = True  # a listener; accepting now would change what is being iterated
-            else:
-                if event & ~_OUT:
-                    self._read(connection, ticks_ms())
-                if event & _OUT:
-                    self._flush(connection)
-        now = ticks_ms()
-        if knock:
-            self._accept(now)
-        self._timers.run(now)
-        if ticks_diff(now, self._next_sweep) >= 0:
-            self._next_sweep = ticks_add(now, _SWEEP)
-            self._sweep(now)
-        self._flush_ready()
+    def _loop(self, timeout_ms, once):
+        """Turn after turn until stop() is called, or just one."""
+        connections = self._connections
+        ready = self._stock.ready
+        timers = self._timers
+        while True:
+            knock = False
+            for sock, event in self._ipoll(0 if ready else timers.wait(timeout_ms)):
+                connection = connections.get(id(sock))
+                if connection is None:
+                    knock = True  # a listener; accepting now would change what is being iterated
+                else:
+                    if event != _OUT:
+                        self._read(connection, sock)
+                    if event & _OUT:
+                        self._flush(connection)
+            if knock:
+                self._accept(ticks_ms())
+            timers.run()
+            # Callbacks on the way may fill more outboxes: those are for the next turn.
+            for _ in range(len(ready)):
+                self._flush(ready.pop(0))
+            if once or self._stopping:
+                return
 
-    def _read(self, connection, now):
+    def _read(self, connection, sock):
+        inbox = connection.inbox
+        pos = end = 0
         try:
-            count = connection.sock.readinto(self._buffer)
+            if inbox is None:
+                inbox = self._buffer
+                count = sock.readinto(inbox)
+            else:
+                pos = connection.in_start
+                end = connection.in_end
+                count = sock.readinto(inbox[end : self._stock.in_size])
         except OSError as error:
             self._drop(connection, "connection lost (%s)" % error)
             return
         if count is None:
             return
         if not count:
-            if connection in self._visitors and connection.state == ANSWERING:
-                connection.deaf = True  # it has said all it had to, and waits for the answer
-                self._watch(connection)
-            else:
-                self._drop(connection, "closed by the peer")
+            self._end(connection)
             return
-        connection.heard = now
+        connection.heard = now = ticks_ms()
         try:
-            connection.receive(self._buffer, self._view, 0, count)
+            connection.receive(inbox, pos, end + count)
         except Exception as error:  # no memory for a new client, or a fault in here
             self._report(error)
             self._drop(connection, "internal error")
@@ -274,18 +312,28 @@ class Server:
             connection.pongs = 0  # an answer to our own ping is no use of the connection
         else:
             connection.used = now
-        if connection.state == CLOSED and connection.out is None:
+        if connection.state == CLOSED and not connection.out:
             self._drop(connection)
+
+    def _end(self, connection):
+        """The peer sends no more."""
+        if connection in self._visitors and connection.state == ANSWERING:
+            connection.deaf = True  # it has said all it had to, and waits for the answer
+            self._watch(connection)
+        else:
+            self._drop(connection, "closed by the peer")
 
     def _write(self, connection):
         """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
-        waiting = connection.out_end - connection.out_start
+        start = connection.out_start
+        waiting = connection.out_end - start
         if waiting:
             try:
-                count = connection.sock.write(connection.out, connection.out_start, waiting)
+                count = connection.sock.write(connection.out, start, waiting)
             except OSError as error:
                 return error
-            connection.out_start += count or 0
+            if count:
+                connection.out_start = start + count
 
     def _flush(self, connection):
         if connection.sock is None:
@@ -300,26 +348,21 @@ class Server:
             self._watch(connection)
         else:
             connection.discard()
-            self._watch(connection)
+            if connection.events != _IN:
+                self._watch(connection)
             if connection.state == CLOSED:
                 self._drop(connection)
             else:
                 connection.drained()
-
-    def _flush_ready(self):
-        ready = self._stock.ready
-        # Callbacks on the way may fill more outboxes: those are for the next turn.
-        for _ in range(len(ready)):
-            self._flush(ready.pop(0))
 
     def _watch(self, connection):
         """Poll a connection for what matters now: who does not take answers is not read."""
         waiting = connection.out_end - connection.out_start
         events = 0 if connection.deaf else _IN
         if waiting:
-            # What one read may bring, and the message that it may complete, could all be echoed.
+            # All that is read at once, with what waits in the inbox, could be echoed.
             stock = self._stock
-            full = waiting + len(self._buffer) + stock.max_size + 16 > stock.write_limit
+            full = waiting + max(len(self._buffer), stock.in_size) > stock.write_limit
             events = _OUT if full else events | _OUT
         if events != connection.events:
             connection.events = events
@@ -389,7 +432,7 @@ class Server:
             sock.close()
             self.log(WARNING, "cannot take a connection: %s" % error)
 
-    def _serve(self, visitor, head, view, pos, end):
+    def _serve(self, visitor, head, buf, pos, end):
         request = parse_request(head)
         route = self._routes.get(request.path)
         if route is None:
@@ -397,7 +440,7 @@ class Server:
         else:
             check_upgrade(request, route.origins)
             self._make_room()
-            self._upgrade(visitor, request, route, view, pos, end)
+            self._upgrade(visitor, request, route, buf, pos, end)
 
     def _open_file(self, request):
         for prefix, directory in self._folders:
@@ -418,7 +461,7 @@ class Server:
         idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
         idlest.fail(_TRY_AGAIN_LATER, "making room for another client")
 
-    def _upgrade(self, visitor, request, route, view, pos, end):
+    def _upgrade(self, visitor, request, route, buf, pos, end):
         subprotocol = choose_subprotocol(request, route.subprotocols)
         response = accept_response(request, subprotocol)
         gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
@@ -443,7 +486,7 @@ class Server:
             client.path,
         )
         client.call(route.open)
-        client.receive(self._buffer, view, pos, end)
+        client.receive(buf, pos, end)
 
     def _note(self, text, client, *values):
         try:
@@ -453,7 +496,8 @@ class Server:
 
     # --- deadlines
 
-    def _sweep(self, now):
+    def _sweep(self):
+        now = ticks_ms()
         for index in range(len(self.clients) - 1, -1, -1):
             client = self.clients[index]
             if client.state == OPEN:
@@ -486,7 +530,7 @@ class Server:
         silence = min(age, ticks_diff(now, client.heard))
         if age >= self.close_timeout:
             self._drop(client, "closing handshake timed out")
-        elif client.state == FAILED and silence >= _LINGER and client.out is None:
+        elif client.state == FAILED and silence >= _LINGER and not client.out:
             self._drop(client)
 
     def _hurry(self, visitor, now):
@@ -505,7 +549,7 @@ class Server:
     def _shut_down(self):
         try:
             self._stepping = True
-            self._timers = Timers(self._report)
+            self._start_timers()
             self._accept_more(False)
             while self._listeners:
                 listener = self._listeners.pop()
@@ -517,7 +561,7 @@ class Server:
                 client.close(_GOING_AWAY, "the server stops")
             end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
             while self.clients and ticks_diff(end, ticks_ms()) > 0:
-                self._turn(_TICK)
+                self._loop(_TICK, True)
         finally:
             while self.clients:
                 self._drop(self.clients[-1], "the server stopped")

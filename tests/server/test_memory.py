@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tests.server.conftest import REQUEST
-from tests.wire import TEXT, close, frame
+from tests.wire import PING, PONG, TEXT, close, frame
 
 
 def echo(connection, text=b"x"):
@@ -87,6 +87,11 @@ def test_echoing_a_hundred_thousand_messages_leaves_the_heap_as_it_was(raw, lab)
     control = raw(lab).open("/control")
     connection = raw(lab).open()
     batch = frame(TEXT, b"x" * 32) * 100
+    # A message in two parts: the buffer that the first waits in stays with the server.
+    connection.send(frame(PING, b"") + batch[:20])
+    assert connection.frame() == (PONG, b"")
+    connection.send(batch[20:38])
+    assert connection.frame() == (TEXT, b"x" * 32)
     sizes = []
     for round in range(1001):
         connection.send(batch)
