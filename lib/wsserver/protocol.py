@@ -6,9 +6,10 @@ there is one, and else into any buffer; call `receive` with it; write what is in
 TCP once the state is CLOSED and the outbox empty; and call `lost` when TCP is gone.
 """
 
-from .frames import close_payload, const, parse_close, put_header, put_short, take, utf8
+from .close import close_payload, parse_close
+from .frames import const, put_header, put_short, take, utf8
 from .log import ERROR, WARNING, traceback
-from .outbox import Outbox
+from .outbox import CLOSED, CLOSING, FAILED, OPEN, Outbox
 from .reader import Reader
 
 _TEXT = const(1)
@@ -24,35 +25,11 @@ _INTERNAL_ERROR = const(1011)
 _TRY_AGAIN_LATER = const(1013)
 _MAX_HEADER = const(10)
 
-OPEN = const(0)
-CLOSING = const(
-    1
-)  # our Close is sent, the peer's is awaited; its messages are no longer delivered
-FAILED = const(2)  # the same after an error of the peer, which gets less time
-CLOSED = const(3)  # nothing more to receive; TCP is closed when the outbox is empty
-
 # Module globals are found much faster than built-ins, of which there are a hundred.
 isinstance = isinstance
 str = str
 len = len
 _BYTES = (bytes, bytearray, memoryview)
-
-
-class Route:
-    """An endpoint and what the server was told about it, with its callbacks looked up once."""
-
-    def __init__(self, endpoint, subprotocols=(), origins=None, overflow="close"):
-        if isinstance(subprotocols, str) or isinstance(origins, str):
-            raise ValueError("subprotocols and origins are tuples or lists of str")
-        if overflow not in ("close", "drop"):
-            raise ValueError("overflow must be 'close' or 'drop', not %r" % (overflow,))
-        self.subprotocols = subprotocols
-        self.origins = origins
-        self.drops = overflow == "drop"
-        for name in ("open", "message", "chunk", "close", "ping", "pong", "drain"):
-            setattr(self, name, getattr(endpoint, "on_" + name, None))
-        if self.message and self.chunk:
-            raise ValueError("an endpoint has on_message or on_chunk, not both")
 
 
 class Protocol(Outbox):
@@ -69,7 +46,7 @@ class Protocol(Outbox):
     in_start = 0
     in_end = 0
 
-    def __init__(self, route: Route, stock):
+    def __init__(self, route, stock):
         super().__init__(stock)
         self.route = route
         self.state = OPEN
@@ -99,12 +76,14 @@ class Protocol(Outbox):
                         length = found >> 3
                         start = pos + (6 if length < 126 else 8)
                         pos = start + length
-                        if found & _BINARY:
-                            message(self, bytes(buf[start:pos]))
-                        elif found & _BEYOND_ASCII and utf8(buf, start, pos, 0, 0):
+                        if found & _BEYOND_ASCII and found & _TEXT and utf8(buf, start, pos, 0, 0):
                             self.fail(_INVALID_DATA, "text is not UTF-8")
-                        else:
-                            message(self, str(buf[start:pos], "utf-8"))
+                            break
+                        data = buf[start:pos]
+                        data = str(data, "utf-8") if found & _TEXT else bytes(data)
+                        if pos == end:
+                            self.free_inbox()
+                        message(self, data)
                     if pos == end or self.state == CLOSED:
                         pos = end
                         break
@@ -149,7 +128,12 @@ class Protocol(Outbox):
             self.in_end = start + end - pos
             if buf is not self.inbox or pos != start:
                 self.inbox[start : self.in_end] = buf[pos:end]
-        elif self.inbox is not None:
+        else:
+            self.free_inbox()
+
+    def free_inbox(self) -> None:
+        """Return the buffer, as soon as all in it is used: the answer may need one."""
+        if self.inbox is not None:
             self.stock.give(self.inbox)
             self.inbox = None
 
@@ -298,6 +282,10 @@ class Protocol(Outbox):
             self.close_reason = reason or self.close_reason  # of an echoed Close: ours
         self.state = CLOSED
 
+    def hear_end(self) -> bool:
+        """The peer sends no more. False: then there is nothing to be done for it."""
+        return False
+
     def drained(self) -> None:
         """All that waited has been handed to TCP: call on_drain."""
         if self.route.drain and self.state == OPEN:
@@ -310,9 +298,7 @@ class Protocol(Outbox):
         self.discard()
         self.plain = False
         self.state = CLOSED
-        if self.inbox is not None:
-            self.stock.give(self.inbox)
-            self.inbox = None
+        self.free_inbox()
         if self.close_code == _ABNORMAL and not self.close_reason:
             self.close_reason = reason
         on_close, self.route = self.route.close, None

@@ -6,15 +6,13 @@ section 5.2 for the header, 5.4 for fragments, 5.5 for control frames, 8.1 for U
 """
 
 from .frames import const, unmask, utf8
+from .outbox import CLOSED, OPEN
 
 _TEXT = const(1)
 _CLOSE = const(8)
 _PROTOCOL_ERROR = const(1002)
 _INVALID_DATA = const(1007)
 _TOO_BIG = const(1009)
-
-_OPEN = const(0)  # protocol.OPEN and CLOSED: protocol imports this module
-_CLOSED = const(3)
 
 
 class Reader:
@@ -49,7 +47,7 @@ class Reader:
         protocol = self.protocol
         first = buf[pos]
         second = buf[pos + 1]
-        if protocol.state == _OPEN:
+        if protocol.state == OPEN:
             self._check(self._fault(first, second))
         length = second & 0x7F
         start = pos + (2 if length < 126 else 4 if length == 126 else 10)
@@ -57,7 +55,7 @@ class Reader:
             return False
         if length > 125:
             length = int.from_bytes(buf[pos + 2 : start], "big")
-        if protocol.state == _OPEN:
+        if protocol.state == OPEN:
             self._check_length(first, second & 0x7F, length)
         if second & 0x80:
             start += 4
@@ -65,7 +63,7 @@ class Reader:
             return False
         if first & 8 and length < 126:
             return self._control(buf, start, start + length, end, second & 0x80)
-        if protocol.state == _OPEN and protocol.route.message:
+        if protocol.state == OPEN and protocol.route.message:
             return self._collect(buf, start, start + length, end, first)
         return self._begin(buf, start, end, first, second & 0x80, length)
 
@@ -136,13 +134,13 @@ class Reader:
         if self.decoder < 0 or final and self.decoder:
             protocol.fail(_INVALID_DATA, "text is not UTF-8")
         elif final and not protocol.in_start:
-            self._deliver(buf[start:stop])
+            self._deliver(buf[start:stop], stop == end)
         else:
             protocol.store(buf[start:stop])
             if final:
                 data = protocol.inbox[: protocol.in_start]
                 protocol.in_start = 0
-                self._deliver(data)
+                self._deliver(data, stop == end)
             else:
                 protocol.plain = False
         return True
@@ -158,11 +156,14 @@ class Reader:
             return True
         return False
 
-    def _deliver(self, data):
+    def _deliver(self, data, last):
+        protocol = self.protocol
         self.kind = 0
-        self.protocol.plain = True
+        protocol.plain = True
         message = str(data, "utf-8") if self.text else bytes(data)
-        self.protocol.route.message(self.protocol, message)
+        if last:
+            protocol.free_inbox()
+        protocol.route.message(protocol, message)
 
     # --- frames that are used, or skipped, as they come
 
@@ -172,7 +173,7 @@ class Reader:
         self.first = first
         self.left = length
         self.pos = start
-        if self.protocol.state == _OPEN:
+        if self.protocol.state == OPEN:
             self._start_message(first)
         self._stream(buf, end)
         return True
@@ -183,7 +184,7 @@ class Reader:
         self.pos = stop
         self.left -= stop - start
         protocol = self.protocol
-        if protocol.state == _OPEN:
+        if protocol.state == OPEN:
             beyond_ascii = unmask(buf, start, stop, self.key, self.phase)
             self.phase = (self.phase + stop - start) & 3
             if self.text and (beyond_ascii or self.decoder):
@@ -196,4 +197,4 @@ class Reader:
             elif protocol.route.chunk and (final or stop > start):
                 protocol.route.chunk(protocol, buf[start:stop], bool(final))
         elif not self.left and self.first & 0x0F == _CLOSE:
-            protocol.state = _CLOSED  # a Close of more than 125 bytes
+            protocol.state = CLOSED  # a Close of more than 125 bytes

@@ -1,30 +1,19 @@
-"""The server: listeners, the poll loop, the list of clients, timers, broadcast. The only module
-that touches sockets.
+"""The server: its clients, the poll loop, deadlines, broadcast.
 
 One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of
-time.ticks_ms.
+time.ticks_ms. Only this module and `reception` touch sockets.
 """
 
-import errno
 import gc
 import select
 import socket
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .client import Client
 from .frames import const, encode
-from .handshake import (
-    HTTPError,
-    accept_response,
-    check_upgrade,
-    choose_subprotocol,
-    parse_request,
-)
-from .log import ERROR, INFO, WARNING, log, traceback
-from .outbox import Stock
-from .protocol import CLOSED, FAILED, OPEN, Route
+from .log import ERROR, INFO, log, traceback
+from .outbox import CLOSED, FAILED, OPEN, Stock
+from .route import Route
 from .timers import Timer, Timers
-from .visitor import ANSWERING, LINGERING, READING, Visitor
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
 id = id
@@ -33,17 +22,13 @@ range = range
 
 _GOING_AWAY = const(1001)
 _INTERNAL_ERROR = const(1011)
-_TRY_AGAIN_LATER = const(1013)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
 _READ_SIZE = const(4112)  # a message of 4 KiB with its header
-# HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
-_VISITORS = const(3)
 _BACKLOG = const(8)  # connections that TCP takes before they are accepted
-_PROBE = const(512)
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -108,18 +93,16 @@ class Server:
         self.open_timeout = _ms("open_timeout", open_timeout or 86400)
         self.log = log
         self.clients = []
-        self._visitors = []
-        self._listeners = []
-        self._routes = {}
-        self._folders = []
-        self._connections = {}  # id of a socket -> its Client or Visitor
-        self._poll = select.poll()
-        self._ipoll = self._poll.ipoll
-        self._accepting = self._stopping = self._stepping = False
-        self._last_id = 0
+        self.routes = {}
+        self.folders = []
+        self.connections = {}  # id of a socket -> its Client or Visitor
+        self.poll = select.poll()
+        self._ipoll = self.poll.ipoll
+        self._reception = None  # there is none before it listens
+        self._stopping = self._stepping = False
         self._buffer = memoryview(bytearray(read_size))
-        self._stock = Stock(max_size, write_limit, log)
-        self._stock.flush = self._write
+        self.stock = Stock(max_size, write_limit, log)
+        self.stock.flush = self._write
         self._start_timers()
 
     # --- what the application says before it runs
@@ -133,14 +116,18 @@ class Server:
         among them standing for no such header. overflow: what happens when a client's send buffer
         is full: "close" the client, or "drop" the message.
         """
-        self._routes[path] = Route(endpoint, subprotocols, origins, overflow)
+        self.routes[path] = Route(endpoint, subprotocols, origins, overflow)
 
     def files(self, prefix: str, directory: str) -> None:
         """Serve the files in `directory` of the flash to plain GET requests below `prefix`."""
-        self._folders.append((prefix.rstrip("/") + "/", directory.rstrip("/")))
+        self.folders.append((prefix.rstrip("/") + "/", directory.rstrip("/")))
 
     def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
         """Listen on one more port. OSError: the port is taken, or there is no socket left."""
+        if self._reception is None:
+            from .reception import Reception  # half of the library, which a board may start late
+
+            self._reception = Reception(self)
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -152,9 +139,7 @@ class Server:
             self.log(ERROR, "cannot listen on port %d: %s" % (port, error))
             raise
         self._stopping = False
-        self._listeners.append(listener)
-        self._poll.register(listener, _IN)
-        self._accepting = True
+        self._reception.add(listener)
 
     def every(self, ms: int, function) -> Timer:
         """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
@@ -190,7 +175,7 @@ class Server:
         count = 0
         for client in self.clients:
             if client.state == OPEN and (path is None or client.path == path):
-                if client.out or length > self._stock.write_limit:
+                if client.out or length > self.stock.write_limit:
                     count += client.send_frame(frame)
                     continue
                 try:
@@ -203,11 +188,11 @@ class Server:
         return count
 
     def _send_rest(self, client, frame, sent):
-        if client.room(len(frame) - sent, self._stock.write_limit):
+        if client.room(len(frame) - sent, self.stock.write_limit):
             client.put(memoryview(frame)[sent:])
         elif sent:
             client.state = CLOSED  # no memory for the rest of a frame that it has begun to get
-            self._stock.ready.append(client)
+            self.stock.ready.append(client)
 
     def stop(self) -> None:
         """Close every client with 1001, and free all sockets and timers. It may listen again."""
@@ -242,12 +227,12 @@ class Server:
 
     def _shed(self):
         """A turn was cut short by want of memory: the latest to come goes, the others go on."""
-        if self._visitors or self.clients:
-            latest = (self._visitors or self.clients)[-1]
-            self._drop(latest, "no memory")
+        latest = self._reception and self._reception.visitors or self.clients
+        if latest:
+            self._drop(latest[-1], "no memory")
         gc.collect()
-        ready = self._stock.ready
-        for connection in self._connections.values():
+        ready = self.stock.ready
+        for connection in self.connections.values():
             if connection.out and connection not in ready:
                 ready.append(connection)
 
@@ -259,8 +244,8 @@ class Server:
 
     def _loop(self, timeout_ms, once):
         """Turn after turn until stop() is called, or just one."""
-        connections = self._connections
-        ready = self._stock.ready
+        connections = self.connections
+        ready = self.stock.ready
         timers = self._timers
         while True:
             knock = False
@@ -274,7 +259,7 @@ class Server:
                     if event & _OUT:
                         self._flush(connection)
             if knock:
-                self._accept(ticks_ms())
+                self._reception.accept(ticks_ms())
             timers.run()
             # Callbacks on the way may fill more outboxes: those are for the next turn.
             for _ in range(len(ready)):
@@ -292,14 +277,17 @@ class Server:
             else:
                 pos = connection.in_start
                 end = connection.in_end
-                count = sock.readinto(inbox[end : self._stock.in_size])
+                count = sock.readinto(inbox[end : self.stock.in_size])
         except OSError as error:
             self._drop(connection, "connection lost (%s)" % error)
             return
         if count is None:
             return
         if not count:
-            self._end(connection)
+            if connection.hear_end():
+                self._watch(connection)  # it waits for the answer
+            else:
+                self._drop(connection, "closed by the peer")
             return
         connection.heard = now = ticks_ms()
         try:
@@ -314,14 +302,6 @@ class Server:
             connection.used = now
         if connection.state == CLOSED and not connection.out:
             self._drop(connection)
-
-    def _end(self, connection):
-        """The peer sends no more."""
-        if connection in self._visitors and connection.state == ANSWERING:
-            connection.deaf = True  # it has said all it had to, and waits for the answer
-            self._watch(connection)
-        else:
-            self._drop(connection, "closed by the peer")
 
     def _write(self, connection):
         """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
@@ -361,12 +341,12 @@ class Server:
         events = 0 if connection.deaf else _IN
         if waiting:
             # All that is read at once, with what waits in the inbox, could be echoed.
-            stock = self._stock
+            stock = self.stock
             full = waiting + max(len(self._buffer), stock.in_size) > stock.write_limit
             events = _OUT if full else events | _OUT
         if events != connection.events:
             connection.events = events
-            self._poll.modify(connection.sock, events)
+            self.poll.modify(connection.sock, events)
 
     def _drop(self, connection, reason=""):
         """Close a connection's socket and forget it."""
@@ -374,123 +354,24 @@ class Server:
         if sock is None:
             return
         connection.sock = None
-        self._poll.unregister(sock)
-        del self._connections[id(sock)]
+        self.poll.unregister(sock)
+        del self.connections[id(sock)]
         sock.close()
-        if connection in self._visitors:
-            self._visitors.remove(connection)
-            connection.lost()
-            self._accept_more(True)
-        elif connection in self.clients:
+        if connection in self._reception.visitors:
+            self._reception.leave(connection)
+        else:
             self.clients.remove(connection)
             connection.lost(reason)
             code, reason = connection.close_code, connection.close_reason
             if reason:
                 reason = " " + reason
-            self._note("client %d disconnected: %d%s (%d connected)", connection, code, reason)
+            text = "client %d disconnected: %d%s (%d connected)"
+            self.note(INFO, text, connection, code, reason)
 
-    # --- accepting
-
-    def _accept_more(self, more):
-        if more != self._accepting:
-            self._accepting = more
-            for listener in self._listeners:
-                self._poll.modify(listener, _IN if more else 0)
-
-    def _accept(self, now):
-        for listener in self._listeners:
-            if len(self._visitors) < _VISITORS:
-                self._accept_one(listener, now)
-        if len(self._visitors) >= _VISITORS:
-            self._accept_more(False)  # the next ones wait in TCP's backlog
-
-    def _accept_one(self, listener, now):
+    def note(self, level: int, text: str, client, *values) -> None:
+        """Log `text` % (the client's id, values, the number of clients)."""
         try:
-            # If register() below ran out of memory, poll would crash the next time. There is
-            # enough for it if this much is to be had.
-            bytearray(_PROBE)
-            sock, address = listener.accept()
-        except MemoryError:
-            self._accept_more(False)
-            return
-        except OSError as error:
-            if error.errno != errno.EAGAIN:
-                self.log(WARNING, "cannot accept a connection: %s" % error)
-                self._accept_more(False)  # until the next sweep
-            return
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
-            visitor = Visitor(self._stock, sock, address, self._serve, self.max_head, now)
-            visitor.events = _IN
-            self._connections[id(sock)] = visitor
-            self._visitors.append(visitor)
-            self._poll.register(sock, _IN)
-        except (OSError, MemoryError) as error:  # it is gone already, or there is no room for it
-            self._connections.pop(id(sock), None)
-            self._visitors = [other for other in self._visitors if other.sock is not sock]
-            sock.close()
-            self.log(WARNING, "cannot take a connection: %s" % error)
-
-    def _serve(self, visitor, head, buf, pos, end):
-        request = parse_request(head)
-        route = self._routes.get(request.path)
-        if route is None:
-            visitor.answer(*self._open_file(request))
-        else:
-            check_upgrade(request, route.origins)
-            self._make_room()
-            self._upgrade(visitor, request, route, buf, pos, end)
-
-    def _open_file(self, request):
-        for prefix, directory in self._folders:
-            if request.path.startswith(prefix):
-                from .files import open_file  # not loaded where nobody asks for a page
-
-                return open_file(request, prefix, directory)
-        raise HTTPError(404, "nothing is here")
-
-    def _make_room(self):
-        """See to it that there is a place for one more client. HTTPError 503: there is none."""
-        staying = [client for client in self.clients if client.state == OPEN]
-        if len(staying) < self.max_clients:
-            return
-        if not self.purge:
-            raise HTTPError(503, "try again later", "Retry-After: 5")
-        now = ticks_ms()
-        idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
-        idlest.fail(_TRY_AGAIN_LATER, "making room for another client")
-
-    def _upgrade(self, visitor, request, route, buf, pos, end):
-        subprotocol = choose_subprotocol(request, route.subprotocols)
-        response = accept_response(request, subprotocol)
-        gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
-        self._last_id += 1
-        client = Client(route, self._stock, self._last_id, visitor.address, request, subprotocol)
-        if not client.room(len(response), self._stock.write_limit):
-            raise MemoryError
-        client.put(response)
-        client.heard = client.used = visitor.heard
-        client.events = visitor.events
-        self.clients.append(client)
-        # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
-        client.sock, visitor.sock = visitor.sock, None
-        self._connections[id(client.sock)] = client
-        self._visitors.remove(visitor)
-        visitor.lost()
-        self._accept_more(True)
-        self._note(
-            "client %d connected from %s to %s (%d connected)",
-            client,
-            client.address[0],
-            client.path,
-        )
-        client.call(route.open)
-        client.receive(buf, pos, end)
-
-    def _note(self, text, client, *values):
-        try:
-            self.log(INFO, text % ((client.id,) + values + (len(self.clients),)))
+            self.log(level, text % ((client.id,) + values + (len(self.clients),)))
         except MemoryError:
             pass
 
@@ -504,10 +385,9 @@ class Server:
                 self._keep_alive(client, now)
             else:
                 self._see_off(client, now)
-        for index in range(len(self._visitors) - 1, -1, -1):
-            self._hurry(self._visitors[index], now)
-        if len(self._visitors) < _VISITORS:
-            self._accept_more(True)
+        if self._reception:
+            for visitor in self._reception.sweep(now):
+                self._drop(visitor)
 
     def _keep_alive(self, client, now):
         silence = ticks_diff(now, client.heard)
@@ -533,30 +413,12 @@ class Server:
         elif client.state == FAILED and silence >= _LINGER and not client.out:
             self._drop(client)
 
-    def _hurry(self, visitor, now):
-        if visitor.state == READING:
-            # A full house: those who hold a place without asking for anything do not keep it for
-            # long.
-            crowded = len(self._visitors) >= _VISITORS
-            most = min(1000, self.open_timeout) if crowded else self.open_timeout
-            late = ticks_diff(now, visitor.since) >= most
-        else:
-            most = _LINGER if visitor.state == LINGERING else self.open_timeout
-            late = ticks_diff(now, visitor.heard) >= most
-        if late:
-            self._drop(visitor)
-
     def _shut_down(self):
         try:
             self._stepping = True
             self._start_timers()
-            self._accept_more(False)
-            while self._listeners:
-                listener = self._listeners.pop()
-                self._poll.unregister(listener)
-                listener.close()
-            while self._visitors:
-                self._drop(self._visitors[-1])
+            if self._reception:
+                self._close_reception()
             for client in self.clients:
                 client.close(_GOING_AWAY, "the server stops")
             end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
@@ -566,6 +428,15 @@ class Server:
             while self.clients:
                 self._drop(self.clients[-1], "the server stopped")
             self._stepping = False
+
+    def _close_reception(self):
+        self._reception.watch(False)
+        while self._reception.listeners:
+            listener = self._reception.listeners.pop()
+            self.poll.unregister(listener)
+            listener.close()
+        while self._reception.visitors:
+            self._drop(self._reception.visitors[-1])
 
     def _report(self, error):
         try:

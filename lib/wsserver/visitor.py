@@ -59,6 +59,11 @@ class Visitor(Outbox):
             self.put(response)
             self.state = ANSWERING
 
+    def hear_end(self) -> bool:
+        """The peer sends no more. False: then there is nothing to be done for it."""
+        self.deaf = self.state == ANSWERING
+        return self.deaf
+
     def drained(self) -> None:
         """What was queued is sent: queue more of the file, or wait for the peer to close."""
         if self._file and self.room(0, 0):

@@ -13,7 +13,8 @@ if sys.implementation.name == "micropython":
 
 from wsserver import frames, handshake, portable
 from wsserver.outbox import Stock
-from wsserver.protocol import Protocol, Route
+from wsserver.protocol import Protocol
+from wsserver.route import Route
 
 try:
     from wsserver import native
