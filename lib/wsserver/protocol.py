@@ -41,8 +41,9 @@ class Protocol(Outbox):
     close_code = _ABNORMAL
     close_reason = ""
     pongs = 0
-    # inbox[:in_start] are the fragments of a message so far, [in_start:in_end] what there is of
-    # the next frame.
+    tail = b""  # the beginning of a frame that is to be continued, if it is short
+    # Else: inbox[:in_start] are the fragments of a message so far, [in_start:in_end] what there is
+    # of the next frame.
     in_start = 0
     in_end = 0
 
@@ -58,7 +59,7 @@ class Protocol(Outbox):
         """Process buf[pos:end], just read from the peer, and overwrite it.
 
         When there is an inbox, that is what must have been read into, from in_end on, and is
-        given here from in_start on.
+        given here from in_start on. Else the tail must have been put before what was read.
         """
         message = self.route.message
         limit = self.stock.max_size
@@ -122,13 +123,15 @@ class Protocol(Outbox):
         if self.state:
             self.in_start = 0  # nobody waits for the message
         start = self.in_start
-        if pos < end or start:
+        if start or end - pos > self.stock.tail_size:
             if self.inbox is None:
                 self.inbox = self.stock.take()
             self.in_end = start + end - pos
             if buf is not self.inbox or pos != start:
                 self.inbox[start : self.in_end] = buf[pos:end]
         else:
+            if pos < end:
+                self.tail = bytes(buf[pos:end])
             self.free_inbox()
 
     def free_inbox(self) -> None:

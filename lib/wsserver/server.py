@@ -103,6 +103,7 @@ class Server:
         self._buffer = memoryview(bytearray(read_size))
         self.stock = Stock(max_size, write_limit, log)
         self.stock.flush = self._write
+        self.stock.tail_size = read_size >> 1
         self._start_timers()
 
     # --- what the application says before it runs
@@ -125,9 +126,7 @@ class Server:
     def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
         """Listen on one more port. OSError: the port is taken, or there is no socket left."""
         if self._reception is None:
-            from .reception import Reception  # half of the library, which a board may start late
-
-            self._reception = Reception(self)
+            self._load_reception()
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -140,6 +139,15 @@ class Server:
             raise
         self._stopping = False
         self._reception.add(listener)
+
+    def _load_reception(self):
+        threshold = gc.threshold()
+        gc.threshold(1024)  # see __init__.py
+        try:
+            from .reception import Reception  # half of the library, which a board may start late
+        finally:
+            gc.threshold(threshold)
+        self._reception = Reception(self)
 
     def every(self, ms: int, function) -> Timer:
         """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
@@ -273,7 +281,12 @@ class Server:
         try:
             if inbox is None:
                 inbox = self._buffer
-                count = sock.readinto(inbox)
+                if connection.tail:
+                    end = len(connection.tail)
+                    inbox[:end] = connection.tail
+                    count = sock.readinto(inbox[end:])
+                else:
+                    count = sock.readinto(inbox)
             else:
                 pos = connection.in_start
                 end = connection.in_end
@@ -290,6 +303,8 @@ class Server:
                 self._drop(connection, "closed by the peer")
             return
         connection.heard = now = ticks_ms()
+        if connection.tail:
+            connection.tail = b""
         try:
             connection.receive(inbox, pos, end + count)
         except Exception as error:  # no memory for a new client, or a fault in here

@@ -18,7 +18,9 @@ class Visitor(Outbox):
     `serve(visitor, head, buf, pos, end)` is called once the head is complete.
     """
 
+    # As a Protocol has it:
     pongs = 0
+    tail = b""
 
     def __init__(self, stock, sock, address, serve, max_head: int, now: int):
         super().__init__(stock)

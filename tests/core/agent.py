@@ -70,6 +70,8 @@ def feed(protocol, data, in_size):
     while len(data):
         inbox = protocol.inbox
         if inbox is None:
+            data = memoryview(bytearray(protocol.tail + bytes(data)))
+            protocol.tail = b""
             protocol.receive(data, 0, len(data))
             return
         start = protocol.in_end
