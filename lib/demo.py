@@ -10,9 +10,9 @@ class Echo:
         client.send(message)
 
 
-def build(server, settings: dict) -> None:
-    """Put the demo onto a server."""
+def build(server, settings: dict, https=None) -> None:
+    """Put the demo onto a server. https: a port to which requests for the page are sent on."""
     server.websocket("/ws", Echo())
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])
-    server.files("/", "/www")
+    server.files("/", "/www", https)

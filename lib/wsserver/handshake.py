@@ -10,7 +10,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 # One string takes a fraction of the heap that a dict of them takes.
 _REASONS = (
-    "101 Switching Protocols|200 OK|400 Bad Request|403 Forbidden|404 Not Found|"
+    "101 Switching Protocols|200 OK|302 Found|400 Bad Request|403 Forbidden|404 Not Found|"
     "405 Method Not Allowed|426 Upgrade Required|431 Request Header Fields Too Large|"
     "503 Service Unavailable|505 HTTP Version Not Supported|"
 )
@@ -57,6 +57,15 @@ class Request:
         self.method = method
         self.path, _, self.query = target.partition("?")
         self.headers = headers
+
+    def location(self, port: int) -> str:
+        """The header that sends a browser on to the same place by https."""
+        host = self.headers["host"]
+        colon = host.rfind(":")
+        if colon > host.rfind("]"):  # else it belongs to an IPv6 address
+            host = host[:colon]
+        target = self.path + ("?" + self.query if self.query else "")
+        return "Location: https://%s%s%s" % (host, "" if port == 443 else ":%d" % port, target)
 
     def tokens(self, name: str) -> list:
         """The comma-separated elements of a header, stripped."""

@@ -68,6 +68,10 @@ class Outbox:
     """
 
     deaf = False  # the peer sends no more, but still reads
+    secure = False  # it speaks TLS
+    # Bytes that TLS was offered and has not taken. It has a record of them ready, and must be
+    # offered as many the next time: it would take what is beyond for sent.
+    owed = 0
 
     def __init__(self, stock: Stock):
         self.stock = stock

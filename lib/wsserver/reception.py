@@ -35,13 +35,16 @@ class Reception:
     def __init__(self, server):
         self.server = server
         self.listeners = []
+        self.contexts = {}  # id of a listener -> its SSLContext
         self.visitors = []
         self.accepting = False
         self.last_id = 0
 
-    def add(self, listener) -> None:
-        """Accept connections of a listening socket."""
+    def add(self, listener, tls) -> None:
+        """Accept connections of a listening socket; `tls` is its SSLContext, or None."""
         self.listeners.append(listener)
+        if tls:
+            self.contexts[id(listener)] = tls
         self.server.poll.register(listener, _IN)
         self.accepting = True
 
@@ -75,11 +78,20 @@ class Reception:
                 server.log(WARNING, "cannot accept a connection: %s" % error)
                 self.watch(False)  # until the next sweep
             return
+        tls = self.contexts.get(id(listener))
+        if tls and self._is_full():
+            sock.close()
+            server.log(INFO, "a TLS connection is refused: there are %d" % server.max_tls)
+            return
         try:
             sock.setblocking(False)
             sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
+            if tls:  # the handshake is done by reading
+                sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             visitor = Visitor(server.stock, sock, address, self._serve, server.max_head, now)
             visitor.events = _IN
+            if tls:
+                visitor.secure = True
             server.connections[id(sock)] = visitor
             self.visitors.append(visitor)
             server.poll.register(sock, _IN)
@@ -88,6 +100,10 @@ class Reception:
             self.visitors = [other for other in self.visitors if other.sock is not sock]
             sock.close()
             server.log(WARNING, "cannot take a connection: %s" % error)
+
+    def _is_full(self):
+        secure = [one for one in self.server.connections.values() if one.secure]
+        return len(secure) >= self.server.max_tls
 
     def leave(self, visitor) -> None:
         """A visitor has gone, or is a client now."""
@@ -116,15 +132,17 @@ class Reception:
         request = parse_request(head)
         route = self.server.routes.get(request.path)
         if route is None:
-            visitor.answer(*self._open_file(request))
+            visitor.answer(*self._open_file(request, visitor.secure))
         else:
             check_upgrade(request, route.origins)
             self._make_room()
             self._upgrade(visitor, request, route, buf, pos, end)
 
-    def _open_file(self, request):
-        for prefix, directory in self.server.folders:
+    def _open_file(self, request, secure):
+        for prefix, directory, https in self.server.folders:
             if request.path.startswith(prefix):
+                if https and not secure:
+                    raise HTTPError(302, "use https", request.location(https))
                 from .files import open_file  # not loaded where nobody asks for a page
 
                 return open_file(request, prefix, directory)
@@ -154,6 +172,8 @@ class Reception:
         client.put(response)
         client.heard = client.used = visitor.heard
         client.events = visitor.events
+        if visitor.secure:
+            client.secure = True
         server.clients.append(client)
         # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
         client.sock, visitor.sock = visitor.sock, None

@@ -7,6 +7,7 @@ time.ticks_ms. Only this module and `reception` touch sockets.
 import gc
 import select
 import socket
+import sys
 from time import ticks_add, ticks_diff, ticks_ms
 
 from .frames import const, encode
@@ -27,18 +28,9 @@ _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
-_READ_SIZE = const(4112)  # a message of 4 KiB with its header
 _BACKLOG = const(8)  # connections that TCP takes before they are accepted
 _IN = select.POLLIN
 _OUT = select.POLLOUT
-
-
-def _ms(name, seconds):
-    """A timeout as ms; None stays None. ValueError names the parameter."""
-    if seconds is not None:
-        if not 0 < seconds <= 86400:
-            raise ValueError("%s must be over 0 and at most 86400 s, not %r" % (name, seconds))
-        return max(1, int(seconds * 1000))
 
 
 class Server:
@@ -51,6 +43,7 @@ class Server:
     write_limit: the most that waits for one client to take it; None: what an echo needs.
     read_size: the most that is read at once; None: 4112, or less where the heap is small.
     max_head: the longest HTTP request head.
+    max_tls: TLS connections at the same time; a chip without PSRAM has memory for two.
     log: a function(level, text) instead of the one that prints warnings and errors.
     """
 
@@ -66,31 +59,22 @@ class Server:
         write_limit=None,
         read_size=None,
         max_head: int = 2048,
+        max_tls: int = 2,
         log=log,
     ):
-        if read_size is None:
-            gc.collect()
-            read_size = min(_READ_SIZE, max(512, gc.mem_free() >> 4))
-        if write_limit is None:
-            write_limit = max(read_size, max_size + 160)
-        for name, value, least in (
-            ("max_clients", max_clients, 1),
-            ("max_size", max_size, 1),
-            ("max_head", max_head, 64),
-            ("read_size", read_size, 64),
-            ("write_limit", write_limit, 512),  # the head of an HTTP response must fit
-        ):
-            if value < least:
-                raise ValueError("%s must be at least %d, not %r" % (name, least, value))
-        if purge not in (None, "lru"):
-            raise ValueError("purge must be None or 'lru', not %r" % (purge,))
+        from .options import check, ms, sizes  # not needed again, so that it shall not stay
+
+        del sys.modules["wsserver.options"], sys.modules["wsserver"].options
+        read_size, write_limit = sizes(max_size, read_size, write_limit)
+        check(max_clients, max_size, max_head, max_tls, read_size, write_limit, purge)
         self.max_clients = max_clients
         self.max_head = max_head
+        self.max_tls = max_tls
         self.purge = purge
-        self.ping_interval = _ms("ping_interval", ping_interval)  # from here on in ms
-        self.ping_timeout = _ms("ping_timeout", ping_timeout)
-        self.close_timeout = _ms("close_timeout", close_timeout or 86400)
-        self.open_timeout = _ms("open_timeout", open_timeout or 86400)
+        self.ping_interval = ms("ping_interval", ping_interval)  # from here on in ms
+        self.ping_timeout = ms("ping_timeout", ping_timeout)
+        self.close_timeout = ms("close_timeout", close_timeout or 86400)
+        self.open_timeout = ms("open_timeout", open_timeout or 86400)
         self.log = log
         self.clients = []
         self.routes = {}
@@ -119,12 +103,18 @@ class Server:
         """
         self.routes[path] = Route(endpoint, subprotocols, origins, overflow)
 
-    def files(self, prefix: str, directory: str) -> None:
-        """Serve the files in `directory` of the flash to plain GET requests below `prefix`."""
-        self.folders.append((prefix.rstrip("/") + "/", directory.rstrip("/")))
+    def files(self, prefix: str, directory: str, https=None) -> None:
+        """Serve the files in `directory` of the flash to plain GET requests below `prefix`.
 
-    def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
-        """Listen on one more port. OSError: the port is taken, or there is no socket left."""
+        https: a port that listens with TLS, to which requests without it are sent on.
+        """
+        self.folders.append((prefix.rstrip("/") + "/", directory.rstrip("/"), https))
+
+    def listen(self, port: int = 80, host: str = "0.0.0.0", tls=None) -> None:
+        """Listen on one more port; with `tls`, an SSLContext, for wss:// and https://.
+
+        OSError: the port is taken, or there is no socket left.
+        """
         if self._reception is None:
             self._load_reception()
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -138,7 +128,7 @@ class Server:
             self.log(ERROR, "cannot listen on port %d: %s" % (port, error))
             raise
         self._stopping = False
-        self._reception.add(listener)
+        self._reception.add(listener, tls)
 
     def _load_reception(self):
         threshold = gc.threshold()
@@ -183,7 +173,7 @@ class Server:
         count = 0
         for client in self.clients:
             if client.state == OPEN and (path is None or client.path == path):
-                if client.out or length > self.stock.write_limit:
+                if client.out or client.secure or length > self.stock.write_limit:
                     count += client.send_frame(frame)
                     continue
                 try:
@@ -321,14 +311,15 @@ class Server:
     def _write(self, connection):
         """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
         start = connection.out_start
-        waiting = connection.out_end - start
+        waiting = connection.owed or connection.out_end - start
         if waiting:
             try:
-                count = connection.sock.write(connection.out, start, waiting)
+                count = connection.sock.write(connection.out, start, waiting) or 0
             except OSError as error:
                 return error
-            if count:
-                connection.out_start = start + count
+            connection.out_start = start + count
+            if connection.secure:
+                connection.owed = waiting - count
 
     def _flush(self, connection):
         if connection.sock is None:

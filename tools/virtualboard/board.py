@@ -74,6 +74,7 @@ class VirtualBoard:
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     source: run lib/ from source instead of compiled. sockets: how many the board has. air: what
     its Wi-Fi sees, see air(). flash: keep the flash in this folder instead of a temporary one.
+    certs: a folder that `make certs` has filled, for wss://.
     on_output: called with what the board prints, as bytes. on_ready: called each time that the
     board begins to serve.
     """
@@ -92,6 +93,7 @@ class VirtualBoard:
         air: dict | None = None,
         root: Path = ROOT,
         flash: Path | None = None,
+        certs: Path | None = None,
         on_output: Callable[[bytes], None] | None = None,
         on_ready: Callable[[], None] | None = None,
     ):
@@ -110,6 +112,8 @@ class VirtualBoard:
                 flash.mkdir(parents=True, exist_ok=True)
                 (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
             flash_filler.fill(self.flash, root, source)
+            if certs:
+                flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})
             self._served = flash_filler.put_config(self.flash, config)
             self._install_stand_ins()
@@ -178,6 +182,10 @@ class VirtualBoard:
     @property
     def http_url(self) -> str:
         return f"http://{self.address}:{self.http_port}/"
+
+    @property
+    def https_url(self) -> str:
+        return f"https://{self.address}:{self.https_port}/"
 
     def ws_url(self, path: str = "/ws") -> str:
         return f"ws://{self.address}:{self.http_port}{path}"

@@ -25,6 +25,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--heap", default="128k", help="the firmware's heap, such as 64k")
     parser.add_argument("--config", type=Path, help="a config.json for the board")
     parser.add_argument("--flash", type=Path, help="keep the flash in this folder")
+    parser.add_argument("--certs", type=Path, help="a folder with certificates, for wss://")
     parser.add_argument("--source", action="store_true", help="run lib/ from source, not compiled")
     parser.add_argument("--sockets", type=int, default=10, help="how many sockets the board has")
     options = parser.parse_args(arguments)
@@ -51,6 +52,14 @@ def check_config(path: Path) -> None:
         raise OSError(error.errno, f"config {path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         print(f"warning: {path} is not JSON ({error}); the board gets it all the same", flush=True)
+
+
+def addresses(board: VirtualBoard) -> str:
+    """What a browser may open."""
+    found = [board.http_url, board.ws_url()]
+    if (board.flash / "certs").exists():
+        found.append(board.https_url)
+    return " ".join(found)
 
 
 class Screen:
@@ -94,8 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
             source=options.source,
             sockets=options.sockets,
             flash=options.flash,
+            certs=options.certs,
             on_output=screen.show,
-            on_ready=lambda: screen.say(f"board ready: {board.http_url} {board.ws_url()}"),
+            on_ready=lambda: screen.say(f"board ready: {addresses(board)}"),
         )
     except (NoInterpreterError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

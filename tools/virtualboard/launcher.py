@@ -34,10 +34,12 @@ def _start():
     import socket
     import time  # noqa: F401
 
+    import _tls
     import esp32  # noqa: F401
     import machine
     import network
 
+    sys.modules["tls"] = _tls
     os._setup(run + "/flash")
     machine._setup(board["cause"], tell)
     network._setup(read_air)

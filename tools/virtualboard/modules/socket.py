@@ -103,6 +103,8 @@ def _is_full():
 class socket(_io.IOBase):
     """A socket; accept() makes one of the host's."""
 
+    _on_close = None  # of the TLS session that uses it
+
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
         if isinstance(af, int):
             if _is_full():
@@ -123,12 +125,23 @@ class socket(_io.IOBase):
         if request == 4:  # MP_STREAM_CLOSE
             self.close()
             return 0
+        if request == 3:  # MP_STREAM_POLL: a TLS stream asks on behalf of poll
+            for _, event in self._poller().poll(0):
+                return event & (argument | 24)  # POLLERR, POLLHUP
+            return 0
         return -22
+
+    def _poller(self):
+        poller = _uselect.poll()
+        poller.register(self._fd, 5)
+        return poller
 
     def close(self):
         if self._fd in _open:
             _open.remove(self._fd)
             self._fd = -1
+            if self._on_close:
+                self._on_close()
         self._owner.close()
         self._sock = _closed  # the host's socket would go on with whoever gets its number next
 
