@@ -2,6 +2,7 @@
 
 import binascii
 import datetime
+import re
 import socket
 import ssl
 import subprocess
@@ -26,6 +27,7 @@ from tools.certs.authority import make_key
 from tools.virtualboard import find_micropython
 
 ROOT = Path(__file__).resolve().parents[1]
+MESSAGES = (ROOT / "docs/tls.md").read_text().split("## Messages on the serial port")[1]
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 YEAR = datetime.timedelta(days=365)
 NAMES = [parse_name(name) for name in ("esp32-ws.local", "localhost", "192.168.4.1", "127.0.0.1")]
@@ -144,6 +146,7 @@ def check(line, file, what, remedy):
     """One line, which begins with the file, and has what is wrong with it and the remedy."""
     assert line.split()[0].rstrip(":") == file
     assert what in line
+    assert re.split(r" \d", what)[0] in MESSAGES, "docs/tls.md does not explain it"
     assert remedy in line
 
 
