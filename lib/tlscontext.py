@@ -6,6 +6,7 @@ at start: main.py drops it afterwards.
 
 import errno
 import gc
+import os
 import sys
 import time
 
@@ -142,16 +143,16 @@ def _private_key(path, certificate, cert):
 
 def _read(path, remedy):
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+        size = os.stat(path)[6]
+        if size <= _MOST_BYTES:
+            with open(path, "rb") as file:
+                return file.read(size)  # read() sets aside as much as it is asked for
     except OSError as error:
         if error.errno == errno.ENOENT:
             raise TLSError("%s is not there: %s" % (path, remedy)) from None
         raise TLSError("%s cannot be read (%s): %s" % (path, error, remedy)) from None
-    if len(data) > _MOST_BYTES:
-        text = "%s is over %d bytes long: leave only what the server needs in it"
-        raise TLSError(text % (path, _MOST_BYTES))
-    return data
+    text = "%s is over %d bytes long: leave only what the server needs in it"
+    raise TLSError(text % (path, _MOST_BYTES))
 
 
 def _unknown(path):
