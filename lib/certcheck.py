@@ -1,7 +1,7 @@
 """What certificates and keys say of themselves, read out of PEM or DER.
 
 Whatever the bytes are, nothing but ValueError comes of them. Only needed at start: see
-`tlscontext`. Sources: X.690 (DER), RFC 5280 section 4.1 (certificates), RFC 7468 (PEM).
+`certfiles`. Sources: X.690 (DER), RFC 5280 section 4.1 (certificates), RFC 7468 (PEM).
 """
 
 import binascii
