@@ -5,6 +5,9 @@ HTTPS_PORT ?= 8443
 HEAP ?= 128k
 CONFIG ?=
 BOARD ?=
+ROUNDS ?= 5
+JSON ?=
+ONLY ?=
 ARGS ?=
 # Not from the environment: others use such names too.
 KEY = ec
@@ -16,7 +19,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs test conformance lint format clean
+.PHONY: help setup run certs test conformance bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
@@ -26,6 +29,9 @@ help:
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
+	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
+	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
+	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
 	@echo "make lint         check style, types and that everything compiles for every chip"
 	@echo "make format       lay the code out as 'make lint' wants it"
 	@echo "make setup        only make .venv and install requirements.txt (the others do it when needed)"
@@ -50,6 +56,13 @@ test: $(READY)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+
+bench: $(READY)
+	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \
+		$(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
+bench-check: $(READY)
+	@exec $(BIN)/python -m tools.bench --check --rounds $(ROUNDS) $(ARGS)
 
 lint: $(READY)
 	@exec $(BIN)/python -m tools.lint

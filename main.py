@@ -12,6 +12,7 @@ room = bytearray(gc.mem_free() // 5)
 import demo
 import settings
 import stations
+import wsserver.reception  # what server.listen() would load later
 from wsserver import INFO, Server
 
 
@@ -28,7 +29,7 @@ server = Server(log=log, **config["server"])
 demo.build(server, config)
 server.every(2000, stations.watch)
 server.listen(port)
-del config, settings, sys.modules["settings"]
+del config, settings, sys.modules["settings"], wsserver
 gc.threshold(-1)
 print("serving ws://%s:%d/ws" % (stations.address(), port))
 server.run()

@@ -27,16 +27,17 @@ def main() -> None:
     """Run the module that the command line names, in this process."""
     if len(sys.argv) < 2:
         sys.exit("usage: python -m tools.run MODULE [ARGUMENTS...]")
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    # Looked at before the program says anything: a signal may follow at once.
+    parent = os.getppid()
+    threading.Thread(target=_end_with, args=(parent, _caught(parent)), daemon=True).start()
     signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     del sys.argv[0]
     with _terminal():
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
-def _end_with(parent: int) -> None:
-    """Send this process SIGTERM once `parent` is gone or dying."""
-    before = _caught(parent)
+def _end_with(parent: int, before: int) -> None:
+    """Send this process SIGTERM once `parent` is gone or dying, and caught `before` no more."""
     while os.getppid() == parent and _caught(parent) & before == before:
         time.sleep(0.1)
     os.kill(os.getpid(), signal.SIGTERM)

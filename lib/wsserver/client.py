@@ -15,21 +15,27 @@ class Client(Protocol):
     `send`, `ping`, `pong` and `close` come from Protocol.
     """
 
+    subprotocol = None
+    context = None
+    # The server's, in ms of time.ticks_ms:
+    deadline = None  # when the answer to a ping is due
+    closing_since = None
+
     def __init__(self, route, stock, id: int, address: tuple, request, subprotocol):
         super().__init__(route, stock)
+        # What is called most is found at once, not after a search of this dict and two classes.
+        self.send = self.send
         self.id = id
         self.address = address
         self.path = request.path
         self.query = request.query
-        self.subprotocol = subprotocol
-        self.context = None
+        if subprotocol:
+            self.subprotocol = subprotocol
         # The server's: the socket, what poll watches it for, and times in ms (of time.ticks_ms).
         self.sock = None
         self.events = 0
         self.heard = 0  # when the peer last gave a sign of life
         self.used = 0  # when it last sent more than a Pong
-        self.deadline = None  # when the answer to a ping is due
-        self.closing_since = None
 
     def __getattr__(self, name):
         # What would be properties, if one of these did not make MicroPython look through all base

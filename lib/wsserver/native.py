@@ -1,4 +1,4 @@
-"""The inner loops in native code: frame scanning, unmasking, UTF-8 validation, writing small text
+"""The inner loops in native code: taking frames, unmasking, UTF-8 validation, writing small
 frames.
 
 Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same
@@ -10,10 +10,12 @@ import micropython
 
 
 @micropython.viper
-def utf8(buf: ptr8, pos: int, end: int, state: int) -> int:
+def utf8(buf: ptr8, pos: int, end: int, state: int, start: int) -> int:
     """Advance the UTF-8 decoder `state` over buf[pos:end]: see portable.utf8."""
     while pos < end:
         byte = buf[pos]
+        if start:
+            byte ^= buf[start - 4 + ((pos - start) & 3)]
         pos += 1
         if state:
             if byte < ((state >> 8) & 0xFF) or byte > (state >> 16):
@@ -44,32 +46,8 @@ def utf8(buf: ptr8, pos: int, end: int, state: int) -> int:
 @micropython.viper
 def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
     """XOR buf[pos:end] with the masking key at key[at:at + 4]: see portable.unmask."""
-    # Bytes up to a word boundary, then whole words: Xtensa traps on unaligned word access.
-    base = int(buf)
-    phase = 0
     seen = 0
-    while pos < end and (base + pos) & 3:
-        byte = buf[pos] ^ key[at + phase]
-        buf[pos] = byte
-        seen |= byte
-        pos += 1
-        phase += 1
-    words = (end - pos) >> 2
-    if words > 0:
-        mask = key[at + (phase & 3)]
-        mask |= key[at + ((phase + 1) & 3)] << 8
-        mask |= key[at + ((phase + 2) & 3)] << 16
-        mask |= key[at + ((phase + 3) & 3)] << 24
-        word = ptr32(base + pos)
-        index = 0
-        many = 0
-        while index < words:
-            value = word[index] ^ mask
-            word[index] = value
-            many |= value
-            index += 1
-        seen |= many | many >> 8 | many >> 16 | many >> 24
-        pos += words << 2
+    phase = 0
     while pos < end:
         byte = buf[pos] ^ key[at + (phase & 3)]
         buf[pos] = byte
@@ -80,53 +58,87 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
 
 
 @micropython.viper
-def scan(buf: ptr8, pos: int, end: int, limit: int) -> int:
-    """Size up the frame at buf[pos] if it is the common kind: see portable.scan."""
+def take(buf: ptr8, pos: int, end: int, limit: int) -> int:
+    """Unmask the frame at buf[pos] if it is of the common kind: see portable.take."""
     if end - pos < 6:
         return 0
     opcode = buf[pos] ^ 0x80
     length = buf[pos + 1] - 0x80
     if opcode < 1 or opcode > 2 or length < 0 or length > 126:
         return 0
-    start = pos + 6
+    at = pos + 2
     if length == 126:
-        start = pos + 8
+        at = pos + 4
         length = buf[pos + 2] << 8 | buf[pos + 3]
         if length < 126:
             return 0
-    if length > limit or length > end - start:
+    pos = at + 4
+    if length > limit or length > end - pos:
         return 0
-    return length << 2 | opcode
+    end = pos + length
+    # Bytes up to a word boundary, then whole words: Xtensa traps on unaligned word access.
+    base = int(buf)
+    phase = 0
+    seen = 0
+    while pos < end and (base + pos) & 3:
+        byte = buf[pos] ^ buf[at + phase]
+        buf[pos] = byte
+        seen |= byte
+        pos += 1
+        phase += 1
+    words = (end - pos) >> 2
+    if words > 0:
+        mask = buf[at + phase]
+        mask |= buf[at + ((phase + 1) & 3)] << 8
+        mask |= buf[at + ((phase + 2) & 3)] << 16
+        mask |= buf[at + ((phase + 3) & 3)] << 24
+        word = ptr32(base + pos)
+        pos += words << 2
+        many = 0
+        while words > 3:  # four at a time: most of the time goes into counting
+            value = word[0] ^ mask
+            word[0] = value
+            many |= value
+            value = word[1] ^ mask
+            word[1] = value
+            many |= value
+            value = word[2] ^ mask
+            word[2] = value
+            many |= value
+            value = word[3] ^ mask
+            word[3] = value
+            many |= value
+            word = ptr32(int(word) + 16)
+            words -= 4
+        while words > 0:
+            value = word[0] ^ mask
+            word[0] = value
+            many |= value
+            word = ptr32(int(word) + 4)
+            words -= 1
+        seen |= many | many >> 8 | many >> 16 | many >> 24
+    while pos < end:
+        byte = buf[pos] ^ buf[at + (phase & 3)]
+        buf[pos] = byte
+        seen |= byte
+        pos += 1
+        phase += 1
+    return length << 3 | (seen & 0x80) >> 5 | opcode
 
 
 @micropython.viper
-def put_text(out: ptr8, pos: int, text: ptr8, chars: int) -> int:
-    """Write a text frame of `chars` characters at out[pos]: see portable.put_text."""
-    # A str is UTF-8 in memory, but len() counts characters: find the bytes without allocating an
-    # encoded copy.
-    length = 0
-    left = chars
-    while left > 0:
-        byte = text[length]
-        length += 1
-        left -= 1
-        if byte > 0xBF:
-            length += 1
-            if byte > 0xDF:
-                length += 1
-                if byte > 0xEF:
-                    length += 1
-    out[pos] = 0x81
-    if length < 126:
-        out[pos + 1] = length
-        pos += 2
-    else:
-        out[pos + 1] = 126
-        out[pos + 2] = length >> 8
-        out[pos + 3] = length
-        pos += 4
+def put_short(out: ptr8, pos: int, opcode: int, message, limit: int) -> int:
+    """Write a frame of at most 125 bytes at out[pos]: see portable.put_short."""
+    length = int(len(message))
+    end = pos + 2 + length
+    if length > 125 or end > limit:
+        return 0
+    out[pos] = 0x80 | opcode
+    out[pos + 1] = length
+    pos += 2
+    data = ptr8(message)
     index = 0
     while index < length:
-        out[pos + index] = text[index]
+        out[pos + index] = data[index]
         index += 1
-    return pos + length
+    return end

@@ -1,9 +1,19 @@
-"""Send buffers: bounded, borrowed from a common stock only while there is something to send.
+"""Buffers: bounded, borrowed from a common stock only while there is something in them.
 
 A client that has nothing waiting owns no buffer, so that a hundred idle clients cost none, and
 buffers of one size come and go without fragmenting the heap. Pure: the server writes
 out[out_start:out_end] to the socket and moves out_start.
 """
+
+from .frames import const
+
+# The states of a WebSocket connection:
+OPEN = const(0)
+CLOSING = const(1)  # our Close is sent, the peer's is awaited, and no message delivered any more
+FAILED = const(2)  # the same after an error of the peer, which gets less time
+CLOSED = const(3)  # nothing more to receive; TCP is closed when the outbox is empty
+
+_NONE = memoryview(b"")  # no buffer
 
 
 class Stock:
@@ -17,12 +27,15 @@ class Stock:
         self.log = log
         self.ready = []  # outboxes that have begun to fill since the server looked last
         self.flush = None  # server's function: write what the network takes of an outbox right now
+        # Bytes that wait in a connection's inbox, at most: a message with its header, and a
+        # control frame among its fragments.
+        self.in_size = max_size + 160
+        self.tail_size = self.in_size >> 1  # up to this many wait outside of a buffer
         # The last bytes of a send buffer are for control frames, so that a Close finds room in a
         # full one.
-        self._buffer_size = max(write_limit + 270, max_size)
-        self._spare = [
-            memoryview(bytearray(self._buffer_size))
-        ]  # while the heap is still in one piece
+        self._buffer_size = max(write_limit + 270, self.in_size)
+        # The first while the heap is still in one piece.
+        self._spare = [memoryview(bytearray(self._buffer_size))]
 
     def take(self) -> memoryview:
         """Borrow a buffer. MemoryError when there is none.
@@ -48,25 +61,33 @@ class Stock:
 
 
 class Outbox:
-    """The bytes that wait to be sent to one peer: out[out_start:out_end]."""
+    """The bytes that wait to be sent to one peer: out[out_start:out_end].
+
+    What most connections never change is kept in the class, here and in the classes below: it
+    costs each of them nothing.
+    """
+
+    deaf = False  # the peer sends no more, but still reads
 
     def __init__(self, stock: Stock):
         self.stock = stock
-        self.out = None
+        self.inbox = None  # a buffer, where what was received could not be used up at once
+        self.out = _NONE
         self.out_start = 0
         self.out_end = 0
-        self.deaf = False  # the peer sends no more, but still reads
+        self.out_limit = 0  # data may be put as far as this without asking for room
 
     def room(self, size: int, limit: int) -> bool:
         """Make room for `size` bytes behind out_end, such that at most `limit` wait. False when
         there is none.
         """
-        if self.out is None:
+        if not self.out:
             try:
                 self.out = self.stock.take()
             except MemoryError:
                 return False
             self.stock.ready.append(self)
+            self.out_limit = self.stock.write_limit
         if self.out_end + size <= limit:
             return True
         if self.stock.flush:
@@ -87,7 +108,7 @@ class Outbox:
 
     def discard(self) -> None:
         """Forget all that waits and return the buffer."""
-        if self.out is not None:
+        if self.out:
             self.stock.give(self.out)
-            self.out = None
-            self.out_start = self.out_end = 0
+            self.out = _NONE
+            self.out_start = self.out_end = self.out_limit = 0

@@ -6,16 +6,20 @@ its own.
 """
 
 
-def utf8(buf: bytearray, pos: int, end: int, state: int) -> int:
+def utf8(buf: bytearray, pos: int, end: int, state: int, start: int) -> int:
     """Advance a UTF-8 decoder over buf[pos:end] (RFC 3629: no overlong forms, no surrogates,
     nothing past U+10FFFF).
 
     `state` is 0 between characters, else: the continuation bytes still missing (bits 0-7) and the
-    lowest (8-15) and highest (16-23) value the next one may have. Returns the new state, or -1 at
-    the first byte that cannot be right.
+    lowest (8-15) and highest (16-23) value the next one may have. `start` is 0, or where the
+    payload begins that buf[pos:end] is a part of and that is still masked, with the key before it:
+    it is looked at through the mask. Returns the new state, or -1 at the first byte that cannot be
+    right.
     """
     while pos < end:
         byte = buf[pos]
+        if start:
+            byte ^= buf[start - 4 + ((pos - start) & 3)]
         pos += 1
         if state:
             if byte < ((state >> 8) & 0xFF) or byte > (state >> 16):
@@ -43,7 +47,7 @@ def utf8(buf: bytearray, pos: int, end: int, state: int) -> int:
     return state
 
 
-def unmask(buf: bytearray, pos: int, end: int, key: bytes, at: int) -> int:
+def unmask(buf: bytearray, pos: int, end: int, key, at: int) -> int:
     """XOR buf[pos:end] in place with the masking key at key[at:at + 4] (RFC 6455, section 5.3).
 
     Returns 0 if every resulting byte is ASCII, else 0x80.
@@ -59,13 +63,13 @@ def unmask(buf: bytearray, pos: int, end: int, key: bytes, at: int) -> int:
     return seen & 0x80
 
 
-def scan(buf: bytearray, pos: int, end: int, limit: int) -> int:
-    """Size up the frame at buf[pos:end] if it is the common kind (RFC 6455, section 5.2).
+def take(buf: bytearray, pos: int, end: int, limit: int) -> int:
+    """Unmask the frame at buf[pos:end] if it is of the common kind (RFC 6455, section 5.2).
 
     Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible
-    length field, payload of at most `limit` and 65535 bytes. Returns length << 2 | opcode for it
-    and 0 for any other. The payload begins at pos + 6, or at pos + 8 from a length of 126 on; the
-    masking key is the four bytes before it.
+    length field, payload of at most `limit` and 65535 bytes. Any other is left alone, and 0
+    returned; for a common one: length << 3, with 4 added if a byte of the payload is not ASCII,
+    and the opcode. The payload begins at pos + 6, or at pos + 8 from a length of 126 on.
     """
     if end - pos < 6:
         return 0
@@ -81,25 +85,19 @@ def scan(buf: bytearray, pos: int, end: int, limit: int) -> int:
             return 0
     if length > limit or length > end - start:
         return 0
-    return length << 2 | opcode
+    return length << 3 | unmask(buf, start, start + length, buf, start - 4) >> 5 | opcode
 
 
-def put_text(out: bytearray, pos: int, text: str, chars: int) -> int:
-    """Write `text`, `chars` characters long (at most 16383), as a text frame at out[pos]. Returns
-    the position behind it.
+def put_short(out: bytearray, pos: int, opcode: int, message: bytes, limit: int) -> int:
+    """Write `message` as a frame at out[pos]; returns the position behind it.
 
-    There must be room for 4 * chars + 4 bytes.
+    0, and nothing is written: it has more than 125 bytes, or would go beyond `limit`.
     """
-    data = text.encode()
-    length = len(data)
-    out[pos] = 0x81
-    if length < 126:
-        out[pos + 1] = length
-        pos += 2
-    else:
-        out[pos + 1] = 126
-        out[pos + 2] = length >> 8
-        out[pos + 3] = length & 0xFF
-        pos += 4
-    out[pos : pos + length] = data
-    return pos + length
+    length = len(message)
+    end = pos + 2 + length
+    if length > 125 or end > limit:
+        return 0
+    out[pos] = 0x80 | opcode
+    out[pos + 1] = length
+    out[pos + 2 : end] = message
+    return end

@@ -1,18 +1,20 @@
 """One WebSocket connection after its handshake (RFC 6455, sections 5 to 7): bytes in -> callbacks,
 bytes out -> its outbox.
 
-Pure: sees no socket and no clock. What a server has to do with it: call `receive` with what was
-read, write what is in the outbox and say so with `sent`, close TCP once the state is CLOSED and
-the outbox empty, and call `lost` when TCP is gone.
+Pure: sees no socket and no clock. What a server has to do with it: read into the inbox, where
+there is one, and else into any buffer; call `receive` with it; write what is in the outbox; close
+TCP once the state is CLOSED and the outbox empty; and call `lost` when TCP is gone.
 """
 
-from .frames import close_payload, const, parse_close, put_header, put_text, scan, unmask, utf8
+from .close import close_payload, parse_close
+from .frames import const, put_header, put_short, take, utf8
 from .log import ERROR, WARNING, traceback
-from .outbox import Outbox
+from .outbox import CLOSED, CLOSING, FAILED, OPEN, Outbox
 from .reader import Reader
 
 _TEXT = const(1)
 _BINARY = const(2)
+_BEYOND_ASCII = const(4)  # a flag of frames.take
 _CLOSE = const(8)
 _PING = const(9)
 _PONG = const(10)
@@ -23,33 +25,11 @@ _INTERNAL_ERROR = const(1011)
 _TRY_AGAIN_LATER = const(1013)
 _MAX_HEADER = const(10)
 
-OPEN = const(0)
-CLOSING = const(
-    1
-)  # our Close is sent, the peer's is awaited; its messages are no longer delivered
-FAILED = const(2)  # the same after an error of the peer, which gets less time
-CLOSED = const(3)  # nothing more to receive; TCP is closed when the outbox is empty
-
-# Up to this many characters a text is written straight from the str, without an encoded copy on
-# the heap.
-_SHORT = const(64)
-
-
-class Route:
-    """An endpoint and what the server was told about it, with its callbacks looked up once."""
-
-    def __init__(self, endpoint, subprotocols=(), origins=None, overflow="close"):
-        if isinstance(subprotocols, str) or isinstance(origins, str):
-            raise ValueError("subprotocols and origins are tuples or lists of str")
-        if overflow not in ("close", "drop"):
-            raise ValueError("overflow must be 'close' or 'drop', not %r" % (overflow,))
-        self.subprotocols = subprotocols
-        self.origins = origins
-        self.drops = overflow == "drop"
-        for name in ("open", "message", "chunk", "close", "ping", "pong", "drain"):
-            setattr(self, name, getattr(endpoint, "on_" + name, None))
-        if self.message and self.chunk:
-            raise ValueError("an endpoint has on_message or on_chunk, not both")
+# Module globals are found much faster than built-ins, of which there are a hundred.
+isinstance = isinstance
+str = str
+len = len
+_BYTES = (bytes, bytearray, memoryview)
 
 
 class Protocol(Outbox):
@@ -57,55 +37,108 @@ class Protocol(Outbox):
     client.
     """
 
-    def __init__(self, route: Route, stock):
+    reader = None  # made when it is needed
+    close_code = _ABNORMAL
+    close_reason = ""
+    pongs = 0
+    tail = b""  # the beginning of a frame that is to be continued, if it is short
+    # Else: inbox[:in_start] are the fragments of a message so far, [in_start:in_end] what there is
+    # of the next frame.
+    in_start = 0
+    in_end = 0
+
+    def __init__(self, route, stock):
         super().__init__(stock)
         self.route = route
         self.state = OPEN
         # True while the next byte starts a frame of a new message, for on_message, in state OPEN:
         # the fast road is open.
         self.plain = route.message is not None
-        self.reader = None
-        self.close_code = _ABNORMAL
-        self.close_reason = ""
-        self.pongs = 0
 
-    def receive(self, buf: bytearray, view: memoryview, pos: int, end: int) -> None:
-        """Process buf[pos:end], bytes just read from the peer. They are overwritten; `view` is a
-        memoryview of `buf`.
+    def receive(self, buf: memoryview, pos: int, end: int) -> None:
+        """Process buf[pos:end], just read from the peer, and overwrite it.
+
+        When there is an inbox, that is what must have been read into, from in_end on, and is
+        given here from in_start on. Else the tail must have been put before what was read.
         """
         message = self.route.message
         limit = self.stock.max_size
+        reader = self.reader
+        if reader:
+            reader.pos = pos
         stuck = -1
-        while pos < end:
+        while True:
             try:
-                while pos < end:
-                    found = self.plain and scan(buf, pos, end, limit)
-                    if found:
-                        length = found >> 2
+                while True:
+                    while self.plain:
+                        found = take(buf, pos, end, limit)
+                        if not found:
+                            break
+                        length = found >> 3
                         start = pos + (6 if length < 126 else 8)
                         pos = start + length
-                        beyond_ascii = unmask(buf, start, pos, buf, start - 4)
-                        if found & _BINARY:
-                            message(self, bytes(view[start:pos]))
-                        elif beyond_ascii and utf8(buf, start, pos, 0):
+                        if found & _BEYOND_ASCII and found & _TEXT and utf8(buf, start, pos, 0, 0):
                             self.fail(_INVALID_DATA, "text is not UTF-8")
-                        else:
-                            message(self, str(view[start:pos], "utf-8"))
-                    elif self.state == CLOSED:
-                        return
-                    else:
-                        if self.reader is None:
-                            self.reader = Reader(self)
-                        reader = self.reader
-                        pos = reader.feed(buf, pos, end)
-                        reader.act(view)
+                            break
+                        data = buf[start:pos]
+                        data = str(data, "utf-8") if found & _TEXT else bytes(data)
+                        if pos == end:
+                            self.free_inbox()
+                        message(self, data)
+                    if pos == end or self.state == CLOSED:
+                        pos = end
+                        break
+                    reader = self.reader or self._make_reader()
+                    reader.pos = pos
+                    more = reader.step(buf, end)
+                    pos = reader.pos
+                    if not more:
+                        break
+                self._keep(buf, pos, end)
+                return
             except Exception as error:
                 # The application's, or there is no memory: it costs this client only.
                 self.crash(error)
+                if reader and reader.pos > pos:
+                    pos = reader.pos
                 if pos == stuck:  # no memory even to skip what is there
                     self.state = CLOSED
                     return
                 stuck = pos
+
+    def _make_reader(self):
+        self.reader = Reader(self)
+        return self.reader
+
+    def store(self, data) -> None:
+        """Append the payload of a fragment to those before it (Reader calls this)."""
+        if self.inbox is None:
+            self.inbox = self.stock.take()
+        end = self.in_start + len(data)
+        self.inbox[self.in_start : end] = data
+        self.in_start = end
+
+    def _keep(self, buf, pos, end):
+        """Put buf[pos:end] aside until more arrives, or return the buffer that is not needed."""
+        if self.state:
+            self.in_start = 0  # nobody waits for the message
+        start = self.in_start
+        if start or end - pos > self.stock.tail_size:
+            if self.inbox is None:
+                self.inbox = self.stock.take()
+            self.in_end = start + end - pos
+            if buf is not self.inbox or pos != start:
+                self.inbox[start : self.in_end] = buf[pos:end]
+        else:
+            if pos < end:
+                self.tail = bytes(buf[pos:end])
+            self.free_inbox()
+
+    def free_inbox(self) -> None:
+        """Return the buffer, as soon as all in it is used: the answer may need one."""
+        if self.inbox is not None:
+            self.stock.give(self.inbox)
+            self.inbox = None
 
     def send(self, message) -> bool:
         """Queue a message: a str as text; bytes, bytearray or memoryview as binary.
@@ -114,28 +147,30 @@ class Protocol(Outbox):
         endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013).
         TypeError for anything else than the types above.
         """
+        if isinstance(message, str):
+            opcode = _TEXT
+            message = message.encode()  # which does not copy it
+        elif isinstance(message, _BYTES):
+            opcode = _BINARY
+        else:
+            raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
+        end = put_short(self.out, self.out_end, opcode, message, self.out_limit)
+        if end:
+            self.out_end = end
+            return True
+        return self._send_long(opcode, message)
+
+    def _send_long(self, opcode, message):
         if self.state:
             return False
-        if isinstance(message, str):
-            chars = len(message)
-            if chars <= _SHORT:
-                most = 4 * chars + 4
-                limit = self.stock.write_limit
-                if self.out is not None and self.out_end + most <= limit or self.room(most, limit):
-                    self.out_end = put_text(self.out, self.out_end, message, chars)
-                    return True
-            return self._send_data(_TEXT, message.encode())
-        if not isinstance(message, (bytes, bytearray, memoryview)):
-            raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
-        return self._send_data(_BINARY, message)
-
-    def _send_data(self, opcode, data):
-        length = len(data)
-        header = 2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER
-        if self.room(header + length, self.stock.write_limit):
-            self._put_frame(opcode, data)
-            return True
-        return self._overflow(header + length)
+        length = len(message)
+        size = length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER)
+        if not self.room(size, self.stock.write_limit):
+            return self._overflow(size)
+        start = put_header(self.out, self.out_end, opcode, length)
+        self.out_end = end = start + length
+        self.out[start:end] = message
+        return True
 
     def send_frame(self, frame) -> bool:
         """As `send`, with a message that `frames.encode` has made a frame of: for one that goes to
@@ -210,6 +245,7 @@ class Protocol(Outbox):
         self.state = state
         self.close_reason = reason
         self._send_control(_CLOSE, payload)
+        self.out_limit = 0
 
     def crash(self, error: Exception) -> None:
         """Report an exception of the application and close this client with 1011."""
@@ -249,9 +285,13 @@ class Protocol(Outbox):
             self.close_reason = reason or self.close_reason  # of an echoed Close: ours
         self.state = CLOSED
 
+    def hear_end(self) -> bool:
+        """The peer sends no more. False: then there is nothing to be done for it."""
+        return False
+
     def drained(self) -> None:
         """All that waited has been handed to TCP: call on_drain."""
-        if self.state == OPEN:
+        if self.route.drain and self.state == OPEN:
             self.call(self.route.drain)
 
     def lost(self, reason: str = "") -> None:
@@ -261,8 +301,7 @@ class Protocol(Outbox):
         self.discard()
         self.plain = False
         self.state = CLOSED
-        if self.reader:
-            self.reader.discard()
+        self.free_inbox()
         if self.close_code == _ABNORMAL and not self.close_reason:
             self.close_reason = reason
         on_close, self.route = self.route.close, None

@@ -1,93 +1,71 @@
-"""The slow road for incoming frames: those that arrive in parts, are fragmented, are control
-frames, or break a rule.
+"""The slow road for incoming frames: those that have not arrived whole, are fragmented, are
+control frames, or break a rule.
 
-A Reader belongs to one Protocol, is made when first needed, and takes bytes cut at any place.
-Pure, like `protocol`. RFC 6455: section 5.2 for the header, 5.4 for fragments, 5.5 for control
-frames, 8.1 for UTF-8.
+A Reader belongs to one Protocol and is made when first needed. Pure, like `protocol`. RFC 6455:
+section 5.2 for the header, 5.4 for fragments, 5.5 for control frames, 8.1 for UTF-8.
 """
 
 from .frames import const, unmask, utf8
+from .outbox import CLOSED, OPEN
 
 _TEXT = const(1)
+_CLOSE = const(8)
 _PROTOCOL_ERROR = const(1002)
 _INVALID_DATA = const(1007)
 _TOO_BIG = const(1009)
 
-_OPEN = const(0)  # protocol.OPEN, which imports this module
-
 
 class Reader:
-    """What has been received of the current frame and of the message that it belongs to."""
+    """What is known of the message under way and of the frame that has not arrived whole."""
 
     def __init__(self, protocol):
         self.protocol = protocol
-        self.head = bytearray(14)  # the header as far as it has arrived
-        self.have = 0  # bytes in head
-        self.need = 2  # bytes that the header has in all, as far as is known
-        self.key = bytearray(8)  # the masking key, twice
-        self.phase = 0  # payload bytes so far, modulo 4
-        self.left = -1  # payload bytes still to come; -1: the header is not complete
-        self.chunk = (0, 0)  # where in the read buffer the payload that came last stands
+        self.pos = 0  # in the read buffer: what is before it is used up
         self.kind = 0  # opcode: text or binary, while a message is under way
         self.text = False  # whether the latest message is a text
-        self.decoder = 0  # state of the UTF-8 decoder
-        self.store = None  # holds store[:size], the message so far
-        self.size = 0
-        self.note = bytearray()  # the control payload so far
+        self.decoder = 0  # state of the UTF-8 decoder behind the last whole frame
+        self.checked = 0  # bytes of the next frame's payload that were looked at through the mask
+        self.ahead = 0  # state of the UTF-8 decoder behind those
+        # A frame that is not collected but used as it comes:
+        self.left = 0  # payload bytes still to come
+        self.first = 0  # its first byte
+        self.key = bytearray(8)  # its masking key, twice
+        self.phase = 0  # payload bytes so far, modulo 4
 
-    def feed(self, buf: bytearray, pos: int, end: int) -> int:
-        """Take bytes of buf[pos:end], up to the end of a frame at most, and unmask them. Returns
-        the position behind them.
+    def step(self, buf: memoryview, end: int) -> bool:
+        """Take one frame, or what may be used of it, from buf[pos:end], and do what it asks for.
+        False: it has to wait for more.
 
-        `act` must be called next: what it calls may raise, and the bytes are then accounted for
-        already.
+        Moves `pos` before it calls what may raise.
         """
-        self.protocol.plain = False
-        if self.left < 0:
-            pos = self._take_header(buf, pos, end)
-        start = pos
-        if self.left > 0:
-            pos = min(end, pos + self.left)
-            self.left -= pos - start
-            self._unmask(buf, start, pos)
-        self.chunk = (start, pos)
-        return pos
-
-    def act(self, view: memoryview) -> None:
-        """Do what the bytes that were just fed ask for: store or deliver them, answer a control
-        frame, or fail.
-        """
-        if self.left < 0:
-            return
-        chunk = view[self.chunk[0] : self.chunk[1]]
-        done = self.left == 0
-        if done:
-            self.left = -1
-            self.have = 0
-            self.need = 2
-        if self.head[0] & 8:
-            self._act_on_control(chunk, done)
-        elif self.protocol.state == _OPEN:
-            self._act_on_data(chunk, done and self.head[0] & 0x80)
-        if done and self.protocol.state == _OPEN:
-            self.protocol.plain = self.kind == 0 and self.protocol.route.message is not None
-
-    def _take_header(self, buf, pos, end):
-        head = self.head
-        while self.have < self.need and pos < end:
-            head[self.have] = buf[pos]
-            self.have += 1
-            pos += 1
-            if self.have == 2:
-                short = head[1] & 0x7F
-                self.need = (
-                    2 + (2 if short == 126 else 8 if short == 127 else 0) + (head[1] >> 7) * 4
-                )
-                if self.protocol.state == _OPEN:
-                    self._check(self._fault(head[0], head[1]))
-        if self.have == self.need:
-            self._start_frame()
-        return pos
+        if self.left:
+            self._stream(buf, end)
+            return True
+        pos = self.pos
+        if end - pos < 2:
+            return False
+        protocol = self.protocol
+        first = buf[pos]
+        second = buf[pos + 1]
+        if protocol.state == OPEN:
+            self._check(self._fault(first, second))
+        length = second & 0x7F
+        start = pos + (2 if length < 126 else 4 if length == 126 else 10)
+        if end < start:
+            return False
+        if length > 125:
+            length = int.from_bytes(buf[pos + 2 : start], "big")
+        if protocol.state == OPEN:
+            self._check_length(first, second & 0x7F, length)
+        if second & 0x80:
+            start += 4
+        if end < start:
+            return False
+        if first & 8 and length < 126:
+            return self._control(buf, start, start + length, end, second & 0x80)
+        if protocol.state == OPEN and protocol.route.message:
+            return self._collect(buf, start, start + length, end, first)
+        return self._begin(buf, start, end, first, second & 0x80, length)
 
     def _fault(self, first, second):
         """What is wrong with the first two bytes of a header, or None."""
@@ -112,86 +90,111 @@ class Reader:
         if fault:
             self.protocol.fail(_PROTOCOL_ERROR, fault)
 
-    def _start_frame(self):
-        head = self.head
-        short = head[1] & 0x7F
-        at = 2
-        length = short
-        if short > 125:
-            at = 4 if short == 126 else 10
-            length = int.from_bytes(head[2:at], "big")
-        if head[1] & 0x80:
-            self.key[:4] = self.key[4:] = head[at : at + 4]
-        else:
-            self.key[:] = bytes(8)
-        self.phase = 0
-        self.left = length
-        if self.protocol.state == _OPEN:
-            self._check_length(short, length)
-
-    def _check_length(self, short, length):
+    def _check_length(self, first, short, length):
         if short == 126 and length < 126 or short == 127 and length < 0x10000:
             self._check("length not in its shortest form")
         elif length >> 63:
             self._check("length over 63 bits")
-        elif not self.head[0] & 8:
-            opcode = self.head[0] & 0x0F
-            if opcode:
-                self.kind = opcode
-                self.text = opcode == _TEXT
-                self.size = self.decoder = 0
+        elif not first & 8:
             limit = self.protocol.stock.max_size
-            if self.protocol.route.message and self.size + length > limit:
-                text = "message over %d bytes" % limit
-                self.protocol.fail(_TOO_BIG, text)
+            if self.protocol.route.message and self.protocol.in_start + length > limit:
+                self.protocol.fail(_TOO_BIG, "message over %d bytes" % limit)
 
-    def _unmask(self, buf, start, end):
-        beyond_ascii = unmask(buf, start, end, self.key, self.phase)
-        self.phase = (self.phase + end - start) & 3
-        if self.kind == _TEXT and not self.head[0] & 8 and (beyond_ascii or self.decoder):
-            self.decoder = utf8(buf, start, end, self.decoder)
+    def _control(self, buf, start, stop, end, masked):
+        if end < stop:
+            return False
+        if masked:  # if not, an error has been found before, and only a Close is of interest
+            unmask(buf, start, stop, buf, start - 4)
+        opcode = buf[self.pos] & 0x0F
+        self.pos = stop
+        self.protocol.control(opcode, buf[start:stop])
+        return True
 
-    def _act_on_control(self, chunk, done):
-        # A peer that broke the rules may send a longer one: what is beyond 125 bytes is of no
-        # interest.
-        if len(self.note) < 126:
-            self.note.extend(chunk)
-        if done:
-            note = self.note
-            self.note = bytearray()
-            self.protocol.control(self.head[0] & 0x0F, memoryview(note))
+    def _start_message(self, first):
+        opcode = first & 0x0F
+        if opcode:
+            self.kind = opcode
+            self.text = opcode == _TEXT
+            self.decoder = 0
 
-    def _act_on_data(self, chunk, final):
+    # --- messages that are collected
+
+    def _collect(self, buf, start, stop, end, first):
+        text = (first & 0x0F or self.kind) == _TEXT
+        if end < stop:
+            return text and self._look_ahead(buf, start, end, first)
+        self._start_message(first)
+        self.checked = 0
+        self.pos = stop
+        beyond_ascii = unmask(buf, start, stop, buf, start - 4)
+        if text and (beyond_ascii or self.decoder):
+            self.decoder = utf8(buf, start, stop, self.decoder, 0)
+        protocol = self.protocol
+        final = first & 0x80
         if self.decoder < 0 or final and self.decoder:
-            self.protocol.fail(_INVALID_DATA, "text is not UTF-8")
-            return
-        route = self.protocol.route
-        if final:
-            kind, self.kind = self.kind, 0
-        if route.chunk:
-            if final or len(chunk):
-                route.chunk(self.protocol, chunk, bool(final))
-        elif route.message:
-            self._store(chunk)
+            protocol.fail(_INVALID_DATA, "text is not UTF-8")
+        elif final and not protocol.in_start:
+            self._deliver(buf[start:stop], stop == end)
+        else:
+            protocol.store(buf[start:stop])
             if final:
-                self._deliver(kind)
+                data = protocol.inbox[: protocol.in_start]
+                protocol.in_start = 0
+                self._deliver(data, stop == end)
+            else:
+                protocol.plain = False
+        return True
 
-    def _store(self, chunk):
-        if self.store is None:
-            self.store = self.protocol.stock.take()
-        end = self.size + len(chunk)
-        self.store[self.size : end] = chunk
-        self.size = end
+    def _look_ahead(self, buf, start, end, first):
+        """Find out early whether a text is not UTF-8. False, unless that is so."""
+        if not self.checked:
+            self.ahead = 0 if first & 0x0F else self.decoder
+        self.ahead = utf8(buf, start + self.checked, end, self.ahead, start)
+        self.checked = end - start
+        if self.ahead < 0:
+            self.protocol.fail(_INVALID_DATA, "text is not UTF-8")
+            return True
+        return False
 
-    def _deliver(self, kind):
-        data = self.store[: self.size]
-        message = str(data, "utf-8") if kind == _TEXT else bytes(data)
-        self.discard()
-        self.protocol.route.message(self.protocol, message)
+    def _deliver(self, data, last):
+        protocol = self.protocol
+        self.kind = 0
+        protocol.plain = True
+        message = str(data, "utf-8") if self.text else bytes(data)
+        if last:
+            protocol.free_inbox()
+        protocol.route.message(protocol, message)
 
-    def discard(self) -> None:
-        """Return the buffer."""
-        if self.store is not None:
-            self.protocol.stock.give(self.store)
-            self.store = None
-        self.size = 0
+    # --- frames that are used, or skipped, as they come
+
+    def _begin(self, buf, start, end, first, masked, length):
+        self.key[:4] = self.key[4:] = buf[start - 4 : start] if masked else b"\0\0\0\0"
+        self.phase = 0
+        self.first = first
+        self.left = length
+        self.pos = start
+        if self.protocol.state == OPEN:
+            self._start_message(first)
+        self._stream(buf, end)
+        return True
+
+    def _stream(self, buf, end):
+        start = self.pos
+        stop = min(end, start + self.left)
+        self.pos = stop
+        self.left -= stop - start
+        protocol = self.protocol
+        if protocol.state == OPEN:
+            beyond_ascii = unmask(buf, start, stop, self.key, self.phase)
+            self.phase = (self.phase + stop - start) & 3
+            if self.text and (beyond_ascii or self.decoder):
+                self.decoder = utf8(buf, start, stop, self.decoder, 0)
+            final = self.first & 0x80 and not self.left
+            if final:
+                self.kind = 0
+            if self.decoder < 0 or final and self.decoder:
+                protocol.fail(_INVALID_DATA, "text is not UTF-8")
+            elif protocol.route.chunk and (final or stop > start):
+                protocol.route.chunk(protocol, buf[start:stop], bool(final))
+        elif not self.left and self.first & 0x0F == _CLOSE:
+            protocol.state = CLOSED  # a Close of more than 125 bytes

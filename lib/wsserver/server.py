@@ -1,44 +1,34 @@
-"""The server: listeners, the poll loop, the list of clients, timers, broadcast. The only module
-that touches sockets.
+"""The server: its clients, the poll loop, deadlines, broadcast.
 
 One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of
-time.ticks_ms.
+time.ticks_ms. Only this module and `reception` touch sockets.
 """
 
-import errno
 import gc
 import select
 import socket
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .client import Client
 from .frames import const, encode
-from .handshake import (
-    HTTPError,
-    accept_response,
-    check_upgrade,
-    choose_subprotocol,
-    parse_request,
-)
-from .log import ERROR, INFO, WARNING, log, traceback
-from .outbox import Stock
-from .protocol import CLOSED, FAILED, OPEN, Route
+from .log import ERROR, INFO, log, traceback
+from .outbox import CLOSED, FAILED, OPEN, Stock
+from .route import Route
 from .timers import Timer, Timers
-from .visitor import ANSWERING, LINGERING, READING, Visitor
+
+# Module globals are found much faster than built-ins, of which there are a hundred.
+id = id
+len = len
+range = range
 
 _GOING_AWAY = const(1001)
 _INTERNAL_ERROR = const(1011)
-_TRY_AGAIN_LATER = const(1013)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
-_SWEEP = const(100)  # ms between two looks at the clients' deadlines, at most
+_SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
-_READ_SIZE = const(4096)
-# HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
-_VISITORS = const(3)
+_READ_SIZE = const(4112)  # a message of 4 KiB with its header
 _BACKLOG = const(8)  # connections that TCP takes before they are accepted
-_PROBE = const(512)
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -59,7 +49,7 @@ class Server:
     ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
     open_timeout, close_timeout: the longest that an opening and a closing handshake may take.
     write_limit: the most that waits for one client to take it; None: what an echo needs.
-    read_size: the most that is read at once; None: 4096, or less where the heap is small.
+    read_size: the most that is read at once; None: 4112, or less where the heap is small.
     max_head: the longest HTTP request head.
     log: a function(level, text) instead of the one that prints warnings and errors.
     """
@@ -79,9 +69,10 @@ class Server:
         log=log,
     ):
         if read_size is None:
+            gc.collect()
             read_size = min(_READ_SIZE, max(512, gc.mem_free() >> 4))
         if write_limit is None:
-            write_limit = max(512, max_size + read_size + 16)
+            write_limit = max(read_size, max_size + 160)
         for name, value, least in (
             ("max_clients", max_clients, 1),
             ("max_size", max_size, 1),
@@ -102,20 +93,18 @@ class Server:
         self.open_timeout = _ms("open_timeout", open_timeout or 86400)
         self.log = log
         self.clients = []
-        self._visitors = []
-        self._listeners = []
-        self._routes = {}
-        self._folders = []
-        self._connections = {}  # id of a socket -> its Client or Visitor
-        self._poll = select.poll()
-        self._accepting = self._stopping = self._stepping = False
-        self._last_id = 0
-        self._next_sweep = ticks_ms()
-        self._buffer = bytearray(read_size)
-        self._view = memoryview(self._buffer)
-        self._stock = Stock(max_size, write_limit, log)
-        self._stock.flush = self._write
-        self._timers = Timers(self._report)
+        self.routes = {}
+        self.folders = []
+        self.connections = {}  # id of a socket -> its Client or Visitor
+        self.poll = select.poll()
+        self._ipoll = self.poll.ipoll
+        self._reception = None  # there is none before it listens
+        self._stopping = self._stepping = False
+        self._buffer = memoryview(bytearray(read_size))
+        self.stock = Stock(max_size, write_limit, log)
+        self.stock.flush = self._write
+        self.stock.tail_size = read_size >> 1
+        self._start_timers()
 
     # --- what the application says before it runs
 
@@ -128,14 +117,16 @@ class Server:
         among them standing for no such header. overflow: what happens when a client's send buffer
         is full: "close" the client, or "drop" the message.
         """
-        self._routes[path] = Route(endpoint, subprotocols, origins, overflow)
+        self.routes[path] = Route(endpoint, subprotocols, origins, overflow)
 
     def files(self, prefix: str, directory: str) -> None:
         """Serve the files in `directory` of the flash to plain GET requests below `prefix`."""
-        self._folders.append((prefix.rstrip("/") + "/", directory.rstrip("/")))
+        self.folders.append((prefix.rstrip("/") + "/", directory.rstrip("/")))
 
     def listen(self, port: int = 80, host: str = "0.0.0.0") -> None:
         """Listen on one more port. OSError: the port is taken, or there is no socket left."""
+        if self._reception is None:
+            self._load_reception()
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -147,9 +138,16 @@ class Server:
             self.log(ERROR, "cannot listen on port %d: %s" % (port, error))
             raise
         self._stopping = False
-        self._listeners.append(listener)
-        self._poll.register(listener, _IN)
-        self._accepting = True
+        self._reception.add(listener)
+
+    def _load_reception(self):
+        threshold = gc.threshold()
+        gc.threshold(1024)  # see __init__.py
+        try:
+            from .reception import Reception  # half of the library, which a board may start late
+        finally:
+            gc.threshold(threshold)
+        self._reception = Reception(self)
 
     def every(self, ms: int, function) -> Timer:
         """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
@@ -176,13 +174,33 @@ class Server:
         return None
 
     def broadcast(self, message, path=None) -> int:
-        """Send a message to every open client, or to those at `path`; returns to how many."""
+        """Send a message to every open client, or to those at `path`; returns to how many.
+
+        It is handed to TCP at once, for those who have nothing waiting: no buffer is needed.
+        """
         frame = encode(message)
+        length = len(frame)
         count = 0
         for client in self.clients:
             if client.state == OPEN and (path is None or client.path == path):
-                count += client.send_frame(frame)
+                if client.out or length > self.stock.write_limit:
+                    count += client.send_frame(frame)
+                    continue
+                try:
+                    sent = client.sock.write(frame) or 0
+                except OSError:
+                    continue  # poll will tell the loop
+                if sent < length:
+                    self._send_rest(client, frame, sent)
+                count += client.state == OPEN
         return count
+
+    def _send_rest(self, client, frame, sent):
+        if client.room(len(frame) - sent, self.stock.write_limit):
+            client.put(memoryview(frame)[sent:])
+        elif sent:
+            client.state = CLOSED  # no memory for the rest of a frame that it has begun to get
+            self.stock.ready.append(client)
 
     def stop(self) -> None:
         """Close every client with 1001, and free all sockets and timers. It may listen again."""
@@ -194,78 +212,101 @@ class Server:
         """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed."""
         try:
             while not self._stopping:
-                self.step(_TICK)
+                self._step(_TICK, False)
         finally:
             self._stopping = True
             self._shut_down()
 
     def step(self, timeout_ms: int = 0) -> None:
         """One turn of the loop: wait at most `timeout_ms` for something to do, and do it."""
+        self._step(timeout_ms, True)
+        if self._stopping:
+            self._shut_down()
+
+    def _step(self, timeout_ms, once):
         self._stepping = True
         try:
-            self._turn(timeout_ms)
+            self._loop(timeout_ms, once)
         except MemoryError as error:  # where it cannot be laid at one client's door
             self._report(error)
             self._shed()
         finally:
             self._stepping = False
-        if self._stopping:
-            self._shut_down()
 
     def _shed(self):
         """A turn was cut short by want of memory: the latest to come goes, the others go on."""
-        if self._visitors or self.clients:
-            latest = (self._visitors or self.clients)[-1]
-            self._drop(latest, "no memory")
+        latest = self._reception and self._reception.visitors or self.clients
+        if latest:
+            self._drop(latest[-1], "no memory")
         gc.collect()
-        ready = self._stock.ready
-        for connection in self._connections.values():
-            if connection.out is not None and connection not in ready:
+        ready = self.stock.ready
+        for connection in self.connections.values():
+            if connection.out and connection not in ready:
                 ready.append(connection)
+
+    def _start_timers(self):
+        self._timers = Timers(self._report)
+        self.every(_SWEEP, self._sweep)
 
     # --- the loop
 
-    def _turn(self, timeout_ms):
-        now = ticks_ms()
-        timeout_ms = min(timeout_ms, max(0, ticks_diff(self._next_sweep, now)))
-        timeout_ms = 0 if self._stock.ready else self._timers.wait(timeout_ms)
-        knock = False
-        for sock, event in self._poll.ipoll(timeout_ms):
-            connection = self._connections.get(id(sock))
-            if connection is None:
-                knock = True  # a listener; accepting now would change what is being iterated
-            else:
-                if event & ~_OUT:
-                    self._read(connection, ticks_ms())
-                if event & _OUT:
-                    self._flush(connection)
-        now = ticks_ms()
-        if knock:
-            self._accept(now)
-        self._timers.run(now)
-        if ticks_diff(now, self._next_sweep) >= 0:
-            self._next_sweep = ticks_add(now, _SWEEP)
-            self._sweep(now)
-        self._flush_ready()
+    def _loop(self, timeout_ms, once):
+        """Turn after turn until stop() is called, or just one."""
+        connections = self.connections
+        ready = self.stock.ready
+        timers = self._timers
+        while True:
+            knock = False
+            for sock, event in self._ipoll(0 if ready else timers.wait(timeout_ms)):
+                connection = connections.get(id(sock))
+                if connection is None:
+                    knock = True  # a listener; accepting now would change what is being iterated
+                else:
+                    if event != _OUT:
+                        self._read(connection, sock)
+                    if event & _OUT:
+                        self._flush(connection)
+            if knock:
+                self._reception.accept(ticks_ms())
+            timers.run()
+            # Callbacks on the way may fill more outboxes: those are for the next turn.
+            for _ in range(len(ready)):
+                self._flush(ready.pop(0))
+            if once or self._stopping:
+                return
 
-    def _read(self, connection, now):
+    def _read(self, connection, sock):
+        inbox = connection.inbox
+        pos = end = 0
         try:
-            count = connection.sock.readinto(self._buffer)
+            if inbox is None:
+                inbox = self._buffer
+                if connection.tail:
+                    end = len(connection.tail)
+                    inbox[:end] = connection.tail
+                    count = sock.readinto(inbox[end:])
+                else:
+                    count = sock.readinto(inbox)
+            else:
+                pos = connection.in_start
+                end = connection.in_end
+                count = sock.readinto(inbox[end : self.stock.in_size])
         except OSError as error:
             self._drop(connection, "connection lost (%s)" % error)
             return
         if count is None:
             return
         if not count:
-            if connection in self._visitors and connection.state == ANSWERING:
-                connection.deaf = True  # it has said all it had to, and waits for the answer
-                self._watch(connection)
+            if connection.hear_end():
+                self._watch(connection)  # it waits for the answer
             else:
                 self._drop(connection, "closed by the peer")
             return
-        connection.heard = now
+        connection.heard = now = ticks_ms()
+        if connection.tail:
+            connection.tail = b""
         try:
-            connection.receive(self._buffer, self._view, 0, count)
+            connection.receive(inbox, pos, end + count)
         except Exception as error:  # no memory for a new client, or a fault in here
             self._report(error)
             self._drop(connection, "internal error")
@@ -274,18 +315,20 @@ class Server:
             connection.pongs = 0  # an answer to our own ping is no use of the connection
         else:
             connection.used = now
-        if connection.state == CLOSED and connection.out is None:
+        if connection.state == CLOSED and not connection.out:
             self._drop(connection)
 
     def _write(self, connection):
         """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
-        waiting = connection.out_end - connection.out_start
+        start = connection.out_start
+        waiting = connection.out_end - start
         if waiting:
             try:
-                count = connection.sock.write(connection.out, connection.out_start, waiting)
+                count = connection.sock.write(connection.out, start, waiting)
             except OSError as error:
                 return error
-            connection.out_start += count or 0
+            if count:
+                connection.out_start = start + count
 
     def _flush(self, connection):
         if connection.sock is None:
@@ -300,30 +343,25 @@ class Server:
             self._watch(connection)
         else:
             connection.discard()
-            self._watch(connection)
+            if connection.events != _IN:
+                self._watch(connection)
             if connection.state == CLOSED:
                 self._drop(connection)
             else:
                 connection.drained()
-
-    def _flush_ready(self):
-        ready = self._stock.ready
-        # Callbacks on the way may fill more outboxes: those are for the next turn.
-        for _ in range(len(ready)):
-            self._flush(ready.pop(0))
 
     def _watch(self, connection):
         """Poll a connection for what matters now: who does not take answers is not read."""
         waiting = connection.out_end - connection.out_start
         events = 0 if connection.deaf else _IN
         if waiting:
-            # What one read may bring, and the message that it may complete, could all be echoed.
-            stock = self._stock
-            full = waiting + len(self._buffer) + stock.max_size + 16 > stock.write_limit
+            # All that is read at once, with what waits in the inbox, could be echoed.
+            stock = self.stock
+            full = waiting + max(len(self._buffer), stock.in_size) > stock.write_limit
             events = _OUT if full else events | _OUT
         if events != connection.events:
             connection.events = events
-            self._poll.modify(connection.sock, events)
+            self.poll.modify(connection.sock, events)
 
     def _drop(self, connection, reason=""):
         """Close a connection's socket and forget it."""
@@ -331,139 +369,40 @@ class Server:
         if sock is None:
             return
         connection.sock = None
-        self._poll.unregister(sock)
-        del self._connections[id(sock)]
+        self.poll.unregister(sock)
+        del self.connections[id(sock)]
         sock.close()
-        if connection in self._visitors:
-            self._visitors.remove(connection)
-            connection.lost()
-            self._accept_more(True)
-        elif connection in self.clients:
+        if connection in self._reception.visitors:
+            self._reception.leave(connection)
+        else:
             self.clients.remove(connection)
             connection.lost(reason)
             code, reason = connection.close_code, connection.close_reason
             if reason:
                 reason = " " + reason
-            self._note("client %d disconnected: %d%s (%d connected)", connection, code, reason)
+            text = "client %d disconnected: %d%s (%d connected)"
+            self.note(INFO, text, connection, code, reason)
 
-    # --- accepting
-
-    def _accept_more(self, more):
-        if more != self._accepting:
-            self._accepting = more
-            for listener in self._listeners:
-                self._poll.modify(listener, _IN if more else 0)
-
-    def _accept(self, now):
-        for listener in self._listeners:
-            if len(self._visitors) < _VISITORS:
-                self._accept_one(listener, now)
-        if len(self._visitors) >= _VISITORS:
-            self._accept_more(False)  # the next ones wait in TCP's backlog
-
-    def _accept_one(self, listener, now):
+    def note(self, level: int, text: str, client, *values) -> None:
+        """Log `text` % (the client's id, values, the number of clients)."""
         try:
-            # If register() below ran out of memory, poll would crash the next time. There is
-            # enough for it if this much is to be had.
-            bytearray(_PROBE)
-            sock, address = listener.accept()
-        except MemoryError:
-            self._accept_more(False)
-            return
-        except OSError as error:
-            if error.errno != errno.EAGAIN:
-                self.log(WARNING, "cannot accept a connection: %s" % error)
-                self._accept_more(False)  # until the next sweep
-            return
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
-            visitor = Visitor(self._stock, sock, address, self._serve, self.max_head, now)
-            visitor.events = _IN
-            self._connections[id(sock)] = visitor
-            self._visitors.append(visitor)
-            self._poll.register(sock, _IN)
-        except (OSError, MemoryError) as error:  # it is gone already, or there is no room for it
-            self._connections.pop(id(sock), None)
-            self._visitors = [other for other in self._visitors if other.sock is not sock]
-            sock.close()
-            self.log(WARNING, "cannot take a connection: %s" % error)
-
-    def _serve(self, visitor, head, view, pos, end):
-        request = parse_request(head)
-        route = self._routes.get(request.path)
-        if route is None:
-            visitor.answer(*self._open_file(request))
-        else:
-            check_upgrade(request, route.origins)
-            self._make_room()
-            self._upgrade(visitor, request, route, view, pos, end)
-
-    def _open_file(self, request):
-        for prefix, directory in self._folders:
-            if request.path.startswith(prefix):
-                from .files import open_file  # not loaded where nobody asks for a page
-
-                return open_file(request, prefix, directory)
-        raise HTTPError(404, "nothing is here")
-
-    def _make_room(self):
-        """See to it that there is a place for one more client. HTTPError 503: there is none."""
-        staying = [client for client in self.clients if client.state == OPEN]
-        if len(staying) < self.max_clients:
-            return
-        if not self.purge:
-            raise HTTPError(503, "try again later", "Retry-After: 5")
-        now = ticks_ms()
-        idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
-        idlest.fail(_TRY_AGAIN_LATER, "making room for another client")
-
-    def _upgrade(self, visitor, request, route, view, pos, end):
-        subprotocol = choose_subprotocol(request, route.subprotocols)
-        response = accept_response(request, subprotocol)
-        gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
-        self._last_id += 1
-        client = Client(route, self._stock, self._last_id, visitor.address, request, subprotocol)
-        if not client.room(len(response), self._stock.write_limit):
-            raise MemoryError
-        client.put(response)
-        client.heard = client.used = visitor.heard
-        client.events = visitor.events
-        self.clients.append(client)
-        # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
-        client.sock, visitor.sock = visitor.sock, None
-        self._connections[id(client.sock)] = client
-        self._visitors.remove(visitor)
-        visitor.lost()
-        self._accept_more(True)
-        self._note(
-            "client %d connected from %s to %s (%d connected)",
-            client,
-            client.address[0],
-            client.path,
-        )
-        client.call(route.open)
-        client.receive(self._buffer, view, pos, end)
-
-    def _note(self, text, client, *values):
-        try:
-            self.log(INFO, text % ((client.id,) + values + (len(self.clients),)))
+            self.log(level, text % ((client.id,) + values + (len(self.clients),)))
         except MemoryError:
             pass
 
     # --- deadlines
 
-    def _sweep(self, now):
+    def _sweep(self):
+        now = ticks_ms()
         for index in range(len(self.clients) - 1, -1, -1):
             client = self.clients[index]
             if client.state == OPEN:
                 self._keep_alive(client, now)
             else:
                 self._see_off(client, now)
-        for index in range(len(self._visitors) - 1, -1, -1):
-            self._hurry(self._visitors[index], now)
-        if len(self._visitors) < _VISITORS:
-            self._accept_more(True)
+        if self._reception:
+            for visitor in self._reception.sweep(now):
+                self._drop(visitor)
 
     def _keep_alive(self, client, now):
         silence = ticks_diff(now, client.heard)
@@ -486,42 +425,33 @@ class Server:
         silence = min(age, ticks_diff(now, client.heard))
         if age >= self.close_timeout:
             self._drop(client, "closing handshake timed out")
-        elif client.state == FAILED and silence >= _LINGER and client.out is None:
+        elif client.state == FAILED and silence >= _LINGER and not client.out:
             self._drop(client)
-
-    def _hurry(self, visitor, now):
-        if visitor.state == READING:
-            # A full house: those who hold a place without asking for anything do not keep it for
-            # long.
-            crowded = len(self._visitors) >= _VISITORS
-            most = min(1000, self.open_timeout) if crowded else self.open_timeout
-            late = ticks_diff(now, visitor.since) >= most
-        else:
-            most = _LINGER if visitor.state == LINGERING else self.open_timeout
-            late = ticks_diff(now, visitor.heard) >= most
-        if late:
-            self._drop(visitor)
 
     def _shut_down(self):
         try:
             self._stepping = True
-            self._timers = Timers(self._report)
-            self._accept_more(False)
-            while self._listeners:
-                listener = self._listeners.pop()
-                self._poll.unregister(listener)
-                listener.close()
-            while self._visitors:
-                self._drop(self._visitors[-1])
+            self._start_timers()
+            if self._reception:
+                self._close_reception()
             for client in self.clients:
                 client.close(_GOING_AWAY, "the server stops")
             end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
             while self.clients and ticks_diff(end, ticks_ms()) > 0:
-                self._turn(_TICK)
+                self._loop(_TICK, True)
         finally:
             while self.clients:
                 self._drop(self.clients[-1], "the server stopped")
             self._stepping = False
+
+    def _close_reception(self):
+        self._reception.watch(False)
+        while self._reception.listeners:
+            listener = self._reception.listeners.pop()
+            self.poll.unregister(listener)
+            listener.close()
+        while self._reception.visitors:
+            self._drop(self._reception.visitors[-1])
 
     def _report(self, error):
         try:

@@ -32,11 +32,13 @@ class Timers:
         self._report = report
         self._timers = []
         self._calls = deque((), _MOST_CALLS, 1)
+        self._due = ticks_add(ticks_ms(), _MOST_MS)  # when the next of them is to be called
 
     def add(self, ms: int, function, repeats: bool) -> Timer:
         """Start a timer. ValueError: `ms` out of range."""
         timer = Timer(ms, function, repeats)
         self._timers.append(timer)
+        self._advance(timer)
         return timer
 
     def call_soon(self, function, argument) -> bool:
@@ -53,24 +55,36 @@ class Timers:
         """How many ms, at most `most`, the loop may sleep before something is due."""
         if self._calls:
             return 0
-        now = ticks_ms()
-        for timer in self._timers:
-            most = min(most, max(0, ticks_diff(timer.due, now)))
-        return most
+        left = ticks_diff(self._due, ticks_ms())
+        return most if left > most else left if left > 0 else 0
 
-    def run(self, now: int) -> None:
+    def run(self) -> None:
         """Make the calls that are due. What they add waits for the next turn."""
-        for _ in range(len(self._calls)):
-            function, argument = self._calls.popleft()
-            self._call(function, argument)
+        if self._calls:
+            for _ in range(len(self._calls)):
+                function, argument = self._calls.popleft()
+                self._call(function, argument)
+        now = ticks_ms()
+        if ticks_diff(self._due, now) <= 0:
+            self._run_timers(now)
+
+    def _run_timers(self, now):
         timers = self._timers
         for index in range(len(timers)):
             timer = timers[index]
             if timer.function and ticks_diff(now, timer.due) >= 0:
                 self._call_timer(timer, now)
+        self._due = ticks_add(now, _MOST_MS)
         for index in range(len(timers) - 1, -1, -1):
-            if not timers[index].function:
+            if timers[index].function:
+                self._advance(timers[index])
+            else:
                 timers.pop(index)
+
+    def _advance(self, timer):
+        """See to it that the timer is not overslept."""
+        if ticks_diff(timer.due, self._due) < 0:
+            self._due = timer.due
 
     def _call_timer(self, timer, now):
         function = timer.function

@@ -15,10 +15,12 @@ LINGERING = const(2)
 class Visitor(Outbox):
     """One HTTP exchange.
 
-    `serve(visitor, head, view, pos, end)` is called once the head is complete.
+    `serve(visitor, head, buf, pos, end)` is called once the head is complete.
     """
 
+    # As a Protocol has it:
     pongs = 0
+    tail = b""
 
     def __init__(self, stock, sock, address, serve, max_head: int, now: int):
         super().__init__(stock)
@@ -32,13 +34,13 @@ class Visitor(Outbox):
         self._head = b""
         self._file = None
 
-    def receive(self, buf, view, pos: int, end: int) -> None:
+    def receive(self, buf, pos: int, end: int) -> None:
         """Collect the head from buf[pos:end]; what follows it there is the upgraded client's, or
         ignored.
         """
         if self.state != READING:
             return
-        self._head += bytes(view[pos:end])
+        self._head += bytes(buf[pos:end])
         length = self._head.find(b"\r\n\r\n")
         if length > self._max_head or length < 0 and len(self._head) > self._max_head:
             error = HTTPError(431, "at most %d bytes" % self._max_head)
@@ -47,7 +49,7 @@ class Visitor(Outbox):
             head, rest = self._head[:length], len(self._head) - length - 4
             self._head = b""
             try:
-                self._serve(self, head, view, end - rest, end)
+                self._serve(self, head, buf, end - rest, end)
             except HTTPError as error:
                 self.answer(error.response())
 
@@ -58,6 +60,11 @@ class Visitor(Outbox):
         if self.room(len(response), self.stock.write_limit):
             self.put(response)
             self.state = ANSWERING
+
+    def hear_end(self) -> bool:
+        """The peer sends no more. False: then there is nothing to be done for it."""
+        self.deaf = self.state == ANSWERING
+        return self.deaf
 
     def drained(self) -> None:
         """What was queued is sent: queue more of the file, or wait for the peer to close."""

@@ -13,7 +13,8 @@ if sys.implementation.name == "micropython":
 
 from wsserver import frames, handshake, portable
 from wsserver.outbox import Stock
-from wsserver.protocol import Protocol, Route
+from wsserver.protocol import Protocol
+from wsserver.route import Route
 
 try:
     from wsserver import native
@@ -64,6 +65,22 @@ class Recorder:
         self.events.append(["close", code, reason])
 
 
+def feed(protocol, data, in_size):
+    """Hand `data` to a connection as a server does."""
+    while len(data):
+        inbox = protocol.inbox
+        if inbox is None:
+            data = memoryview(bytearray(protocol.tail + bytes(data)))
+            protocol.tail = b""
+            protocol.receive(data, 0, len(data))
+            return
+        start = protocol.in_end
+        count = min(len(data), in_size - start)
+        inbox[start : start + count] = data[:count]
+        protocol.receive(inbox, protocol.in_start, start + count)
+        data = data[count:]
+
+
 def session(order):
     """Feed chunks to one connection. Answers the events and all that it sent."""
     events = []
@@ -77,9 +94,8 @@ def session(order):
     protocol = Protocol(Route(endpoint), stock)
     sent = b""
     for chunk in order["chunks"]:
-        buf = bytearray(unhexlify(chunk))
-        protocol.receive(buf, memoryview(buf), 0, len(buf))
-        if protocol.out is not None:
+        feed(protocol, memoryview(bytearray(unhexlify(chunk))), stock.in_size)
+        if protocol.out:
             sent += bytes(protocol.out[protocol.out_start : protocol.out_end])
             protocol.discard()
     state = protocol.state
@@ -105,23 +121,31 @@ def utf8(order):
     state = 0
     for part in order["parts"]:
         buf = bytearray(unhexlify(part))
-        state = loops(order).utf8(buf, 0, len(buf), state)
+        state = loops(order).utf8(buf, 0, len(buf), state, 0)
         states.append(state)
         if state < 0:
             break
     return {"states": states}
 
 
-def scan(order):
+def masked_utf8(order):
     buf = bytearray(unhexlify(order["data"]))
-    return {"found": loops(order).scan(buf, order["pos"], len(buf), order["limit"])}
+    start = order["start"]
+    state = loops(order).utf8(buf, start, order["cut"], 0, start)
+    return {"state": loops(order).utf8(buf, order["cut"], len(buf), state, start)}
 
 
-def put_text(order):
-    text = str(unhexlify(order["text"]), "utf-8")
-    out = bytearray(order["pos"] + 4 * len(text) + 4)
-    end = loops(order).put_text(out, order["pos"], text, len(text))
-    return {"end": end, "out": to_hex(out[order["pos"] : end])}
+def take(order):
+    buf = bytearray(unhexlify(order["data"]))
+    found = loops(order).take(buf, order["pos"], len(buf), order["limit"])
+    return {"found": found, "data": to_hex(buf)}
+
+
+def put_short(order):
+    out = bytearray(order["limit"] + 10)
+    message = unhexlify(order["message"])
+    end = loops(order).put_short(out, order["pos"], order["opcode"], message, order["limit"])
+    return {"end": end, "out": to_hex(out)}
 
 
 def encode(order):
@@ -146,8 +170,9 @@ _ORDERS = {
     "session": session,
     "unmask": unmask,
     "utf8": utf8,
-    "scan": scan,
-    "put_text": put_text,
+    "masked_utf8": masked_utf8,
+    "take": take,
+    "put_short": put_short,
     "encode": encode,
     "upgrade": upgrade,
 }

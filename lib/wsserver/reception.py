@@ -1,0 +1,165 @@
+"""From a TCP connection to a client: accepting, the HTTP request, the upgrade.
+
+Loaded when a server begins to listen.
+"""
+
+import errno
+import gc
+import select
+from time import ticks_diff, ticks_ms
+
+from .client import Client
+from .frames import const
+from .handshake import (
+    HTTPError,
+    accept_response,
+    check_upgrade,
+    choose_subprotocol,
+    parse_request,
+)
+from .log import INFO, WARNING
+from .outbox import OPEN
+from .visitor import LINGERING, READING, Visitor
+
+_TRY_AGAIN_LATER = const(1013)
+_LINGER = const(500)  # ms of silence after which a visitor that was told to go is left
+# HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
+_VISITORS = const(3)
+_PROBE = const(512)
+_IN = select.POLLIN
+
+
+class Reception:
+    """Takes connections in until they are clients of `server`, or gone."""
+
+    def __init__(self, server):
+        self.server = server
+        self.listeners = []
+        self.visitors = []
+        self.accepting = False
+        self.last_id = 0
+
+    def add(self, listener) -> None:
+        """Accept connections of a listening socket."""
+        self.listeners.append(listener)
+        self.server.poll.register(listener, _IN)
+        self.accepting = True
+
+    def watch(self, accepting: bool) -> None:
+        """Have poll tell of new connections, or leave them in TCP's backlog."""
+        if accepting != self.accepting:
+            self.accepting = accepting
+            for listener in self.listeners:
+                self.server.poll.modify(listener, _IN if accepting else 0)
+
+    def accept(self, now: int) -> None:
+        """Take one connection from each listener, while there are places."""
+        for listener in self.listeners:
+            if len(self.visitors) < _VISITORS:
+                self._accept_one(listener, now)
+        if len(self.visitors) >= _VISITORS:
+            self.watch(False)  # the next ones wait in TCP's backlog
+
+    def _accept_one(self, listener, now):
+        server = self.server
+        try:
+            # If register() below ran out of memory, poll would crash the next time. There is
+            # enough for it if this much is to be had.
+            bytearray(_PROBE)
+            sock, address = listener.accept()
+        except MemoryError:
+            self.watch(False)
+            return
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                server.log(WARNING, "cannot accept a connection: %s" % error)
+                self.watch(False)  # until the next sweep
+            return
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
+            visitor = Visitor(server.stock, sock, address, self._serve, server.max_head, now)
+            visitor.events = _IN
+            server.connections[id(sock)] = visitor
+            self.visitors.append(visitor)
+            server.poll.register(sock, _IN)
+        except (OSError, MemoryError) as error:  # it is gone already, or there is no room for it
+            server.connections.pop(id(sock), None)
+            self.visitors = [other for other in self.visitors if other.sock is not sock]
+            sock.close()
+            server.log(WARNING, "cannot take a connection: %s" % error)
+
+    def leave(self, visitor) -> None:
+        """A visitor has gone, or is a client now."""
+        self.visitors.remove(visitor)
+        visitor.lost()
+        self.watch(True)
+
+    def sweep(self, now: int) -> list:
+        """The visitors whose time is up."""
+        if len(self.visitors) < _VISITORS:
+            self.watch(True)
+        return [visitor for visitor in self.visitors if self._is_late(visitor, now)]
+
+    def _is_late(self, visitor, now):
+        open_timeout = self.server.open_timeout
+        if visitor.state == READING:
+            # A full house: those who hold a place without asking for anything do not keep it for
+            # long.
+            crowded = len(self.visitors) >= _VISITORS
+            most = min(1000, open_timeout) if crowded else open_timeout
+            return ticks_diff(now, visitor.since) >= most
+        most = _LINGER if visitor.state == LINGERING else open_timeout
+        return ticks_diff(now, visitor.heard) >= most
+
+    def _serve(self, visitor, head, buf, pos, end):
+        request = parse_request(head)
+        route = self.server.routes.get(request.path)
+        if route is None:
+            visitor.answer(*self._open_file(request))
+        else:
+            check_upgrade(request, route.origins)
+            self._make_room()
+            self._upgrade(visitor, request, route, buf, pos, end)
+
+    def _open_file(self, request):
+        for prefix, directory in self.server.folders:
+            if request.path.startswith(prefix):
+                from .files import open_file  # not loaded where nobody asks for a page
+
+                return open_file(request, prefix, directory)
+        raise HTTPError(404, "nothing is here")
+
+    def _make_room(self):
+        """See to it that there is a place for one more client. HTTPError 503: there is none."""
+        server = self.server
+        staying = [client for client in server.clients if client.state == OPEN]
+        if len(staying) < server.max_clients:
+            return
+        if not server.purge:
+            raise HTTPError(503, "try again later", "Retry-After: 5")
+        now = ticks_ms()
+        idlest = max(staying, key=lambda client: ticks_diff(now, client.used))
+        idlest.fail(_TRY_AGAIN_LATER, "making room for another client")
+
+    def _upgrade(self, visitor, request, route, buf, pos, end):
+        server = self.server
+        subprotocol = choose_subprotocol(request, route.subprotocols)
+        response = accept_response(request, subprotocol)
+        gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
+        self.last_id += 1
+        client = Client(route, server.stock, self.last_id, visitor.address, request, subprotocol)
+        if not client.room(len(response), server.stock.write_limit):
+            raise MemoryError
+        client.put(response)
+        client.heard = client.used = visitor.heard
+        client.events = visitor.events
+        server.clients.append(client)
+        # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
+        client.sock, visitor.sock = visitor.sock, None
+        server.connections[id(client.sock)] = client
+        self.leave(visitor)
+        text = "client %d connected from %s to %s (%d connected)"
+        server.note(INFO, text, client, client.address[0], client.path)
+        client.call(route.open)
+        client.receive(buf, pos, end)

@@ -1,0 +1,116 @@
+"""`make bench` and `make bench-check`."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import sys
+from pathlib import Path
+
+from . import check, contenders, loads, measure, memory, report, summary
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+BASELINE = Path(__file__).with_name("baseline.json")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--only", help="only loads whose name contains one of these, by commas")
+    parser.add_argument("--check", action="store_true", help="compare with baseline.json instead")
+    parser.add_argument("--no-docs", action="store_true", help="leave docs/benchmarks.md alone")
+    chosen = parser.parse_args()
+    if chosen.rounds < 1:
+        parser.error(f"ROUNDS={chosen.rounds}: at least 1 is needed")
+    return chosen
+
+
+def chosen_loads(only: str | None) -> list[loads.Load]:
+    """The loads that --only names; all without it. SystemExit: there is no such load."""
+    parts = [part.strip().lower() for part in (only or "").split(",")]
+    found = [load for load in loads.LOADS if any(part in load.name.lower() for part in parts)]
+    if not found:
+        names = "\n  ".join(load.name for load in loads.LOADS)
+        raise SystemExit(f"bench: no load has {only!r} in its name. There are:\n  {names}")
+    return found
+
+
+def grow(most: int, heap: str, wanted: list[loads.Load]) -> list[float]:
+    """Seconds that one message takes of ours, for each load; inf where it failed."""
+    start = functools.partial(
+        contenders.on_board,
+        contenders.program("ours", MOST=most),
+        "/ws",
+        heap=heap,
+        sockets=most + 10,
+    )
+    server = start()
+    try:
+        with measure.Generator() as generator:
+            answers = [measure.measure(generator, server, load) for load in wanted]
+    finally:
+        server.resume()
+        server.stop()
+    return [1 / answer["per_second"] if "error" not in answer else 9e9 for answer in answers]
+
+
+def growths() -> dict[str, list[tuple[int, float]]]:
+    """The curves: time for one message, by clients and by bytes."""
+    crowds = [loads.Load(f"{n} clients", "echo", clients=n) for n in loads.CLIENTS]
+    sizes = [loads.Load(f"{n} B", "echo", n, in_flight=2) for n in loads.SIZES]
+    return {
+        "clients": list(zip(loads.CLIENTS, grow(max(loads.CLIENTS), "1m", crowds), strict=True)),
+        "sizes": list(zip(loads.SIZES, grow(5, contenders.HEAP, sizes), strict=True)),
+    }
+
+
+def bench(chosen: argparse.Namespace) -> int:
+    wanted = chosen_loads(chosen.only)
+    found = measure.run(contenders.CONTENDERS, wanted, chosen.rounds, say)
+    cells = summary.summarize(found)
+    print(report.speeds(cells), report.relations(cells), report.processor_times(cells), sep="\n\n")
+    for line in report.failures(cells):
+        print("empty:", line)
+    print("\n" + report.targets(cells))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
+        say(f"bench: wrote {chosen.json}")
+    if chosen.only or chosen.no_docs:
+        return 0
+    say("memory, and how cost grows")
+    taken, curves = memory.measure(), growths()
+    print("\n" + report.memory(taken))
+    print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
+    print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
+    text = report.page(cells, taken, curves, report.machine(), chosen.rounds)
+    (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
+    report.plot_relations(cells, DOCS / "benchmarks.svg")
+    report.plot_growth(curves["clients"], curves["sizes"], DOCS / "benchmarks-growth.svg")
+    say("bench: wrote docs/benchmarks.md and its plots")
+    return 0
+
+
+def bench_check(chosen: argparse.Namespace) -> int:
+    baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
+    pair = [one for one in contenders.CONTENDERS if one.name in ("ours", check.PEER)]
+
+    def run(wanted):
+        return summary.summarize(measure.run(pair, wanted, chosen.rounds, say))
+
+    return 0 if check.check(baseline, run, print) else 1
+
+
+def main() -> int:
+    chosen = options()
+    return bench_check(chosen) if chosen.check else bench(chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

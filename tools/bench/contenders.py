@@ -1,0 +1,158 @@
+"""Who is measured: what runs, where it listens, and how it is started and paused."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.virtualboard import VirtualBoard
+from tools.virtualboard.board import free_port
+
+from .loads import Load
+
+PROGRAMS = Path(__file__).parent / "programs"
+HEAP = "256k"
+MOST = 60  # clients at the same time
+MAX_SIZE = 16384
+
+
+def program(name: str, **values: int) -> str:
+    """A board program, with its capitals given values."""
+    values = {"MOST": MOST, "MAX_SIZE": MAX_SIZE, **values}
+    head = "".join(f"{key} = {value}\n" for key, value in values.items())
+    return head + (PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
+
+
+def package(name: str, *modules: str) -> dict[str, bytes]:
+    """Files of an installed Python package, as {path on the flash: content}.
+
+    LookupError: it is not installed, since there is none for this Python.
+    """
+    try:
+        found = importlib.metadata.files(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise LookupError(f"{name} is not installed: see requirements.txt") from None
+    wanted = [
+        path
+        for path in found
+        if path.suffix == ".py" and (not modules or path.as_posix() in modules)
+    ]
+    return {f"lib/{path.as_posix()}": Path(path.locate()).read_bytes() for path in wanted}
+
+
+@dataclass
+class Contender:
+    """A server to be measured. `path` is None for bare TCP, where bytes come back as they are."""
+
+    name: str
+    start: Callable[[], Running]
+    path: str | None = "/ws"
+
+
+@dataclass
+class Running:
+    """A contender that runs: `port` for echoes, `all_port` and `all_path` for broadcasts."""
+
+    port: int
+    path: str | None
+    all_port: int
+    all_path: str | None
+    pid: int
+    stop: Callable[[], object]
+    log: Callable[[], str] = field(default=lambda: "")
+
+    def pause(self) -> None:
+        """Take it off the processor: some poll without sleeping."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def target(self, load: Load) -> tuple[int, str | None]:
+        """The port and the path that a load is for."""
+        if load.kind == "broadcast":
+            return self.all_port, self.all_path
+        return self.port, self.path
+
+
+def pin(pid: int) -> None:
+    """Keep a server off the generator's core, where the system can do that."""
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(pid, {min(os.sched_getaffinity(0))})
+
+
+def on_board(source: str, path: str | None, files=None, heap=HEAP, sockets=MOST + 10) -> Running:
+    """Run a program on a virtual board."""
+    files = {"main.py": source, "boot.py": "", **(files or {})}
+    board = VirtualBoard(files=files, heap=heap, sockets=sockets).start()
+    try:
+        board.wait_ready()
+    except AssertionError:
+        board.stop()
+        raise
+    pin(board.pid)
+    all_port, all_path = (board.http_port, "/all") if path else (board.https_port, None)
+    return Running(
+        board.http_port, path, all_port, all_path, board.pid, board.stop, lambda: board.log
+    )
+
+
+def on_cpython() -> Running:
+    """Run the `websockets` library's server."""
+    port = free_port()
+    command = [sys.executable, str(PROGRAMS / "websockets_echo.py"), str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    output = process.stdout
+    assert output and output.readline() == b"ready\n"
+    pin(process.pid)
+
+    def stop():
+        process.kill()
+        process.wait()
+        output.close()
+
+    return Running(port, "/ws", port, "/all", process.pid, stop)
+
+
+def ours(**values: int) -> Running:
+    """This project's server; `values` replace MOST or MAX_SIZE."""
+    return on_board(program("ours", **values), "/ws")
+
+
+CONTENDERS = [
+    Contender("ours", ours),
+    Contender("bare TCP", lambda: on_board(program("bare"), None), None),
+    Contender(
+        "microdot",
+        lambda: on_board(
+            program("microdot_echo"),
+            "/ws",
+            package(
+                "microdot",
+                "microdot/__init__.py",
+                "microdot/microdot.py",
+                "microdot/websocket.py",
+                "microdot/helpers.py",
+            ),
+        ),
+    ),
+    Contender(
+        "chumicro",
+        lambda: on_board(
+            program("chumicro_echo"),
+            "/ws",
+            {
+                **package("chumicro-websockets"),
+                **package("chumicro-sockets"),
+                **package("chumicro-timing"),
+            },
+        ),
+    ),
+    Contender("websockets", on_cpython),
+]

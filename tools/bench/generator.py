@@ -1,0 +1,234 @@
+"""The load generator: a process of its own that reads orders, one JSON object a line, and answers.
+
+Frames are built beforehand, every byte that comes back is compared with what must come, and a
+wrong one ends the run. Run as `python -m tools.bench.generator`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import time
+
+REQUEST = (
+    "GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+KEY = b"\x21\x43\x65\x87"
+BROADCAST = b"\x81\x64" + b"b" * 100  # what the programs send to all
+BUFFER = 65536
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
+PATIENCE = 5  # seconds without a byte before a peer counts as stuck
+
+
+class WrongAnswerError(Exception):
+    """A peer sent what it should not, closed the connection, or fell silent."""
+
+
+def header(opcode: int, length: int, mask: int) -> bytes:
+    """A frame's header; `mask` is 0x80 for a masked one, else 0."""
+    if length < 126:
+        return bytes([0x80 | opcode, mask | length])
+    return bytes([0x80 | opcode, mask | 126]) + length.to_bytes(2, "big")
+
+
+def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
+    """A masked frame with `size` bytes of printable ASCII, and what an echo answers to it."""
+    payload = bytes(97 + index % 26 for index in range(size))
+    masked = bytes(byte ^ KEY[index & 3] for index, byte in enumerate(payload))
+    sent = header(opcode, size, 0x80) + KEY + masked
+    return sent, sent if bare else header(opcode, size, 0) + payload
+
+
+class Peer:
+    """One connection, on which messages are under way."""
+
+    def __init__(self, port: int, path: str | None):
+        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if path:
+            self.upgrade(path)
+
+    def upgrade(self, path: str) -> None:
+        """Do the opening handshake."""
+        self.sock.sendall(REQUEST.format(path=path).encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = self.sock.recv(4096)
+            if not data:
+                raise WrongAnswerError("the connection was closed during the handshake")
+            head += data
+        if not head.startswith(b"HTTP/1.1 101") or not head.endswith(b"\r\n\r\n"):
+            raise WrongAnswerError(f"the handshake was answered with {head[:100]!r}")
+
+    def prepare(self, sent: bytes, expected: bytes, in_flight: int) -> None:
+        """Build what will be sent and what must come back."""
+        self.sock.setblocking(False)
+        self.frame, self.reply = len(sent), len(expected)
+        self.burst = memoryview(sent * in_flight * 2)
+        self.wrap = len(sent) * in_flight
+        self.pattern = memoryview(expected * (BUFFER // len(expected) + 2))
+        self.to_send = 0  # bytes that TCP has not taken yet
+        self.at = 0  # where in burst they begin
+        self.got = 0  # bytes of the reply that is incomplete
+        self.started = 0.0  # when its latest messages were sent
+
+    def send(self, messages: int) -> None:
+        """Send `messages` more, as far as TCP takes them now."""
+        to_send = self.to_send + messages * self.frame
+        try:
+            count = self.sock.send(self.burst[self.at : self.at + to_send])
+        except BlockingIOError:
+            count = 0
+        self.to_send = to_send - count
+        self.at = (self.at + count) % self.wrap
+
+    def receive(self, buffer: memoryview) -> int:
+        """Read, compare, and return how many replies are complete now."""
+        count = self.sock.recv_into(buffer)
+        if not count:
+            raise WrongAnswerError("the connection was closed")
+        got = self.got
+        if buffer[:count] != self.pattern[got : got + count]:
+            raise WrongAnswerError(f"a wrong byte among {count} after {got}")
+        whole, self.got = divmod(got + count, self.reply)
+        return whole
+
+
+class Crowd:
+    """All connections of one order, and the means to wait for them."""
+
+    def __init__(self, clients: int, port: int, path: str | None):
+        self.epoll = select.epoll()
+        self.peers: dict[int, Peer] = {}
+        self.buffer = memoryview(bytearray(BUFFER))
+        for _ in range(clients):
+            peer = Peer(port, path)
+            self.peers[peer.sock.fileno()] = peer
+            self.epoll.register(peer.sock, IN)
+
+    def __enter__(self) -> Crowd:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.epoll.close()
+        for peer in self.peers.values():
+            peer.sock.close()
+
+    def send(self, number: int, messages: int) -> None:
+        """Have peer `number` send more; what TCP does not take now goes when it does."""
+        peer = self.peers[number]
+        waited = peer.to_send
+        peer.send(messages)
+        if bool(waited) != bool(peer.to_send):
+            self.epoll.modify(number, IN | OUT if peer.to_send else IN)
+
+    def wait(self) -> list[tuple[int, int]]:
+        """What epoll reports: (file descriptor, events)."""
+        events = self.epoll.poll(PATIENCE)
+        if not events:
+            raise WrongAnswerError(f"no byte came for {PATIENCE} s")
+        return events
+
+
+def echo(order: dict) -> dict:
+    """Keep messages under way for some seconds: how many came back, and how long each took."""
+    sent, expected = frames(order["opcode"], order["size"], order["path"] is None)
+    times: list[float] = []
+    clock = time.perf_counter
+    with Crowd(order["clients"], order["port"], order["path"]) as crowd:
+        for number, peer in crowd.peers.items():
+            peer.prepare(sent, expected, order["in_flight"])
+            peer.started = clock()
+            crowd.send(number, order["in_flight"])
+        begin = clock() + order["warm_up"]
+        end = begin + order["seconds"]
+        count, now = 0, 0.0
+        while now < end:
+            for number, event in crowd.wait():
+                peer = crowd.peers[number]
+                replies = peer.receive(crowd.buffer) if event & ~OUT else 0
+                if replies or event & OUT:
+                    crowd.send(number, replies)
+                if replies:
+                    now = clock()
+                    if now >= begin:
+                        count += replies
+                        times.append(now - peer.started)
+                    peer.started = now
+    return {"per_second": count / (now - begin), **percentiles(times)}
+
+
+def broadcast(order: dict) -> dict:
+    """Ask for a message to all, wait until all have it, ask again: deliveries per second."""
+    trigger, _ = frames(1, 2, False)
+    with Crowd(order["clients"], order["port"], order["path"]) as crowd:
+        for peer in crowd.peers.values():
+            peer.prepare(trigger, BROADCAST, 1)
+        asking = next(iter(crowd.peers))
+        begin = time.perf_counter() + order["warm_up"]
+        end = begin + order["seconds"]
+        count, now = 0, 0.0
+        while now < end:
+            crowd.send(asking, 1)
+            missing = len(crowd.peers)
+            while missing:
+                for number, _ in crowd.wait():
+                    missing -= crowd.peers[number].receive(crowd.buffer)
+            now = time.perf_counter()
+            if now >= begin:
+                count += len(crowd.peers)
+    return {"per_second": count / (now - begin)}
+
+
+def handshakes(order: dict) -> dict:
+    """Connect, upgrade, leave, again and again."""
+    request = REQUEST.format(path=order["path"] or "/").encode()
+    begin = time.perf_counter() + order["warm_up"]
+    end = begin + order["seconds"]
+    count, now = 0, 0.0
+    while now < end:
+        peer = Peer(order["port"], order["path"])
+        if order["path"] is None:
+            peer.sock.settimeout(PATIENCE)
+            peer.sock.sendall(request)
+            back = b""
+            while len(back) < len(request):
+                back += peer.sock.recv(4096) or b"closed" * 100
+            if back != request:
+                raise WrongAnswerError("a wrong byte in the echo of a request")
+        peer.sock.close()
+        now = time.perf_counter()
+        count += now >= begin
+    return {"per_second": count / (now - begin)}
+
+
+def percentiles(times: list[float]) -> dict:
+    """The median and the 99th percentile of some times, in seconds."""
+    if not times:
+        raise WrongAnswerError("no message came back in time")
+    times.sort()
+    return {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]}
+
+
+KINDS = {"echo": echo, "round trip": echo, "broadcast": broadcast, "handshakes": handshakes}
+
+
+def main() -> None:
+    """Obey until standard input ends."""
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer = KINDS[order["kind"]](order)
+        except (WrongAnswerError, OSError) as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

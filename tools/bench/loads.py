@@ -1,0 +1,74 @@
+"""What is measured, and what must be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT, BINARY = 1, 2
+
+
+@dataclass(frozen=True)
+class Load:
+    """One kind of work.
+
+    kind: "echo" (messages per second), "round trip" (seconds, p50 and p99), "broadcast"
+    (deliveries per second) or "handshakes" (per second). size: bytes in a message. in_flight:
+    messages under way on each of `clients` connections.
+    """
+
+    name: str
+    kind: str
+    size: int = 32
+    opcode: int = TEXT
+    in_flight: int = 1
+    clients: int = 1
+
+
+@dataclass(frozen=True)
+class Target:
+    """What issue and design ask for: `ours` against `peer`, as a ratio of the figure.
+
+    For round trips, which are times, `limit` is the most, for everything else the least.
+    """
+
+    load: str
+    peer: str
+    limit: float
+
+
+LOADS = [
+    Load("32 B text, 32 in flight", "echo", 32, TEXT, 32),
+    Load("32 B text, 5 clients", "echo", 32, TEXT, 1, 5),
+    Load("1 KiB text, 8 in flight", "echo", 1024, TEXT, 8),
+    Load("1 KiB binary, 8 in flight", "echo", 1024, BINARY, 8),
+    Load("16 KiB text, 2 in flight", "echo", 16384, TEXT, 2),
+    Load("16 KiB binary, 2 in flight", "echo", 16384, BINARY, 2),
+    Load("round trip, 32 B text", "round trip", 32),
+    Load("round trip, 4 KiB text", "round trip", 4096),
+    Load("round trip, 4 KiB binary", "round trip", 4096, BINARY),
+    Load("broadcast to 5", "broadcast", 100, clients=5),
+    Load("broadcast to 50", "broadcast", 100, clients=50),
+    Load("handshakes", "handshakes"),
+]
+
+TARGETS = [
+    Target("32 B text, 32 in flight", "bare TCP", 0.45),
+    Target("32 B text, 32 in flight", "websockets", 8),
+    Target("1 KiB text, 8 in flight", "bare TCP", 0.6),
+    Target("1 KiB binary, 8 in flight", "bare TCP", 0.6),
+    Target("16 KiB text, 2 in flight", "bare TCP", 0.6),
+    Target("16 KiB binary, 2 in flight", "bare TCP", 0.6),
+    Target("round trip, 32 B text", "bare TCP", 1.4),
+    Target("round trip, 4 KiB text", "bare TCP", 1.25),
+    Target("round trip, 4 KiB binary", "bare TCP", 1.25),
+    Target("broadcast to 50", "bare TCP", 0.6),
+]
+
+# Cost must grow linearly with these.
+CLIENTS = (1, 2, 5, 10, 20, 50, 100, 200)
+SIZES = (32, 128, 512, 2048, 8192, 16384)
+
+
+def is_time(load: Load) -> bool:
+    """Whether less is better."""
+    return load.kind == "round trip"

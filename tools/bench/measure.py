@@ -1,0 +1,136 @@
+"""Runs loads against contenders, in turn, several times."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from .contenders import Contender, Running
+from .loads import Load, is_time
+
+ROOT = Path(__file__).resolve().parents[2]
+WARM_UP = 0.1  # seconds
+SECONDS = 0.4
+
+
+class Generator:
+    """The process that makes the load."""
+
+    def __enter__(self) -> Generator:
+        command = [sys.executable, "-m", "tools.bench.generator"]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, **order) -> dict:
+        """Give an order and wait for the answer."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"error": "the load generator died"}
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Processor time that a process has used, or None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(
+    generator: Generator,
+    running: Running,
+    load: Load,
+    warm_up: float = WARM_UP,
+    seconds: float = SECONDS,
+) -> dict:
+    """One load on one contender: its figures, or {"error": what went wrong}.
+
+    per_second; for messages p50 and p99, in seconds; cpu: processor seconds a message, or None.
+    """
+    port, path = running.target(load)
+    running.resume()
+    before = cpu_seconds(running.pid)
+    answer = generator.ask(
+        kind=load.kind,
+        size=load.size,
+        opcode=load.opcode,
+        in_flight=load.in_flight,
+        clients=load.clients,
+        port=port,
+        path=path,
+        warm_up=warm_up,
+        seconds=seconds,
+    )
+    after = cpu_seconds(running.pid)
+    running.pause()
+    if "error" not in answer:
+        messages = answer["per_second"] * (warm_up + seconds)
+        answer["cpu"] = (after - before) / messages if before is not None and after else None
+    return answer
+
+
+def run(
+    contenders: Iterable[Contender],
+    loads: list[Load],
+    rounds: int,
+    say: Callable[[str], None],
+    seconds: float = SECONDS,
+) -> dict[str, dict[str, list[dict]]]:
+    """All loads on all contenders, `rounds` times, interleaved: {load: {contender: answers}}."""
+    results: dict[str, dict[str, list[dict]]] = {load.name: {} for load in loads}
+    running: dict[str, Running] = {}
+    with Generator() as generator:
+        try:
+            for contender in contenders:
+                try:
+                    running[contender.name] = contender.start()
+                    running[contender.name].pause()
+                except (AssertionError, LookupError) as error:
+                    reason = str(error).splitlines()[0]
+                    for load in loads:
+                        results[load.name][contender.name] = [{"error": reason}] * rounds
+            for number in range(rounds):
+                say(f"round {number + 1} of {rounds}")
+                for load in loads:
+                    for name, server in running.items():
+                        answer = measure(generator, server, load, seconds=seconds)
+                        results[load.name].setdefault(name, []).append(answer)
+        finally:
+            for server in running.values():
+                server.resume()
+                server.stop()
+    return results
+
+
+def figure(load: Load, answer: dict) -> float | None:
+    """The figure that counts: p50 of round trips, else the number per second; None: it failed."""
+    if "error" in answer:
+        return None
+    return answer["p50"] if is_time(load) else answer["per_second"]
+
+
+def ratios(load: Load, ours: list[dict], peer: list[dict]) -> list[float]:
+    """Ours against a peer, round by round, without those that failed."""
+    pairs = [(figure(load, mine), figure(load, its)) for mine, its in zip(ours, peer, strict=True)]
+    return [mine / its for mine, its in pairs if mine and its]
+
+
+def spread(values: list[float]) -> tuple[float, float, float] | None:
+    """Median, least and most; None for no values."""
+    if not values:
+        return None
+    return statistics.median(values), min(values), max(values)

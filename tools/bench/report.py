@@ -1,0 +1,282 @@
+"""Tables and plots: what `make bench` prints, and docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools.virtualboard import find_micropython
+
+from .contenders import HEAP
+from .loads import Load, is_time
+from .summary import BY_NAME, checked
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    processor = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                processor = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    command = [*find_micropython(), "-c", "import sys; print(sys.version.split('; ')[-1])"]
+    version = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return {
+        "processor": f"{processor}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": sys.version.split()[0],
+        "micropython": version,
+        "heap": HEAP,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def amount(load: Load, cell: dict) -> str:
+    """A figure for people."""
+    if "error" in cell:
+        return "-"
+    if is_time(load):
+        return f"{cell['figure'] * 1e6:.0f} / {cell['p99'] * 1e6:.0f} us"
+    return f"{cell['figure']:,.0f}"
+
+
+# How cost grows: (clients or bytes, seconds that one message takes).
+Curve = list[tuple[int, float]]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table whose columns line up."""
+    lines = [head, *rows]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
+
+    def row(cells):
+        return "| " + " | ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)) + " |"
+
+    ruler = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([row(head), ruler, *map(row, rows)])
+
+
+def speeds(summary: dict) -> str:
+    """What each contender does: messages, deliveries or handshakes per second; p50 / p99."""
+    peers = list(next(iter(summary.values())))
+    rows = [
+        [name, *(amount(BY_NAME[name], cells[peer]) for peer in peers)]
+        for name, cells in summary.items()
+    ]
+    return table(["load", *peers], rows)
+
+
+def relations(summary: dict) -> str:
+    """Ours against each of the others."""
+    peers = [peer for peer in next(iter(summary.values())) if peer != "ours"]
+    rows = []
+    for name, cells in summary.items():
+        row = [name + (" (time)" if is_time(BY_NAME[name]) else "")]
+        for peer in peers:
+            cell = cells[peer]
+            row.append(
+                f"{cell['ratio']:.2f} ({cell['least']:.2f} to {cell['most']:.2f})"
+                if "ratio" in cell
+                else "-"
+            )
+        rows.append(row)
+    return table(["ours against", *peers], rows)
+
+
+def processor_times(summary: dict) -> str:
+    """Processor time a message costs, where the system tells."""
+    peers = list(next(iter(summary.values())))
+    rows = []
+    for name, cells in summary.items():
+        times = [cells[peer].get("cpu") for peer in peers]
+        rows.append([name, *(f"{time * 1e6:.1f}" if time else "-" for time in times)])
+    return table(["us of processor time each", *peers], rows)
+
+
+def targets(summary: dict) -> str:
+    """What was to be reached, and whether it was."""
+    rows = []
+    for target, ratio, reached in checked(summary):
+        bound = "at most" if is_time(BY_NAME[target.load]) else "at least"
+        verdict = "reached" if reached else "missed"
+        limit = f"{bound} {target.limit:g}"
+        rows.append([target.load, target.peer, limit, f"{ratio:.2f}", verdict])
+    return table(["load", "against", "target", "measured", ""], rows)
+
+
+def failures(summary: dict) -> list[str]:
+    """Why a cell is empty."""
+    return [
+        f"{peer}, {name}: {cell['error']}"
+        for name, cells in summary.items()
+        for peer, cell in cells.items()
+        if "error" in cell
+    ]
+
+
+def memory(found: dict) -> str:
+    """The library's memory, in bytes."""
+    compiled, source, idle = found["compiled"], found["source"], found["idle"]
+    both = [
+        ["import wsserver", "import"],
+        ["Server(), with its buffers", "server"],
+        ["listen(), which loads the rest", "listen"],
+    ]
+    rows = [[what, f"{compiled[key]:,}", f"{source[key]:,}"] for what, key in both]
+    rows += [
+        ["of Server(): read buffer", f"{compiled['read buffer']:,}", ""],
+        ["of Server(): the first send buffer", f"{compiled['send buffer']:,}", ""],
+        ["an idle client, without its socket", f"{idle['client'] - idle['socket']:,}", ""],
+        ["its socket, which is C on a chip", f"{idle['socket']:,}", ""],
+        ["a client with a full send buffer, more", f"{compiled['send buffer']:,}", ""],
+        ["garbage for a 32 B text and its echo", f"{found['allocated per 32 B message']:.0f}", ""],
+    ]
+    for arch, size in found["flash"].items():
+        rows.append([f"on flash, .mpy for {arch}", f"{size:,}", ""])
+    return table(["bytes", ".mpy", "source"], rows)
+
+
+def growth(points: Curve, what: str) -> str:
+    """How the time for one message grows."""
+    rows = [[f"{size:,}", f"{1 / cost:,.0f}", f"{cost * 1e6:.1f}"] for size, cost in points]
+    return table([what, "messages per second", "us each"], rows)
+
+
+def plot_relations(summary: dict, file: Path) -> None:
+    """Bars: ours and the others relative to bare TCP (times inverted: more is better)."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    names = [name for name in summary if "figure" in summary[name].get("bare TCP", {})]
+    peers = [peer for peer in next(iter(summary.values())) if peer != "bare TCP"]
+    figure, axes = pyplot.subplots(figsize=(9, 6))
+    height = 0.8 / len(peers)
+    for at, peer in enumerate(peers):
+        values = []
+        for name in names:
+            cell, bare = summary[name][peer], summary[name]["bare TCP"]["figure"]
+            value = cell.get("figure", 0) / bare
+            values.append(1 / value if value and is_time(BY_NAME[name]) else value)
+        places = [row + at * height for row in range(len(names))]
+        axes.barh(places, values, height, label=peer)
+    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))], names)
+    axes.invert_yaxis()
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlabel("speed, bare TCP echo on MicroPython = 1")
+    axes.legend()
+    save(figure, file)
+
+
+def plot_growth(clients: Curve, sizes: Curve, file: Path) -> None:
+    """Two curves: time for one message against clients, and against bytes."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.5))
+    for axes, points, label in ((left, clients, "clients"), (right, sizes, "bytes a message")):
+        axes.plot([at for at, _ in points], [cost * 1e6 for _, cost in points], marker="o")
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+        axes.set_ylim(bottom=0)
+    left.set_ylabel("us for one message")
+    save(figure, file)
+
+
+def save(figure, file: Path) -> None:
+    """Write an SVG that is the same for the same figures."""
+    import matplotlib
+
+    matplotlib.rcParams["svg.hashsalt"] = "bench"
+    figure.tight_layout()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+PAGE = """# Benchmarks
+
+Written by `make bench` on {date}. Read the ratios, not the figures: a laptop is not a chip, and
+this machine is shared with others. All contenders were measured in one run, in turn, {rounds}
+rounds of 0.4 s each; a cell is the median, in brackets the least and the most.
+
+Machine: {processor}; {system}; Python {python}; MicroPython {micropython}. Every
+MicroPython program had {heap} of heap on a virtual board with more than a chip's ten sockets. The
+load generator is a process of its own on a core of its own: it sleeps in epoll, sends frames that
+were built beforehand and compares every byte that comes back.
+
+- **ours**: this server, an ordinary endpoint with `on_message` that sends the message back.
+- **bare TCP**: the limit: a `poll` loop on the same MicroPython that writes back the bytes it
+  reads, 4 KiB at a time, without looking at them. Its broadcast is a loop of `socket.write` calls.
+- **microdot**, **chumicro** (chumicro-websockets): on the same MicroPython, used as their
+  documentation shows.
+- **websockets**: the library of that name on CPython, without compression.
+
+## Speed
+
+Messages, deliveries or handshakes per second; round trips: median / 99th percentile.
+
+{speeds}
+
+{failures}
+## Ours against the others
+
+For round trips, which are times, less than 1 is better; for everything else more than 1.
+
+{relations}
+
+![Speed relative to bare TCP](benchmarks.svg)
+
+## Processor time
+
+What the server's process used, system calls included, for one message (delivery, handshake). This
+does not depend on how the load generator sleeps and wakes.
+
+{processor_times}
+
+## Targets
+
+{targets}
+
+## Memory
+
+On x86-64, where objects are twice as large as on a chip; measured with `gc.mem_alloc()` after a
+collection, without a chip's own modules. A buffer is borrowed only while something is in it.
+
+{memory}
+
+## Growth
+
+Ten times the clients, or ten times the bytes, cost no more than ten times.
+
+{clients}
+
+{sizes}
+
+![Time for one message](benchmarks-growth.svg)
+"""
+
+
+def page(summary: dict, found: dict, growths: dict, about: dict, rounds: int) -> str:
+    """The text of docs/benchmarks.md."""
+    empty = "".join(f"- {line}\n" for line in failures(summary))
+    return PAGE.format(
+        speeds=speeds(summary),
+        failures=f"Empty cells:\n\n{empty}" if empty else "",
+        relations=relations(summary),
+        processor_times=processor_times(summary),
+        targets=targets(summary),
+        memory=memory(found),
+        clients=growth(growths["clients"], "clients, 32 B each"),
+        sizes=growth(growths["sizes"], "bytes, 2 in flight"),
+        rounds=rounds,
+        **about,
+    )
