@@ -9,11 +9,12 @@ import os
 import time
 
 import certcheck
+from micropython import const
 
 # A chain of three RSA certificates in PEM is 6 KB long.
-_MOST_BYTES = 12288
+_MOST_BYTES = const(12288)
 # A clock that shows an earlier year has not been set: a chip's begins with 2000.
-_FIRST_YEAR = 2025
+_FIRST_YEAR = const(2025)
 
 _MAKE = "make one with 'make certs' and copy it to the board (docs/tls.md)"
 _RENEW = "make a new one with 'make certs' and copy it, with its key, to the board"

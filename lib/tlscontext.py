@@ -8,6 +8,7 @@ import gc
 import sys
 
 from certfiles import TLSError, certificates, private_key, unknown
+from micropython import const
 
 try:
     import tls
@@ -16,8 +17,8 @@ except ImportError:  # MicroPython 1.22 has it under the older name
 
 # Bytes. What a context and one connection take outside of MicroPython's heap, as measured on an
 # ESP32, and the piece of it that must be in one: the buffer for a record of 16 KB.
-_NEEDED = 27 * 1024
-_NEEDED_IN_ONE = 17 * 1024
+_NEEDED = const(27 * 1024)
+_NEEDED_IN_ONE = const(17 * 1024)
 
 
 def server_context(cert: str, key: str, client_ca: str = ""):
