@@ -9,17 +9,23 @@ ROUNDS ?= 5
 JSON ?=
 ONLY ?=
 ARGS ?=
+# Not from the environment: others use such names too.
+KEY = ec
+NAMES =
+CLIENT =
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test conformance bench bench-check lint format clean
+.PHONY: help setup run certs test conformance bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
 	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=$(HEAP) CONFIG=my.json"
+	@echo "make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)"
+	@echo "                    KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's instead"
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
@@ -40,6 +46,10 @@ $(READY): requirements.txt tools/setup.sh
 run: $(READY)
 	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
 		--heap $(HEAP) $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
+
+certs: $(READY)
+	@exec $(BIN)/python -m tools.certs --key="$(KEY)" --names="$(NAMES)" --client="$(CLIENT)" \
+		$(if $(CONFIG),--config="$(CONFIG)")
 
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(ARGS)

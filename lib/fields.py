@@ -32,6 +32,15 @@ _FIELDS: dict = {
         "read_size": (None, "int or null", 64, 65536),
         "max_head": (2048, "int", 64, 16384),
     },
+    "tls": {
+        "enabled": (True, "flag"),
+        "port": (443, "int", 1, 65535),
+        "cert": ("/certs/server.crt.der", "text", 1, 64),
+        "key": ("/certs/server.key.der", "text", 1, 64),
+        "client_ca": ("", "text", 0, 64),
+        "max_clients": (2, "int", 1, 1000),
+        "redirect": (False, "flag"),
+    },
     "broadcast": {
         "interval": (5, "number", 0, 86400),
         "text": ("Server broadcast: Hello #{}", "text", 0, 500),
@@ -72,6 +81,10 @@ def _check_together(settings, problems):
     if wifi["mode"] == "station" and not wifi["station_ssid"]:
         problems.append("wifi.station_ssid: needed for mode 'station'; using mode 'ap'")
         wifi["mode"] = "ap"
+    tls = settings["tls"]
+    if tls["enabled"] and tls["port"] == settings["server"]["port"]:
+        problems.append("tls.port: must be another than server.port; using no TLS")
+        tls["enabled"] = False
 
 
 def _object(value, name, problems):

@@ -5,6 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tools.certs.authority import make_key
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,7 +29,7 @@ GENERATED = re.compile(
     r"|\.(pyc|mpy|bin|elf|log)$"
 )
 SECRET = re.compile(
-    r"^certs/|^(config|secrets)\.json$|\.(key|pem|der|crt|p12)$|(^|/)\.env$|(^|/)id_[a-z0-9]+$"
+    r"^certs/|^(config|secrets)\.json$|\.(key|pem|der|crt|p12|pfx)$|(^|/)\.env$|(^|/)id_[a-z0-9]+$"
 )
 
 
@@ -38,19 +41,38 @@ def test_no_key_certificate_or_board_setting_is_tracked():
     assert [name for name in tracked_files() if SECRET.search(name)] == []
 
 
-def test_no_tracked_file_holds_a_private_key():
-    marker = b"PRIVATE " + b"KEY-----"  # in two, so that this file is not a finding
-    assert [name for name in tracked_files() if marker in (ROOT / name).read_bytes()] == []
-
-
-@pytest.mark.parametrize(
-    "name", ["certs/server.key", "certs/ca.pem", "config.json", "a/b.mpy", ".venv/x"]
+# A private key: PEM's marker (in two, so that this file is not a finding), and what DER begins
+# with, in PKCS 8, PKCS 1 and SEC 1 alike: a sequence, and in it the version.
+PRIVATE_KEY = re.compile(
+    rb"PRIVATE " + rb"KEY-----|\A\x30(.|\x81.|\x82..)\x02\x01[\x00\x01][\x02\x04\x30]", re.S
 )
+
+
+def test_no_tracked_file_holds_a_private_key():
+    contents = {name: (ROOT / name).read_bytes() for name in tracked_files()}
+    assert [name for name in contents if PRIVATE_KEY.search(contents[name])] == []
+
+
+SECRETS = [
+    *("certs/ca.key", "certs/server.key.der", "certs/clients/tom.p12", "certs/.1.ca.key"),
+    *("certs/ca.pem", "elsewhere/server.key", "elsewhere/tom.p12", "elsewhere/server.key.der"),
+]
+
+
+@pytest.mark.parametrize("name", [*SECRETS, "config.json", "secrets.json", "a/b.mpy", ".venv/x"])
 def test_git_ignores_what_must_never_be_committed(name):
     done = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, capture_output=True)
     if done.returncode == 128:
         pytest.skip("this is not a git work tree")
     assert done.returncode == 0, f"{name} is not in .gitignore"
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_private_key_would_be_found_in_any_form_that_the_board_takes(kind, form, encoding):
+    key = make_key(kind).private_bytes(encoding, form, NoEncryption())
+    assert PRIVATE_KEY.search(key)
 
 
 # --- requirements

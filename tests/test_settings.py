@@ -92,6 +92,12 @@ GOOD = [
     ("server", "purge", "lru"),
     ("server", "write_limit", 512),
     ("server", "read_size", 64),
+    ("tls", "enabled", False),
+    ("tls", "port", 8443),
+    ("tls", "cert", "/certs/fullchain.pem"),
+    ("tls", "client_ca", "/certs/clients.crt.der"),
+    ("tls", "max_clients", 1),
+    ("tls", "redirect", True),
     ("broadcast", "interval", 0),
     ("broadcast", "interval", 0.25),
     ("broadcast", "text", ""),
@@ -150,6 +156,14 @@ BAD = [
     ("server", "write_limit", 511),
     ("server", "read_size", 1),
     ("server", "max_head", 0),
+    ("tls", "enabled", "yes"),
+    ("tls", "port", 0),
+    ("tls", "cert", ""),
+    ("tls", "key", None),
+    ("tls", "client_ca", None),
+    ("tls", "client_ca", "x" * 65),
+    ("tls", "max_clients", 0),
+    ("tls", "redirect", 1),
     ("broadcast", "interval", -1),
     ("broadcast", "interval", None),
     ("broadcast", "text", "x" * 501),
@@ -193,6 +207,14 @@ def test_a_station_without_a_network_is_an_access_point(validate):
     config, problems = validate({"wifi": {"mode": "station"}})
     assert config["wifi"]["mode"] == "ap"
     assert problems[0].startswith("wifi.station_ssid: ")
+
+
+def test_tls_on_the_port_of_plain_http_is_off(validate):
+    config, problems = validate({"tls": {"port": 80}})
+    assert config["tls"] == {**EXAMPLE["tls"], "port": 80, "enabled": False}
+    assert problems == ["tls.port: must be another than server.port; using no TLS"]
+    assert validate({"tls": {"port": 80}, "server": {"port": 8080}})[1] == []
+    assert validate({"server": {"port": 443}})[0]["tls"]["enabled"] is False
 
 
 scalars = (

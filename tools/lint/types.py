@@ -53,6 +53,8 @@ _CORRECTED = {
         "def status(self, param: str, /) -> int:",
         "def status(self, param: str, /) -> Incomplete:",
     ),
+    # The stubs of TLS contexts have no attributes.
+    "tls.pyi": ("class SSLContext:", "class SSLContext:\n    verify_mode: int"),
     # Ticks are ints; a type of their own would only be one more name to import.
     "_mpy_shed/time_mp.pyi": ("class _TicksMs:", "_TicksMs = int\n\nclass _TicksMsInTheStubs:"),
 }

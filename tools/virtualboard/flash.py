@@ -11,6 +11,7 @@ from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
 FILES = ("boot.py", "main.py")
 FOLDERS = ("lib", "www", "certs")
+_GENERATED = shutil.ignore_patterns("__pycache__", ".git*", "*.pyc")
 
 
 def check_folder(flash: Path) -> None:
@@ -42,10 +43,15 @@ def fill(flash: Path, root: Path, source: bool = False) -> None:
             shutil.copytree(
                 root / name,
                 flash / name,
-                ignore=shutil.ignore_patterns("__pycache__", ".git*", "*.pyc"),
+                ignore=_only_for_boards if name == "certs" else _GENERATED,
             )
     if not source and find_mpy_cross() and native_arch():
         compile_library(flash)
+
+
+def _only_for_boards(folder: str, names: list[str]) -> list[str]:
+    """What of certs/ never goes onto a board: all but *.der, so no authority's or client's key."""
+    return [name for name in names if not name.endswith(".der")]
 
 
 def compile_library(flash: Path) -> None:

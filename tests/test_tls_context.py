@@ -1,0 +1,523 @@
+"""lib/tlscontext.py: certificates on flash become a TLS context, or one line says why not."""
+
+import binascii
+import datetime
+import re
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tools.certs import Authority, Identity, make_authority, parse_name
+from tools.certs.authority import make_key
+from tools.virtualboard import find_micropython
+
+ROOT = Path(__file__).resolve().parents[1]
+MESSAGES = (ROOT / "docs/tls.md").read_text().split("## Messages on the serial port")[1]
+NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+YEAR = datetime.timedelta(days=365)
+NAMES = [parse_name(name) for name in ("esp32-ws.local", "localhost", "192.168.4.1", "127.0.0.1")]
+AUTHORITY = make_authority(NOW)
+EC = AUTHORITY.make_server(NOW, NAMES)
+RSA = AUTHORITY.make_server(NOW, NAMES, "rsa")
+
+
+def certificate(identity, encoding=Encoding.DER):
+    return identity.certificate.public_bytes(encoding)
+
+
+def key(identity, encoding=Encoding.DER, form=PrivateFormat.PKCS8, protection=None):
+    return identity.key.private_bytes(encoding, form, protection or NoEncryption())
+
+
+def anchor(authority=AUTHORITY, encoding=Encoding.DER):
+    return authority.make_anchor().public_bytes(encoding)
+
+
+def signed(name, issuer, own, signer, critical=None):
+    """A certificate for "localhost" as others may make it; `critical`: one more extension."""
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, issuer)]
+    builder = (
+        x509.CertificateBuilder(names[1], names[0], own.public_key(), x509.random_serial_number())
+        .not_valid_before(NOW - YEAR)
+        .not_valid_after(NOW + YEAR)
+        .add_extension(x509.BasicConstraints(name != "server", None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    )
+    if critical:
+        builder = builder.add_extension(critical, critical=True)
+    return builder.sign(signer, SHA256())
+
+
+BUILD = """
+import sys
+sys.path.insert(0, {lib!r})
+{before}
+import tlscontext
+try:
+    print("built", type(tlscontext.server_context("cert", "key", {client_ca!r})).__name__)
+except tlscontext.TLSError as error:
+    print(error)
+print("left:", [name for name in sys.modules if name.startswith("cert")])
+"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    """build(cert=..., key=..., client_ca=...) -> what a MicroPython says that builds a context of
+    files named cert, key and ca. client_ca may also be a path.
+    """
+
+    def run(cert=None, key=None, client_ca="", before="", heap="512k"):
+        if isinstance(client_ca, bytes):
+            (tmp_path / "ca").write_bytes(client_ca)
+            client_ca = "ca"
+        for name, content in (("cert", cert), ("key", key)):
+            if content is not None:
+                (tmp_path / name).write_bytes(content)
+        program = BUILD.format(lib=str(ROOT / "lib"), client_ca=client_ca, before=before)
+        (tmp_path / "program.py").write_text(program)
+        command = [*find_micropython(), "-X", f"heapsize={heap}", "program.py"]
+        done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        line, end = done.stdout.splitlines()
+        assert end == "left: []"
+        return line
+
+    return run
+
+
+BUILT = "built SSLContext"
+
+
+# --- what works
+
+SEC1_OR_PKCS1 = PrivateFormat.TraditionalOpenSSL
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
+@pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
+@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
+def test_a_certificate_and_its_key_make_a_context(build, server, encoding, form):
+    assert build(certificate(server, encoding), key(server, encoding, form)) == BUILT
+
+
+def test_what_people_write_around_pem_is_passed_over(build):
+    text = b"Subject: board\r\n\r\n" + certificate(EC, Encoding.PEM).replace(b"\n", b"\r\n")
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    assert build(text, parameters + key(EC, Encoding.PEM, SEC1_OR_PKCS1)) == BUILT
+
+
+def test_a_certificate_and_key_in_one_pem_file_are_found_in_it(build):
+    both = key(EC, Encoding.PEM) + certificate(EC, Encoding.PEM)
+    assert build(both, both) == BUILT
+
+
+def test_an_ec_key_without_its_public_half_is_taken_at_its_word(build):
+    number = EC.key.private_numbers().private_value.to_bytes(32, "big")
+    # RFC 5915: version 1, the number, the curve; the public point is optional
+    content = b"\x02\x01\x01\x04\x20" + number
+    content += b"\xa0\x0a\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
+    assert build(certificate(EC), b"\x30" + bytes([len(content)]) + content) == BUILT
+
+
+@pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
+def test_an_authority_for_clients_is_taken(build, encoding):
+    assert build(certificate(EC), key(EC), anchor(encoding=encoding)) == BUILT
+
+
+# --- what is wrong, and what to do about it
+
+
+def check(line, file, what, remedy):
+    """One line, which begins with the file, and has what is wrong with it and the remedy."""
+    assert line.split()[0].rstrip(":") == file
+    assert what in line
+    assert re.split(r" \d", what)[0] in MESSAGES, "docs/tls.md does not explain it"
+    assert remedy in line
+
+
+def test_no_certificate(build):
+    check(build(None, key(EC)), "cert", "is not there", "make certs")
+
+
+def test_no_key(build):
+    check(build(certificate(EC)), "key", "is not there", "copy both to the board")
+
+
+def test_no_authority_for_clients(build):
+    line = build(certificate(EC), key(EC), client_ca="nowhere")
+    check(line, "nowhere", "is not there", "make certs")
+
+
+@pytest.mark.parametrize("file", ["cert", "key"])
+def test_what_cannot_be_read_at_all(build, tmp_path, file):
+    (tmp_path / file).mkdir()
+    files = {"cert": certificate(EC), "key": key(EC)}
+    del files[file]
+    check(build(**files), file, "cannot be read", "copy")
+
+
+DAMAGED = {
+    "empty": lambda data: b"",
+    "cut off": lambda data: data[: len(data) // 2],
+    "something else": lambda data: b"-----BEGIN NONSENSE-----\nAAAA\n-----END NONSENSE-----\n",
+    "noise": lambda data: bytes(range(256)) * 4,
+    "text": lambda data: b"<html>404 not found</html>",
+    "zeros": lambda data: bytes(len(data)),
+    "begun only": lambda data: b"-----BEGIN ",
+    "not base64": lambda data: b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+}
+
+
+@pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_certificate(build, damage, encoding):
+    line = build(DAMAGED[damage](certificate(EC, encoding)), key(EC))
+    check(line, "cert", "no certificate in PEM or DER, or it is damaged", "copy it")
+
+
+@pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_key(build, damage, encoding):
+    line = build(certificate(EC), DAMAGED[damage](key(EC, encoding)))
+    check(line, "key", "no private key in PEM or DER, or it is damaged", "copy it")
+
+
+def test_a_damaged_authority_for_clients(build):
+    line = build(certificate(EC), key(EC), anchor()[:100])
+    check(line, "ca", "no certificate in PEM or DER, or it is damaged", "copy it")
+
+
+def test_a_certificate_with_what_mbed_tls_does_not_know(build):
+    limits = x509.NameConstraints([x509.DNSName("localhost")], None)
+    own = make_key("ec")
+    unknown = Identity(signed("server", "server", own, own, limits), own)
+    for files in ((certificate(unknown), key(unknown)), (certificate(EC), key(EC))):
+        line = build(*files, client_ca=certificate(unknown))
+        file = "cert" if files[0] == certificate(unknown) else "ca"
+        check(line, file, "of a kind that MicroPython does not know", "use EC P-256 or RSA-2048")
+
+
+def test_a_key_of_a_kind_that_mbed_tls_does_not_know(build):
+    own = ed25519.Ed25519PrivateKey.generate()
+    while own.public_key().public_bytes_raw()[0] == 0x30:  # looks like RSA: also refused
+        own = ed25519.Ed25519PrivateKey.generate()
+    server = Identity(signed("server", "server", own, make_key("ec")), own)
+    line = build(certificate(server), key(server))
+    check(line, "key", "of a kind that MicroPython does not know", "use EC P-256 or RSA-2048")
+
+
+OTHERS = {
+    "an EC key of another EC certificate": (EC, AUTHORITY.make_server(NOW, NAMES)),
+    "an RSA key of another RSA certificate": (RSA, AUTHORITY.make_server(NOW, NAMES, "rsa")),
+    "an EC certificate, an RSA key": (EC, RSA),
+    "an RSA certificate, an EC key": (RSA, EC),
+}
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
+@pytest.mark.parametrize("pair", OTHERS)
+def test_a_key_of_another_certificate(build, pair, form):
+    server, other = OTHERS[pair]
+    line = build(certificate(server), key(other, form=form))
+    check(line, "key", "is the key of another certificate", "copy both to the board again")
+
+
+def test_a_key_with_a_passphrase(build):
+    protection = BestAvailableEncryption(b"secret")
+    for form in (PrivateFormat.PKCS8, SEC1_OR_PKCS1):
+        line = build(certificate(EC), key(EC, Encoding.PEM, form, protection))
+        check(line, "key", "has a passphrase", "remove it")
+
+
+def test_an_expired_certificate(build):
+    then = NOW - 2 * YEAR
+    server = make_authority(then).make_server(then, NAMES)
+    end = server.certificate.not_valid_after_utc
+    line = build(certificate(server), key(server))
+    check(line, "cert", f"has expired on {end:%Y-%m-%d}", "make a new one")
+
+
+def test_a_certificate_that_is_not_yet_valid(build):
+    then = NOW + YEAR
+    server = make_authority(then).make_server(then, NAMES)
+    start = server.certificate.not_valid_before_utc
+    line = build(certificate(server), key(server))
+    check(line, "cert", f"is not valid before {start:%Y-%m-%d}", "set the clock")
+    assert f"the clock shows {NOW:%Y-%m}" in line
+
+
+def test_an_authority_for_clients_that_has_expired(build):
+    line = build(certificate(EC), key(EC), anchor(make_authority(NOW - 12 * YEAR)))
+    check(line, "ca", "has expired", "make a new one")
+
+
+def test_dates_beyond_2049_which_are_written_with_four_digits_are_read(build):
+    then = NOW + 30 * YEAR
+    server = make_authority(then).make_server(then, NAMES)
+    start = server.certificate.not_valid_before_utc
+    line = build(certificate(server), key(server))
+    check(line, "cert", f"is not valid before {start:%Y-%m-%d}", "set the clock")
+
+
+def test_a_file_that_is_far_too_long_is_not_read_into_memory(build):
+    line = build(bytes(3_000_000), key(EC))
+    check(line, "cert", "is over 12288 bytes long", "leave only what the server needs")
+
+
+FILL = """
+import tlscontext
+keep = []
+try:
+    while True:
+        keep.append(bytearray(500))
+except MemoryError:
+    del keep[:8]
+"""
+
+
+def test_a_heap_that_is_too_small(build):
+    chain = certificate(RSA, Encoding.PEM) * 7  # 9 KB
+    line = build(chain, key(RSA), before=FILL, heap="96k")
+    check(line, "cert", "not enough memory for TLS", "lower server.max_clients")
+
+
+@pytest.mark.parametrize("free, in_one", [(20000, 18000), (60000, 12000)])
+def test_a_chip_whose_memory_would_not_do_for_one_connection(build, free, in_one):
+    regions = [(100000, in_one, in_one, 0), (50000, free - in_one, in_one // 2, 0)]
+    before = f"""
+class esp32:
+    HEAP_DATA = 4
+    idf_heap_info = staticmethod(lambda kind: {regions})
+sys.modules["esp32"] = esp32
+"""
+    line = build(certificate(EC), key(EC), before=before)
+    check(line, "cert", "not enough memory for TLS", "lower server.max_clients")
+
+
+# --- no bytes whatever are too much for the reader
+
+READER = f"""
+import binascii, sys
+sys.path.insert(0, {str(ROOT / "lib")!r})
+import certcheck
+print("ready")
+while True:
+    line = sys.stdin.readline().strip()
+    if not line:
+        break
+    first, second = (binascii.unhexlify(part) for part in line.split("-"))
+    try:
+        for certificate in certcheck.objects(first, b"CERTIFICATE"):
+            certcheck.validity(certificate)
+            certcheck.belong_together(certificate, second)
+        print("read")
+    except ValueError:
+        print("refused")
+"""
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """reader(certificate, key) -> "read" or "refused" """
+    program = tmp_path_factory.mktemp("reader") / "reader.py"
+    program.write_text(READER)
+    process = subprocess.Popen(
+        [*find_micropython(), str(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+
+    def ask(first, second):
+        process.stdin.write(f"{binascii.hexlify(first).decode()}-{second.hex()}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    yield ask
+    process.stdin.close()
+    process.wait(10)
+
+
+def test_the_reader_reads_what_is_good(reader):
+    assert reader(certificate(EC), key(EC)) == "read"
+    assert reader(certificate(RSA, Encoding.PEM), key(RSA)) == "read"
+
+
+def test_a_certificate_that_is_cut_anywhere_is_refused(reader):
+    whole = certificate(EC)
+    assert {reader(whole[:at], b"") for at in range(len(whole))} == {"refused"}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_a_certificate_with_anything_changed_is_read_or_refused(reader, data):
+    changed = bytearray(certificate(EC, data.draw(st.sampled_from([Encoding.DER, Encoding.PEM]))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    assert reader(bytes(changed), key(EC)) in ("read", "refused")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300), st.binary(max_size=100))
+def test_any_bytes_whatever_are_read_or_refused(reader, first, second):
+    assert reader(first, second) in ("read", "refused")
+    assert reader(b"0" + bytes([min(len(first), 127)]) + first, second) in ("read", "refused")
+
+
+# --- on a board, and to real clients
+
+SERVE = """
+import socket, tlscontext
+try:
+    context = tlscontext.server_context("/certs/a.crt", "/certs/a.key", {client_ca!r})
+except tlscontext.TLSError as error:
+    context = None
+    print(error)
+if context:
+    listener = socket.socket()
+    listener.bind(socket.getaddrinfo("0.0.0.0", 443)[0][-1])
+    listener.listen(2)
+    print("listening on 443")
+    while True:
+        plain = listener.accept()[0]
+        try:
+            stream = context.wrap_socket(plain, server_side=True)
+            stream.write(b"you said " + stream.read(5))
+            stream.close()
+        except (OSError, ValueError) as error:
+            print("refused:", error)
+            plain.close()
+"""
+
+
+@pytest.fixture
+def serve(make_board):
+    """serve(certificate, key, client_ca) -> a board that answers TLS connections one by one."""
+
+    def start(certificate, key, client_ca=b"", heap="128k"):
+        files = {"certs/a.crt": certificate, "certs/a.key": key, "certs/ca.crt": client_ca}
+        main = SERVE.format(client_ca="/certs/ca.crt" if client_ca else "")
+        board = make_board(wait=False, files={**files, "main.py": main}, heap=heap)
+        board.wait_for_log(r"listening on 443\n|>>> $")
+        return board
+
+    return start
+
+
+def trusting(authority=AUTHORITY):
+    """A client's context that trusts this authority alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificate(authority.identity))
+    return context
+
+
+def talk(board, context, name="localhost"):
+    """The answer, and the TLS connection's facts."""
+    with (
+        socket.create_connection((board.address, board.https_port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=name) as stream,
+    ):
+        stream.sendall(b"hello")
+        return stream.recv(100), stream.version(), stream.getpeercert()
+
+
+@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
+def test_a_board_shows_its_certificate_to_a_client_that_trusts_the_authority(serve, server):
+    board = serve(certificate(server), key(server))
+    answer, version, shown = talk(board, trusting(), "192.168.4.1")
+    assert answer == b"you said hello"
+    assert version == "TLSv1.2"
+    assert ("IP Address", "192.168.4.1") in shown["subjectAltName"]
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
+        talk(board, trusting(make_authority(NOW, title="somebody else")))
+    with pytest.raises(ssl.SSLCertVerificationError, match="[Hh]ostname mismatch"):
+        talk(board, trusting(), "bank.example")
+
+
+def test_a_board_with_64_kb_has_room_for_it(serve):
+    board = serve(certificate(EC), key(EC), heap="64k")
+    assert talk(board, trusting())[0] == b"you said hello"
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_board_shows_all_certificates_of_a_chain(serve, kind, form):
+    root, between, server = (make_key(kind) for _ in range(3))
+    links = [
+        signed("server", "between", server, between),
+        signed("between", "further", between, root),
+        signed("further", "root", root, root),
+    ]
+    chain = b"".join(link.public_bytes(Encoding.PEM) for link in links)
+    board = serve(chain, key(Identity(links[0], server), Encoding.PEM, form))
+    trusted = signed("root", "root", root, root)
+    assert talk(board, trusting(Authority(Identity(trusted, root))))[0] == b"you said hello"
+
+
+def test_only_clients_of_the_authority_get_in_when_it_is_given(serve, tmp_path):
+    board = serve(certificate(EC), key(EC), anchor())
+
+    def client(authority, now=NOW):
+        identity = authority.make_client(now, "tom")
+        file = tmp_path / "client.pem"
+        file.write_bytes(key(identity, Encoding.PEM) + certificate(identity, Encoding.PEM))
+        context = trusting()
+        context.load_cert_chain(file)
+        return context
+
+    assert talk(board, client(AUTHORITY))[0] == b"you said hello"
+    stranger = client(make_authority(NOW, title="somebody else"))
+    for context in (trusting(), stranger, client(AUTHORITY, NOW - 3 * YEAR)):
+        position = board.log_position
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            talk(board, context)
+        board.wait_for_log("refused: .*", since=position)
+    assert talk(board, client(AUTHORITY))[0] == b"you said hello"
+
+
+def test_an_authority_for_clients_that_begins_after_the_boards_clock_is_refused(serve):
+    """Mbed TLS would refuse all clients, and nobody would know why."""
+    board = serve(certificate(EC), key(EC), certificate(AUTHORITY.identity))
+    board.wait_for_log(
+        r"/certs/ca\.crt is not valid before .*clock shows 2000-01-01: set the clock, or use the "
+        r"clients\.crt\.der"
+    )
+
+
+def test_a_servers_certificate_does_not_let_a_client_in(serve, tmp_path):
+    board = serve(certificate(EC), key(EC), anchor())
+    file = tmp_path / "client.pem"
+    file.write_bytes(key(EC, Encoding.PEM) + certificate(EC, Encoding.PEM))
+    context = trusting()
+    context.load_cert_chain(file)
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        talk(board, context)
+
+
+def test_a_board_whose_clock_is_not_set_does_not_judge_dates(serve):
+    then = NOW - 2 * YEAR
+    server = make_authority(then).make_server(then, NAMES)
+    assert "listening on 443" in serve(certificate(server), key(server)).log
+
+
+def test_a_board_says_on_serial_what_is_wrong_by_the_names_of_its_files(serve):
+    board = serve(certificate(EC), key(RSA))
+    board.wait_for_log(r"/certs/a\.key is the key of another certificate than /certs/a\.crt: copy")

@@ -1,0 +1,126 @@
+"""The command line: `python -m tools.certs`, which is what `make certs` calls."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import secrets
+import string
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+
+from .authority import Authority, KeyKind, make_authority
+from .names import Name, board_names, parse_name
+from .store import Store, StoreError
+
+ROOT = Path(__file__).resolve().parents[2]
+_CLIENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
+_READABLE = "".join(set(string.ascii_lowercase + string.digits) - set("il1o0"))
+
+
+def main(arguments: list[str] | None = None, now: datetime.datetime | None = None) -> int:
+    """Make what is asked for, and say what to do with it. Returns the exit status."""
+    options = _parse(arguments)
+    now = now or datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    try:
+        names = [parse_name(name) for name in options.names.split()]
+        names = list(dict.fromkeys(board_names(options.config, ROOT / "lib/fields.py") + names))
+        _make(Store(_from_here(options.folder)), names, options.key, options.client, now)
+    except (StoreError, ValueError) as error:
+        print(f"make certs: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"make certs: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.certs", description=__doc__)
+    parser.add_argument("--key", choices=("ec", "rsa"), default="ec", help="what kind of key")
+    parser.add_argument("--names", default="", help="more names and addresses of the board")
+    parser.add_argument("--client", default="", help="make a certificate for this client instead")
+    parser.add_argument("--folder", type=Path, default=ROOT / "certs", help="where they are kept")
+    parser.add_argument(
+        "--config", type=Path, default=ROOT / "config.json", help="the board's config.json"
+    )
+    return parser.parse_args(arguments)
+
+
+def _from_here(folder: Path) -> Path:
+    """The folder as people would write it."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def _make(
+    store: Store, names: list[Name], kind: KeyKind, client: str, now: datetime.datetime
+) -> None:
+    if client and not re.fullmatch(_CLIENT, client):
+        raise ValueError(f"{client!r}: a client's name has up to 40 letters, digits, - and _")
+    authority = store.load_authority()
+    if authority is None:
+        authority = make_authority(now, kind, names)
+        store.save_authority(authority)
+        _tell_new_authority(store, authority)
+    _check_age(store, authority, now)
+    if not client or not store.has_server():
+        _make_server(store, authority, names, kind, now)
+    if client:
+        _make_client(store, authority, client, kind, now)
+
+
+def _check_age(store: Store, authority: Authority, now: datetime.datetime) -> None:
+    end = authority.identity.certificate.not_valid_after_utc
+    if end <= now:
+        raise StoreError(
+            f"{store.folder / 'ca.pem'} has expired on {end:%Y-%m-%d}. Move it and ca.key away to "
+            "have a new authority made, which then has to be installed on every device again"
+        )
+
+
+def _tell_new_authority(store: Store, authority: Authority) -> None:
+    fingerprint = authority.identity.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    print(f"new authority: {store.folder / 'ca.pem'} (for phones and Windows: ca.crt)")
+    print(f"  SHA-256 {fingerprint}")
+    print("  Install it where browsers are to trust the board: docs/tls.md says how, per system.")
+    print(f"  {store.folder / 'ca.key'} signs in its name: keep it to yourself.")
+
+
+def _make_server(
+    store: Store,
+    authority: Authority,
+    names: list[Name],
+    kind: KeyKind,
+    now: datetime.datetime,
+) -> None:
+    try:
+        server = authority.make_server(now, names, kind)
+    except ValueError as error:
+        raise StoreError(
+            f"{error}: it was made before you asked for that name. Move ca.pem and ca.key in "
+            f"{store.folder} away to have a new one made, which then has to be installed on every "
+            "device again"
+        ) from None
+    store.save_server(server, authority.make_anchor())
+    end = server.certificate.not_valid_after_utc
+    print(f"board's certificate: {store.folder / 'server.pem'}, valid until {end:%Y-%m-%d}")
+    print("  for " + ", ".join(str(name.value) for name in names))
+    print(f"  onto the board, with its key: the *.der files in {store.folder}, and nothing else.")
+
+
+def _make_client(
+    store: Store, authority: Authority, name: str, kind: KeyKind, now: datetime.datetime
+) -> None:
+    password = "".join(secrets.choice(_READABLE) for _ in range(20))
+    client = authority.make_client(now, name, kind)
+    store.save_client(name, client, authority, password)
+    end = client.certificate.not_valid_after_utc
+    print(
+        f"client's certificate: {store.folder / 'clients' / name}.pem, .key, valid until "
+        f"{end:%Y-%m-%d}"
+    )
+    print(f"  for browsers and phones: {name}.p12, password {password} (it is kept nowhere)")
