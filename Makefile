@@ -44,8 +44,9 @@ $(READY): requirements.txt tools/setup.sh
 	@touch $@
 
 run: $(READY)
+	@test -e certs/server.crt.der || $(BIN)/python -m tools.certs
 	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
-		--heap $(HEAP) $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
+		--heap $(HEAP) --certs certs $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
 
 certs: $(READY)
 	@exec $(BIN)/python -m tools.certs --key="$(KEY)" --names="$(NAMES)" --client="$(CLIENT)" \

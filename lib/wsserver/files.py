@@ -11,12 +11,15 @@ _TYPES = (
 )
 
 
-def open_file(request: Request, prefix: str, directory: str):
+def open_file(request: Request, prefix: str, directory: str, https=None):
     """The response head for a request, and an open file with the body.
 
     The path behind `prefix` ("/", or with a slash at its end) is looked for in `directory`; that
-    of a folder is its index.html. HTTPError: 400, 404 or 405.
+    of a folder is its index.html. https: the port to which the request is sent on instead.
+    HTTPError: 302, 400, 404 or 405.
     """
+    if https:
+        raise HTTPError(302, "use https", "Location: " + _location(request, https))
     if request.method != "GET":
         raise HTTPError(405, "use GET", "Allow: GET")
     path = _unquote(request.path)[len(prefix) - 1 :]
@@ -35,6 +38,16 @@ def open_file(request: Request, prefix: str, directory: str):
     kind = _TYPES[_TYPES.find("=", start) + 1 : _TYPES.find("|", start)]
     headers = ("Content-Type: " + kind, "Cache-Control: no-cache", "Connection: close")
     return response_head(200, headers, stat[6]), file
+
+
+def _location(request, port):
+    """The same place by https."""
+    host = request.headers["host"]
+    colon = host.rfind(":")
+    if colon > host.rfind("]"):  # else it belongs to an IPv6 address
+        host = host[:colon]
+    query = "?" + request.query if request.query else ""
+    return "https://%s%s%s%s" % (host, "" if port == 443 else ":%d" % port, request.path, query)
 
 
 def _unquote(path):

@@ -58,15 +58,6 @@ class Request:
         self.path, _, self.query = target.partition("?")
         self.headers = headers
 
-    def location(self, port: int) -> str:
-        """The header that sends a browser on to the same place by https."""
-        host = self.headers["host"]
-        colon = host.rfind(":")
-        if colon > host.rfind("]"):  # else it belongs to an IPv6 address
-            host = host[:colon]
-        target = self.path + ("?" + self.query if self.query else "")
-        return "Location: https://%s%s%s" % (host, "" if port == 443 else ":%d" % port, target)
-
     def tokens(self, name: str) -> list:
         """The comma-separated elements of a header, stripped."""
         return [token.strip() for token in self.headers.get(name, "").split(",")]

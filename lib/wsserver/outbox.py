@@ -30,7 +30,7 @@ class Stock:
         # Bytes that wait in a connection's inbox, at most: a message with its header, and a
         # control frame among its fragments.
         self.in_size = max_size + 160
-        self.tail_size = self.in_size >> 1  # up to this many wait outside of a buffer
+        self.read_size = self.in_size  # bytes that are read at once
         # The last bytes of a send buffer are for control frames, so that a Close finds room in a
         # full one.
         self._buffer_size = max(write_limit + 270, self.in_size)

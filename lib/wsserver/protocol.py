@@ -41,7 +41,7 @@ class Protocol(Outbox):
     close_code = _ABNORMAL
     close_reason = ""
     pongs = 0
-    tail = b""  # the beginning of a frame that is to be continued, if it is short
+    tail = b""  # the beginning of a frame, where the whole of it fits what is read at once
     # Else: inbox[:in_start] are the fragments of a message so far, [in_start:in_end] what there is
     # of the next frame.
     in_start = 0
@@ -123,7 +123,7 @@ class Protocol(Outbox):
         if self.state:
             self.in_start = 0  # nobody waits for the message
         start = self.in_start
-        if start or end - pos > self.stock.tail_size:
+        if start or pos < end and self.reader.need > self.stock.read_size:
             if self.inbox is None:
                 self.inbox = self.stock.take()
             self.in_end = start + end - pos

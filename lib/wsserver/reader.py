@@ -18,19 +18,22 @@ _TOO_BIG = const(1009)
 class Reader:
     """What is known of the message under way and of the frame that has not arrived whole."""
 
+    # What most readers never change stays in the class, and costs them nothing.
+    pos = 0  # in the read buffer: what is before it is used up
+    need = 0  # bytes of the frame that has to wait, with its header; 0: not known yet
+    kind = 0  # opcode: text or binary, while a message is under way
+    text = False  # whether the latest message is a text
+    decoder = 0  # state of the UTF-8 decoder behind the last whole frame
+    checked = 0  # bytes of the next frame's payload that were looked at through the mask
+    ahead = 0  # state of the UTF-8 decoder behind those
+    # A frame that is not collected but used as it comes:
+    left = 0  # payload bytes still to come
+    first = 0  # its first byte
+    key = b""  # its masking key, twice
+    phase = 0  # payload bytes so far, modulo 4
+
     def __init__(self, protocol):
         self.protocol = protocol
-        self.pos = 0  # in the read buffer: what is before it is used up
-        self.kind = 0  # opcode: text or binary, while a message is under way
-        self.text = False  # whether the latest message is a text
-        self.decoder = 0  # state of the UTF-8 decoder behind the last whole frame
-        self.checked = 0  # bytes of the next frame's payload that were looked at through the mask
-        self.ahead = 0  # state of the UTF-8 decoder behind those
-        # A frame that is not collected but used as it comes:
-        self.left = 0  # payload bytes still to come
-        self.first = 0  # its first byte
-        self.key = bytearray(8)  # its masking key, twice
-        self.phase = 0  # payload bytes so far, modulo 4
 
     def step(self, buf: memoryview, end: int) -> bool:
         """Take one frame, or what may be used of it, from buf[pos:end], and do what it asks for.
@@ -42,6 +45,7 @@ class Reader:
             self._stream(buf, end)
             return True
         pos = self.pos
+        self.need = 0
         if end - pos < 2:
             return False
         protocol = self.protocol
@@ -59,6 +63,7 @@ class Reader:
             self._check_length(first, second & 0x7F, length)
         if second & 0x80:
             start += 4
+        self.need = start + length - pos
         if end < start:
             return False
         if first & 8 and length < 126:
@@ -124,7 +129,8 @@ class Reader:
         if end < stop:
             return text and self._look_ahead(buf, start, end, first)
         self._start_message(first)
-        self.checked = 0
+        if self.checked:
+            self.checked = 0
         self.pos = stop
         beyond_ascii = unmask(buf, start, stop, buf, start - 4)
         if text and (beyond_ascii or self.decoder):
@@ -168,7 +174,7 @@ class Reader:
     # --- frames that are used, or skipped, as they come
 
     def _begin(self, buf, start, end, first, masked, length):
-        self.key[:4] = self.key[4:] = buf[start - 4 : start] if masked else b"\0\0\0\0"
+        self.key = bytes(buf[start - 4 : start]) * 2 if masked else bytes(8)
         self.phase = 0
         self.first = first
         self.left = length

@@ -35,7 +35,7 @@ class Reception:
     def __init__(self, server):
         self.server = server
         self.listeners = []
-        self.contexts = {}  # id of a listener -> its SSLContext
+        self.doors = {}  # id of a listener with TLS -> its Door
         self.visitors = []
         self.accepting = False
         self.last_id = 0
@@ -44,7 +44,9 @@ class Reception:
         """Accept connections of a listening socket; `tls` is its SSLContext, or None."""
         self.listeners.append(listener)
         if tls:
-            self.contexts[id(listener)] = tls
+            from .door import Door  # not loaded where there is no TLS
+
+            self.doors[id(listener)] = Door(self.server, tls)
         self.server.poll.register(listener, _IN)
         self.accepting = True
 
@@ -78,19 +80,15 @@ class Reception:
                 server.log(WARNING, "cannot accept a connection: %s" % error)
                 self.watch(False)  # until the next sweep
             return
-        tls = self.contexts.get(id(listener))
-        if tls and self._is_full():
-            sock.close()
-            server.log(INFO, "a TLS connection is refused: there are %d" % server.max_tls)
-            return
+        door = self.doors.get(id(listener))
         try:
             sock.setblocking(False)
             sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
-            if tls:  # the handshake is done by reading
-                sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            if door:
+                sock = door.wrap(sock)
             visitor = Visitor(server.stock, sock, address, self._serve, server.max_head, now)
             visitor.events = _IN
-            if tls:
+            if door:
                 visitor.secure = True
             server.connections[id(sock)] = visitor
             self.visitors.append(visitor)
@@ -100,10 +98,6 @@ class Reception:
             self.visitors = [other for other in self.visitors if other.sock is not sock]
             sock.close()
             server.log(WARNING, "cannot take a connection: %s" % error)
-
-    def _is_full(self):
-        secure = [one for one in self.server.connections.values() if one.secure]
-        return len(secure) >= self.server.max_tls
 
     def leave(self, visitor) -> None:
         """A visitor has gone, or is a client now."""
@@ -141,11 +135,9 @@ class Reception:
     def _open_file(self, request, secure):
         for prefix, directory, https in self.server.folders:
             if request.path.startswith(prefix):
-                if https and not secure:
-                    raise HTTPError(302, "use https", request.location(https))
                 from .files import open_file  # not loaded where nobody asks for a page
 
-                return open_file(request, prefix, directory)
+                return open_file(request, prefix, directory, None if secure else https)
         raise HTTPError(404, "nothing is here")
 
     def _make_room(self):

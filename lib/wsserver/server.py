@@ -87,7 +87,7 @@ class Server:
         self._buffer = memoryview(bytearray(read_size))
         self.stock = Stock(max_size, write_limit, log)
         self.stock.flush = self._write
-        self.stock.tail_size = read_size >> 1
+        self.stock.read_size = read_size
         self._start_timers()
 
     # --- what the application says before it runs

@@ -10,8 +10,7 @@ from pathlib import Path
 from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
 FILES = ("boot.py", "main.py")
-FOLDERS = ("lib", "www", "certs")
-_GENERATED = shutil.ignore_patterns("__pycache__", ".git*", "*.pyc")
+FOLDERS = ("lib", "www")
 
 
 def check_folder(flash: Path) -> None:
@@ -43,15 +42,17 @@ def fill(flash: Path, root: Path, source: bool = False) -> None:
             shutil.copytree(
                 root / name,
                 flash / name,
-                ignore=_only_for_boards if name == "certs" else _GENERATED,
+                ignore=shutil.ignore_patterns("__pycache__", ".git*", "*.pyc"),
             )
     if not source and find_mpy_cross() and native_arch():
         compile_library(flash)
 
 
-def _only_for_boards(folder: str, names: list[str]) -> list[str]:
-    """What of certs/ never goes onto a board: all but *.der, so no authority's or client's key."""
-    return [name for name in names if not name.endswith(".der")]
+def put_certificates(flash: Path, folder: Path) -> None:
+    """Copy what `make certs` has made for boards, *.der: no authority's or client's key is."""
+    for path in sorted(folder.glob("*.der")):
+        (flash / "certs").mkdir(exist_ok=True)
+        shutil.copyfile(path, flash / "certs" / path.name)
 
 
 def compile_library(flash: Path) -> None:

@@ -1,0 +1,23 @@
+"""The settings for TLS -> a context, or none. Only needed at start: main.py drops it."""
+
+import os
+import sys
+
+
+def context(settings: dict, log):
+    """What server.listen(tls=...) takes, or None; log(text) says why there is none."""
+    made = None
+    try:
+        if settings["enabled"]:
+            os.stat(settings["cert"])  # where there is none, nothing more is loaded
+            import tlscontext
+
+            made = tlscontext.server_context(
+                settings["cert"], settings["key"], settings["client_ca"]
+            )
+    except OSError:
+        log("wss:// is off: there is no %s: see docs/tls.md" % settings["cert"])
+    except Exception as error:  # TLSError, or no memory even for loading that
+        log("wss:// is off: %s: see docs/tls.md" % error)
+    sys.modules.pop("tlscontext", None)
+    return made
