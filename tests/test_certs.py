@@ -513,11 +513,9 @@ def test_a_clients_name_that_is_no_good_as_a_file_name_is_refused(certs, name):
 
 def test_only_what_a_board_needs_goes_onto_its_flash(tmp_path):
     """The authority's key, above all, does not."""
-    root = tmp_path / "root"
-    for name in ("lib", "www"):
-        shutil.copytree(ROOT / name, root / name)
-    main(["--folder", str(root / "certs"), "--client", "tom"])
-    board = VirtualBoard(root=root)
+    folder = tmp_path / "certs"
+    main(["--folder", str(folder), "--client", "tom"])
+    board = VirtualBoard(certs=folder)
     try:
         assert {path.name for path in (board.flash / "certs").rglob("*")} == FOR_BOARDS
     finally:

@@ -69,6 +69,7 @@ class Outbox:
 
     deaf = False  # the peer sends no more, but still reads
     secure = False  # it speaks TLS
+    raw = None  # then: the socket that its TLS stream is on top of
     # Bytes that TLS was offered and has not taken. It has a record of them ready, and must be
     # offered as many the next time: it would take what is beyond for sent.
     owed = 0

@@ -81,6 +81,7 @@ class Reception:
                 self.watch(False)  # until the next sweep
             return
         door = self.doors.get(id(listener))
+        raw = sock
         try:
             sock.setblocking(False)
             sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: older releases lack the names
@@ -90,13 +91,14 @@ class Reception:
             visitor.events = _IN
             if door:
                 visitor.secure = True
+                visitor.raw = raw
             server.connections[id(sock)] = visitor
             self.visitors.append(visitor)
             server.poll.register(sock, _IN)
         except (OSError, MemoryError) as error:  # it is gone already, or there is no room for it
             server.connections.pop(id(sock), None)
             self.visitors = [other for other in self.visitors if other.sock is not sock]
-            sock.close()
+            raw.close()
             server.log(WARNING, "cannot take a connection: %s" % error)
 
     def leave(self, visitor) -> None:
@@ -166,6 +168,7 @@ class Reception:
         client.events = visitor.events
         if visitor.secure:
             client.secure = True
+            client.raw = visitor.raw
         server.clients.append(client)
         # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
         client.sock, visitor.sock = visitor.sock, None

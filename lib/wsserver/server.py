@@ -363,6 +363,8 @@ class Server:
         self.poll.unregister(sock)
         del self.connections[id(sock)]
         sock.close()
+        if connection.secure:
+            connection.raw.close()  # after a failed handshake the TLS stream has let go of it
         if connection in self._reception.visitors:
             self._reception.leave(connection)
         else:

@@ -119,14 +119,16 @@ def raw():
 
 @pytest.fixture(scope="session")
 def make_lab(make_board):
-    """make_lab(max_clients=..., ...) -> a board that runs lab.py with these arguments."""
+    """make_lab(max_clients=..., ...) -> a board that runs lab.py with these arguments; with
+    `certs`, a folder, on port 443 with TLS as well.
+    """
 
-    def make(*, ports=(80,), files=None, heap="256k", **server):
+    def make(*, ports=(80,), files=None, heap="256k", certs=None, **server):
         content = {
             "main.py": LAB.read_text(),
-            "lab.json": json.dumps({"server": server, "ports": ports}),
+            "lab.json": json.dumps({"server": server, "ports": ports, "tls": bool(certs)}),
         }
-        return make_board(files={**content, **(files or {})}, heap=heap)
+        return make_board(files={**content, **(files or {})}, heap=heap, certs=certs)
 
     return make
 

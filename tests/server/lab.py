@@ -259,6 +259,11 @@ def build():
     server.files("/", "/site")
     for port in lab["ports"]:
         server.listen(port)
+    if lab["tls"]:
+        from tlscontext import server_context
+
+        context = server_context("/certs/server.crt.der", "/certs/server.key.der")
+        server.listen(443, tls=context)
 
 
 build()
