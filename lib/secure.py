@@ -16,8 +16,9 @@ def context(settings: dict, log):
                 settings["cert"], settings["key"], settings["client_ca"]
             )
     except OSError:
-        log("wss:// is off: there is no %s: see docs/tls.md" % settings["cert"])
+        text = "wss:// is off: %s is not there: make one with 'make certs' (docs/tls.md)"
+        log(text % settings["cert"])
     except Exception as error:  # TLSError, or no memory even for loading that
-        log("wss:// is off: %s: see docs/tls.md" % error)
+        log("wss:// is off: %s (docs/tls.md)" % error)
     sys.modules.pop("tlscontext", None)
     return made
