@@ -5,6 +5,9 @@ HTTPS_PORT ?= 8443
 HEAP ?= 128k
 CONFIG ?=
 BOARD ?=
+PORT ?=
+CHIP ?=
+FIRMWARE ?=
 ARGS ?=
 
 VENV := .venv
@@ -12,11 +15,22 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test conformance lint format clean
+.PHONY: help setup run boards flash config deploy monitor repl reset backup erase test conformance lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
 	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=$(HEAP) CONFIG=my.json"
+	@echo "make boards       list what is plugged in: chip, flash, MAC, MicroPython; PORT=... for one of them only"
+	@echo "make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,"
+	@echo "                    each only where there is a choice; PORT may be a device, COM3 or a pyserial URL"
+	@echo "make config       ask for the Wi-Fi's name and password and write config.json"
+	@echo "make deploy       copy what changed onto a board, and start it: PORT=... SOURCE=1 for .py files;"
+	@echo "                    CONFIG=config.json and CERTS=1 replace those that the board has"
+	@echo "make monitor      show what a board prints, and where its tracebacks lead; Ctrl-C ends it"
+	@echo "make repl         open a board's prompt; Ctrl-X leaves it"
+	@echo "make reset        restart a board"
+	@echo "make backup       copy all files of a board into backup/"
+	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
@@ -35,6 +49,31 @@ run: $(READY)
 	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
 		--heap $(HEAP) $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
 
+ON := $(if $(PORT),--port "$(PORT)")
+
+boards: $(READY)
+	@exec $(BIN)/python -m tools.boards boards $(ON)
+
+flash: $(READY)
+	@exec $(BIN)/python -m tools.boards flash $(ON) $(if $(CHIP),--chip "$(CHIP)") \
+		$(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
+
+config: $(READY)
+	@exec $(BIN)/python -m tools.config
+
+deploy: $(READY)
+	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
+		$(if $(SOURCE),--source) $(ARGS)
+
+monitor repl: $(READY)
+	@exec $(BIN)/python -m tools.run tools.serialport $@ $(ON)
+
+reset backup: $(READY)
+	@exec $(BIN)/python -m tools.serialport $@ $(ON)
+
+erase: $(READY)
+	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
+
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(ARGS)
 
@@ -47,6 +86,7 @@ lint: $(READY)
 format: $(READY)
 	@$(BIN)/python -m ruff check --fix --quiet .
 	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m tools.boards document
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis
