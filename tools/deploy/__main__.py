@@ -17,7 +17,7 @@ from . import join, own, plan, transfer
 from .build import build
 
 _SERVING = re.compile(r"serving (wss?)://([\d.]+):(\d+)")
-_PROMPT = re.compile(r"MicroPython v\d")  # the prompt's greeting: main.py has ended
+_PROMPT = re.compile(r"MicroPython \S+ on \d{4}-")  # the prompt's greeting: main.py has ended
 
 
 def deploy(options: argparse.Namespace) -> None:
@@ -40,18 +40,17 @@ def deploy(options: argparse.Namespace) -> None:
 
 def _deploy_files(session: Session, target: Target, options: argparse.Namespace) -> None:
     wanted = build(firmware(options.root), target, options.source, warn)
-    found = transfer.look(session)
-    todo = plan.make(wanted, found)
+    store = transfer.Store(session)
+    found = store.look()
     extra, notes = own.to_send(found, options.config, options.certs, options.root)
     for note in notes:
         print(note)
-    changed = plan.make(extra, found).copy
-    todo.copy.update(changed)
+    todo = plan.make(wanted, found)
+    todo.copy.update(plan.make(extra, found).copy)
     transfer.check_room(todo, target.free)
-    transfer.carry_out(
-        session, todo, _Progress(list(todo.copy)), lambda path: print(f"  removing {path}")
-    )
-    _verify(session, {**wanted, **extra})
+    progress = _Progress(list(todo.copy))
+    store.carry_out(todo, progress, lambda path: print(f"  removing {path}", flush=True))
+    _verify(store, {**wanted, **extra})
     kept = len(wanted) + len(extra) - len(todo.copy)
     print(
         f"{len(todo.copy)} files copied, {len(todo.remove)} removed, "
@@ -60,8 +59,8 @@ def _deploy_files(session: Session, target: Target, options: argparse.Namespace)
     )
 
 
-def _verify(session: Session, wanted: dict[str, bytes]) -> None:
-    left = plan.make(wanted, transfer.look(session))
+def _verify(store: transfer.Store, wanted: dict[str, bytes]) -> None:
+    left = plan.make(wanted, store.look())
     if left.copy:
         raise Failure(f"{', '.join(left.copy)}: not on the board as sent; run this again")
 

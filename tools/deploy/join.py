@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 
-from segno import helpers
+import segno
 
 from tools.serialport.session import BoardError, Session
 
@@ -32,9 +33,16 @@ def ask(session: Session) -> tuple[str, str, bool] | None:
 
 
 def qr_code(ssid: str, password: str, hidden: bool) -> str:
-    """The code, as text for a terminal."""
-    security = "WPA" if password else None
-    code = helpers.make_wifi(ssid, password or None, security, hidden)
+    """The code, as text for a terminal. Its words are those of ZXing's "Wi-Fi Network config"."""
+    fields = [("T", "WPA")] if password else []
+    fields += [("S", ssid)]
+    fields += [("P", password)] if password else []
+    fields += [("H", "true")] if hidden else []
+    words = "".join(f"{name}:{_escaped(value)};" for name, value in fields)
     text = io.StringIO()
-    code.terminal(text, compact=True)
+    segno.make(f"WIFI:{words};", micro=False).terminal(text, compact=True)
     return text.getvalue()
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r'([\\;,:"])', r"\\\1", text)

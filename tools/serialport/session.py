@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import serial
-from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from tools.failure import Failure
@@ -21,7 +21,8 @@ _SILENT = (
     "nothing there answers as MicroPython does. Press the board's RESET button and try again; "
     "if it has no MicroPython yet: make flash PORT={port}"
 )
-_CHUNK = 768  # bytes of a file at a time: their base64 takes 1 KB of the board's heap
+_CHUNK = 768  # bytes of a file at a time
+_ANSWER = 10  # seconds of silence until a board counts as gone
 
 # What was running goes, so that its memory is free: a soft reset would run boot.py, which may wait
 # for a Wi-Fi to join.
@@ -44,7 +45,7 @@ class Session:
     Entering and every call raise Failure when the port cannot be used or the board falls silent.
     """
 
-    def __init__(self, port: str, patience: float = 5, attempts: int = 3):
+    def __init__(self, port: str, patience: float = 2, attempts: int = 6):
         """patience: seconds to wait for the prompt, in each of `attempts`."""
         self.port = port
         self._patience = patience
@@ -54,7 +55,6 @@ class Session:
         self._open()
         try:
             self._enter()
-            self.run(_MAKE_ROOM)
         except BaseException:
             self._close()
             raise
@@ -78,41 +78,31 @@ class Session:
             self._transport.close()
 
     def _enter(self):
-        for attempt in range(self._attempts):
+        for _ in range(self._attempts):  # one that is just restarting misses the first Ctrl-C
             with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it does not get
                 try:
                     self._transport.enter_raw_repl(
                         soft_reset=False, timeout_overall=self._patience
                     )
+                    self.run(_MAKE_ROOM)
                     return
-                except (TransportError, OSError):
-                    if attempt + 1 == self._attempts:
-                        break
+                except (TransportError, OSError, Failure):
+                    continue
         raise Failure(f"{self.port}: {_SILENT.format(port=self.port)}")
 
     def run(self, code: str) -> str:
         """Run code on the board; returns what it printed. BoardError: it raised."""
         try:
-            return self._transport.exec(code).decode().replace("\r\n", "\n")
-        except TransportExecError as error:
-            raise BoardError(error.error_output.strip()) from None
+            output, error_output = self._transport.exec_raw(code, timeout=_ANSWER)
         except (TransportError, OSError) as error:
             raise Failure(f"{self.port}: the board stopped answering ({error})") from None
+        if error_output:
+            raise BoardError(error_output.decode(errors="replace").strip())
+        return output.decode().replace("\r\n", "\n")
 
     def value(self, code: str):
         """Run code that prints the repr of something; returns that."""
         return ast.literal_eval(self.run(code))
-
-    def write(self, path: str, data: bytes) -> Iterator[int]:
-        """Write a file on the board; yields after each piece how much was written."""
-        self.run(
-            f"import binascii\n_f=open({path!r},'wb')\ndef _w(b):_f.write(binascii.a2b_base64(b))"
-        )
-        for at in range(0, len(data), _CHUNK):
-            piece = data[at : at + _CHUNK]
-            self.run(f"_w({binascii.b2a_base64(piece, newline=False)!r})")
-            yield at + len(piece)
-        self.run("_f.close()")
 
     def read(self, path: str) -> bytes:
         """A file of the board."""
