@@ -443,6 +443,31 @@ def test_a_board_on_another_machine_is_deployed_to(full_board, socket_port, proj
     assert (full_board.flash / "www" / "index.html").read_text() == "changed"
 
 
+def test_a_port_that_goes_away_with_the_reset_is_opened_again(full_board, tmp_path):
+    port = tmp_path / "port"
+    port.symlink_to(full_board.serial)
+    again = VirtualBoard()
+    ended = threading.Event()
+
+    def come_and_go():
+        full_board.stop()
+        with again:
+            port.unlink()
+            port.symlink_to(again.serial)
+            while not ended.wait(0.7):
+                again.power_cycle()
+
+    with Session(str(port)) as session:
+        session.restart()
+        thread = threading.Thread(target=come_and_go)
+        thread.start()
+        lines = session.lines(20)
+        assert any("serving" in line for line in lines)
+        assert any("serving" in line for line in lines), "the second board was not heard"
+        ended.set()
+        thread.join()
+
+
 def test_mip_installs_the_library_alone(empty_board):
     command = [sys.executable, "-m", "mpremote", "connect", empty_board.serial]
     done = subprocess.run(

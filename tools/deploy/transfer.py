@@ -10,12 +10,14 @@ import json
 from collections.abc import Callable
 
 from tools.failure import Failure
+from tools.flashfiles import CERTIFICATES, FOLDERS
 from tools.serialport.session import BoardError, Session
 
 from .plan import RECORD, UNFINISHED, Found, Plan, folders, read_record
 
 # What the board does of it. A file is written aside, compared with what was sent, and only then
-# given its name. The file systems differ in whether a rename replaces.
+# given its name. The file systems differ in whether a rename replaces. Folders of the user's own
+# (an SD card may be one) are not looked into.
 _TOOLS = f"""
 import binascii, errno, hashlib, os
 def _hash(path):
@@ -30,10 +32,10 @@ def _hash(path):
 def _walk(folder):
     for entry in os.ilistdir(folder or "/"):
         path = folder + "/" + entry[0]
-        if entry[1] & 0x4000:
-            _walk(path)
-        else:
+        if not entry[1] & 0x4000:
             print(repr((path, _hash(path))))
+        elif folder or entry[0] in {(*FOLDERS, CERTIFICATES)!r}:
+            _walk(path)
 def _begin():
     global _file
     _file = open({UNFINISHED!r}, "wb")

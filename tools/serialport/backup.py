@@ -16,10 +16,10 @@ import os
 def _walk(folder):
     for entry in os.ilistdir(folder or "/"):
         path = folder + "/" + entry[0]
-        if entry[1] & 0x4000:
-            _walk(path)
-        else:
+        if not entry[1] & 0x4000:
             print(repr(path))
+        elif len(entry) > 3 or entry[2]:  # else something else is mounted there
+            _walk(path)
 _walk("")
 """
 

@@ -76,6 +76,8 @@ class Session:
     def _close(self):
         with contextlib.suppress(OSError):
             self._transport.close()
+        with contextlib.suppress(OSError):  # the other one gives up where the port has gone
+            self._transport.serial.close()
 
     def _enter(self):
         for _ in range(self._attempts):  # one that is just restarting misses the first Ctrl-C
