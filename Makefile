@@ -65,11 +65,17 @@ deploy: $(READY)
 	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
 		$(if $(SOURCE),--source) $(ARGS)
 
-monitor repl: $(READY)
-	@exec $(BIN)/python -m tools.run tools.serialport $@ $(ON)
+monitor: $(READY)
+	@exec $(BIN)/python -m tools.run tools.serialport monitor $(ON)
 
-reset backup: $(READY)
-	@exec $(BIN)/python -m tools.serialport $@ $(ON)
+repl: $(READY)
+	@exec $(BIN)/python -m tools.run tools.serialport repl $(ON)
+
+reset: $(READY)
+	@exec $(BIN)/python -m tools.serialport reset $(ON)
+
+backup: $(READY)
+	@exec $(BIN)/python -m tools.serialport backup $(ON)
 
 erase: $(READY)
 	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)

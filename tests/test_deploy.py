@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import segno
+import serial
+import serial.rfc2217
 
 from tools import mpycross
 from tools.deploy import build as building
@@ -404,39 +406,55 @@ def test_a_board_with_another_program_shows_no_wifi(empty_board):
 # --- other ports, other ways
 
 
-@pytest.fixture
-def socket_port(full_board):
-    """The board's serial port, served at a socket:// URL, as boards on another machine are."""
+class Line(serial.Serial):
+    """A board's serial port on the machine that serves it to others. A pseudo terminal has none of
+    the wires beside the data's.
+    """
+
+    cts = dsr = ri = cd = False
+
+    def _update_rts_state(self):
+        pass
+
+    def _update_dtr_state(self):
+        pass
+
+
+@pytest.fixture(params=["socket", "rfc2217"])
+def far_port(request, full_board):
+    """The board's serial port as a URL, as for boards that another machine has."""
     listener = socket.create_server(("127.0.0.1", 0))
-    ended = threading.Event()
 
     def serve():
         peer, _ = listener.accept()
-        line = os.open(full_board.serial, os.O_RDWR | os.O_NOCTTY)
-        with peer:
-            while not ended.is_set():
-                for ready in select.select([peer, line], [], [], 0.1)[0]:
-                    data = peer.recv(4096) if ready is peer else os.read(line, 4096)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with peer, Line(full_board.serial, timeout=0) as line:
+            manager = serial.rfc2217.PortManager(line, peer.makefile("wb", 0))
+            inwards, outwards = manager.filter, manager.escape
+            if request.param == "socket":
+                inwards = outwards = lambda data: [data]
+            while True:
+                for ready in select.select([peer, line], [], [])[0]:
+                    if ready is line:
+                        peer.sendall(b"".join(outwards(line.read(4096))))
+                        continue
+                    data = peer.recv(4096)
                     if not data:
-                        ended.set()
-                    elif ready is peer:
-                        os.write(line, data)
-                    else:
-                        peer.sendall(data)
-        os.close(line)
+                        return
+                    line.write(b"".join(inwards(data)))
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield f"socket://127.0.0.1:{listener.getsockname()[1]}"
-    ended.set()
+    yield f"{request.param}://127.0.0.1:{listener.getsockname()[1]}"
     thread.join()
     listener.close()
 
 
-def test_a_board_on_another_machine_is_deployed_to(full_board, socket_port, project, capsys):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217")
+def test_a_board_on_another_machine_is_deployed_to(full_board, far_port, project, capsys):
     (project / "www" / "index.html").write_text("changed")
     capsys.readouterr()
-    run(socket_port, project)
+    run(far_port, project)
     output = capsys.readouterr().out
     assert "1 files copied" in output
     assert "ready: " in output

@@ -71,7 +71,8 @@ class Session:
             self._transport = SerialTransport(self.port, timeout=self._patience)
         except (TransportError, ValueError, OSError):
             raise ports.explain(self.port, _SILENT.format(port=self.port)) from None
-        self._transport.serial.write_timeout = self._patience
+        if not self.port.startswith("rfc2217:"):  # which has none
+            self._transport.serial.write_timeout = self._patience
 
     def _close(self):
         with contextlib.suppress(OSError):
