@@ -29,6 +29,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     flashing.add_argument(
         "--wait", type=float, default=30, help="seconds to wait for the prompt; 0: do not"
     )
+    flashing.add_argument("--baud", type=int, default=rom.BAUD, help="how fast to write")
     erasing.add_argument("--yes", action="store_true", help="do not ask")
     return parser.parse_args(arguments)
 
@@ -38,7 +39,7 @@ def main(options: argparse.Namespace) -> None:
     if options.command == "boards":
         survey(options.port)
     elif options.command == "flash":
-        flash(options.port, options.chip, options.firmware, options.wait)
+        flash(options.port, options.chip, options.firmware, options.wait, options.baud)
     elif options.command == "erase":
         _erase(options)
     else:

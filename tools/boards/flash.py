@@ -13,12 +13,12 @@ from tools.serialport.target import ask
 from . import firmware, image, rom, table
 
 
-def flash(port: str, name: str, file: Path | None, wait: float) -> None:
+def flash(port: str, name: str, file: Path | None, wait: float, baud: int) -> None:
     """Erase the chip and write MicroPython.
 
     name: CHIP=, a row or chip, or "" for whatever is found. file: the image; else the newest.
-    wait: seconds for the prompt to come; 0: do not wait. Failure: what stood in the way. Nothing
-    is erased before the image is at hand, whole, and for this chip.
+    wait: seconds for the prompt to come; 0: do not wait. baud: the rate to write at. Failure: what
+    stood in the way. Nothing is erased before the image is at hand, whole, and for this chip.
     """
     boards = table.load()
     wanted = table.find(name, boards) if name else None
@@ -33,7 +33,7 @@ def flash(port: str, name: str, file: Path | None, wait: float) -> None:
         chosen = file or firmware.newest(board)
         image.check(chosen, board, found)
         print(f"writing {chosen.name} for {board.name} at {board.offset:#x}", flush=True)
-        rom.faster(chip, port)
+        rom.faster(chip, port, baud)
         rom.erase(chip)
         rom.write(chip, board.offset, chosen)
     print("written and verified", flush=True)
@@ -49,7 +49,7 @@ def await_prompt(port: str, seconds: float) -> str:
     end = time.monotonic() + seconds
     while True:
         try:
-            with Session(port, patience=2, attempts=1) as session:
+            with Session(port, patience=1, attempts=1) as session:
                 return ask(session).version
         except Failure:
             if time.monotonic() > end:

@@ -19,7 +19,7 @@ _NO_LOADER = (
     "no ESP32 answers there. Hold the board's BOOT button, press and let go RESET, let go BOOT, "
     "and try again"
 )
-_BAUD = 460800  # what every USB chip on these boards does
+BAUD = 460800  # what nearly every USB chip on these boards does
 # MB. A smaller one in an S3 is a quad one, which the plain build uses.
 _LEAST_PSRAM = {"esp32s3": 8}
 _ERRORS = (esptool.FatalError, OSError, ValueError)  # pyserial's are OSErrors
@@ -82,11 +82,10 @@ def name_of(chip: esptool.ESPLoader) -> str:
     return chip.CHIP_NAME.lower().replace("-", "")
 
 
-def faster(chip: esptool.ESPLoader, port: str) -> None:
-    """Go on at a higher rate, where there is a wire that has one."""
+def faster(chip: esptool.ESPLoader, port: str, baud: int) -> None:
+    """Go on at another rate, where there is a wire that has one."""
     if not port.startswith("socket:"):
-        with contextlib.suppress(esptool.FatalError):
-            chip.change_baud(_BAUD)
+        chip.change_baud(baud)
 
 
 def erase(chip: esptool.ESPLoader) -> None:
