@@ -8,6 +8,9 @@ BOARD ?=
 ROUNDS ?= 5
 JSON ?=
 ONLY ?=
+PORT ?=
+CHIP ?=
+FIRMWARE ?=
 ARGS ?=
 # Not from the environment: others use such names too.
 KEY = ec
@@ -19,13 +22,25 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs test conformance bench bench-check lint format clean
+.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance \
+	bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
 	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=$(HEAP) CONFIG=my.json"
 	@echo "make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)"
 	@echo "                    KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's instead"
+	@echo "make boards       list what is plugged in: chip, flash, MAC, MicroPython; PORT=... for one of them only"
+	@echo "make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,"
+	@echo "                    each only where there is a choice; PORT may be a device, COM3 or a pyserial URL"
+	@echo "make config       ask for the Wi-Fi's name and password and write config.json"
+	@echo "make deploy       copy what changed onto a board, and start it: PORT=... SOURCE=1 for .py files;"
+	@echo "                    CONFIG=config.json and CERTS=1 replace those that the board has"
+	@echo "make monitor      show what a board prints, and where its tracebacks lead; Ctrl-C ends it"
+	@echo "make repl         open a board's prompt; Ctrl-X leaves it"
+	@echo "make reset        restart a board"
+	@echo "make backup       copy all files of a board into backup/"
+	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
@@ -52,6 +67,37 @@ certs: $(READY)
 	@exec $(BIN)/python -m tools.certs --key="$(KEY)" --names="$(NAMES)" --client="$(CLIENT)" \
 		$(if $(CONFIG),--config="$(CONFIG)")
 
+ON := $(if $(PORT),--port "$(PORT)")
+
+boards: $(READY)
+	@exec $(BIN)/python -m tools.boards boards $(ON)
+
+flash: $(READY)
+	@exec $(BIN)/python -m tools.boards flash $(ON) $(if $(CHIP),--chip "$(CHIP)") \
+		$(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
+
+config: $(READY)
+	@exec $(BIN)/python -m tools.config
+
+deploy: $(READY)
+	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
+		$(if $(SOURCE),--source) $(ARGS)
+
+monitor: $(READY)
+	@exec $(BIN)/python -m tools.run tools.serialport monitor $(ON)
+
+repl: $(READY)
+	@exec $(BIN)/python -m tools.run tools.serialport repl $(ON)
+
+reset: $(READY)
+	@exec $(BIN)/python -m tools.serialport reset $(ON)
+
+backup: $(READY)
+	@exec $(BIN)/python -m tools.serialport backup $(ON)
+
+erase: $(READY)
+	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
+
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(ARGS)
 
@@ -71,6 +117,7 @@ lint: $(READY)
 format: $(READY)
 	@$(BIN)/python -m ruff check --fix --quiet .
 	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m tools.boards document
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis

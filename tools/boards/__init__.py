@@ -1,0 +1,1 @@
+"""What kinds of boards there are, what is plugged in, and how MicroPython gets onto them."""

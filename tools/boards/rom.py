@@ -1,0 +1,98 @@
+"""The chip's own boot loader, through esptool: what chip it is, erasing, writing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import esptool
+from esptool.logger import log
+
+from tools.failure import Failure
+from tools.serialport import ports
+
+_NO_LOADER = (
+    "no ESP32 answers there. Hold the board's BOOT button, press and let go RESET, let go BOOT, "
+    "and try again"
+)
+BAUD = 460800  # what nearly every USB chip on these boards does
+# MB. A smaller one in an S3 is a quad one, which the plain build uses.
+_LEAST_PSRAM = {"esp32s3": 8}
+_ERRORS = (esptool.FatalError, OSError, ValueError)  # pyserial's are OSErrors
+
+
+@dataclass(frozen=True)
+class Chip:
+    """name: as firmware/boards.toml has it. mac: "24:0a:c4:...". flash: such as "4MB". psram:
+    whether it has one inside that needs a build of its own; one beside it does not show.
+    """
+
+    name: str
+    mac: str
+    flash: str
+    psram: bool
+
+
+@contextlib.contextmanager
+def connect(port: str, quiet: bool = False, attempts: int = 7) -> Iterator[esptool.ESPLoader]:
+    """A chip whose boot loader listens; it runs its program again afterwards.
+
+    quiet: without esptool's own words. Failure: the port cannot be used, or no chip answers, or
+    what is done with it fails.
+    """
+    screen = contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext()
+    log.set_verbosity("silent" if quiet else "auto")
+    with screen:
+        try:
+            chip = esptool.detect_chip(port, connect_attempts=attempts)
+        except _ERRORS:
+            raise ports.explain(port, _NO_LOADER) from None
+        try:
+            chip = esptool.run_stub(chip)
+            esptool.attach_flash(chip)
+            yield chip
+        except _ERRORS as error:
+            text = str(error).strip().splitlines()[0]
+            raise Failure(f"{port}: {text}; run this again") from None
+        finally:
+            with contextlib.suppress(*_ERRORS):
+                esptool.reset_chip(chip, "hard-reset")
+            with contextlib.suppress(OSError):
+                chip._port.close()
+
+
+def identify(chip: esptool.ESPLoader) -> Chip:
+    """What it is; a flash of unknown size is "?"."""
+    name = name_of(chip)
+    sizes = re.findall(r"PSRAM (\d+)MB", " ".join(chip.get_chip_features()))
+    return Chip(
+        name=name,
+        mac=":".join(f"{part:02x}" for part in chip.read_mac()),
+        flash=esptool.detect_flash_size(chip) or "?",
+        psram=any(int(size) >= _LEAST_PSRAM.get(name, 0) for size in sizes),
+    )
+
+
+def name_of(chip: esptool.ESPLoader) -> str:
+    """esptool's name for it, as firmware/boards.toml has it."""
+    return chip.CHIP_NAME.lower().replace("-", "")
+
+
+def faster(chip: esptool.ESPLoader, port: str, baud: int) -> None:
+    """Go on at another rate, where there is a wire that has one."""
+    if not port.startswith("socket:"):
+        chip.change_baud(baud)
+
+
+def erase(chip: esptool.ESPLoader) -> None:
+    """Erase the whole flash."""
+    esptool.erase_flash(chip)
+
+
+def write(chip: esptool.ESPLoader, offset: int, image: Path) -> None:
+    """Write an image; esptool compares an MD5 of what is in the flash then."""
+    esptool.write_flash(chip, [(offset, str(image))])

@@ -1,0 +1,67 @@
+"""The files as a board is to have them: lib/ compiled for it, where that can be done."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.failure import Failure
+from tools.mpycross import ARCHITECTURES, NATIVE, CompilerError, compile_file, format_version
+from tools.serialport.target import Target
+
+
+def build(
+    files: dict[str, Path], target: Target, source: bool, warn: Callable[[str], None]
+) -> dict[str, bytes]:
+    """{path on the board: content} of `files`, {path on the board: file here}.
+
+    source: leave lib/ as it is. It also stays where no compiler fits the board, after a warning.
+    Failure: a file cannot be read, or does not compile.
+    """
+    problem = None if source else _problem(target)
+    if problem:
+        warn(f"{problem}: lib/ is deployed as source, which takes the board more memory")
+    compiled = not source and not problem
+    try:
+        with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
+            scratch = Path(folder, "module.mpy")
+            return dict(
+                _compiled(path, file, target.arch, scratch)
+                if compiled and _is_module(path)
+                else (path, file.read_bytes())
+                for path, file in files.items()
+            )
+    except OSError as error:
+        raise Failure(f"{error.filename} cannot be read: {error.strerror}") from None
+    except CompilerError as error:
+        raise Failure(f"{error}; nothing was copied") from None
+
+
+def _problem(target: Target) -> str | None:
+    """Why compiled files would not do."""
+    try:
+        ours = format_version()
+    except CompilerError as error:
+        return str(error)
+    if target.mpy_version != ours:
+        theirs = "%d.%d" % target.mpy_version
+        return (
+            f"the board's MicroPython {target.version} loads .mpy files of version {theirs}, "
+            f"and mpy-cross makes {'%d.%d' % ours}"
+        )
+    return None
+
+
+def _is_module(path: str) -> bool:
+    return path.startswith("/lib/") and path.endswith(".py")
+
+
+def _compiled(path: str, file: Path, arch: str, scratch: Path) -> tuple[str, bytes]:
+    name = path[len("/lib/") :]  # as tracebacks are to call it
+    native = path == f"/{NATIVE.as_posix()}"
+    if native and arch not in ARCHITECTURES:
+        return path, file.read_bytes()  # the board uses the portable twin
+    options = [f"-march={arch}"] if native else []
+    compile_file(file, scratch, *options, "-s", name)
+    return path[: -len(".py")] + ".mpy", scratch.read_bytes()

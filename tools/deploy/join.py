@@ -1,0 +1,48 @@
+"""How to join a board's Wi-Fi: its name and password as a QR code that phones understand."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import segno
+
+from tools.serialport.session import BoardError, Session
+
+# The board's own modules know its settings; its password may be one that it makes for itself.
+_ASK = """
+import settings, secret
+_quiet = lambda text: None
+_w = settings.load(log=_quiet)["wifi"]
+_p = _w["password"]
+if _w["mode"] == "ap" and _p is None:
+    _p = secret.get("wifi_password", log=_quiet)
+print(repr((_w["mode"], _w["ssid"], _p, _w["hidden"])))
+"""
+
+
+def ask(session: Session) -> tuple[str, str, bool] | None:
+    """(name, password, whether it is hidden) of the board's own Wi-Fi; the password is "" when it
+    is open. None: it joins somebody else's, or runs something else than this project.
+    """
+    try:
+        mode, ssid, password, hidden = session.value(_ASK)
+    except BoardError:
+        return None
+    return (ssid, password, hidden) if mode == "ap" else None
+
+
+def qr_code(ssid: str, password: str, hidden: bool) -> str:
+    """The code, as text for a terminal. Its words are those of ZXing's "Wi-Fi Network config"."""
+    fields = [("T", "WPA")] if password else []
+    fields += [("S", ssid)]
+    fields += [("P", password)] if password else []
+    fields += [("H", "true")] if hidden else []
+    words = "".join(f"{name}:{_escaped(value)};" for name, value in fields)
+    text = io.StringIO()
+    segno.make(f"WIFI:{words};", micro=False).terminal(text, compact=True)
+    return text.getvalue()
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r'([\\;,:"])', r"\\\1", text)

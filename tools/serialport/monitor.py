@@ -1,0 +1,59 @@
+"""`make monitor`: what a board prints, without disturbing it."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import serial
+
+from . import ports
+from .traceback import source_of
+
+
+def monitor(port: str) -> None:
+    """Print until Ctrl-C. A board that is unplugged is waited for. Failure: the port cannot be
+    used.
+    """
+    line = _open(port)
+    print(f"{port}: Ctrl-C ends this", flush=True)
+    text = ""
+    while True:
+        try:
+            data = line.read(1)
+            data += line.read(line.in_waiting)
+        except OSError:
+            print(f"\n{port} has gone; waiting for it", flush=True)
+            line = _wait_for(port)
+            continue
+        text = _show(text + data.decode(errors="replace").replace("\r", ""), len(text))
+
+
+def _show(text: str, shown: int) -> str:
+    """Print what is new, and after each whole line of a traceback its source; returns the rest."""
+    *whole, rest = text.split("\n")
+    for line in whole:
+        print(line[shown:], flush=True)
+        shown = 0
+        source = source_of(line)
+        if source:
+            print(f"    -> {source}", flush=True)
+    sys.stdout.write(rest[shown:])
+    sys.stdout.flush()
+    return rest
+
+
+def _open(port: str) -> serial.SerialBase:
+    try:
+        return serial.serial_for_url(port, baudrate=115200, timeout=0.5, exclusive=True)
+    except (OSError, ValueError):
+        raise ports.explain(port, "it could not be opened; try again") from None
+
+
+def _wait_for(port: str) -> serial.SerialBase:
+    while True:
+        time.sleep(0.5)
+        try:
+            return serial.serial_for_url(port, baudrate=115200, timeout=0.5, exclusive=True)
+        except OSError:
+            continue
