@@ -22,8 +22,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance \
-	bench bench-check lint format clean
+.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"

@@ -3,7 +3,7 @@
 The launcher puts it in the place of the built-in one, which no file can be found instead of.
 """
 
-import esp32
+import esp32 as _esp32
 from tls import (
     CERT_NONE,
     CERT_OPTIONAL,
@@ -33,12 +33,12 @@ class SSLContext:
         self._context.verify_mode = mode
 
     def wrap_socket(self, sock, **options):
-        if not esp32._take(_SESSION):
+        if not _esp32._take(_SESSION):
             raise OSError(_ENOMEM)
         try:
             stream = self._context.wrap_socket(sock, **options)
         except Exception:
-            esp32._take(-_SESSION)
+            _esp32._take(-_SESSION)
             raise
-        sock._on_close = lambda: esp32._take(-_SESSION)
+        sock._on_close = lambda: _esp32._take(-_SESSION)
         return stream
