@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from tools.bench import check, measure, report, summary
-from tools.bench.contenders import CONTENDERS, Contender
+from tools.bench.contenders import CONTENDERS, TLS_CONTENDERS, Contender
 from tools.bench.generator import WrongAnswerError, echo, percentiles
-from tools.bench.loads import LOADS, Load
+from tools.bench.loads import LOADS, TLS_LOADS, Load
 from tools.bench.memory import imports
 from tools.virtualboard.board import free_port
 
@@ -35,6 +35,14 @@ def test_each_contender_answers_every_kind_of_load(contender):
             pytest.skip(answer["error"])
         assert "error" not in answer, (load.name, answer)
         assert answer["per_second"] > 0
+
+
+@pytest.mark.parametrize("contender", TLS_CONTENDERS, ids=lambda one: one.name)
+def test_each_contender_with_tls_answers(contender):
+    found = measure.run([contender], TLS_LOADS, 1, lambda text: None, seconds=0.05)
+    for load in TLS_LOADS:
+        answer = found[load.name][contender.name][0]
+        assert "error" not in answer, (load.name, answer)
 
 
 class Liar(threading.Thread):
@@ -172,8 +180,8 @@ def test_what_looks_slower_once_is_measured_again():
 
 def test_the_baseline_has_all_loads():
     baseline = json.loads((measure.ROOT / "tools/bench/baseline.json").read_text())
-    assert set(baseline) == {load.name for load in LOADS}
-    assert all(cells["bare TCP"]["ratio"] for cells in baseline.values())
+    assert set(baseline) == {load.name for load in LOADS + TLS_LOADS}
+    assert all(check.ratio(cells) for cells in baseline.values())
 
 
 def test_a_load_that_does_not_exist_is_answered_with_those_that_do():

@@ -35,9 +35,10 @@ def options() -> argparse.Namespace:
 def chosen_loads(only: str | None) -> list[loads.Load]:
     """The loads that --only names; all without it. SystemExit: there is no such load."""
     parts = [part.strip().lower() for part in (only or "").split(",")]
-    found = [load for load in loads.LOADS if any(part in load.name.lower() for part in parts)]
+    everything = loads.LOADS + loads.TLS_LOADS
+    found = [load for load in everything if any(part in load.name.lower() for part in parts)]
     if not found:
-        names = "\n  ".join(load.name for load in loads.LOADS)
+        names = "\n  ".join(load.name for load in everything)
         raise SystemExit(f"bench: no load has {only!r} in its name. There are:\n  {names}")
     return found
 
@@ -71,14 +72,29 @@ def growths() -> dict[str, list[tuple[int, float]]]:
     }
 
 
+def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict]:
+    """The summaries without TLS and with it, of those contenders that `names` has, or all."""
+    found = []
+    for group, everybody in (
+        (loads.LOADS, contenders.CONTENDERS),
+        (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
+    ):
+        part = [load for load in wanted if load in group]
+        who = [one for one in everybody if names is None or one.name in names]
+        found.append(summary.summarize(measure.run(who, part, rounds, say)) if part else {})
+    return found[0], found[1]
+
+
 def bench(chosen: argparse.Namespace) -> int:
-    wanted = chosen_loads(chosen.only)
-    found = measure.run(contenders.CONTENDERS, wanted, chosen.rounds, say)
-    cells = summary.summarize(found)
-    print(report.speeds(cells), report.relations(cells), report.processor_times(cells), sep="\n\n")
-    for line in report.failures(cells):
-        print("empty:", line)
-    print("\n" + report.targets(cells))
+    plain, secure = run(chosen_loads(chosen.only), chosen.rounds)
+    for part in filter(None, (plain, secure)):
+        print(report.speeds(part), report.relations(part), sep="\n\n", end="\n\n")
+        print(report.processor_times(part))
+        for line in report.failures(part):
+            print("empty:", line)
+        print()
+    cells = {**plain, **secure}
+    print(report.targets(cells))
     if chosen.json:
         chosen.json.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
         say(f"bench: wrote {chosen.json}")
@@ -89,9 +105,9 @@ def bench(chosen: argparse.Namespace) -> int:
     print("\n" + report.memory(taken))
     print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
     print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
-    text = report.page(cells, taken, curves, report.machine(), chosen.rounds)
+    text = report.page(plain, secure, taken, curves, report.machine(), chosen.rounds)
     (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
-    report.plot_relations(cells, DOCS / "benchmarks.svg")
+    report.plot_relations(plain, DOCS / "benchmarks.svg")
     report.plot_growth(curves["clients"], curves["sizes"], DOCS / "benchmarks-growth.svg")
     say("bench: wrote docs/benchmarks.md and its plots")
     return 0
@@ -99,12 +115,12 @@ def bench(chosen: argparse.Namespace) -> int:
 
 def bench_check(chosen: argparse.Namespace) -> int:
     baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
-    pair = [one for one in contenders.CONTENDERS if one.name in ("ours", check.PEER)]
 
-    def run(wanted):
-        return summary.summarize(measure.run(pair, wanted, chosen.rounds, say))
+    def again(wanted):
+        plain, secure = run(wanted, chosen.rounds, ("ours", *check.PEERS))
+        return {**plain, **secure}
 
-    return 0 if check.check(baseline, run, print) else 1
+    return 0 if check.check(baseline, again, print) else 1
 
 
 def main() -> int:

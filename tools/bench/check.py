@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .loads import LOADS, is_time
+from .loads import LOADS, TLS_LOADS, is_time
 from .summary import BY_NAME
 
-PEER = "bare TCP"
+PEERS = ("bare TCP", "bare TLS")
 TOLERANCE = 1.2  # a change by more than a fifth is seen
 TRIES = 3  # what looks slower is measured again: this machine is not alone
 
@@ -17,12 +17,17 @@ def slowdown(load_name: str, old: float, new: float) -> float:
     return new / old if is_time(BY_NAME[load_name]) else old / new
 
 
+def ratio(cells: dict) -> float | None:
+    """Ours against the limit: bare TCP, or bare TLS."""
+    return next((cells[peer].get("ratio") for peer in PEERS if peer in cells), None)
+
+
 def suspects(baseline: dict, summary: dict) -> list[tuple[str, float]]:
     """The loads that are slower than the baseline by more than the tolerance, and how much."""
     found = []
     for name, cells in summary.items():
-        old = baseline.get(name, {}).get(PEER, {}).get("ratio")
-        new = cells.get(PEER, {}).get("ratio")
+        old = ratio(baseline.get(name, {}))
+        new = ratio(cells)
         if old and not new:
             found.append((name, float("inf")))
         elif old and new and slowdown(name, old, new) > TOLERANCE:
@@ -32,7 +37,7 @@ def suspects(baseline: dict, summary: dict) -> list[tuple[str, float]]:
 
 def check(baseline: dict, run: Callable[[list], dict], say: Callable[[str], None]) -> bool:
     """Measure, and measure again what looks slower. True: nothing is."""
-    loads = [load for load in LOADS if load.name in baseline]
+    loads = [load for load in LOADS + TLS_LOADS if load.name in baseline]
     for attempt in range(TRIES):
         found = suspects(baseline, run(loads))
         if not found:

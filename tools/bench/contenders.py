@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.certs import cli as certs
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.board import free_port
 
@@ -66,6 +70,8 @@ class Running:
     pid: int
     stop: Callable[[], object]
     log: Callable[[], str] = field(default=lambda: "")
+    tls_port: int = 0
+    authority: str | None = None  # with TLS: who signed its certificate
 
     def pause(self) -> None:
         """Take it off the processor: some poll without sleeping."""
@@ -87,10 +93,12 @@ def pin(pid: int) -> None:
         os.sched_setaffinity(pid, {min(os.sched_getaffinity(0))})
 
 
-def on_board(source: str, path: str | None, files=None, heap=HEAP, sockets=MOST + 10) -> Running:
+def on_board(
+    source: str, path: str | None, files=None, heap=HEAP, sockets=MOST + 10, keys=None
+) -> Running:
     """Run a program on a virtual board."""
     files = {"main.py": source, "boot.py": "", **(files or {})}
-    board = VirtualBoard(files=files, heap=heap, sockets=sockets).start()
+    board = VirtualBoard(files=files, heap=heap, sockets=sockets, certs=keys).start()
     try:
         board.wait_ready()
     except AssertionError:
@@ -99,8 +107,36 @@ def on_board(source: str, path: str | None, files=None, heap=HEAP, sockets=MOST 
     pin(board.pid)
     all_port, all_path = (board.http_port, "/all") if path else (board.https_port, None)
     return Running(
-        board.http_port, path, all_port, all_path, board.pid, board.stop, lambda: board.log
+        board.http_port,
+        path,
+        all_port,
+        all_path,
+        board.pid,
+        board.stop,
+        lambda: board.log,
+        tls_port=board.https_port,
     )
+
+
+def with_tls(name: str, path: str | None) -> Running:
+    """Run a program on a virtual board with a certificate."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        with contextlib.redirect_stdout(None):
+            certs.main(["--folder", str(folder / "certs")])
+        running = on_board(program(name), path, keys=folder / "certs")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    switch_off = running.stop
+
+    def stop():
+        switch_off()
+        shutil.rmtree(folder)
+
+    running.port, running.stop = running.tls_port, stop
+    running.authority = str(folder / "certs" / "ca.pem")
+    return running
 
 
 def on_cpython() -> Running:
@@ -155,4 +191,9 @@ CONTENDERS = [
         ),
     ),
     Contender("websockets", on_cpython),
+]
+
+TLS_CONTENDERS = [
+    Contender("ours", lambda: with_tls("ours_tls", "/ws")),
+    Contender("bare TLS", lambda: with_tls("bare_tls", None), None),
 ]

@@ -10,6 +10,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import sys
 import time
 
@@ -46,9 +47,12 @@ def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
 class Peer:
     """One connection, on which messages are under way."""
 
-    def __init__(self, port: int, path: str | None):
+    def __init__(self, port: int, path: str | None, authority: str | None = None):
         self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if authority:
+            context = ssl.create_default_context(cafile=authority)
+            self.sock = context.wrap_socket(self.sock, server_hostname="127.0.0.1")
         if path:
             self.upgrade(path)
 
@@ -81,14 +85,28 @@ class Peer:
         to_send = self.to_send + messages * self.frame
         try:
             count = self.sock.send(self.burst[self.at : self.at + to_send])
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantWriteError):
             count = 0
         self.to_send = to_send - count
         self.at = (self.at + count) % self.wrap
 
     def receive(self, buffer: memoryview) -> int:
         """Read, compare, and return how many replies are complete now."""
-        count = self.sock.recv_into(buffer)
+        if isinstance(self.sock, ssl.SSLSocket):
+            return self.receive_all(buffer)
+        return self.compare(buffer, self.sock.recv_into(buffer))
+
+    def receive_all(self, buffer: memoryview) -> int:
+        """The same with TLS, where epoll knows nothing of what is decrypted already."""
+        whole = 0
+        while True:
+            try:
+                whole += self.compare(buffer, self.sock.recv_into(buffer))
+            except ssl.SSLWantReadError:
+                return whole
+
+    def compare(self, buffer: memoryview, count: int) -> int:
+        """Hold what was read against what must come."""
         if not count:
             raise WrongAnswerError("the connection was closed")
         got = self.got
@@ -101,12 +119,12 @@ class Peer:
 class Crowd:
     """All connections of one order, and the means to wait for them."""
 
-    def __init__(self, clients: int, port: int, path: str | None):
+    def __init__(self, clients: int, port: int, path: str | None, authority: str | None = None):
         self.epoll = select.epoll()
         self.peers: dict[int, Peer] = {}
         self.buffer = memoryview(bytearray(BUFFER))
         for _ in range(clients):
-            peer = Peer(port, path)
+            peer = Peer(port, path, authority)
             self.peers[peer.sock.fileno()] = peer
             self.epoll.register(peer.sock, IN)
 
@@ -139,7 +157,8 @@ def echo(order: dict) -> dict:
     sent, expected = frames(order["opcode"], order["size"], order["path"] is None)
     times: list[float] = []
     clock = time.perf_counter
-    with Crowd(order["clients"], order["port"], order["path"]) as crowd:
+    authority = order.get("authority")
+    with Crowd(order["clients"], order["port"], order["path"], authority) as crowd:
         for number, peer in crowd.peers.items():
             peer.prepare(sent, expected, order["in_flight"])
             peer.started = clock()

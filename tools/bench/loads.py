@@ -51,6 +51,13 @@ LOADS = [
     Load("handshakes", "handshakes"),
 ]
 
+# The same over TLS, measured against a bare TLS echo.
+TLS_LOADS = [
+    Load("TLS: 32 B text, 32 in flight", "echo", 32, TEXT, 32),
+    Load("TLS: 16 KiB binary, 2 in flight", "echo", 16384, BINARY, 2),
+    Load("TLS: round trip, 32 B text", "round trip", 32),
+]
+
 TARGETS = [
     Target("32 B text, 32 in flight", "bare TCP", 0.45),
     Target("32 B text, 32 in flight", "websockets", 8),
@@ -62,6 +69,9 @@ TARGETS = [
     Target("round trip, 4 KiB text", "bare TCP", 1.25),
     Target("round trip, 4 KiB binary", "bare TCP", 1.25),
     Target("broadcast to 50", "bare TCP", 0.6),
+    Target("TLS: 32 B text, 32 in flight", "bare TLS", 0.4),
+    Target("TLS: 16 KiB binary, 2 in flight", "bare TLS", 0.6),
+    Target("TLS: round trip, 32 B text", "bare TLS", 1.3),
 ]
 
 # Cost must grow linearly with these.

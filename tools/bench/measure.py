@@ -74,6 +74,7 @@ def measure(
         path=path,
         warm_up=warm_up,
         seconds=seconds,
+        authority=running.authority,
     )
     after = cpu_seconds(running.pid)
     running.pause()
