@@ -66,8 +66,8 @@ MICROPYTHON = {
 # The direction of imports is one way: each may import only those before it (docs/design.md).
 ORDER = [
     *("portable", "native", "frames", "close", "handshake", "log", "outbox", "reader"),
-    *("protocol", "client", "files", "visitor", "door", "reception", "route", "timers", "options"),
-    *("server", "__init__"),
+    *("protocol", "client", "files", "visitor", "door", "deadlines", "reception"),
+    *("route", "timers", "options", "server", "__init__"),
 ]
 
 # These never see a socket, a clock or the terminal, so that they can be tested on their own.

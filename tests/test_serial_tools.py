@@ -83,6 +83,7 @@ def test_the_source_of_a_line_of_a_traceback_is_found_if_it_is_ours(tmp_path, li
 
 def test_a_reset_restarts_the_board(make_board):
     board = make_board()
+    board.wait_for_log("serving")
     pid, position = board.pid, board.log_position
     done = subprocess.run(command("reset", board), cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The server: its clients, the poll loop, deadlines, broadcast.
+"""The server: its clients, the poll loop, broadcast.
 
 One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of
 time.ticks_ms. Only this module and `reception` touch sockets.
@@ -12,7 +12,7 @@ from time import ticks_add, ticks_diff, ticks_ms
 
 from .frames import const, encode
 from .log import ERROR, INFO, log, traceback
-from .outbox import CLOSED, FAILED, OPEN, Stock
+from .outbox import CLOSED, OPEN, Stock
 from .route import Route
 from .timers import Timer, Timers
 
@@ -22,11 +22,9 @@ len = len
 range = range
 
 _GOING_AWAY = const(1001)
-_INTERNAL_ERROR = const(1011)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
-_LINGER = const(500)  # ms of silence after which a peer that was told to go is left
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
 _BACKLOG = const(8)  # connections that TCP takes before they are accepted
 _IN = select.POLLIN
@@ -82,7 +80,7 @@ class Server:
         self.connections = {}  # id of a socket -> its Client or Visitor
         self.poll = select.poll()
         self._ipoll = self.poll.ipoll
-        self._reception = None  # there is none before it listens
+        self._reception = self._deadlines = None  # there are none before it listens
         self._stopping = self._stepping = False
         self._buffer = memoryview(bytearray(read_size))
         self.stock = Stock(max_size, write_limit, log)
@@ -134,10 +132,13 @@ class Server:
         threshold = gc.threshold()
         gc.threshold(1024)  # see __init__.py
         try:
+            from .deadlines import Deadlines
             from .reception import Reception  # half of the library, which a board may start late
         finally:
             gc.threshold(threshold)
         self._reception = Reception(self)
+        self._deadlines = Deadlines(self, self._reception)
+        self.every(_SWEEP, self._deadlines.sweep)
 
     def every(self, ms: int, function) -> Timer:
         """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
@@ -227,7 +228,7 @@ class Server:
         """A turn was cut short by want of memory: the latest to come goes, the others go on."""
         latest = self._reception and self._reception.visitors or self.clients
         if latest:
-            self._drop(latest[-1], "no memory")
+            self.drop(latest[-1], "no memory")
         gc.collect()
         ready = self.stock.ready
         for connection in self.connections.values():
@@ -236,7 +237,8 @@ class Server:
 
     def _start_timers(self):
         self._timers = Timers(self._report)
-        self.every(_SWEEP, self._sweep)
+        if self._deadlines:
+            self.every(_SWEEP, self._deadlines.sweep)
 
     # --- the loop
 
@@ -255,13 +257,13 @@ class Server:
                     if event != _OUT:
                         self._read(connection, sock)
                     if event & _OUT:
-                        self._flush(connection)
+                        self.flush(connection)
             if knock:
                 self._reception.accept(ticks_ms())
             timers.run()
             # Callbacks on the way may fill more outboxes: those are for the next turn.
             for _ in range(len(ready)):
-                self._flush(ready.pop(0))
+                self.flush(ready.pop(0))
             if once or self._stopping:
                 return
 
@@ -282,7 +284,7 @@ class Server:
                 end = connection.in_end
                 count = sock.readinto(inbox[end : self.stock.in_size])
         except OSError as error:
-            self._drop(connection, "connection lost (%s)" % error)
+            self.drop(connection, "connection lost (%s)" % error)
             return
         if count is None:
             return
@@ -290,7 +292,7 @@ class Server:
             if connection.hear_end():
                 self._watch(connection)  # it waits for the answer
             else:
-                self._drop(connection, "closed by the peer")
+                self.drop(connection, "closed by the peer")
             return
         connection.heard = now = ticks_ms()
         if connection.tail:
@@ -299,14 +301,14 @@ class Server:
             connection.receive(inbox, pos, end + count)
         except Exception as error:  # no memory for a new client, or a fault in here
             self._report(error)
-            self._drop(connection, "internal error")
+            self.drop(connection, "internal error")
             return
         if connection.pongs:
             connection.pongs = 0  # an answer to our own ping is no use of the connection
         else:
             connection.used = now
         if connection.state == CLOSED and not connection.out:
-            self._drop(connection)
+            self.drop(connection)
 
     def _write(self, connection):
         """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
@@ -321,13 +323,14 @@ class Server:
             if connection.secure:
                 connection.owed = waiting - count
 
-    def _flush(self, connection):
+    def flush(self, connection) -> None:
+        """Write what waits, and do what follows when all is written, or the connection is lost."""
         if connection.sock is None:
             return
         start = connection.out_start
         error = self._write(connection)
         if error:
-            self._drop(connection, "connection lost (%s)" % error)
+            self.drop(connection, "connection lost (%s)" % error)
         elif connection.out_start < connection.out_end:
             if connection.events & _OUT and connection.out_start > start:
                 connection.heard = ticks_ms()  # the peer takes what we send: it is alive
@@ -337,7 +340,7 @@ class Server:
             if connection.events != _IN:
                 self._watch(connection)
             if connection.state == CLOSED:
-                self._drop(connection)
+                self.drop(connection)
             else:
                 connection.drained()
 
@@ -354,7 +357,7 @@ class Server:
             connection.events = events
             self.poll.modify(connection.sock, events)
 
-    def _drop(self, connection, reason=""):
+    def drop(self, connection, reason: str = "") -> None:
         """Close a connection's socket and forget it."""
         sock = connection.sock
         if sock is None:
@@ -383,44 +386,6 @@ class Server:
         except MemoryError:
             pass
 
-    # --- deadlines
-
-    def _sweep(self):
-        now = ticks_ms()
-        for index in range(len(self.clients) - 1, -1, -1):
-            client = self.clients[index]
-            if client.state == OPEN:
-                self._keep_alive(client, now)
-            else:
-                self._see_off(client, now)
-        if self._reception:
-            for visitor in self._reception.sweep(now):
-                self._drop(visitor)
-
-    def _keep_alive(self, client, now):
-        silence = ticks_diff(now, client.heard)
-        if self.ping_interval is None or silence < self.ping_interval:
-            client.deadline = None
-        elif client.deadline is None:
-            client.ping()
-            client.deadline = ticks_add(now, self.ping_timeout or self.ping_interval)
-        elif ticks_diff(now, client.deadline) >= 0:
-            client.deadline = None  # without ping_timeout: the next ping
-            if self.ping_timeout is not None:
-                client.fail(_INTERNAL_ERROR, "no answer to ping")
-                self._flush(client)
-                self._drop(client)
-
-    def _see_off(self, client, now):
-        if client.closing_since is None:
-            client.closing_since = now
-        age = ticks_diff(now, client.closing_since)
-        silence = min(age, ticks_diff(now, client.heard))
-        if age >= self.close_timeout:
-            self._drop(client, "closing handshake timed out")
-        elif client.state == FAILED and silence >= _LINGER and not client.out:
-            self._drop(client)
-
     def _shut_down(self):
         try:
             self._stepping = True
@@ -434,7 +399,7 @@ class Server:
                 self._loop(_TICK, True)
         finally:
             while self.clients:
-                self._drop(self.clients[-1], "the server stopped")
+                self.drop(self.clients[-1], "the server stopped")
             self._stepping = False
 
     def _close_reception(self):
@@ -444,7 +409,7 @@ class Server:
             self.poll.unregister(listener)
             listener.close()
         while self._reception.visitors:
-            self._drop(self._reception.visitors[-1])
+            self.drop(self._reception.visitors[-1])
 
     def _report(self, error):
         try:
