@@ -72,9 +72,12 @@ def take(buf: ptr8, pos: int, end: int, limit: int) -> int:
         length = buf[pos + 2] << 8 | buf[pos + 3]
         if length < 126:
             return 0
+    start = pos
     pos = at + 4
-    if length > limit or length > end - pos:
+    if length > limit:
         return 0
+    if length > end - pos:
+        return start - pos - length
     end = pos + length
     # Bytes up to a word boundary, then whole words: Xtensa traps on unaligned word access.
     base = int(buf)

@@ -67,9 +67,10 @@ def take(buf: bytearray, pos: int, end: int, limit: int) -> int:
     """Unmask the frame at buf[pos:end] if it is of the common kind (RFC 6455, section 5.2).
 
     Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible
-    length field, payload of at most `limit` and 65535 bytes. Any other is left alone, and 0
-    returned; for a common one: length << 3, with 4 added if a byte of the payload is not ASCII,
-    and the opcode. The payload begins at pos + 6, or at pos + 8 from a length of 126 on.
+    length field, payload of at most `limit` and 65535 bytes. Returned is length << 3, with 4 added
+    if a byte of the payload is not ASCII, and the opcode. The payload begins at pos + 6, or at
+    pos + 8 from a length of 126 on. Any other frame is left alone: 0; for one that would be common
+    but has not arrived whole, minus the bytes that it has in all.
     """
     if end - pos < 6:
         return 0
@@ -83,8 +84,10 @@ def take(buf: bytearray, pos: int, end: int, limit: int) -> int:
         length = buf[pos + 2] << 8 | buf[pos + 3]
         if length < 126:
             return 0
-    if length > limit or length > end - start:
+    if length > limit:
         return 0
+    if length > end - start:
+        return pos - start - length
     return length << 3 | unmask(buf, start, start + length, buf, start - 4) >> 5 | opcode
 
 

@@ -70,9 +70,10 @@ class Protocol(Outbox):
         while True:
             try:
                 while True:
+                    found = 0
                     while self.plain:
                         found = take(buf, pos, end, limit)
-                        if not found:
+                        if found <= 0:
                             break
                         length = found >> 3
                         start = pos + (6 if length < 126 else 8)
@@ -90,7 +91,7 @@ class Protocol(Outbox):
                         break
                     reader = self.reader or self._make_reader()
                     reader.pos = pos
-                    more = reader.step(buf, end)
+                    more = reader.wait(buf, end, -found) if found < 0 else reader.step(buf, end)
                     pos = reader.pos
                     if not more:
                         break

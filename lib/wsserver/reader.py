@@ -72,6 +72,14 @@ class Reader:
             return self._collect(buf, start, start + length, end, first)
         return self._begin(buf, start, end, first, second & 0x80, length)
 
+    def wait(self, buf: memoryview, end: int, need: int) -> bool:
+        """As step(), for a frame of `need` bytes in all that is common but for its missing end."""
+        self.need = need
+        pos = self.pos
+        if buf[pos] & 0x0F != _TEXT:
+            return False
+        return self._look_ahead(buf, pos + (6 if buf[pos + 1] < 0xFE else 8), end, buf[pos])
+
     def _fault(self, first, second):
         """What is wrong with the first two bytes of a header, or None."""
         opcode = first & 0x0F

@@ -174,7 +174,6 @@ def test_any_other_frame_is_left_alone(core):
     data = frame(TEXT, b"x" * 200)
     for code in core.codes:
         for other in (
-            data[:-1],
             frame(TEXT, b"x" * 9, final=False),
             frame(TEXT, b"x" * 9, reserved=4),
             frame(TEXT, b"x" * 9, masked=False),
@@ -187,6 +186,16 @@ def test_any_other_frame_is_left_alone(core):
         ):
             assert take(core, code, other) == (0, other)
         assert take(core, code, data, limit=199) == (0, data)
+
+
+def test_of_a_common_frame_that_is_not_whole_yet_the_size_is_told(core):
+    for code in core.codes:
+        for size, header in ((5, 6), (125, 6), (126, 8), (4000, 8)):
+            data = frame(TEXT, b"x" * size)
+            for cut in (header, header + 1, len(data) - 1):
+                part = b"." + data[:cut]
+                assert take(core, code, part, pos=1) == (-len(data), part)
+            assert take(core, code, data[:5]) == (0, data[:5])
 
 
 @settings(max_examples=100, deadline=None)

@@ -21,7 +21,7 @@ from tools.virtualboard.board import free_port
 from .loads import Load
 
 PROGRAMS = Path(__file__).parent / "programs"
-HEAP = "256k"
+HEAP = "512k"  # with less, microdot and chumicro fail with 50 clients
 MOST = 60  # clients at the same time
 MAX_SIZE = 16384
 

@@ -20,6 +20,7 @@ REQUEST = (
 )
 KEY = b"\x21\x43\x65\x87"
 BROADCAST = b"\x81\x64" + b"b" * 100  # what the programs send to all
+KINDS_OF_FRAME = 5
 BUFFER = 65536
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 PATIENCE = 5  # seconds without a byte before a peer counts as stuck
@@ -37,11 +38,17 @@ def header(opcode: int, length: int, mask: int) -> bytes:
 
 
 def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
-    """A masked frame with `size` bytes of printable ASCII, and what an echo answers to it."""
-    payload = bytes(97 + index % 26 for index in range(size))
-    masked = bytes(byte ^ KEY[index & 3] for index, byte in enumerate(payload))
-    sent = header(opcode, size, 0x80) + KEY + masked
-    return sent, sent if bare else header(opcode, size, 0) + payload
+    """Some masked frames with `size` bytes of printable ASCII each, no two alike, and what an echo
+    answers to them: one that is lost, sent twice or overtaken is noticed.
+    """
+    sent, expected = b"", b""
+    for number in range(KINDS_OF_FRAME):
+        payload = bytes(33 + (index * 7 + number * 11) % 90 for index in range(size))
+        masked = bytes(byte ^ KEY[index & 3] for index, byte in enumerate(payload))
+        frame = header(opcode, size, 0x80) + KEY + masked
+        sent += frame
+        expected += frame if bare else header(opcode, size, 0) + payload
+    return sent, expected
 
 
 class Peer:
@@ -68,16 +75,27 @@ class Peer:
         if not head.startswith(b"HTTP/1.1 101") or not head.endswith(b"\r\n\r\n"):
             raise WrongAnswerError(f"the handshake was answered with {head[:100]!r}")
 
-    def prepare(self, sent: bytes, expected: bytes, in_flight: int) -> None:
-        """Build what will be sent and what must come back."""
+    def welcome(self) -> None:
+        """Wait for the first message, which says that the connection is accepted: bare TCP has no
+        handshake that would.
+        """
+        missing = len(BROADCAST)
+        while missing:
+            data = self.sock.recv(missing)
+            if not data:
+                raise WrongAnswerError("the connection was closed before anything came")
+            missing -= len(data)
+
+    def prepare(self, sent: bytes, expected: bytes, in_flight: int, kinds: int = 1) -> None:
+        """Take what will be sent and what must come back, `kinds` messages each, in a circle."""
         self.sock.setblocking(False)
-        self.frame, self.reply = len(sent), len(expected)
-        self.burst = memoryview(sent * in_flight * 2)
-        self.wrap = len(sent) * in_flight
+        self.frame, self.reply = len(sent) // kinds, len(expected) // kinds
+        self.burst = memoryview(sent * (in_flight // kinds + 2))
         self.pattern = memoryview(expected * (BUFFER // len(expected) + 2))
+        self.wrap, self.rewrap = len(sent), len(expected)
         self.to_send = 0  # bytes that TCP has not taken yet
         self.at = 0  # where in burst they begin
-        self.got = 0  # bytes of the reply that is incomplete
+        self.got = 0  # where in pattern the next byte is
         self.started = 0.0  # when its latest messages were sent
 
     def send(self, messages: int) -> None:
@@ -112,8 +130,8 @@ class Peer:
         got = self.got
         if buffer[:count] != self.pattern[got : got + count]:
             raise WrongAnswerError(f"a wrong byte among {count} after {got}")
-        whole, self.got = divmod(got + count, self.reply)
-        return whole
+        self.got = (got + count) % self.rewrap
+        return (got + count) // self.reply - got // self.reply
 
 
 class Crowd:
@@ -160,7 +178,7 @@ def echo(order: dict) -> dict:
     authority = order.get("authority")
     with Crowd(order["clients"], order["port"], order["path"], authority) as crowd:
         for number, peer in crowd.peers.items():
-            peer.prepare(sent, expected, order["in_flight"])
+            peer.prepare(sent, expected, order["in_flight"], KINDS_OF_FRAME)
             peer.started = clock()
             crowd.send(number, order["in_flight"])
         begin = clock() + order["warm_up"]
@@ -183,9 +201,11 @@ def echo(order: dict) -> dict:
 
 def broadcast(order: dict) -> dict:
     """Ask for a message to all, wait until all have it, ask again: deliveries per second."""
-    trigger, _ = frames(1, 2, False)
+    trigger = header(1, 2, 0x80) + KEY + b"go"
     with Crowd(order["clients"], order["port"], order["path"]) as crowd:
         for peer in crowd.peers.values():
+            if order["path"] is None:
+                peer.welcome()
             peer.prepare(trigger, BROADCAST, 1)
         asking = next(iter(crowd.peers))
         begin = time.perf_counter() + order["warm_up"]

@@ -1,5 +1,5 @@
 """The limit: TCP alone. Port 80 echoes bytes; on port 443 any bytes are answered with one frame to
-everyone there.
+everyone there, and everyone gets one when it is accepted.
 """
 
 import select
@@ -25,6 +25,7 @@ def accept(listener):
     poll.register(sock, IN)
     if listener is everyone:
         crowd.append(sock)
+        sock.write(FRAME)  # it is one of them from now on
 
 
 def leave(sock):
