@@ -3,7 +3,8 @@
 import gc
 
 _threshold = gc.threshold()
-gc.threshold(1024)  # what stays is not to lie scattered among the garbage that loading makes
+if gc.mem_free() < 300000:  # what stays is not to lie scattered among the garbage of loading
+    gc.threshold(1024)
 
 from .log import DEBUG, ERROR, INFO, WARNING
 from .server import Server

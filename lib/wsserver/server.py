@@ -130,7 +130,8 @@ class Server:
 
     def _load_reception(self):
         threshold = gc.threshold()
-        gc.threshold(1024)  # see __init__.py
+        if gc.mem_free() < 300000:  # see __init__.py
+            gc.threshold(1024)
         try:
             from .deadlines import Deadlines
             from .reception import Reception  # half of the library, which a board may start late
