@@ -4,10 +4,8 @@ import gc
 import sys
 
 # While code is loaded, garbage is collected often, so that what stays does not end up scattered
-# over the heap: over a small one, that is; in a large one (PSRAM) each time takes long. For the
-# same reason, what is only needed at start is loaded beyond `room`.
-if gc.mem_free() < 300000:
-    gc.threshold(1024)
+# over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
+gc.threshold(1024)
 room = bytearray(30000)
 
 import secret

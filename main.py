@@ -3,8 +3,8 @@
 import gc
 import sys
 
-if gc.mem_free() < 300000:  # while code is loaded, garbage is collected often: see boot.py
-    gc.threshold(1024)
+# While code is loaded, garbage is collected often: see boot.py.
+gc.threshold(1024)
 
 import secure
 import settings
