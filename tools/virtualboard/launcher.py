@@ -62,9 +62,9 @@ def _fill(heap):
     import gc
 
     filler = None
-    _make_room_for_names()
-    gc.collect()
-    if heap <= 0x100000:  # in a larger one, holes do not matter
+    if heap <= 0x100000:  # in a larger one, holes do not matter, and looking at it takes long
+        _make_room_for_names()
+        gc.collect()
         while gc.mem_free() > heap:
             filler = (filler,)  # takes one block, and the lowest that is free
     return filler
