@@ -22,12 +22,12 @@ def test_with_64k_of_heap_the_firmware_starts_echoes_and_broadcasts_to_five_clie
     for client in clients:
         assert client.frame()[1].startswith(b"Server broadcast: Hello #")
     for client in clients:
-        client.send(frame(TEXT, b"x" * 1000))
+        client.send(frame(TEXT, b"x" * 500))
     for client in clients:
         opcode, payload = client.frame()
         while payload.startswith(b"Server broadcast"):
             opcode, payload = client.frame()
-        assert (opcode, payload) == (TEXT, b"x" * 1000)
+        assert (opcode, payload) == (TEXT, b"x" * 500)
 
 
 def open_in_time(raw, board):
