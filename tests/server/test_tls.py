@@ -138,6 +138,33 @@ def test_older_versions_of_tls_are_refused(board, certs, secure):
     echo(secure(board).open())
 
 
+# OpenSSL's names of what is asked for; the certificate of the tests has an EC key.
+@pytest.mark.parametrize(
+    "ciphers, taken",
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", True),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", True),
+        ("ECDHE-ECDSA-AES128-SHA256", False),  # CBC
+        ("ECDHE-ECDSA-AES256-SHA", False),
+        ("AES128-GCM-SHA256", False),  # no forward secrecy
+        ("AES128-SHA", False),
+        ("PSK", False),
+        ("eNULL:aNULL", False),
+    ],
+)
+def test_only_authenticated_ciphers_with_forward_secrecy_are_spoken(
+    board, certs, secure, ciphers, taken
+):
+    context = trusting(certs)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(ciphers + ":@SECLEVEL=0")
+    if taken:
+        echo(soon(lambda: secure(board, context).open()))
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            secure(board, context)
+
+
 def test_openssl_verifies_the_chain_and_the_name(board, certs):
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl")

@@ -23,6 +23,8 @@ class SSLContext:
         self._context = _SSLContext(protocol)
         self.load_cert_chain = self._context.load_cert_chain
         self.load_verify_locations = self._context.load_verify_locations
+        self.get_ciphers = self._context.get_ciphers
+        self.set_ciphers = self._context.set_ciphers
 
     @property
     def verify_mode(self):
