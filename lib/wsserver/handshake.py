@@ -10,9 +10,9 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 # One string takes a fraction of the heap that a dict of them takes.
 _REASONS = (
-    "101 Switching Protocols|200 OK|302 Found|400 Bad Request|403 Forbidden|404 Not Found|"
-    "405 Method Not Allowed|426 Upgrade Required|431 Request Header Fields Too Large|"
-    "503 Service Unavailable|505 HTTP Version Not Supported|"
+    "101 Switching Protocols|200 OK|302 Found|304 Not Modified|400 Bad Request|403 Forbidden|"
+    "404 Not Found|405 Method Not Allowed|406 Not Acceptable|426 Upgrade Required|"
+    "431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
 # Characters beside letters and digits:
