@@ -57,7 +57,8 @@ def _take_in(path: str, content: bytes, files: dict[str, bytes], within: set[str
         return f"<{kind}>{text}</{kind}>"
 
     page = _PARTS.sub(replace, content.decode())
-    return _POLICY.sub(lambda match: match[1] + _policy(match[2], hashes) + match[3], page).encode()
+    page = _POLICY.sub(lambda match: match[1] + _policy(match[2], hashes) + match[3], page)
+    return page.encode()
 
 
 def _policy(policy: str, hashes: dict[str, list[str]]) -> str:

@@ -1,6 +1,6 @@
 "use strict";
 
-const POINTS = 60;
+const POINTS = 45;
 
 /* A line of the latest values on a small canvas, with the latest one in words above it. */
 class Chart {

@@ -18,7 +18,8 @@ class Link {
     this.socket = null;
     this.timer = 0;
     this.deadline = 0;
-    this.opened = 0;
+    this.opened = false;
+    this.knocks = 0; // attempts in a row that an otherwise healthy board turned down
     this.settled = false;
     this.delay = FIRST_DELAY;
     const hurry = () => {
@@ -44,7 +45,8 @@ class Link {
     const socket = this.socket = new WebSocket(scheme + location.host + this.path);
     this.expect(OPENING);
     socket.onopen = () => {
-      this.opened = Date.now();
+      this.opened = true;
+      this.knocks = 0;
       this.calm();
       this.report("open");
     };
@@ -92,9 +94,9 @@ class Link {
 
   async lost(code, reason) {
     const opened = this.opened;
-    this.opened = 0;
+    this.opened = false;
     this.leave();
-    if (opened && code === TRY_AGAIN_LATER && !this.settled) {
+    if (code === TRY_AGAIN_LATER && !this.settled) {
       this.refuse("The board has no memory to spare for " + this.path + " right now.");
       return;
     }
@@ -113,11 +115,9 @@ class Link {
   explain(status) {
     if (!this.timer) return; // meanwhile it tries again
     if (status === 404) this.refuse("This board has no " + this.path + ": it is switched off in its settings.");
-    if (status === 429 || status === 503) this.tell("The board has as many visitors as it can take.");
-  }
-
-  tell(why) {
-    this.report("waiting", {why, delay: 0});
+    // It answers, and yet opens no connection. Once, it may have been starting.
+    this.knocks = status === 426 || status === 429 ? this.knocks + 1 : 0;
+    if (this.knocks > 1) this.report("waiting", {why: "The board is there, but has no place free.", delay: 0});
   }
 
   /* This path is not to be had for now. */

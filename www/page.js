@@ -36,12 +36,15 @@ function element(kind, text, className) {
 const link = new Link(showState, receive);
 
 function showState(state, {why = "", delay = 0} = {}) {
+  if (state === "connecting" && ["waiting", "refused"].includes($("state").dataset.state)) {
+    $("state-more").textContent = "Trying now."; // not news to be read aloud each time
+    return;
+  }
   $("state").dataset.state = state;
-  $("state-text").textContent =
-    {connecting: "Connecting", open: "Connected", waiting: "Not connected", refused: "Not available"}[state];
-  $("state-more").textContent = state === "waiting"
-    ? (why ? why + " " : "") + (delay > 1500 ? `Trying again in ${Math.round(delay / 1000)} s.` : "Trying again.")
-    : "";
+  const text = {connecting: "Connecting", open: "Connected", waiting: "Not connected", refused: "Not available"}[state];
+  if ($("state-text").textContent !== text) $("state-text").textContent = text;
+  const again = delay > 1500 ? `Trying again in ${Math.round(delay / 1000)} s.` : "Trying again.";
+  $("state-more").textContent = state === "waiting" ? `${why} ${again}` : "";
   $("now").hidden = state !== "waiting";
   $("refused").hidden = state !== "refused";
   $("refused-text").textContent = why;
@@ -143,6 +146,7 @@ $("plain").onclick = () => start(true);
 function start(asPlain) {
   plain = asPlain;
   me = 0;
+  $("state").dataset.state = "";
   for (const card of ["people-card", "charts-card", "led-card"]) $(card).hidden = true;
   $("to-field").hidden = plain;
   $("chat-title").textContent = plain ? "Echo" : "Chat";
@@ -222,6 +226,7 @@ $("chat").onsubmit = (event) => {
   }
   unproven.push({text, to: Number(to), mark: marks});
   keep($("text"), "");
+  $("text").focus();
 };
 
 /* Messages that have not reached anybody go back to where they were typed. */
@@ -277,8 +282,9 @@ function showPeople({count}) {
     const title = element("p", name || "client " + id);
     face.setAttribute("aria-hidden", "true");
     face.style.setProperty("--hue", (id * 137) % 360);
+    title.append(element("span", "#" + id, "number"));
     if (id === me) title.append(element("span", "you", "you"));
-    const traffic = element("p", "number " + id, "soft");
+    const traffic = element("p", "", "soft");
     traffic.id = "traffic-" + id;
     words.append(title, traffic);
     item.append(face, words);
@@ -321,9 +327,10 @@ function showStats(stats) {
   charts.messages.add(stats.messages_per_second);
   const facts = [
     ["Running for", duration(stats.uptime)],
-    ["Free heap", `${kilo(stats.heap.free)}, ${kilo(stats.heap.largest)} in one piece`],
+    ["Free heap", kilo(stats.heap.free)],
+    ["In one piece", kilo(stats.heap.largest)],
   ];
-  if (stats.idf) facts.push(["The chip's own memory", kilo(stats.idf.free) + " free"]);
+  if (stats.idf) facts.push(["Chip memory", kilo(stats.idf.free) + " free"]);
   if (typeof stats.temperature === "number") facts.push(["Temperature", `${Math.round(stats.temperature)} \u00b0C`]);
   if (stats.wifi) facts.push(["Wi-Fi", wifi(stats.wifi)]);
   facts.push(["Traffic", kilo(stats.bytes_per_second) + " a second"]);
@@ -332,12 +339,12 @@ function showStats(stats) {
     const line = $("traffic-" + client.id);
     if (!line) continue; // one of another path
     const waiting = client.queue ? `, ${kilo(client.queue)} waiting` : "";
-    line.textContent = `number ${client.id} \u00b7 ${client.messages} messages, ${kilo(client.bytes)}${waiting}`;
+    line.textContent = `${client.messages} messages, ${kilo(client.bytes)}${waiting}`;
   }
 }
 
 function kilo(bytes) {
-  return bytes < 1000 ? `${Math.round(bytes)} B` : `${(bytes / 1024).toFixed(1)} KB`;
+  return bytes < 1000 ? `${Math.round(bytes)}\u00a0B` : `${(bytes / 1024).toFixed(1)}\u00a0KB`;
 }
 
 function duration(seconds) {
@@ -352,7 +359,7 @@ function wifi({mode, stations = []}) {
   if (mode !== "ap") return "joined another";
   const signals = stations.map((one) => one.rssi).filter((rssi) => typeof rssi === "number");
   const text = stations.length === 1 ? "1 device" : `${stations.length} devices`;
-  return signals.length ? `${text}, ${signals.map((rssi) => `${rssi} dBm`).join(", ")}` : text;
+  return signals.length ? `${text}, ${signals.map((rssi) => `\u2212${-rssi}\u00a0dBm`).join(", ")}` : text;
 }
 
 // --- the frames

@@ -3,7 +3,11 @@
 import binascii
 import os
 
+from .frames import const
 from .handshake import HTTPError, Request, response_head
+
+# Bytes that decompressing takes of the heap in one piece, and a little more.
+_WINDOW = const(34000)
 
 _TYPES = (
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
@@ -16,9 +20,10 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
     """The response head for a request, and an open file with the body, or None if there is none.
 
     The path behind `prefix` ("/", or with a slash at its end) is looked for in `directory`; that
-    of a folder is its index.html. Where there is a file of that name with ".gz" at its end, it is
-    sent as the file's gzip coding, with an ETag. https: the port to which the request is sent on
-    instead. HTTPError: 302, 400, 404, 405, or 406: the client refuses gzip, and there is no other.
+    of a folder is its index.html. Where NAME.gz is there, it is sent as NAME's gzip coding, with
+    an ETag; who refuses gzip gets NAME, or what NAME.gz contains. https: the port to which the
+    request is sent on instead. HTTPError: 302, 400, 404, 405, or 406: there is no memory to
+    decompress what the client does not take as it is.
     """
     if https:
         raise HTTPError(302, "use https", "Location: " + _location(request, https))
@@ -37,49 +42,62 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
         "X-Content-Type-Options: nosniff",
         "Connection: close",
     ]
-    file, size, tag = _open(name, _takes_gzip(request), headers)
-    if tag and tag in request.headers.get("if-none-match", ""):
-        status, size = 304, None
-    else:
-        status = 200
-    if status == 304 or request.method == "HEAD":
+    try:
+        status, size, file = _open(name, request, headers)
+    except OSError:
+        raise HTTPError(404, "no such file") from None
+    if file and request.method == "HEAD":
         file.close()
         file = None
     return response_head(status, headers, size), file
 
 
-def _open(name, takes_gzip, headers):
-    """(file, size, ETag or None); the coding's `headers` are added to those given."""
+def _open(name, request, headers):
+    """(status, size, file) of a file; `headers` get what its coding adds to them."""
     packed = name + ".gz"
-    size = _size(packed)
-    if size is not None and takes_gzip:
-        file = open(packed, "rb")
-        # gzip ends with the content's CRC-32 and length (RFC 1952, section 2.3.1): as good as a
-        # hash of the file, and for free.
-        file.seek(-8, 2)
-        tag = '"%s"' % str(binascii.hexlify(file.read(8)), "utf-8")
-        file.seek(0)
-        headers += ["Content-Encoding: gzip", "Vary: Accept-Encoding", "ETag: " + tag]
-        return file, size, tag
-    plain = _size(name)
-    if plain is not None:
-        return open(name, "rb"), plain, None
-    if size is None:
-        raise HTTPError(404, "no such file")
-    raise HTTPError(406, "it is kept compressed: say Accept-Encoding: gzip")
+    takes_gzip = _takes_gzip(request)
+    if not _is_file(packed) or not takes_gzip and _is_file(name):
+        if not _is_file(name):
+            raise OSError
+        return 200, os.stat(name)[6], open(name, "rb")
+    file = open(packed, "rb")
+    size = file.seek(-8, 2) + 8
+    # gzip ends with the content's CRC-32 and length (RFC 1952, section 2.3.1): as good as a hash
+    # of the file, and for free.
+    end = file.read(8)
+    file.seek(0)
+    headers.append("Vary: Accept-Encoding")
+    if not takes_gzip:
+        return 200, int.from_bytes(end[4:], "little"), _inflated(file)
+    tag = '"%s"' % str(binascii.hexlify(end), "utf-8")
+    headers += ["Content-Encoding: gzip", "ETag: " + tag]
+    if tag in request.headers.get("if-none-match", ""):
+        file.close()
+        return 304, None, None
+    return 200, size, file
 
 
-def _size(name):
-    """The bytes in a file, or None: there is none of that name."""
+def _inflated(file):
+    """What a compressed file contains, as a file."""
     try:
-        stat = os.stat(name)
+        from deflate import GZIP, DeflateIO
+
+        bytearray(_WINDOW)  # what the first read will take, when it would be too late to say so
+        return DeflateIO(file, GZIP, 0, True)
+    except (ImportError, MemoryError):
+        file.close()
+        raise HTTPError(406, "it is kept compressed: say Accept-Encoding: gzip") from None
+
+
+def _is_file(name):
+    try:
+        return not os.stat(name)[0] & 0x4000  # else a folder, without the slash
     except OSError:
-        return None
-    return None if stat[0] & 0x4000 else stat[6]  # a folder without the slash is no file
+        return False
 
 
 def _takes_gzip(request):
-    """Whether the client takes gzip. Who says nothing takes anything (RFC 9110, section 12.5.3)."""
+    """Whether a client does. One that says nothing takes anything (RFC 9110, section 12.5.3)."""
     if "accept-encoding" not in request.headers:
         return True
     for element in request.tokens("accept-encoding"):

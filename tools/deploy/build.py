@@ -1,4 +1,4 @@
-"""The files as a board is to have them: lib/ compiled for it, where that can be done, and www/ packed."""
+"""The files as a board is to have them: lib/ compiled for it, if that can be done, www/ packed."""
 
 from __future__ import annotations
 
