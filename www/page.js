@@ -167,7 +167,7 @@ function showLed(led) {
   $("led").setAttribute("aria-checked", String(led.on));
   $("lamp").classList.toggle("on", led.on);
   const by = led.by === me ? "you" : names.get(led.by);
-  $("led-text").textContent = (led.on ? "on" : "off") + (by ? ", switched by " + by : "");
+  $("led-text").textContent = (led.on ? "on" : "off") + (by ? ", by " + by : "");
   if (led.color) {
     const hex = "#" + led.color.map((part) => part.toString(16).padStart(2, "0")).join("");
     if (led.on) $("lamp").style.setProperty("--light", hex);
@@ -316,7 +316,7 @@ $("naming").onsubmit = (event) => {
 const charts = {
   heap: new Chart($("charts"), "Heap in use", 0, (value) => `${(value / 1024).toFixed(1)} KB`),
   cpu: new Chart($("charts"), "CPU", 100, (value) => `${Math.round(value)} %`),
-  messages: new Chart($("charts"), "Messages a second", 0, (value) => value.toFixed(1)),
+  messages: new Chart($("charts"), "Messages/s", 0, (value) => value.toFixed(1)),
   trip: new Chart($("charts"), "Round trip", 0, (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`),
 };
 
