@@ -34,8 +34,8 @@ TALK = (
 AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
 
 
-def make(folder: Path = FOLDER, seconds: float = SECONDS) -> list[Path]:
-    """Write the pictures into `folder`; returns which. Failure: there is no browser for it."""
+def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
+    """Write the pictures into `folder`. Failure: there is no browser for it."""
     if not browser.find():
         raise Failure(f"there is no browser: none of {', '.join(browser.NAMES)} is on the PATH")
     try:
@@ -49,12 +49,11 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> list[Path]:
             pages = {
                 "page-phone": _visit(chromium, board.http_url, "Ann", **PHONE),
                 "page-desktop": _visit(chromium, board.http_url, "Kitchen tablet", **DESKTOP),
-                "page-dark": _visit(
-                    chromium, board.http_url, "Tom", color_scheme="dark", **PHONE
-                ),
+                "page-dark": _visit(chromium, board.http_url, "Tom", color_scheme="dark", **PHONE),
             }
             _talk(list(pages.values()), seconds)
-            return [_shoot(page, folder / f"{name}.webp") for name, page in pages.items()]
+            for name, page in pages.items():
+                _shoot(page, folder / f"{name}.webp")
 
 
 def _visit(chromium: Browser, url: str, name: str, **options) -> Page:
@@ -71,7 +70,9 @@ def _talk(pages: list[Page], seconds: float) -> None:
     noise = random.Random(1)
     for _ in range(int(seconds * 2)):
         page = noise.choice(pages)
-        page.evaluate("count => { for (let n = 0; n < count; n++) measure(); }", noise.randrange(9))
+        page.evaluate(
+            "count => { for (let n = 0; n < count; n++) measure(); }", noise.randrange(9)
+        )
         page.wait_for_timeout(500)
     for number, text in TALK:
         pages[number].fill("#text", text)
@@ -86,7 +87,7 @@ def _talk(pages: list[Page], seconds: float) -> None:
     pages[0].select_option("#to", "")
 
 
-def _shoot(page: Page, file: Path) -> Path:
+def _shoot(page: Page, file: Path) -> None:
     """WebP, a fraction of PNG's size, which only the browser's own protocol offers."""
     page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
     page.mouse.move(0, 0)
@@ -95,8 +96,7 @@ def _shoot(page: Page, file: Path) -> Path:
     answer = page.context.new_cdp_session(page).send("Page.captureScreenshot", options)
     file.write_bytes(base64.b64decode(answer["data"]))
     print(f"{file}: {file.stat().st_size / 1024:.0f} KB", flush=True)
-    return file
 
 
 if __name__ == "__main__":
-    sys.exit(run("make screenshots", lambda: make() and None))
+    sys.exit(run("make screenshots", make))
