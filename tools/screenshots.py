@@ -1,4 +1,4 @@
-"""`python -m tools.screenshots`, which is `make screenshots`: the page as it looks, for the README.
+"""`python -m tools.screenshots`, `make screenshots`: the page as it looks, for the README.
 
 A virtual board serves it to a few visitors, who talk for half a minute, so that the charts have
 something to show.
