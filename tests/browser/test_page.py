@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,9 @@ def certs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def board(make_board, certs):
-    return make_board(config={"broadcast": {"interval": 0}}, heap="256k", certs=certs)
+    # To be dropped, with standin.py, once lib/demo.py has /demo.
+    files = {"lib/demo.py": Path(__file__).with_name("standin.py").read_text()}
+    return make_board(config={"broadcast": {"interval": 0}}, heap="256k", certs=certs, files=files)
 
 
 @pytest.fixture(scope="module")
