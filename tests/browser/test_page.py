@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ playwright_api = pytest.importorskip(
 expect = playwright_api.expect
 expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 
+ROOT = Path(__file__).resolve().parents[2]
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
@@ -120,6 +122,15 @@ def test_the_page_is_one_file_and_asks_nobody_but_the_board(open_page, board):
     asked = []
     open_page(before=lambda page: page.on("request", lambda request: asked.append(request.url)))
     assert [url for url in asked if not url.startswith("data:")] == [board.http_url]
+
+
+def test_the_page_works_as_well_when_it_is_copied_as_it_is(open_page, board):
+    shutil.copytree(ROOT / "www", board.flash / "www" / "plain")
+    try:
+        page = open_page(board.http_url + "plain/")
+        assert page.complaints == []
+    finally:
+        shutil.rmtree(board.flash / "www" / "plain")
 
 
 def test_all_pages_together_take_at_most_30_kb_of_flash(board):
