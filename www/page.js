@@ -2,6 +2,7 @@
 
 const MOST_MESSAGES = 200;
 const MOST_FRAMES = 200;
+const WAKING = 5000; // ms for the board to answer when one comes back to the page: while it slept, much may have been lost
 const STATS = 2; // seconds between two reports of the board, and between two round trips
 
 const $ = (id) => document.getElementById(id);
@@ -67,7 +68,7 @@ function receive(data) {
   if (plain) {
     if (unproven.length && unproven[0].text === text) unproven.shift();
     say("the board", text);
-  } else if (Object.hasOwn(RECEIVED, type)) {
+  } else if (RECEIVED[type]) {
     RECEIVED[type](message);
   }
 }
@@ -87,6 +88,7 @@ function measure() {
 }
 
 const RECEIVED = {
+  __proto__: null, // nothing is in it but what follows
   welcome(message) {
     me = message.id;
     link.settle();
@@ -131,7 +133,9 @@ function watch() {
   if (!link.isOpen || !me || plain) return;
   const visible = document.visibilityState === "visible";
   send({stats: visible ? STATS : 0}, true);
-  if (visible) measure();
+  if (!visible) return;
+  link.expect(WAKING);
+  measure();
 }
 
 document.addEventListener("visibilitychange", watch);
@@ -193,13 +197,14 @@ $("colour").oninput = () => {
 
 function say(who, text, {mine = false, how = ""} = {}) {
   const box = $("messages");
+  const said = typeof text === "string" ? text : JSON.stringify(text); // programs may say anything
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   const item = element("li");
   const time = new Date().toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"});
   item.classList.toggle("mine", mine);
   item.classList.toggle("private", how !== "");
   item.append(
-    element("p", [who, how, time].filter(Boolean).join(" \u00b7 "), "who"), element("p", text));
+    element("p", [who, how, time].filter(Boolean).join(" \u00b7 "), "who"), element("p", said));
   $("message-list").append(item);
   $("empty").hidden = true;
   if ($("message-list").childElementCount > MOST_MESSAGES) $("message-list").firstElementChild.remove();
