@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance bench bench-check lint format clean
+.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance screenshots bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
@@ -43,6 +43,7 @@ help:
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
+	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
 	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
 	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
 	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
@@ -102,6 +103,9 @@ test: $(READY)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+
+screenshots: $(READY)
+	@exec $(BIN)/python -m tools.screenshots
 
 bench: $(READY)
 	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \

@@ -1,5 +1,6 @@
 """make deploy: the real mpremote over a virtual board's serial port."""
 
+import gzip
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from tools.flashfiles import firmware
 from tools.serialport.session import Session
 from tools.serialport.target import Target
 from tools.virtualboard import VirtualBoard
+from tools.webpages import pack
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = random.randrange(1 << 30)
@@ -93,7 +95,7 @@ def test_everything_is_deployed_to_an_empty_board_and_it_serves(
     assert f"{len(built)} files copied, 0 removed, 0 unchanged; all verified" in output
     assert "ready: http://192.168.4.1:80/ and ws://192.168.4.1:80/ws" in output
     with urllib.request.urlopen(empty_board.http_url, timeout=10) as page:
-        assert page.read() == (project / "www" / "index.html").read_bytes()
+        assert page.read() == gzip.decompress(built["/www/index.html.gz"])
 
 
 def test_what_has_not_changed_is_not_copied(full_board, project, capsys):
@@ -147,7 +149,7 @@ def test_a_source_copied_by_hand_goes_because_it_would_hide_the_compiled_file(fu
 def test_sources_can_be_deployed_instead_of_compiled_files(full_board, project):
     run(full_board, project, "--source")
     files = contents(full_board)
-    assert files == {path: file.read_bytes() for path, file in firmware(project).items()}
+    assert files == pack({path: file.read_bytes() for path, file in firmware(project).items()})
 
 
 def test_a_file_that_was_damaged_on_the_board_is_repaired(full_board, project, built):
@@ -448,13 +450,13 @@ def far_port(request, full_board):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217")
 def test_a_board_on_another_machine_is_deployed_to(full_board, far_port, project, capsys):
-    (project / "www" / "index.html").write_text("changed")
+    (project / "www" / "new.txt").write_text("new")
     capsys.readouterr()
     run(far_port, project)
     output = capsys.readouterr().out
     assert "1 files copied" in output
     assert "ready: " in output
-    assert (full_board.flash / "www" / "index.html").read_text() == "changed"
+    assert (full_board.flash / "www" / "new.txt").read_text() == "new"
 
 
 def test_a_port_that_goes_away_with_the_reset_is_opened_again(full_board, tmp_path):

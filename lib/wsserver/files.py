@@ -1,5 +1,6 @@
 """Static files from flash over plain HTTP: just enough for a page that the board itself serves."""
 
+import binascii
 import os
 
 from .handshake import HTTPError, Request, host_name, response_head
@@ -13,32 +14,76 @@ _TYPES = (
 
 
 def open_file(request: Request, prefix: str, directory: str, https=None):
-    """The response head for a request, and an open file with the body.
+    """The response head for a request, and an open file with the body, or None if there is none.
 
     The path behind `prefix` ("/", or with a slash at its end) is looked for in `directory`; that
-    of a folder is its index.html. https: the port to which the request is sent on instead.
-    HTTPError: 302, 400, 404 or 405.
+    of a folder is its index.html. Where NAME.gz is there, it is sent as NAME's gzip coding, with
+    an ETag; who refuses gzip gets NAME, or what NAME.gz contains. https: the port to which the
+    request is sent on instead. HTTPError: 302, 400, 404, 405, or 406: there is no memory to
+    decompress what the client does not take as it is.
     """
     if https:
         raise HTTPError(302, "use https", "Location: " + _location(request, https))
-    if request.method != "GET":
-        raise HTTPError(405, "use GET", "Allow: GET")
+    if request.method not in ("GET", "HEAD"):
+        raise HTTPError(405, "use GET", "Allow: GET, HEAD")
     path = unquote(request.path)[len(prefix) - 1 :]
     # "/." hides what starts with a dot, and parent folders with it.
     if "/." in path or "\\" in path or "\0" in path:
         raise HTTPError(404, "no such file")
     name = directory + path + ("index.html" if path[-1:] == "/" else "")
-    try:
-        stat = os.stat(name)
-        if stat[0] & 0x4000:
-            raise OSError  # a folder without the slash
-        file = open(name, "rb")
-    except OSError:
-        raise HTTPError(404, "no such file") from None
     start = _TYPES.find("." + name.rsplit(".", 1)[-1] + "=")
     kind = _TYPES[_TYPES.find("=", start) + 1 : _TYPES.find("|", start)]
-    headers = ("Content-Type: " + kind, "Cache-Control: no-cache", "Connection: close")
-    return response_head(200, headers, stat[6]), file
+    headers = [
+        "Content-Type: " + kind,
+        "Cache-Control: no-cache",  # to be kept, and asked for again each time: there is an ETag
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+    ]
+    try:
+        status, size, file = _open(name, request, headers)
+    except OSError:
+        raise HTTPError(404, "no such file") from None
+    if file and request.method == "HEAD":
+        file.close()
+        file = None
+    return response_head(status, headers, size), file
+
+
+def _open(name, request, headers):
+    """(status, size, file) of a file; `headers` get what its coding adds to them."""
+    # Who says nothing takes anything (RFC 9110, section 12.5.3).
+    accepted = request.headers.get("accept-encoding", "gzip").lower().replace(" ", "")
+    takes_gzip = "gzip" in accepted and "gzip;q=0" not in accepted
+    packed = name + ".gz"
+    path = packed if _is_file(packed) and (takes_gzip or not _is_file(name)) else name
+    if not _is_file(path):
+        raise OSError
+    file = open(path, "rb")
+    if path is name:
+        return 200, os.stat(name)[6], file
+    size = file.seek(-8, 2) + 8
+    # gzip ends with the content's CRC-32 and length (RFC 1952, section 2.3.1): as good as a hash
+    # of the file, and for free.
+    end = file.read(8)
+    file.seek(0)
+    headers.append("Vary: Accept-Encoding")
+    if not takes_gzip:
+        from .inflate import inflated  # seldom: every browser takes gzip
+
+        return 200, int.from_bytes(end[4:], "little"), inflated(file)
+    tag = '"%s"' % str(binascii.hexlify(end), "utf-8")
+    headers += ("Content-Encoding: gzip", "ETag: " + tag)
+    if tag in request.headers.get("if-none-match", ""):
+        file.close()
+        return 304, None, None
+    return 200, size, file
+
+
+def _is_file(name):
+    try:
+        return not os.stat(name)[0] & 0x4000  # else a folder, without the slash
+    except OSError:
+        return False
 
 
 def _location(request, port):

@@ -10,10 +10,10 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 # One string takes a fraction of the heap that a dict of them takes.
 _REASONS = (
-    "101 Switching Protocols|200 OK|302 Found|400 Bad Request|401 Unauthorized|403 Forbidden|"
-    "404 Not Found|405 Method Not Allowed|421 Misdirected Request|426 Upgrade Required|"
-    "429 Too Many Requests|431 Request Header Fields Too Large|"
-    "503 Service Unavailable|505 HTTP Version Not Supported|"
+    "101 Switching Protocols|200 OK|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|"
+    "403 Forbidden|404 Not Found|405 Method Not Allowed|406 Not Acceptable|"
+    "421 Misdirected Request|426 Upgrade Required|429 Too Many Requests|"
+    "431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
 # Characters beside letters and digits:

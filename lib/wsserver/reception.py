@@ -148,6 +148,7 @@ class Reception:
     def _open_file(self, request, secure):
         for prefix, directory, https in self.server.folders:
             if request.path.startswith(prefix):
+                gc.collect()  # else there may be no room in one piece for what is loaded now
                 from .files import open_file  # not loaded where nobody asks for a page
 
                 return open_file(request, prefix, directory, None if secure else https)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 import socket
 import ssl
@@ -415,27 +414,3 @@ def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
         if not {result.behavior.value, result.behavior_close.value} <= good
     }
     assert bad == {}
-
-
-def test_chromium_loads_the_page_over_https_and_opens_wss_from_it(board, certs, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not browser or not shutil.which("certutil"):
-        pytest.skip("there is no chromium, or no certutil (libnss3-tools) to trust the authority")
-    store = tmp_path / ".pki" / "nssdb"
-    store.mkdir(parents=True)
-    certutil = ["certutil", "-d", f"sql:{store}"]
-    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
-    add = ["-A", "-n", "board", "-t", "C,,", "-i", str(certs / "ca.pem")]
-    subprocess.run([*certutil, *add], check=True)
-    position = board.log_position
-    command = [browser, "--headless", "--no-sandbox", "--disable-background-networking"]
-    command += [f"--user-data-dir={tmp_path}/profile", "--timeout=5000", "--dump-dom"]
-    done = subprocess.run(
-        [*command, board.https_url],
-        env={**os.environ, "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert "ESP32 WebSocket server" in done.stdout, done.stderr[-1000:]
-    board.wait_for_log("client .* connected from", since=position)

@@ -1,4 +1,4 @@
-"""The files as a board is to have them: lib/ compiled for it, where that can be done."""
+"""The files as a board is to have them: lib/ compiled for it, if that can be done, www/ packed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.failure import Failure
 from tools.mpycross import ARCHITECTURES, NATIVE, CompilerError, compile_file, format_version
 from tools.serialport.target import Target
+from tools.webpages import pack
 
 
 def build(
@@ -26,12 +27,13 @@ def build(
     try:
         with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
             scratch = Path(folder, "module.mpy")
-            return dict(
+            content = dict(
                 _compiled(path, file, target.arch, scratch)
                 if compiled and _is_module(path)
                 else (path, file.read_bytes())
                 for path, file in files.items()
             )
+            return pack(content)
     except OSError as error:
         raise Failure(f"{error.filename} cannot be read: {error.strerror}") from None
     except CompilerError as error:

@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tools import flashfiles
+from tools import flashfiles, webpages
 
 from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
@@ -35,10 +35,11 @@ def fill(flash: Path, root: Path, source: bool = False) -> None:
     for name in flashfiles.FOLDERS:
         if (root / name).exists():
             shutil.rmtree(flash / name, ignore_errors=True)
-    for name, path in flashfiles.firmware(root).items():
+    files = {name: path.read_bytes() for name, path in flashfiles.firmware(root).items()}
+    for name, content in webpages.pack(files).items():
         target = flash / name[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        target.write_bytes(content)
     if not source and find_mpy_cross() and native_arch():
         compile_library(flash)
 
