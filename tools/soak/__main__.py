@@ -15,11 +15,12 @@ from tools.bench.report import machine
 from tools.certs import cli as certs
 from tools.virtualboard import VirtualBoard
 
+from . import board as boards
 from . import report
 from .load import Soak
 
 HEAP = "128k"
-PROGRAM = Path(__file__).with_name("program.py")
+SERVER = {"max_clients": 7, "ping_interval": 3, "ping_timeout": 3, "open_timeout": 3}
 SAMPLES = 240
 STEADY = 5  # clients that stay to the end: four that talk, and the one who asks for the health
 
@@ -47,7 +48,7 @@ def run(seconds: float) -> dict:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))) / "certs"
         with contextlib.redirect_stdout(None):
             certs.main(["--folder", str(folder)])
-        files = {"main.py": PROGRAM.read_text(encoding="utf-8")}
+        files = boards.files(tls=True, **SERVER)
         board = stack.enter_context(VirtualBoard(files=files, heap=HEAP, certs=folder))
         board.wait_ready(30)
         soak = Soak(board.http_port, board.https_port)

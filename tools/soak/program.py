@@ -1,17 +1,21 @@
-"""main.py of the board that is soaked: the library with all that loads it, and a way to look in.
+"""main.py of the boards that are soaked and mistreated: the library with all that loads it, and a
+way to look in.
 
-Runs on MicroPython. It says nothing of clients that come and go, of whom there are many.
+Runs on MicroPython. /options.json may hold the arguments of Server, and whether to speak TLS. It
+says nothing of clients that come and go, of whom there are many.
 """
 
 import gc
 import json
 
-from tlscontext import server_context
 from wsserver import WARNING, Server
+
+with open("/options.json") as file:
+    options = json.load(file)
 
 
 def log(level, text):
-    if level >= WARNING:
+    if level >= options.get("level", WARNING):
         print(text)
 
 
@@ -62,13 +66,42 @@ class Health:
         client.send(json.dumps(health))
 
 
-server = Server(log=log, max_clients=7, ping_interval=3, ping_timeout=3, open_timeout=3)
+class Hog:
+    """Takes the heap for a while: told "ms left", it leaves `left` bytes in one piece."""
+
+    def on_message(self, client, message):
+        ms, left = (int(word) for word in message.split())
+        # The server's spare buffer is kept, as it would be by others who are busy.
+        hoard = []
+
+        def release():
+            hoard.clear()
+            print("released", left)
+
+        server.after(ms, release)
+        gc.collect()
+        spare = bytearray(left) if left else None
+        chain = None
+        try:
+            while True:
+                chain = (chain,)
+        except MemoryError:
+            hoard.append(chain)
+        del spare
+        print("hogged", left)
+
+
+server = Server(log=log, **options["server"])
 server.websocket("/ws", Echo())
 server.websocket("/room", Room())
 server.websocket("/flood", Flood())
 server.websocket("/chunks", Chunks())
 server.websocket("/health", Health())
+server.websocket("/hog", Hog())
 server.files("/", "/www")
 server.listen(80)
-server.listen(443, tls=server_context("/certs/server.crt.der", "/certs/server.key.der"))
+if options["tls"]:
+    from tlscontext import server_context
+
+    server.listen(443, tls=server_context("/certs/server.crt.der", "/certs/server.key.der"))
 server.run()
