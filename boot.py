@@ -14,4 +14,4 @@ import wifi
 
 wifi.start(settings.load()["wifi"], secret.get)
 gc.threshold(-1)
-del room, secret, wifi, sys.modules["secret"], sys.modules["wifi"]
+del room, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]

@@ -3,41 +3,18 @@
 import gc
 import sys
 
-# While code is loaded, garbage is collected often: see boot.py.
-gc.threshold(1024)
+gc.threshold(1024)  # see boot.py
 
-import secure
-import settings
-
-config = settings.load()
-port, tls = config["server"].pop("port"), config["tls"]
-context = secure.context(tls, print)
-del secure, sys.modules["secure"]
-
-# The server's buffers need room in one piece: it is kept free while everything else is loaded.
-gc.collect()
-room = bytearray(gc.mem_free() // 5)
-
-import demo
-import stations
-import wsserver.reception  # what server.listen() would load later
-from wsserver import INFO, Server
+import firmware
 
 
 def log(level, text):
-    if level >= INFO:
+    if level >= 20:  # wsserver.INFO
         print(text)
 
 
-del room
-gc.collect()
-server = Server(log=log, max_tls=tls["max_clients"], **config["server"])
-demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
-server.every(2000, stations.watch)
-server.listen(port)
-if context:
-    server.listen(tls["port"], tls=context)
-del config, settings, sys.modules["settings"], tls, wsserver
+server = firmware.start(log)
+del firmware, sys.modules["firmware"]
 gc.threshold(-1)
-print("serving ws://%s:%d/ws%s" % (stations.address(), port, " and wss://" if context else ""))
+gc.collect()
 server.run()

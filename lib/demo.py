@@ -12,7 +12,8 @@ class Echo:
 
 def build(server, settings: dict, https=None) -> None:
     """Put the demo onto a server. https: a port to which requests for the page are sent on."""
-    server.websocket("/ws", Echo())
+    origins = (None, "self") + tuple(settings["access"]["origins"])
+    server.websocket("/ws", Echo(), origins=origins)
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])
     server.files("/", "/www", https)

@@ -18,6 +18,7 @@ _FIELDS: dict = {
         "station_ssid": ("", "text", 0, 32),
         "station_password": ("", "text", 0, 63),
         "station_timeout": (20, "number", 1, 600),
+        "captive_portal": (True, "flag"),
     },
     "server": {
         "port": (80, "int", 1, 65535),
@@ -44,6 +45,28 @@ _FIELDS: dict = {
     "broadcast": {
         "interval": (5, "number", 0, 86400),
         "text": ("Server broadcast: Hello #{}", "text", 0, 500),
+    },
+    "demo": {
+        "enabled": (True, "flag"),
+        "led_pin": (None, "int or null", -1, 48),
+        "led_kind": (None, "choice", None, "pin", "pin_low", "neopixel"),
+    },
+    "admin": {
+        "enabled": (True, "flag"),
+        "password": (None, "secret"),
+    },
+    "watchdog": {
+        "timeout": (0, "number", 0, 600),
+    },
+    "access": {
+        "hosts": ([], "texts", 1, 64),
+        "origins": ([], "texts", 1, 64),
+    },
+    "limits": {
+        "connections": (None, "int or null", 1, 1000),
+        "handshakes": (None, "int or null", 1, 100000),
+        "messages": (None, "int or null", 1, 100000),
+        "bytes": (None, "int or null", 1, 100000000),
     },
 }
 
@@ -112,6 +135,12 @@ def _problem(value, kind, *limits):
         if value is None or value == "" or 8 <= _size(value) <= 63:
             return None
         return "a text of 8 to 63 bytes, or '' for an open network"
+    if kind == "secret":
+        return None if value is None or 8 <= _size(value) <= 63 else "a text of 8 to 63 bytes"
+    if kind == "texts":
+        if isinstance(value, list) and len(value) <= 8 and not _wrong_sizes(value, *limits):
+            return None
+        return "a list of at most 8 texts of %d to %d bytes" % limits
     if kind == "country":
         if value == "" or _size(value) == 2 and _only(value, "AZ09"):
             return None
@@ -139,6 +168,10 @@ def _problem(value, kind, *limits):
     ):
         return None
     return "%s from %s to %s" % (kind, limits[0], limits[1])
+
+
+def _wrong_sizes(texts, least, most):
+    return [text for text in texts if not least <= _size(text) <= most]
 
 
 def _size(value):

@@ -2,24 +2,22 @@
 
 What is wrong with the file costs only the fields concerned: they get their defaults, and a line on
 serial says so. A broken file never keeps the board from starting.
+
+All settings together take 2 KB of the heap, the code that reads them twice as much: who has what
+it needs drops both. Reading them again is cheap.
 """
 
 import sys
 
-_loaded = None
-
 
 def load(path: str = "/config.json", log=print) -> dict:
-    """The settings as {section: {field: value}}; what is wrong with the file goes to log(text).
+    """The settings as {section: {field: value}}; what is wrong with the file goes to log(text)."""
+    import configfile
 
-    The file is read once: later calls give the same settings.
-    """
-    global _loaded
-    if _loaded is None:
-        import configfile
+    settings = configfile.read(path, log)
+    del sys.modules["configfile"], sys.modules["fields"], sys.modules["settings"]
+    return settings
 
-        _loaded = configfile.read(path, log)
-        # The code for this takes more of the heap than all settings together, and is needed once:
-        # this module is all that stays while the server is loaded.
-        del sys.modules["configfile"], sys.modules["fields"]
-    return _loaded
+
+def quiet(text: str) -> None:
+    """Instead of print, where the settings are read once more."""

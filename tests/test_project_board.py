@@ -65,9 +65,9 @@ MICROPYTHON = {
 
 # The direction of imports is one way: each may import only those before it (docs/design.md).
 ORDER = [
-    *("portable", "native", "frames", "close", "handshake", "log", "outbox", "reader"),
-    *("protocol", "client", "files", "visitor", "door", "deadlines", "reception"),
-    *("route", "timers", "options", "server", "__init__"),
+    *("portable", "native", "frames", "close", "handshake", "percent", "log", "slow"),
+    *("access", "limits", "outbox", "reader", "protocol", "client", "files", "visitor", "door"),
+    *("deadlines", "reception", "route", "timers", "options", "listening", "server", "__init__"),
 ]
 
 # These never see a socket, a clock or the terminal, so that they can be tested on their own.

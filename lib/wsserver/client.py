@@ -10,13 +10,16 @@ class Client(Protocol):
 
     `id` is unique as long as the server runs, `address` is (IP, port), `path` and `query` are the
     request's, `subprotocol` is the agreed one or None, `context` is the application's to use.
-    `buffered` is how many bytes wait to be handed to TCP, headers included, `is_open` whether
-    messages can still be sent, and `text`, in on_chunk, whether the chunk is of a text message.
+    `buffered` is how many bytes wait to be handed to TCP, headers included, `messages` how many
+    have been received, `bytes` how much with all headers (it begins again at 2 ** 30), `is_open`
+    whether messages can still be sent, and `text`, in on_chunk, whether the chunk is of a text
+    message.
     `send`, `ping`, `pong` and `close` come from Protocol.
     """
 
     subprotocol = None
     context = None
+    counted_messages = counted_bytes = 0  # those that `limits` has seen
     # The server's, in ms of time.ticks_ms:
     deadline = None  # when the answer to a ping is due
     closing_since = None

@@ -19,7 +19,10 @@ class Deadlines:
     def sweep(self) -> None:
         """Look at all of them: to be called ten times a second."""
         now = ticks_ms()
-        clients = self.server.clients
+        server = self.server
+        clients = server.clients
+        if server.limits:
+            server.limits.sweep(clients, server.log)
         for index in range(len(clients) - 1, -1, -1):
             client = clients[index]
             if client.state == OPEN:

@@ -2,7 +2,8 @@
 
 import os
 
-from .handshake import HTTPError, Request, response_head
+from .handshake import HTTPError, Request, host_name, response_head
+from .percent import unquote
 
 _TYPES = (
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
@@ -22,7 +23,7 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
         raise HTTPError(302, "use https", "Location: " + _location(request, https))
     if request.method != "GET":
         raise HTTPError(405, "use GET", "Allow: GET")
-    path = _unquote(request.path)[len(prefix) - 1 :]
+    path = unquote(request.path)[len(prefix) - 1 :]
     # "/." hides what starts with a dot, and parent folders with it.
     if "/." in path or "\\" in path or "\0" in path:
         raise HTTPError(404, "no such file")
@@ -42,21 +43,6 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
 
 def _location(request, port):
     """The same place by https."""
-    host = request.headers["host"]
-    colon = host.rfind(":")
-    if colon > host.rfind("]"):  # else it belongs to an IPv6 address
-        host = host[:colon]
+    host = host_name(request.headers["host"])
     query = "?" + request.query if request.query else ""
     return "https://%s%s%s%s" % (host, "" if port == 443 else ":%d" % port, request.path, query)
-
-
-def _unquote(path):
-    """Percent-decoding (RFC 3986, section 2.1)."""
-    parts = path.encode().split(b"%")
-    try:
-        data = parts[0]
-        for part in parts[1:]:
-            data += bytes((int(part[:2], 16),)) + part[2:]
-        return str(data, "utf-8")
-    except (ValueError, UnicodeError):
-        raise HTTPError(400, "percent-encoding") from None

@@ -10,8 +10,9 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 # One string takes a fraction of the heap that a dict of them takes.
 _REASONS = (
-    "101 Switching Protocols|200 OK|302 Found|400 Bad Request|403 Forbidden|404 Not Found|"
-    "405 Method Not Allowed|426 Upgrade Required|431 Request Header Fields Too Large|"
+    "101 Switching Protocols|200 OK|302 Found|400 Bad Request|401 Unauthorized|403 Forbidden|"
+    "404 Not Found|405 Method Not Allowed|421 Misdirected Request|426 Upgrade Required|"
+    "429 Too Many Requests|431 Request Header Fields Too Large|"
     "503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
@@ -136,11 +137,34 @@ def accept_key(key: str) -> str:
     return str(binascii.b2a_base64(digest), "utf-8").strip()
 
 
-def check_upgrade(request: Request, origins=None) -> None:
+def host_name(host: str) -> str:
+    """What stands before the port in a Host header, or behind "//" in an Origin."""
+    colon = host.rfind(":")
+    return (host[:colon] if colon > host.rfind("]") else host).lower()
+
+
+def check_host(request: Request, names, portal=None) -> None:
+    """Check that a request is for one of `names`, in lower case, or for an address: so no page on
+    the internet can have its own name point to this server, and be taken for a page of the
+    server's (DNS rebinding).
+
+    portal: a URL to which a plain GET for any other name is sent, as a captive portal does: what a
+    phone asks for to find out whether there is internet has such a name. HTTPError: 302 or 421.
+    """
+    name = host_name(request.headers["host"])
+    if name in names or name[:1] == "[" or name.replace(".", "").isdigit():
+        return
+    if portal and request.method == "GET" and "upgrade" not in request.headers:
+        raise HTTPError(302, portal, "Location: " + portal)
+    raise HTTPError(421, name)
+
+
+def check_upgrade(request: Request, origins=(None, "self")) -> None:
     """Check that a request opens a WebSocket connection (section 4.2.1).
 
-    `origins`: None, or the acceptable values of Origin; None among them accepts its absence.
-    HTTPError: 400, 403, 405 or 426.
+    `origins`: the acceptable values of Origin. Among them, None stands for no such header (only
+    browsers send it), "self" for pages from the host that the request is sent to, on whatever
+    port, "*" for all. HTTPError: 400, 403, 405 or 426.
     """
     if request.method != "GET":
         raise HTTPError(405, "use GET", "Allow: GET")
@@ -157,8 +181,11 @@ def check_upgrade(request: Request, origins=None) -> None:
     # 16 bytes in base64: 22 characters and two that fill up.
     if len(key) != 24 or key[22:] != "==" or not _is_all(key[:22], _BASE64):
         raise HTTPError(400, _SEC + "key")
-    if origins is not None and headers.get("origin") not in origins:
-        raise HTTPError(403, "Origin")
+    origin = headers.get("origin")
+    if origin not in origins and "*" not in origins:
+        own = "self" in origins and origin
+        if not own or host_name(own[own.find("//") + 2 :]) != host_name(headers["host"]):
+            raise HTTPError(403, "Origin")
 
 
 def choose_subprotocol(request: Request, supported):

@@ -26,7 +26,9 @@ class Stock:
         self.write_limit = write_limit  # bytes of data that may wait in one send buffer
         self.log = log
         self.ready = []  # outboxes that have begun to fill since the server looked last
-        self.flush = None  # server's function: write what the network takes of an outbox right now
+        # The server's functions: write what the network takes of an outbox right now; call a
+        # callback and say so if it takes long.
+        self.flush = self.timed = None
         # Bytes that wait in a connection's inbox, at most: a message with its header, and a
         # control frame among its fragments.
         self.in_size = max_size + 160
@@ -67,6 +69,7 @@ class Outbox:
     costs each of them nothing.
     """
 
+    bytes = 0  # that were received; begins again at 2 ** 30, where a chip's small integers end
     deaf = False  # the peer sends no more, but still reads
     secure = False  # it speaks TLS
     raw = None  # then: the socket that its TLS stream is on top of

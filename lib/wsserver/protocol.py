@@ -41,6 +41,7 @@ class Protocol(Outbox):
     close_code = _ABNORMAL
     close_reason = ""
     pongs = 0
+    messages = 0  # whole ones that were delivered
     tail = b""  # the beginning of a frame, where the whole of it fits what is read at once
     # Else: inbox[:in_start] are the fragments of a message so far, [in_start:in_end] what there is
     # of the next frame.
@@ -64,6 +65,7 @@ class Protocol(Outbox):
         message = self.route.message
         limit = self.stock.max_size
         reader = self.reader
+        count = 0
         if reader:
             reader.pos = pos
         stuck = -1
@@ -85,6 +87,7 @@ class Protocol(Outbox):
                         data = str(data, "utf-8") if found & _TEXT else bytes(data)
                         if pos == end:
                             self.free_inbox()
+                        count += 1
                         message(self, data)
                     if pos == end or self.state == CLOSED:
                         pos = end
@@ -95,6 +98,8 @@ class Protocol(Outbox):
                     pos = reader.pos
                     if not more:
                         break
+                if count:
+                    self.messages += count
                 self._keep(buf, pos, end)
                 return
             except Exception as error:
@@ -253,11 +258,16 @@ class Protocol(Outbox):
         self.stock.log(ERROR, traceback(error))
         self.fail(_INTERNAL_ERROR, "internal error")
 
-    def call(self, callback, *args) -> None:
-        """Call one of the endpoint's callbacks, if it has it, with self as its first argument."""
+    def call(self, name: str, *args) -> None:
+        """Call the endpoint's on_`name`, if it has it, with self as its first argument."""
+        callback = getattr(self.route, name)
         if callback:
+            timed = self.stock.timed
             try:
-                callback(self, *args)
+                if timed:
+                    timed(callback, name, self, args)
+                else:
+                    callback(self, *args)
             except Exception as error:
                 self.crash(error)
 
@@ -269,9 +279,9 @@ class Protocol(Outbox):
             data = bytes(payload)
             if opcode == _PONG:
                 self.pongs += 1
-                self.call(self.route.pong, data)
+                self.call("pong", data)
             elif self.route.ping:
-                self.call(self.route.ping, data)
+                self.call("ping", data)
             else:
                 self._send_control(_PONG, data)
 
@@ -293,7 +303,7 @@ class Protocol(Outbox):
     def drained(self) -> None:
         """All that waited has been handed to TCP: call on_drain."""
         if self.route.drain and self.state == OPEN:
-            self.call(self.route.drain)
+            self.call("drain")
 
     def lost(self, reason: str = "") -> None:
         """TCP is gone: call on_close, once, with the code and reason that were received, or 1006
@@ -305,5 +315,5 @@ class Protocol(Outbox):
         self.free_inbox()
         if self.close_code == _ABNORMAL and not self.close_reason:
             self.close_reason = reason
-        on_close, self.route = self.route.close, None
-        self.call(on_close, self.close_code, self.close_reason)
+        self.call("close", self.close_code, self.close_reason)
+        self.route = None

@@ -177,6 +177,7 @@ class Reader:
         message = str(data, "utf-8") if self.text else bytes(data)
         if last:
             protocol.free_inbox()
+        protocol.messages += 1
         protocol.route.message(protocol, message)
 
     # --- frames that are used, or skipped, as they come

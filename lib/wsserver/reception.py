@@ -13,6 +13,7 @@ from .frames import const
 from .handshake import (
     HTTPError,
     accept_response,
+    check_host,
     check_upgrade,
     choose_subprotocol,
     parse_request,
@@ -80,6 +81,9 @@ class Reception:
                 server.log(WARNING, "cannot accept a connection: %s" % error)
                 self.watch(False)  # until the next sweep
             return
+        if server.limits and not server.limits.admits(address[0], server.connections.values()):
+            sock.close()
+            return
         door = self.doors.get(id(listener))
         raw = sock
         try:
@@ -126,7 +130,14 @@ class Reception:
 
     def _serve(self, visitor, head, buf, pos, end):
         request = parse_request(head)
-        route = self.server.routes.get(request.path)
+        server, ip = self.server, visitor.address[0]
+        if server.hosts:
+            check_host(request, server.hosts, server.portal)
+        if server.limits:
+            server.limits.check_handshake(ip)
+        route = server.routes.get(request.path)
+        if route and route.access:
+            route.access.check(request, ip)
         if route is None:
             visitor.answer(*self._open_file(request, visitor.secure))
         else:
@@ -176,5 +187,5 @@ class Reception:
         self.leave(visitor)
         text = "client %d connected from %s to %s (%d connected)"
         server.note(INFO, text, client, client.address[0], client.path)
-        client.call(route.open)
+        client.call("open")
         client.receive(buf, pos, end)

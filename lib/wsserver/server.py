@@ -6,7 +6,6 @@ time.ticks_ms. Only this module and `reception` touch sockets.
 
 import gc
 import select
-import socket
 import sys
 from time import ticks_add, ticks_diff, ticks_ms
 
@@ -25,8 +24,8 @@ _GOING_AWAY = const(1001)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
+_SLOW = const(200)  # ms in a callback of which a warning tells
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
-_BACKLOG = const(8)  # connections that TCP takes before they are accepted
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -43,7 +42,13 @@ class Server:
     max_head: the longest HTTP request head.
     max_tls: TLS connections at the same time; a chip without PSRAM has memory for two.
     log: a function(level, text) instead of the one that prints warnings and errors.
+
+    More may be set as attributes. hosts: the names, in lower case, that the server answers to
+    beside its addresses, or None for any; portal: a URL to which a browser that asks for another
+    name is sent. limits: a Limits of wsserver.limits, how much one address may do.
     """
+
+    hosts = portal = limits = None
 
     def __init__(
         self,
@@ -82,24 +87,33 @@ class Server:
         self._ipoll = self.poll.ipoll
         self._reception = self._deadlines = None  # there are none before it listens
         self._stopping = self._stepping = False
+        self._told = 0  # ms of the present turn of which a warning has told
         self._buffer = memoryview(bytearray(read_size))
         self.stock = Stock(max_size, write_limit, log)
         self.stock.flush = self._write
+        self.stock.timed = self._timed
         self.stock.read_size = read_size
         self._start_timers()
 
     # --- what the application says before it runs
 
     def websocket(
-        self, path: str, endpoint, subprotocols=(), origins=None, overflow: str = "close"
+        self,
+        path: str,
+        endpoint,
+        subprotocols=(),
+        origins=None,
+        overflow: str = "close",
+        access=None,
     ) -> None:
         """Serve WebSocket connections at `path` with `endpoint`, an object with on_ methods.
 
-        subprotocols: those it speaks. origins: None, or the Origin headers that are accepted, None
-        among them standing for no such header. overflow: what happens when a client's send buffer
-        is full: "close" the client, or "drop" the message.
+        subprotocols: those it speaks. origins: the Origin headers that are accepted, by default
+        (None, "self"): none, or the server's own host. overflow: what happens when a client's send
+        buffer is full: "close" the client, or "drop" the message. access: None, or who may open a
+        connection: a Token or Basic of wsserver.access.
         """
-        self.routes[path] = Route(endpoint, subprotocols, origins, overflow)
+        self.routes[path] = Route(endpoint, subprotocols, origins, overflow, access)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to plain GET requests below `prefix`.
@@ -113,33 +127,16 @@ class Server:
 
         OSError: the port is taken, or there is no socket left.
         """
-        if self._reception is None:
-            self._load_reception()
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(socket.getaddrinfo(host, port)[0][-1])
-            listener.listen(_BACKLOG)
-            listener.setblocking(False)
-        except OSError as error:
-            listener.close()
-            self.log(ERROR, "cannot listen on port %d: %s" % (port, error))
-            raise
-        self._stopping = False
-        self._reception.add(listener, tls)
+        from .listening import listener, load_reception  # not needed again: see __init__
 
-    def _load_reception(self):
-        threshold = gc.threshold()
-        if gc.mem_free() < 300000:  # see __init__.py
-            gc.threshold(1024)
         try:
-            from .deadlines import Deadlines
-            from .reception import Reception  # half of the library, which a board may start late
+            if self._reception is None:
+                self._reception, self._deadlines = load_reception(self)
+                self.every(_SWEEP, self._deadlines.sweep)
+            self._stopping = False
+            self._reception.add(listener(host, port, self.log), tls)
         finally:
-            gc.threshold(threshold)
-        self._reception = Reception(self)
-        self._deadlines = Deadlines(self, self._reception)
-        self.every(_SWEEP, self._deadlines.sweep)
+            del sys.modules["wsserver.listening"], sys.modules["wsserver"].listening
 
     def every(self, ms: int, function) -> Timer:
         """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
@@ -237,7 +234,7 @@ class Server:
                 ready.append(connection)
 
     def _start_timers(self):
-        self._timers = Timers(self._report)
+        self._timers = Timers(self._report, self._timed)
         if self._deadlines:
             self.every(_SWEEP, self._deadlines.sweep)
 
@@ -296,14 +293,19 @@ class Server:
                 self.drop(connection, "closed by the peer")
             return
         connection.heard = now = ticks_ms()
+        connection.bytes = (connection.bytes + count) & 0x3FFFFFFF
         if connection.tail:
             connection.tail = b""
+        self._told = 0
         try:
             connection.receive(inbox, pos, end + count)
         except Exception as error:  # no memory for a new client, or a fault in here
             self._report(error)
             self.drop(connection, "internal error")
             return
+        took = ticks_diff(ticks_ms(), now) - self._told
+        if took >= _SLOW:
+            self._tell_slow(took, "message", connection)
         if connection.pongs:
             connection.pongs = 0  # an answer to our own ping is no use of the connection
         else:
@@ -411,6 +413,22 @@ class Server:
             listener.close()
         while self._reception.visitors:
             self.drop(self._reception.visitors[-1])
+
+    def _timed(self, callback, name, client, args):
+        start = ticks_ms()
+        callback(client, *args) if client else callback(*args)
+        took = ticks_diff(ticks_ms(), start)
+        if took >= _SLOW:
+            self._tell_slow(took, name, client)
+
+    def _tell_slow(self, took, name, client):
+        self._told += took
+        try:
+            from .slow import tell  # not loaded where all are quick
+
+            tell(self.log, took, name, client)
+        except MemoryError:
+            pass
 
     def _report(self, error):
         try:

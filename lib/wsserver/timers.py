@@ -26,10 +26,14 @@ class Timer:
 
 
 class Timers:
-    """The timers and the queue of calls of one loop. `report` gets the exceptions they raise."""
+    """The timers and the queue of calls of one loop.
 
-    def __init__(self, report):
+    `report` gets the exceptions they raise; timed(function, name, None, arguments) calls one.
+    """
+
+    def __init__(self, report, timed):
         self._report = report
+        self._timed = timed
         self._timers = []
         self._calls = deque((), _MOST_CALLS, 1)
         self._due = ticks_add(ticks_ms(), _MOST_MS)  # when the next of them is to be called
@@ -100,6 +104,6 @@ class Timers:
 
     def _call(self, function, *arguments):
         try:
-            function(*arguments)
+            self._timed(function, function, None, arguments)
         except Exception as error:
             self._report(error)

@@ -156,7 +156,7 @@ def encode(order):
 def upgrade(order):
     try:
         request = handshake.parse_request(unhexlify(order["head"]))
-        handshake.check_upgrade(request, order.get("origins"))
+        handshake.check_upgrade(request, order.get("origins") or (None, "self"))
         chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
         return {
             "response": to_hex(handshake.accept_response(request, chosen)),

@@ -53,7 +53,7 @@ def test_the_example_of_the_rfc_is_accepted(core):
         {"Host": "[fe80::1]:80"},
         {"Host": "[::1]"},
         {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"},
-        {"Origin": "http://example.com"},
+        {"Origin": "http://192.168.4.1"},
         {"Cookie": "a=b; c=d", "X-Tab": "a\tb"},
     ],
 )
@@ -183,10 +183,24 @@ def test_the_first_offered_subprotocol_that_is_supported_is_chosen(core, offer, 
         (None, ["http://a"], 403),
         (None, ["http://a", None], 101),
         ("null", ["http://a", None], 403),
-        ("http://b", None, 101),
+        ("http://b", ["*"], 101),
+        ("null", ["*"], 101),
+        (None, None, 101),
+        ("http://192.168.4.1", None, 101),
+        ("http://192.168.4.1:8000", None, 101),
+        ("https://192.168.4.1", None, 101),
+        ("http://192.168.4.10", None, 403),
+        ("http://192.168.4.1.evil.example", None, 403),
+        ("192.168.4.1", None, 403),
+        ("http://b", None, 403),
+        ("null", None, 403),
+        ("http://192.168.4.1", ["http://a"], 403),
+        ("http://192.168.4.1", ["http://a", "self"], 101),
     ],
 )
-def test_origins_are_checked_when_the_endpoint_names_them(core, origin, origins, status):
+def test_a_browser_may_connect_from_the_same_host_or_from_where_the_endpoint_says(
+    core, origin, origins, status
+):
     headers = {} if origin is None else {"Origin": origin}
     assert ask(core, headers=headers, origins=origins)[0] == status
 
