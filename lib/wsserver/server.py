@@ -284,6 +284,9 @@ class Server:
         except OSError as error:
             self.drop(connection, "connection lost (%s)" % error)
             return
+        except MemoryError:  # for a view of the buffer
+            self.drop(connection, "no memory")
+            return
         if count is None:
             return
         if not count:
