@@ -236,7 +236,8 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
         assert len(head) <= 400, "a head over the limit was served"
         request = handshake.parse_request(head)
         requests.append((request.method, request.path, request.query, request.headers))
-        handshake.check_upgrade(request, None)
+        handshake.check_host(request, ("localhost",))
+        handshake.check_upgrade(request)
         chosen = handshake.choose_subprotocol(request, ("chat", "superchat"))
         assert chosen in (None, "chat", "superchat")
         one.answer(handshake.accept_response(request, chosen))
@@ -274,7 +275,7 @@ def check_request(data: bytes) -> None:
     status = int(lines[0].split()[1])
     assert lines[0].startswith(b"HTTP/1.1 ")
     assert b"\n" not in head.replace(b"\r\n", b""), "a header was smuggled into the answer"
-    assert status in (101, 400, 405, 426, 431, 505), status
+    assert status in (101, 400, 403, 405, 421, 426, 431, 505), status
     if status == 101:
         assert requests and requests[0][0] == "GET" and not body
     else:

@@ -1,7 +1,8 @@
 """One run of one target: with atheris where it is installed, which looks for new branches in the
 core's code, else at random. A process of its own: libFuzzer ends the one that it runs in.
 
-Arguments: target, seconds, folder for what is found and kept.
+Arguments: target, seconds, folder for what is found and kept, and "random" not to be guided: that
+is faster, and begins with what guided runs have kept.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from . import seeds
 _LONGEST = 700  # bytes of an input: several frames, or a whole request
 
 
-def main(target: str, seconds: int, folder: Path) -> None:
+def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
     """Fuzz; the last line on stderr says how many inputs there were."""
     kept = folder / target
     kept.mkdir(parents=True, exist_ok=True)
@@ -26,6 +27,8 @@ def main(target: str, seconds: int, folder: Path) -> None:
         import atheris
     except ImportError:
         print("atheris is not installed: inputs are random, not guided", file=sys.stderr)
+        how = "random"
+    if how == "random":
         _at_random(target, seconds, folder)
         return
     # Not the loops over bytes: they would cost nearly all the time, and have tests of their own.
@@ -43,7 +46,7 @@ def main(target: str, seconds: int, folder: Path) -> None:
 def _at_random(target, seconds, folder):
     from . import core
 
-    corpus = [data for _, data in seeds.load(target)]
+    corpus = [path.read_bytes() for path in sorted((folder / target).iterdir())]
     chance = random.Random()
     end = time.monotonic() + seconds
     count = 0
@@ -80,4 +83,4 @@ def mutate(chance: random.Random, data: bytes, corpus: list[bytes]) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
