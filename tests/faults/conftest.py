@@ -64,7 +64,10 @@ def wait_alone(board, others=0, seconds=20):
         found.update(health(board))
         return found["clients"] == 1 + others and not found["visitors"]
 
-    wait_until(alone, f"the board to have {others} other clients: {found}", seconds)
+    try:
+        wait_until(alone, "the others to be gone", seconds)
+    except AssertionError:
+        raise AssertionError(f"not {others} others were left: {found}") from None
     return found
 
 

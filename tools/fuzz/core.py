@@ -64,7 +64,9 @@ class _Endpoint:
 
 
 class Outcome:
-    """What became of a connection: `events`, `sent`, `end` (as on_close got it), `state`."""
+    """What became of a connection: `events`, `sent`, `end` (as on_close got it), `state`, and
+    `failure`, the code that an error of the peer brought it.
+    """
 
     def __init__(self, data: bytes, cuts: list[int], sizes: tuple[int, int], chunked: bool):
         max_size, read_size = sizes
@@ -75,6 +77,7 @@ class Outcome:
         borrowed = _count_buffers(stock)
         endpoint = _Endpoint(chunked)
         connection = protocol.Protocol(route.Route(endpoint), stock)
+        failures = _note_failures(connection)
         self.sent = b""
         buffer = memoryview(bytearray(read_size))
         for piece in _pieces(data, cuts):
@@ -94,30 +97,26 @@ class Outcome:
         self.end = endpoint.ends[0]
         closes = [payload for opcode, payload in server_frames(self.sent) if opcode == CLOSE]
         assert len(closes) <= 1, "two Close frames"
-        self.closed = self.state == outbox.CLOSED and bool(closes)
-        code = int.from_bytes(closes[0][:2], "big") if closes and closes[0] else None
-        self.failure = code if code in (1002, 1007, 1009) and self._failed(code) else None
-        assert code != 1011 and code != 1013, "closed by a fault of the server's own"
-
-    def _failed(self, code):
-        """Whether a Close was ours, and not the answer to one of the same code."""
-        return not (self.state == outbox.CLOSED and self.end[0] == code and not self._violated)
-
-    @property
-    def _violated(self):
-        return self.end[1] in _REASONS or self.end[1].startswith("message over")
+        self.failure = failures[0] if failures else None
 
     def seen(self) -> tuple:
         """What must be the same however the bytes were cut."""
         return self.events, self.sent, self.end, self.state
 
 
-_REASONS = (
-    *("reserved bit set", "reserved opcode", "frame is not masked", "fragmented control frame"),
-    *("control frame over 125 bytes", "nothing to continue", "fragment expected"),
-    *("length not in its shortest form", "length over 63 bits", "text is not UTF-8"),
-    *("invalid close code", "close reason is not UTF-8"),
-)
+def _note_failures(connection):
+    """A list of the codes with which a connection fails."""
+    failures: list[int] = []
+    fail = connection.fail
+
+    def failed(code, reason):
+        assert code in (1002, 1007, 1009), f"closed with {code} by a fault of the server's own"
+        if connection.state == outbox.OPEN:
+            failures.append(code)
+        fail(code, reason)
+
+    connection.fail = failed
+    return failures
 
 
 def _count_buffers(stock):

@@ -35,7 +35,10 @@ class Flood:
     """Sends a text of so many bytes twenty times, whether the client takes it or not."""
 
     def on_message(self, client, message):
-        text = "x" * int(message)
+        try:
+            text = "x" * min(int(message), 4000)
+        except ValueError:
+            return
         for _ in range(20):
             client.send(text)
 
