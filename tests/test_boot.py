@@ -52,7 +52,7 @@ def test_ctrl_c_leaves_a_prompt_that_works_and_free_sockets(make_board):
     except websocket.WebSocketConnectionClosedException:
         pass
     position = board.log_position
-    board.serial_write(b"server.listen(port); print('listening', len(server.clients))\r")
+    board.serial_write(b"server.listen(80); print('listening', len(server.clients))\r")
     board.wait_for_log("listening 0", since=position)
     board.serial_write(b"server.run()\r")
     client = websocket.create_connection(board.ws_url(), timeout=10)

@@ -22,13 +22,15 @@ REQUEST = (
 class Raw:
     """A TCP connection to a board that can say anything."""
 
-    def __init__(self, board, port=None, receive_buffer=None):
+    def __init__(self, board, port=None, receive_buffer=None, source=None):
         # A real board broadcasts, unless its config.json says otherwise.
         self.ignored = None if isinstance(board, VirtualBoard) else b"Server broadcast: "
         self.sock = socket.socket()
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(10)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect((board.address, port or board.http_port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
