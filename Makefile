@@ -11,6 +11,9 @@ ONLY ?=
 PORT ?=
 CHIP ?=
 FIRMWARE ?=
+MINUTES ?= 5
+HOURS ?= 1
+FIND ?=
 ARGS ?=
 # Not from the environment: others use such names too.
 KEY = ec
@@ -22,7 +25,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance screenshots bench bench-check lint format clean
+.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance faults fuzz soak \
+	screenshots bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
@@ -44,6 +48,10 @@ help:
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
+	@echo "make faults       the long versions of tests/faults: slow, dead and hostile clients (half an hour)"
+	@echo "make fuzz         feed the core and a live board what nobody thought of: MINUTES=$(MINUTES)"
+	@echo "                    FIND=build/fuzz/... adds an input that failed to the corpus"
+	@echo "make soak         load a board with everything at once, and write docs/reliability.md: HOURS=$(HOURS)"
 	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
 	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
 	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
@@ -106,6 +114,15 @@ conformance: $(READY)
 
 screenshots: $(READY)
 	@exec $(BIN)/python -m tools.screenshots
+
+faults: $(READY)
+	@exec $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+fuzz: $(READY)
+	@exec $(BIN)/python -m tools.fuzz --minutes $(MINUTES) $(if $(FIND),--find "$(FIND)") $(ARGS)
+
+soak: $(READY)
+	@exec $(BIN)/python -m tools.soak --hours $(HOURS) $(if $(JSON),--json "$(JSON)") $(ARGS)
 
 bench: $(READY)
 	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \

@@ -255,7 +255,10 @@ class Protocol(Outbox):
 
     def crash(self, error: Exception) -> None:
         """Report an exception of the application and close this client with 1011."""
-        self.stock.log(ERROR, traceback(error))
+        try:
+            self.stock.log(ERROR, traceback(error))
+        except MemoryError:
+            pass  # nothing can be said
         self.fail(_INTERNAL_ERROR, "internal error")
 
     def call(self, name: str, *args) -> None:

@@ -101,9 +101,13 @@ class Reception:
             server.poll.register(sock, _IN)
         except (OSError, MemoryError) as error:  # it is gone already, or there is no room for it
             server.connections.pop(id(sock), None)
-            self.visitors = [other for other in self.visitors if other.sock is not sock]
+            if self.visitors and self.visitors[-1].sock is sock:
+                self.visitors.pop()
             raw.close()
-            server.log(WARNING, "cannot take a connection: %s" % error)
+            try:
+                server.log(WARNING, "cannot take a connection: %s" % error)
+            except MemoryError:
+                pass  # nothing can be said, and nobody else is to pay for it
 
     def leave(self, visitor) -> None:
         """A visitor has gone, or is a client now."""

@@ -282,7 +282,10 @@ class Server:
                 end = connection.in_end
                 count = sock.readinto(inbox[end : self.stock.in_size])
         except OSError as error:
-            self.drop(connection, "connection lost (%s)" % error)
+            self.drop(connection, error)
+            return
+        except MemoryError:  # for a view of the buffer
+            self.drop(connection, "no memory")
             return
         if count is None:
             return
@@ -333,7 +336,7 @@ class Server:
         start = connection.out_start
         error = self._write(connection)
         if error:
-            self.drop(connection, "connection lost (%s)" % error)
+            self.drop(connection, error)
         elif connection.out_start < connection.out_end:
             if connection.events & _OUT and connection.out_start > start:
                 connection.heard = ticks_ms()  # the peer takes what we send: it is alive
@@ -360,27 +363,34 @@ class Server:
             connection.events = events
             self.poll.modify(connection.sock, events)
 
-    def drop(self, connection, reason: str = "") -> None:
-        """Close a connection's socket and forget it."""
+    def drop(self, connection, reason="") -> None:
+        """Close a connection's socket and forget it. reason: a str, or the OSError that it met."""
         sock = connection.sock
         if sock is None:
             return
         connection.sock = None
         self.poll.unregister(sock)
         del self.connections[id(sock)]
-        sock.close()
-        if connection.secure:
-            connection.raw.close()  # after a failed handshake the TLS stream has let go of it
-        if connection in self._reception.visitors:
+        visitor = connection in self._reception.visitors
+        if visitor:
             self._reception.leave(connection)
         else:
             self.clients.remove(connection)
-            connection.lost(reason)
-            code, reason = connection.close_code, connection.close_reason
-            if reason:
-                reason = " " + reason
-            text = "client %d disconnected: %d%s (%d connected)"
-            self.note(INFO, text, connection, code, reason)
+        try:
+            sock.close()
+            if connection.secure:
+                connection.raw.close()  # after a failed handshake the TLS stream has let go of it
+            if not visitor:
+                self._say_goodbye(connection, reason)
+        except MemoryError:
+            pass  # nobody else is to pay for it; what is not closed, the collector closes
+
+    def _say_goodbye(self, client, reason):
+        client.lost(reason if isinstance(reason, str) else "connection lost (%s)" % reason)
+        code, reason = client.close_code, client.close_reason
+        if reason:
+            reason = " " + reason
+        self.note(INFO, "client %d disconnected: %d%s (%d connected)", client, code, reason)
 
     def note(self, level: int, text: str, client, *values) -> None:
         """Log `text` % (the client's id, values, the number of clients)."""

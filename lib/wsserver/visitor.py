@@ -42,7 +42,8 @@ class Visitor(Outbox):
             return
         self._head += bytes(buf[pos:end])
         length = self._head.find(b"\r\n\r\n")
-        if length > self._max_head or length < 0 and len(self._head) > self._max_head:
+        # Without its end, the last three bytes may belong to that.
+        if length > self._max_head or length < 0 and len(self._head) > self._max_head + 3:
             error = HTTPError(431, "at most %d bytes" % self._max_head)
             self.answer(error.response())
         elif length >= 0:

@@ -288,6 +288,7 @@ class VirtualBoard:
             "cause": cause,
             "raw": raw,
             "sockets": self._sockets,
+            "address": self.address,
             "heap": self._heap,
             "ports": {
                 port: self.http_port if what == "http" else self.https_port

@@ -1,6 +1,22 @@
 """The chip's select module, on the host's poll."""
 
-from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
+import socket as _socket
+from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
+from uselect import poll as _poll
+
+
+def poll():
+    """A Poll with room for as many descriptors as there may be sockets.
+
+    When the Unix port's has to move its table of descriptors, it breaks its record of the objects
+    that have none, such as TLS streams, and the interpreter dies. The chip's keeps no such table.
+    """
+    poller = _poll()
+    for fd in range(_socket._most):
+        poller.register(fd, 0)
+    for fd in range(_socket._most):
+        poller.unregister(fd)
+    return poller
 
 
 def select(rlist, wlist, xlist, timeout=None):

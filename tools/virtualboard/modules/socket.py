@@ -1,7 +1,8 @@
 """The chip's socket module: lwIP's limits, errors and address tuples on top of the host's sockets.
 
-`_setup(ports, most, tell)` comes from the launcher: ports maps the board's port numbers to the
-host's, `most` is how many sockets may be open, `tell(port)` is called when one listens.
+`_setup(host, ports, most, tell)` comes from the launcher: `host` is the board's address on this
+machine, `ports` maps the board's port numbers to the host's, `most` is how many sockets may be
+open, `tell(port)` is called when one listens.
 """
 
 import gc as _gc
@@ -47,13 +48,15 @@ _ERRORS = {
 _open = []  # file descriptors of the open sockets
 _closed = _usocket.socket()
 _closed.close()
+_host = "127.0.0.1"
 _ports = {}
 _most = 10
 _tell = None
 
 
-def _setup(ports, most, tell):
-    global _most, _tell
+def _setup(host, ports, most, tell):
+    global _host, _most, _tell
+    _host = host
     _ports.update(ports)
     _most = most
     _tell = tell
@@ -67,9 +70,8 @@ def _error(error):
 def _pack(address):
     """A tuple as the host wants it; the board's own ports are where the host has put them."""
     host, port = address
-    if host in ("0.0.0.0", ""):
-        host = "127.0.0.1"
-    if host == "127.0.0.1":
+    if host in ("0.0.0.0", "", "127.0.0.1", _host):
+        host = _host
         port = _ports.get(port, port)
     return _usocket.getaddrinfo(host, port)[0][-1]
 

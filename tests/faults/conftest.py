@@ -1,0 +1,136 @@
+"""Boards to mistreat, and the well-behaved client that must not notice."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.faults import network
+from tests.server.conftest import Raw, wait_until
+from tests.wire import TEXT, frame
+from tools.certs import cli
+from tools.soak import board as boards
+
+# What the others' p99 may grow by beside twice its normal: the machine has other work, too.
+NOISE = 0.05
+
+
+@pytest.fixture(scope="session")
+def fault_certs(tmp_path_factory):
+    """A folder that `make certs` has filled."""
+    folder = tmp_path_factory.mktemp("faults") / "certs"
+    assert cli.main(["--folder", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_victim(make_board, fault_certs):
+    """make_victim(heap=..., tls=..., ping_interval=..., ...) -> a board that tells how it fares."""
+
+    def make(heap="128k", tls=False, wait=True, sockets=10, level=None, **server):
+        server = {"max_clients": 6, "ping_interval": 1, "ping_timeout": 1, **server}
+        server = {"open_timeout": 2, "close_timeout": 1, **server}
+        files = boards.files(tls, level, **server)
+        certs = fault_certs if tls else None
+        return make_board(heap=heap, files=files, certs=certs, wait=wait, sockets=sockets)
+
+    return make
+
+
+def health(board) -> dict:
+    """What the board says of itself; it needs a place for one more client."""
+    end = time.monotonic() + 20
+    while True:
+        connection = None
+        try:
+            connection = Raw(board)
+            connection.open("/health").send(frame(TEXT, b"?"))
+            return json.loads(connection.frame()[1])
+        except (AssertionError, OSError):
+            assert time.monotonic() < end, "the board takes nobody in to be asked"
+            time.sleep(0.05)
+        finally:
+            if connection:
+                connection.close()
+
+
+def wait_alone(board, others=0, seconds=20):
+    """Wait until there is nobody left but the one who asks, and `others`."""
+    found = {}
+
+    def alone():
+        found.update(health(board))
+        return found["clients"] == 1 + others and not found["visitors"]
+
+    try:
+        wait_until(alone, "the others to be gone", seconds)
+    except AssertionError:
+        raise AssertionError(f"not {others} others were left: {found}") from None
+    return found
+
+
+class Probe:
+    """A client that does all right, and notes how long its round trips take."""
+
+    def __init__(self, board):
+        self.connection = Raw(board).open()
+
+    def p99(self, count=300, pause=0.002):
+        """Of so many round trips, s."""
+        times = []
+        for index in range(count):
+            text = b"probe %d" % index
+            started = time.perf_counter()
+            assert self.echo(text) == text
+            times.append(time.perf_counter() - started)
+            time.sleep(pause)
+        return sorted(times)[int(count * 0.99)]
+
+    def echo(self, text):
+        self.connection.send(frame(TEXT, text))
+        opcode, payload = self.connection.frame()
+        while opcode != TEXT:
+            opcode, payload = self.connection.frame()
+        return payload
+
+    def close(self):
+        self.connection.close()
+
+
+@pytest.fixture(scope="module")
+def link():
+    """A link between two namespaces: (link, the near namespace, the far one)."""
+    reason = network.missing()
+    if reason:
+        pytest.skip(reason)
+    near, far = network.Namespace("wsnear"), network.Namespace("wsfar")
+    try:
+        between = network.Link(near, far)
+        yield between, near, far
+        between.close()
+    finally:
+        near.remove()
+        far.remove()
+
+
+@pytest.fixture(scope="module")
+def board_elsewhere(link, request):
+    """The board at the near end of the link."""
+    if request.config.getoption("--board"):
+        pytest.skip("needs a virtual board of its own, and the tests are for a real one")
+    server = {"max_clients": 6, "ping_interval": 1, "ping_timeout": 1}
+    with network.BoardElsewhere(link[1], files=boards.files(**server)) as board:
+        board.wait_ready()
+        yield board
+
+
+@pytest.fixture(scope="module")
+def patient_board(link, request):
+    """The same with the firmware's own limits of time."""
+    if request.config.getoption("--board"):
+        pytest.skip("needs a virtual board of its own, and the tests are for a real one")
+    with network.BoardElsewhere(link[1], files=boards.files(max_clients=6)) as board:
+        board.wait_ready()
+        yield board

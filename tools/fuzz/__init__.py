@@ -1,0 +1,1 @@
+"""`make fuzz`: inputs nobody thought of, for the core on CPython and for a live virtual board."""

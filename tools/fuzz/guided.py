@@ -1,0 +1,86 @@
+"""One run of one target: with atheris where it is installed, which looks for new branches in the
+core's code, else at random. A process of its own: libFuzzer ends the one that it runs in.
+
+Arguments: target, seconds, folder for what is found and kept, and "random" not to be guided: that
+is faster, and begins with what guided runs have kept.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+
+from . import seeds
+
+_LONGEST = 700  # bytes of an input: several frames, or a whole request
+
+
+def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
+    """Fuzz; the last line on stderr says how many inputs there were."""
+    kept = folder / target
+    kept.mkdir(parents=True, exist_ok=True)
+    for name, data in seeds.load(target):
+        (kept / name).write_bytes(data)
+    try:
+        import atheris
+    except ImportError:
+        print("atheris is not installed: inputs are random, not guided", file=sys.stderr)
+        how = "random"
+    if how == "random":
+        _at_random(target, seconds, folder)
+        return
+    # Not the loops over bytes: they would cost nearly all the time, and have tests of their own.
+    with atheris.instrument_imports(include=["wsserver"], exclude=["wsserver.portable"]):
+        from . import core
+    options = [
+        *(f"-max_total_time={seconds}", f"-max_len={_LONGEST}", "-timeout=20"),
+        *("-rss_limit_mb=1500", "-print_final_stats=1", "-verbosity=1"),
+        f"-artifact_prefix={folder}/{target}-",
+    ]
+    atheris.Setup([sys.argv[0], *options, str(kept)], core.CHECKS[target])
+    atheris.Fuzz()
+
+
+def _at_random(target, seconds, folder):
+    from . import core
+
+    corpus = [path.read_bytes() for path in sorted((folder / target).iterdir())]
+    chance = random.Random()
+    end = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < end:
+        data = mutate(chance, chance.choice(corpus), corpus)
+        try:
+            core.CHECKS[target](data)
+        except BaseException:
+            (folder / f"{target}-crash-{abs(hash(data)):x}").write_bytes(data)
+            raise
+        count += 1
+    print(f"Done {count} runs", file=sys.stderr)
+
+
+def mutate(chance: random.Random, data: bytes, corpus: list[bytes]) -> bytes:
+    """A few random changes."""
+    mutant = bytearray(data)
+    for _ in range(chance.randrange(1, 6)):
+        at = chance.randrange(len(mutant) + 1)
+        kind = chance.randrange(5)
+        if kind == 0 and at < len(mutant):
+            mutant[at] = chance.randrange(256)
+        elif kind == 1 and at < len(mutant):
+            mutant[at] ^= 1 << chance.randrange(8)
+        elif kind == 2:
+            mutant[at:at] = chance.randbytes(chance.randrange(1, 9))
+        elif kind == 3:
+            del mutant[at : at + chance.randrange(1, 9)]
+        else:
+            other = chance.choice(corpus)
+            start = chance.randrange(len(other) + 1)
+            mutant[at:at] = other[start : start + chance.randrange(1, 60)]
+    return bytes(mutant[:_LONGEST])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

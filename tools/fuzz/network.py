@@ -1,0 +1,265 @@
+"""The network fuzzer: what nobody thought of, over real sockets, against a live virtual board.
+
+After each batch a well-behaved client must echo, the log must hold no traceback and no restart, and
+the heap in use, after a collection, must be what it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.certs import cli as certs
+from tools.peer import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Peer,
+    frame,
+    request,
+)
+from tools.soak import board as boards
+from tools.virtualboard import VirtualBoard
+
+from . import guided, seeds
+
+SERVER = {"max_clients": 6, "ping_interval": 2, "ping_timeout": 2, "open_timeout": 1}
+HEAP = "128k"
+GROWTH = 700  # bytes of heap that may have come to stay since the first batch
+WORKERS = 4
+
+
+class Find(Exception):
+    """The board did what it must not do."""
+
+
+class Fuzzer:
+    """Inputs for one board. `count`: how many it has been given."""
+
+    def __init__(self, board: VirtualBoard, seed: int):
+        self._board = board
+        self._seed = seed
+        self.count = 0
+        self._heap = 0
+        self._lock = threading.Lock()
+
+    def batch(self, each: int) -> None:
+        """So many inputs by each of several clients at once. Find: something is wrong then."""
+        position = self._board.log_position
+        workers = [
+            threading.Thread(target=self._work, args=(self._seed + number, each))
+            for number in range(WORKERS)
+        ]
+        self._seed += WORKERS
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        log = self._board.log[position:]
+        for sign in ("Traceback", "the interpreter died", "MemoryError"):
+            if sign in log:
+                raise Find(f"{sign} after seeds up to {self._seed}:\n{log[log.find(sign) - 100 :][:1500]}")
+        self._check()
+
+    def forget_heap(self) -> None:
+        """Take what is in use after the next batch for what is usual."""
+        self._heap = 0
+
+    def _work(self, seed, each):
+        chance = random.Random(seed)
+        for _ in range(each):
+            kind = chance.choice(KINDS)
+            with contextlib.suppress(OSError):
+                kind(self._board, chance)
+            with self._lock:
+                self.count += 1
+
+    def _check(self):
+        """A well-behaved client echoes, and nothing is left over."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                with Peer(self._board.http_port).open("/ws") as peer:
+                    peer.send(frame(TEXT, b"still here"))
+                    if peer.message() != b"still here":
+                        raise Find("the echo is another text")
+                with Peer(self._board.http_port).open("/health") as peer:
+                    peer.send(frame(TEXT, b"?"))
+                    health = json.loads(peer.message())
+                if health["clients"] == 1 and health["visitors"] == 0:
+                    break
+            except OSError as error:
+                if time.monotonic() > end:
+                    raise Find(f"a well-behaved client is not served: {error}") from None
+            if time.monotonic() > end:
+                raise Find(f"clients are left over: {health}")
+            time.sleep(0.05)
+        self._heap = self._heap or health["heap"]
+        if health["heap"] > self._heap + GROWTH:
+            raise Find(f"the heap grows: {self._heap} bytes were in use, now {health['heap']}")
+
+
+def _deliver(peer, data, chance):
+    """Send, cut somehow; sometimes read the answers; sometimes vanish."""
+    step = chance.choice((1, 7, 100, 1500, 100000))
+    if len(data) > 3000:
+        step = max(step, 100)
+    for start in range(0, len(data), step):
+        peer.send(data[start : start + step])
+    if chance.random() < 0.5:
+        peer.sock.settimeout(0.02)
+        with contextlib.suppress(OSError):
+            while peer.sock.recv(4096):
+                pass
+    if chance.random() < 0.5:
+        peer.reset()
+
+
+def _random_bytes(board, chance):
+    with Peer(board.http_port) as peer:
+        _deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
+
+
+def _random_after_handshake(board, chance):
+    with Peer(board.http_port).open("/ws") as peer:
+        _deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
+
+
+def _frame(chance):
+    size = chance.choice((0, 1, 5, 124, 125, 126, 127, 200, 1000, 4095, 4096, 4097, 5000))
+    opcodes = (TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG, TEXT, BINARY, CONTINUATION, 3, 11)
+    payload = chance.randbytes(size) if chance.random() < 0.3 else b"a" * size
+    first = 0x80 if chance.random() < 0.8 else 0
+    if chance.random() < 0.05:
+        first |= chance.choice((0x10, 0x20, 0x40))
+    data = bytearray(frame(chance.choice(opcodes), payload, first))
+    if chance.random() < 0.1:
+        data[chance.randrange(min(10, len(data)))] = chance.randrange(256)
+    if chance.random() < 0.05:
+        del data[chance.randrange(len(data)) :]
+    return bytes(data)
+
+
+def _session(board, chance):
+    data = b"".join(_frame(chance) for _ in range(chance.randrange(1, 12)))
+    path = chance.choice(("/ws", "/ws", "/chunks", "/room", "/flood", "/health"))
+    with Peer(board.http_port) as peer:
+        _deliver(peer, request(path) + data, chance)
+
+
+def _mutated_session(board, chance):
+    corpus = [data[3:] for _, data in seeds.load("session")]
+    data = guided.mutate(chance, request("/ws") + chance.choice(corpus), corpus)
+    with Peer(board.http_port) as peer:
+        _deliver(peer, data, chance)
+
+
+def _mutated_request(board, chance):
+    corpus = [data[2:] for _, data in seeds.load("request")]
+    with Peer(board.http_port) as peer:
+        _deliver(peer, guided.mutate(chance, chance.choice(corpus), corpus), chance)
+
+
+def _long_fields(board, chance):
+    """Every field of a request at its limits."""
+    size = chance.choice((0, 1, 100, 1900, 2030, 2047, 2048, 2049, 5000))
+    field = chance.choice(("/%s", "/?%s", "/%%%s", "Host: %s", "Cookie: %s", "Origin: %s"))
+    target, header = (field % ("a" * size), "X: y") if field[0] == "/" else ("/", field)
+    if header != "X: y":
+        header = header % ("b" * size)
+    text = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n\r\n"
+    with Peer(board.http_port) as peer:
+        _deliver(peer, text.encode(), chance)
+
+
+def _split_everywhere(board, chance):
+    """A whole session, cut in two at one place, with a pause."""
+    data = request("/ws") + frame(TEXT, b"one") + frame(PING, b"two") + frame(CLOSE, b"\x03\xe8")
+    cut = chance.randrange(1, len(data))
+    with Peer(board.http_port) as peer:
+        peer.send(data[:cut])
+        time.sleep(0.002)
+        peer.send(data[cut:])
+        while peer.data.count(b"one") == 0:  # the echo must come whatever the cut
+            peer._read()
+
+
+def _tls_cut(board, chance):
+    """A TLS client that sends its records with bytes flipped, missing or too many."""
+    with Peer(board.https_port, timeout=0.2) as peer:
+        hello = bytearray(_client_hello())
+        for _ in range(chance.randrange(4)):
+            hello[chance.randrange(len(hello))] ^= 1 << chance.randrange(8)
+        if chance.random() < 0.5:
+            del hello[chance.randrange(len(hello)) :]
+        _deliver(peer, bytes(hello) + chance.randbytes(chance.randrange(50)), chance)
+
+
+def _tls_flipped_within(board, chance):
+    """A whole handshake and session over TLS, then records that are broken."""
+    with Peer(board.https_port, tls=True, timeout=2) as peer:
+        peer.open("/ws").send(frame(TEXT, b"fine"))
+        if peer.message() != b"fine":
+            raise Find("the echo over TLS is another text")
+        # Past ssl, on the same descriptor: what no TLS library would send.
+        with socket.socket(fileno=peer.sock.detach()) as bare:
+            record = b"\x17\x03\x03" + chance.randrange(600).to_bytes(2, "big")
+            bare.send(record + chance.randbytes(chance.randrange(600)))
+            bare.settimeout(0.05)
+            with contextlib.suppress(OSError):
+                bare.recv(100)
+
+
+def _client_hello():
+    """What a TLS client says first."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    outgoing = ssl.MemoryBIO()
+    talk = context.wrap_bio(ssl.MemoryBIO(), outgoing)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        talk.do_handshake()
+    return outgoing.read()
+
+
+KINDS: list[Callable[[VirtualBoard, random.Random], None]] = [
+    *(_random_bytes, _random_after_handshake, _session, _session, _mutated_session),
+    *(_mutated_session, _mutated_request, _long_fields, _split_everywhere, _tls_cut),
+    _tls_flipped_within,
+]
+
+
+def run(seconds: float, most: int | None = None, seed: int | None = None) -> int:
+    """Fuzz a board of its own for so long, or with `most` inputs; returns how many there were.
+
+    Find: with the seed in its message.
+    """
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        keys = Path(folder) / "certs"
+        with contextlib.redirect_stdout(None):
+            certs.main(["--folder", str(keys)])
+        files = boards.files(tls=True, **SERVER)
+        with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
+            board.wait_ready(30)
+            seed = random.randrange(1 << 30) if seed is None else seed
+            fuzzer = Fuzzer(board, seed)
+            with Peer(board.http_port) as peer:  # has loaded what is loaded on demand
+                peer.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                while peer.sock.recv(4096):
+                    pass
+            fuzzer.batch(200)  # fills what is kept for good
+            fuzzer.forget_heap()
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and (most is None or fuzzer.count < most):
+                fuzzer.batch(100)
+            return fuzzer.count

@@ -1,0 +1,55 @@
+"""What an independent WebSocket parser, wsproto's, makes of the same bytes."""
+
+from __future__ import annotations
+
+from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
+
+# wsproto refuses this code, which was registered after RFC 6455: "bad gateway".
+_ALSO_VALID = 1014
+
+
+def verdict(data: bytes) -> tuple[list[tuple], int | None]:
+    """The events of a connection, and the code with which it fails, or None.
+
+    Events are ("text", bytes), ("binary", bytes), ("ping", bytes), ("pong", bytes) and
+    ("close", code, reason). What follows a Close is not looked at.
+    """
+    parser = FrameProtocol(client=False, extensions=[])
+    events: list[tuple] = []
+    parts: list = []
+    parser.receive_bytes(data)
+    try:
+        for frame in parser.received_frames():
+            payload = frame.payload
+            if frame.opcode is Opcode.CLOSE:
+                events.append(("close", int(payload[0]), payload[1]))
+                return events, None
+            if frame.opcode is Opcode.PING or frame.opcode is Opcode.PONG:
+                events.append((frame.opcode.name.lower(), bytes(payload)))
+                continue
+            parts.append(payload.encode() if isinstance(payload, str) else bytes(payload))
+            if frame.message_finished:
+                events.append((frame.opcode.name.lower(), b"".join(parts)))
+                parts = []
+    except ParseFailed as error:
+        return events, int(error.code)
+    return events, None
+
+
+def agrees(data: bytes, events: list[tuple], failure: int | None, closed: bool) -> bool:
+    """Whether a connection that took `data` did as the oracle does.
+
+    It may fail sooner, at bytes of which the oracle wants to see more first, and with 1009, of
+    which the oracle knows nothing.
+    """
+    wanted, wanted_failure = verdict(data)
+    last = wanted[-1][1] if wanted and wanted[-1][0] == "close" else None
+    if failure is None:
+        if wanted_failure is not None:
+            # Only the code of a Close may be judged differently.
+            return closed and bool(events) and events[-1][1] == _ALSO_VALID
+        return events == wanted and closed == (last is not None)
+    if failure == wanted_failure:
+        return events == wanted
+    sooner = wanted_failure is None or failure == 1009
+    return sooner and events == wanted[: len(events)] and (last is None or failure == 1009)

@@ -1,0 +1,118 @@
+"""The command line of `make soak`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from tools.bench.report import machine
+from tools.certs import cli as certs
+from tools.virtualboard import VirtualBoard
+
+from . import board as boards
+from . import report
+from .load import Soak
+
+HEAP = "128k"
+SERVER = {"max_clients": 7, "ping_interval": 3, "ping_timeout": 3, "open_timeout": 3}
+SAMPLES = 240
+STEADY = 5  # clients that stay to the end: four that talk, and the one who asks for the health
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: nothing went wrong; 1: something did, and the report says what."""
+    parser = argparse.ArgumentParser(prog="make soak")
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--json", type=Path, help="also write all samples to this file")
+    parser.add_argument("--check", action="store_true", help="write nothing to docs/")
+    parser.add_argument("--redraw", type=Path, help="write docs/ from such a file, without a run")
+    options = parser.parse_args(arguments)
+    found = json.loads(options.redraw.read_text()) if options.redraw else run(options.hours * 3600)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+    if not options.check:
+        report.write(found)
+    print(report.text(found))
+    return 1 if found["problems"] else 0
+
+
+def run(seconds: float) -> dict:
+    """Soak a board of its own for so long."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))) / "certs"
+        with contextlib.redirect_stdout(None):
+            certs.main(["--folder", str(folder)])
+        files = boards.files(tls=True, **SERVER)
+        board = stack.enter_context(VirtualBoard(files=files, heap=HEAP, certs=folder))
+        board.wait_ready(30)
+        soak = Soak(board.http_port, board.https_port)
+        samples = _watch(soak, board, seconds)
+        soak.stop_trouble()
+        last = _settled(soak)
+        soak.stop()
+        problems = soak.problems + _left_over(last)
+        tracebacks = board.log.count("Traceback")
+        if tracebacks:
+            problems.append(board.log[board.log.index("Traceback") :][:2000])
+    return {
+        "machine": {**machine(), "heap": HEAP},
+        "seconds": seconds,
+        "samples": samples,
+        "messages": soak.messages,
+        "troubles": dict(soak.troubles),
+        "problems": problems,
+        "last": last,
+        "tracebacks": tracebacks,
+    }
+
+
+def _watch(soak, board, seconds):
+    soak.start()
+    samples = []
+    started = time.monotonic()
+    pause = max(2.0, seconds / SAMPLES)
+    while time.monotonic() - started < seconds:
+        threading.Event().wait(min(pause, max(0.1, started + seconds - time.monotonic())))
+        latencies = soak.take_latencies()
+        health = soak.health()
+        if "error" in health or not latencies:
+            soak.problems.append(f"no answer from the board: {health} {board.log[-500:]}")
+            if not board.is_running:
+                break
+            continue
+        sample = {
+            "at": round(time.monotonic() - started, 1),
+            "p50": report.at(latencies, 0.5),
+            "p99": report.at(latencies, 0.99),
+            "messages": soak.messages,
+            **health,
+        }
+        samples.append(sample)
+        print(json.dumps(sample), file=sys.stderr, flush=True)
+    return samples
+
+
+def _settled(soak):
+    """The board's health once those who have gone are forgotten, or after 15 s anyway."""
+    end = time.monotonic() + 15
+    while True:
+        health = soak.health()
+        if not _left_over(health) or time.monotonic() > end:
+            return health
+        time.sleep(0.2)
+
+
+def _left_over(last):
+    if last.get("clients") != STEADY or last.get("visitors") != 0:
+        return [f"not only the steady clients were left: {last}"]
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

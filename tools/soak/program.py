@@ -1,0 +1,110 @@
+"""main.py of the boards that are soaked and mistreated: the library with all that loads it, and a
+way to look in.
+
+Runs on MicroPython. /options.json may hold the arguments of Server, and whether to speak TLS. It
+says nothing of clients that come and go, of whom there are many.
+"""
+
+import gc
+import json
+
+from wsserver import WARNING, Server
+
+with open("/options.json") as file:
+    options = json.load(file)
+
+
+def log(level, text):
+    if level >= options.get("level", WARNING):
+        print(text)
+
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+
+class Room:
+    """What one says, all hear."""
+
+    def on_message(self, client, message):
+        server.broadcast(message, path="/room")
+
+
+class Flood:
+    """Sends a text of so many bytes twenty times, whether the client takes it or not."""
+
+    def on_message(self, client, message):
+        try:
+            text = "x" * min(int(message), 4000)
+        except ValueError:
+            return
+        for _ in range(20):
+            client.send(text)
+
+
+class Chunks:
+    """Takes messages of any size in pieces, and says how long each was."""
+
+    def on_open(self, client):
+        client.context = 0
+
+    def on_chunk(self, client, chunk, final):
+        client.context += len(chunk)
+        if final:
+            client.send(str(client.context))
+            client.context = 0
+
+
+class Health:
+    def on_message(self, client, message):
+        gc.collect()
+        health = {
+            "heap": gc.mem_alloc(),
+            "free": gc.mem_free(),
+            "clients": len(server.clients),
+            "connections": len(server.connections),
+            "visitors": len(server._reception.visitors),
+        }
+        client.send(json.dumps(health))
+
+
+class Hog:
+    """Takes the heap for a while: told "ms left", it leaves `left` bytes in one piece."""
+
+    def on_message(self, client, message):
+        ms, left = (int(word) for word in message.split())
+        # The server's spare buffer is kept, as it would be by others who are busy.
+        hoard = []
+
+        def release():
+            hoard.clear()
+            print("released", left)
+
+        server.after(ms, release)
+        gc.collect()
+        spare = bytearray(left) if left else None
+        chain = None
+        try:
+            while True:
+                chain = (chain,)
+        except MemoryError:
+            hoard.append(chain)
+        del spare
+        print("hogged", left)
+
+
+server = Server(log=log, **options["server"])
+server.websocket("/ws", Echo())
+server.websocket("/room", Room())
+server.websocket("/flood", Flood())
+server.websocket("/chunks", Chunks())
+server.websocket("/health", Health())
+server.websocket("/hog", Hog())
+server.files("/", "/www")
+server.listen(80)
+if options["tls"]:
+    from tlscontext import server_context
+
+    server.listen(443, tls=server_context("/certs/server.crt.der", "/certs/server.key.der"))
+server.run()
