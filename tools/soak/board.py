@@ -8,7 +8,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).with_name("program.py")
 
 
-def files(tls: bool = False, level: int | None = None, **server: object) -> dict[str, str]:
+def files(tls: bool = False, level: int | None = None, **server: object) -> dict[str, str | bytes]:
     """What goes onto the flash of a virtual board; `server`: the arguments of Server.
 
     level: the least log level that is printed; WARNING when it is None.
