@@ -7,6 +7,7 @@ import json
 from fields import validate
 
 _MOST_BYTES = 4096
+_DEEPEST = 8  # brackets in brackets; settings need three
 
 
 def read(path: str, log) -> dict:
@@ -42,9 +43,32 @@ def _read(path):
         return {}, "cannot be read (%s); using defaults" % error
     if len(data) > _MOST_BYTES:
         return {}, "is over %d bytes long; using defaults" % _MOST_BYTES
+    if _depth(data) > _DEEPEST:
+        # json.load() would fill the heap with them.
+        return {}, "is nested too deeply; using defaults: correct it or remove it"
     try:
         # Editors on Windows begin a file with a byte order mark.
         start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
         return json.loads(str(data[start:], "utf-8")), None
     except (ValueError, UnicodeError):
         return {}, "is not JSON, or cut off; using defaults: correct it or remove it"
+
+
+def _depth(data):
+    """How deep brackets stand in brackets, those in texts not counted."""
+    if data.count(b"[") + data.count(b"{") <= _DEEPEST:
+        return 0
+    depth = deepest = 0
+    quoted = escaped = False
+    for byte in data:
+        if quoted:
+            quoted = escaped or byte != 34
+            escaped = not escaped and byte == 92
+        elif byte == 34:
+            quoted = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(depth, deepest)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest

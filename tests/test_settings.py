@@ -312,9 +312,18 @@ def test_a_file_that_begins_with_a_byte_order_mark_is_read_as_editors_on_windows
     assert "config.json" not in board.log
 
 
-def test_a_file_that_fills_the_memory_is_named_and_the_board_starts_with_the_defaults(make_board):
-    write = "with open('/config.json', 'w') as file:\n    file.write('[' * 4090)\n"
-    boot = write + (ROOT / "boot.py").read_text()
-    board = make_board(files={"boot.py": boot})
-    assert board.log.count("/config.json: is too much for the memory") == 1
+DEEP = '{"wifi": ' * 400
+
+
+@pytest.mark.parametrize("content", ["[" * 4090, DEEP + "1" + "}" * 400], ids=["broken", "whole"])
+def test_a_file_of_brackets_is_named_and_the_board_starts_with_the_defaults(make_board, content):
+    board = make_board(files={"config.json": content})
+    assert board.log.count("/config.json: is nested too deeply") == 1
     assert "access point 'ESP32-WS-Server'" in board.log
+
+
+def test_brackets_in_a_text_are_no_nesting(make_board):
+    text = "[{" * 200 + '\\"['
+    board = make_board(files={"config.json": json.dumps({"broadcast": {"text": text}})})
+    assert "nested" not in board.log
+    assert "config.json" not in board.log

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,19 @@ def test_the_same_content_gives_the_same_bytes():
     data = pack(FILES)["/www/index.html.gz"]
     assert data[4:8] == bytes(4)  # no time
     assert data[9] == 255  # nor whatever the operating system is
+
+
+def test_a_board_that_is_short_of_memory_decompresses_a_page_that_was_packed(make_board):
+    page = PAGE + "<p>%s</p>" * 3 % tuple(
+        hashlib.sha512(b"%d" % at).hexdigest() for at in range(3)
+    )
+    program = "import wsserver\nserver = wsserver.Server()\nserver.files('/', '/www')\n"
+    files = {"main.py": program + "server.listen(80)\nserver.run()\n"}
+    files["www/index.html.gz"] = pack({"/www/index.html": page.encode()})["/www/index.html.gz"]
+    board = make_board(heap="80k", files=files)
+    request = urllib.request.Request(board.http_url, headers={"Accept-Encoding": "identity"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.read().decode() == page
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "www").glob("*.html")))

@@ -13,7 +13,7 @@ REQUEST = (
 )
 
 
-class Refused(OSError):
+class RefusedError(OSError):
     """The board did not take the connection: no place, or it was told to go."""
 
 
@@ -35,7 +35,7 @@ def frame(opcode: int, payload: bytes = b"", first: int = 0x80) -> bytes:
 
 
 class Peer:
-    """One TCP or TLS connection to a server. OSError, of which Refused is one: it is gone."""
+    """One TCP or TLS connection to a server. OSError, of which RefusedError is one: it is gone."""
 
     def __init__(self, port: int, tls: bool = False, timeout: float = 20):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
@@ -58,13 +58,13 @@ class Peer:
         self.sock.close()
 
     def open(self, path: str) -> Peer:
-        """The opening handshake. Refused: anything but 101."""
+        """The opening handshake. RefusedError: anything but 101."""
         self.sock.sendall(request(path))
         while b"\r\n\r\n" not in self.data:
             self._read()
         head, self.data = self.data.split(b"\r\n\r\n", 1)
         if not head.startswith(b"HTTP/1.1 101"):
-            raise Refused(head.split(b"\r\n")[0].decode("latin-1"))
+            raise RefusedError(head.split(b"\r\n")[0].decode("latin-1"))
         return self
 
     def send(self, data: bytes) -> None:
@@ -79,7 +79,7 @@ class Peer:
         return head[0] & 15, self.take(length)
 
     def message(self) -> bytes:
-        """The next text or binary message; a Ping before it is answered. Refused: a Close."""
+        """The next text or binary message; a Ping before it is answered. RefusedError: a Close."""
         while True:
             opcode, payload = self.receive()
             if opcode in (TEXT, BINARY):
@@ -87,7 +87,7 @@ class Peer:
             if opcode == PING:
                 self.send(frame(PONG, payload))
             elif opcode == CLOSE:
-                raise Refused("closed with %d" % int.from_bytes(payload[:2], "big"))
+                raise RefusedError("closed with %d" % int.from_bytes(payload[:2], "big"))
 
     def take(self, size: int) -> bytes:
         while len(self.data) < size:
@@ -98,7 +98,7 @@ class Peer:
     def _read(self):
         data = self.sock.recv(65536)
         if not data:
-            raise Refused("the board closed the connection")
+            raise RefusedError("the board closed the connection")
         self.data += data
 
     def reset(self) -> None:

@@ -8,13 +8,14 @@ files of their own, to be read and edited as such; a page that is copied as it i
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
-import io
 import posixpath
 import re
+import struct
+import zlib
 
 FOLDER = "/www/"
+WINDOW_BITS = 12  # 4 KB; with the usual 32 KB the page would be 6 % smaller
 _PARTS = re.compile(
     r'<link rel="stylesheet" href="(?P<style>[\w./-]+)">'
     r'|<script src="(?P<script>[\w./-]+)"></script>'
@@ -71,9 +72,11 @@ def _policy(policy: str, hashes: dict[str, list[str]]) -> str:
 
 
 def _compressed(path: str, content: bytes) -> tuple[str, bytes]:
-    short = io.BytesIO()
-    # gzip.compress would write other bytes with other versions of Python.
-    with gzip.GzipFile("", "wb", 9, short, mtime=0) as file:
-        file.write(content)
-    data = short.getvalue()
+    # As gzip would write it (RFC 1952), but for how far back it refers, which its header says in a
+    # field of its own: a board takes that much memory to decompress it for who does not.
+    coder = zlib.compressobj(9, zlib.DEFLATED, -WINDOW_BITS)
+    extra = b"WB" + struct.pack("<HB", 1, WINDOW_BITS)
+    data = b"\x1f\x8b\x08\x04" + bytes(4) + b"\x02\xff" + struct.pack("<H", len(extra)) + extra
+    data += coder.compress(content) + coder.flush()
+    data += struct.pack("<II", zlib.crc32(content), len(content))
     return (f"{path}.gz", data) if len(data) < len(content) else (path, content)

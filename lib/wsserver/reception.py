@@ -51,6 +51,16 @@ class Reception:
         self.server.poll.register(listener, _IN)
         self.accepting = True
 
+    def close(self) -> None:
+        """Stop listening, and see the visitors off."""
+        self.watch(False)
+        while self.listeners:
+            listener = self.listeners.pop()
+            self.server.poll.unregister(listener)
+            listener.close()
+        while self.visitors:
+            self.server.drop(self.visitors[-1])
+
     def watch(self, accepting: bool) -> None:
         """Have poll tell of new connections, or leave them in TCP's backlog."""
         if accepting != self.accepting:

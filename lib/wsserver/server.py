@@ -404,7 +404,7 @@ class Server:
             self._stepping = True
             self._start_timers()
             if self._reception:
-                self._close_reception()
+                self._reception.close()
             for client in self.clients:
                 client.close(_GOING_AWAY, "the server stops")
             end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
@@ -414,15 +414,6 @@ class Server:
             while self.clients:
                 self.drop(self.clients[-1], "the server stopped")
             self._stepping = False
-
-    def _close_reception(self):
-        self._reception.watch(False)
-        while self._reception.listeners:
-            listener = self._reception.listeners.pop()
-            self.poll.unregister(listener)
-            listener.close()
-        while self._reception.visitors:
-            self.drop(self._reception.visitors[-1])
 
     def _timed(self, callback, name, client, args):
         start = ticks_ms()

@@ -27,7 +27,7 @@ def fault_certs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_victim(make_board, fault_certs):
-    """make_victim(heap=..., tls=..., ping_interval=..., ...) -> a board that tells how it fares."""
+    """make_victim(heap=..., tls=..., ping_interval=..., ...) -> a board that says how it fares."""
 
     def make(heap="128k", tls=False, wait=True, sockets=10, level=None, **server):
         server = {"max_clients": 6, "ping_interval": 1, "ping_timeout": 1, **server}

@@ -70,7 +70,7 @@ def deaf_echo(board):
         try:
             sent = connection.sock.send(data)
             data = data[sent:] + data[:sent]
-        except socket.timeout:
+        except TimeoutError:
             pass
 
 

@@ -56,7 +56,7 @@ def _run(seconds, document):
     try:
         what = "sessions, requests and TLS: a live virtual board"
         counts[what] = network.run(seconds)
-    except network.Find as find:
+    except network.FindError as find:
         problems.append(str(find))
     for process, (_, _, what) in zip(processes, RUNS, strict=True):
         _, log = process.communicate()

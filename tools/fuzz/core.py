@@ -17,9 +17,8 @@ if "wsserver" not in sys.modules:
     _package.__path__ = [str(_LIB / "wsserver")]
     sys.modules["wsserver"] = _package
 
-from wsserver import handshake, outbox, protocol, route, visitor  # noqa: E402
-
 from tools.peer import CLOSE, PONG  # noqa: E402
+from wsserver import handshake, outbox, protocol, route, visitor  # noqa: E402
 
 from . import oracle  # noqa: E402
 

@@ -1,7 +1,7 @@
 """The network fuzzer: what nobody thought of, over real sockets, against a live virtual board.
 
-After each batch a well-behaved client must echo, the log must hold no traceback and no restart, and
-the heap in use, after a collection, must be what it was.
+After each batch a well-behaved client must echo, the log must hold no traceback and no restart,
+and the heap in use, after a collection, must be what it was.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GROWTH = 700  # bytes of heap that may have come to stay since the first batch
 WORKERS = 4
 
 
-class Find(Exception):
+class FindError(Exception):
     """The board did what it must not do."""
 
 
@@ -55,7 +55,7 @@ class Fuzzer:
         self._lock = threading.Lock()
 
     def batch(self, each: int) -> None:
-        """So many inputs by each of several clients at once. Find: something is wrong then."""
+        """So many inputs by each of several clients at once. FindError: something is wrong."""
         position = self._board.log_position
         workers = [
             threading.Thread(target=self._work, args=(self._seed + number, each))
@@ -69,7 +69,8 @@ class Fuzzer:
         log = self._board.log[position:]
         for sign in ("Traceback", "the interpreter died", "MemoryError"):
             if sign in log:
-                raise Find(f"{sign} after seeds up to {self._seed}:\n{log[log.find(sign) - 100 :][:1500]}")
+                seen = log[log.find(sign) - 100 :][:1500]
+                raise FindError(f"{sign} after seeds up to {self._seed}:\n{seen}")
         self._check()
 
     def forget_heap(self) -> None:
@@ -93,7 +94,7 @@ class Fuzzer:
                 with Peer(self._board.http_port).open("/ws") as peer:
                     peer.send(frame(TEXT, b"still here"))
                     if peer.message() != b"still here":
-                        raise Find("the echo is another text")
+                        raise FindError("the echo is another text")
                 with Peer(self._board.http_port).open("/health") as peer:
                     peer.send(frame(TEXT, b"?"))
                     health = json.loads(peer.message())
@@ -101,13 +102,13 @@ class Fuzzer:
                     break
             except OSError as error:
                 if time.monotonic() > end:
-                    raise Find(f"a well-behaved client is not served: {error}") from None
+                    raise FindError(f"a well-behaved client is not served: {error}") from None
             if time.monotonic() > end:
-                raise Find(f"clients are left over: {health}")
+                raise FindError(f"clients are left over: {health}")
             time.sleep(0.05)
         self._heap = self._heap or health["heap"]
         if health["heap"] > self._heap + GROWTH:
-            raise Find(f"the heap grows: {self._heap} bytes were in use, now {health['heap']}")
+            raise FindError(f"the heap grows: {self._heap} bytes in use, now {health['heap']}")
 
 
 def _deliver(peer, data, chance):
@@ -211,7 +212,7 @@ def _tls_flipped_within(board, chance):
     with Peer(board.https_port, tls=True, timeout=2) as peer:
         peer.open("/ws").send(frame(TEXT, b"fine"))
         if peer.message() != b"fine":
-            raise Find("the echo over TLS is another text")
+            raise FindError("the echo over TLS is another text")
         # Past ssl, on the same descriptor: what no TLS library would send.
         with socket.socket(fileno=peer.sock.detach()) as bare:
             record = b"\x17\x03\x03" + chance.randrange(600).to_bytes(2, "big")
@@ -242,7 +243,7 @@ KINDS: list[Callable[[VirtualBoard, random.Random], None]] = [
 def run(seconds: float, most: int | None = None, seed: int | None = None) -> int:
     """Fuzz a board of its own for so long, or with `most` inputs; returns how many there were.
 
-    Find: with the seed in its message.
+    FindError: with the seed in its message.
     """
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         keys = Path(folder) / "certs"

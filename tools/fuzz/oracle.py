@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 # wsproto refuses this code, which was registered after RFC 6455: "bad gateway".
@@ -20,7 +22,7 @@ def verdict(data: bytes) -> tuple[list[tuple], int | None]:
     parser.receive_bytes(data)
     try:
         for frame in parser.received_frames():
-            payload = frame.payload
+            payload: Any = frame.payload  # what it is depends on the opcode
             if frame.opcode is Opcode.CLOSE:
                 events.append(("close", int(payload[0]), payload[1]))
                 return events, None

@@ -1,4 +1,4 @@
-"""The corpus: inputs that are worth beginning with, and every find. Hex, so that git can show it."""
+"""The corpus: inputs that are worth beginning with, and every find. Hex: git can show it."""
 
 from __future__ import annotations
 

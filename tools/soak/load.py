@@ -17,7 +17,7 @@ from tools.peer import BINARY, CLOSE, CONTINUATION, PING, TEXT, Peer, frame, req
 PAUSE = 0.05  # s between two round trips of the probe
 
 
-class Mistake(Exception):
+class MistakeError(Exception):
     """The board did something that it must not do."""
 
 
@@ -173,7 +173,7 @@ class Soak:
                 if chance.random() < 0.3 and not last:
                     peer.send(frame(PING, b"between"))
                     if peer.receive()[1] != b"between":
-                        raise Mistake("the Ping between fragments was not answered")
+                        raise MistakeError("the Ping between fragments was not answered")
             expect(peer.message(), b"".join(parts))
             self._count(1)
 
@@ -244,7 +244,7 @@ class Soak:
         with Peer(self.http_port).open("/ws") as peer:
             peer.send(frame(CLOSE, b"\x03\xe8"))
             if peer.receive()[0] != CLOSE:
-                raise Mistake("a Close was not answered")
+                raise MistakeError("a Close was not answered")
 
     def _broken_tls(self, chance):
         with Peer(self.https_port, timeout=0.5) as peer:
@@ -264,10 +264,10 @@ class Soak:
                 if not peer.sock.recv(4096):
                     return
             if not self._calm.is_set():
-                raise Mistake("a client that answers no Ping was not dropped")
+                raise MistakeError("a client that answers no Ping was not dropped")
 
 
 def expect(found: bytes, wanted: bytes) -> None:
-    """Mistake: they differ."""
+    """MistakeError: they differ."""
     if found != wanted:
-        raise Mistake(f"{found[:40]!r} came instead of {wanted[:40]!r}")
+        raise MistakeError(f"{found[:40]!r} came instead of {wanted[:40]!r}")

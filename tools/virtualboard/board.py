@@ -21,7 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import flash as flash_filler
-from .interpreter import compile_mpy, find_micropython, find_mpy_cross, native_arch
+from .interpreter import (
+    compile_mpy,
+    find_micropython,
+    find_mpy_cross,
+    native_arch,
+    takes_interrupts,
+)
 from .serialport import Console, Port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -334,6 +340,8 @@ class VirtualBoard:
     def _interrupt(self):
         if not self._started or self._process.poll() is not None:
             return False
+        if not takes_interrupts(self._process.pid):
+            return False  # it is on its way to the prompt
         os.kill(self._process.pid, signal.SIGINT)
         return True
 

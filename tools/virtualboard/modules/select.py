@@ -1,6 +1,7 @@
 """The chip's select module, on the host's poll."""
 
 import socket as _socket
+
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
 from uselect import poll as _poll
 
