@@ -20,8 +20,8 @@ FRAMES = st.builds(
 )
 
 
-@pytest.mark.parametrize("target, data", [(t, d) for t, _, d in CORPUS], ids=[c[1] for c in CORPUS])
-def test_what_was_found_once_is_not_found_again(target, data):
+@pytest.mark.parametrize("target, name, data", CORPUS, ids=[name for _, name, _ in CORPUS])
+def test_what_was_found_once_is_not_found_again(target, name, data):
     core.CHECKS[target](data)
 
 

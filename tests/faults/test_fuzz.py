@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from tests.server.conftest import Raw
+from tests.wire import TEXT, frame
 from tools.fuzz import network
+from tools.peer import Peer
 
 
 @pytest.fixture
@@ -29,11 +31,12 @@ def test_the_fuzzer_notices_a_client_that_is_left_over(make_victim, monkeypatch)
     connection.close()
 
 
-def test_the_fuzzer_notices_an_error_in_the_log(make_victim):
-    board = make_victim()
-    connection = Raw(board).open("/hog")
-    fuzzer = network.Fuzzer(board, 7, Counter())
-    connection.send(b"\x81\x81\0\0\0\0x")  # int("x")
+def test_the_fuzzer_notices_an_error_in_the_log(make_victim, monkeypatch):
+    def error(board, chance):
+        with Peer(board.http_port).open("/hog") as peer:
+            peer.send(frame(TEXT, b"no number"))
+            peer.receive()
+
+    monkeypatch.setattr(network, "KINDS", [error])
     with pytest.raises(network.FindError, match="Traceback"):
-        while True:
-            fuzzer.batch(0)
+        network.Fuzzer(make_victim(), 7, Counter()).batch(1)

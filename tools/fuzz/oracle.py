@@ -18,9 +18,11 @@ class _Parser(FrameProtocol):
         payload: Any = frame.payload  # bytes; what is returned holds a tuple
         if payload[:2] != _BAD_GATEWAY:
             return super()._process_close(frame)
-        payload = super()._process_close(
-            frame._replace(payload=_TRY_AGAIN_LATER + bytes(payload[2:]))
-        ).payload
+        payload = (
+            super()
+            ._process_close(frame._replace(payload=_TRY_AGAIN_LATER + bytes(payload[2:])))
+            .payload
+        )
         return frame._replace(payload=(1014, payload[1]))
 
 
