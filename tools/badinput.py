@@ -62,7 +62,9 @@ def _long_form(size: int) -> bytes:
     """A frame with its length in a longer form than it takes."""
     data = frame(BINARY, bytes(size))
     length = size.to_bytes(2 if size < 126 else 8, "big")
-    return data[:1] + (b"\xfe" if size < 126 else b"\xff") + length + data[2 if size < 126 else 4 :]
+    return (
+        data[:1] + (b"\xfe" if size < 126 else b"\xff") + length + data[2 if size < 126 else 4 :]
+    )
 
 
 _HOST = b"Host: 127.0.0.1\r\n"
@@ -72,38 +74,66 @@ _MALFORMED = "Bad Request: %s is missing or malformed"
 REQUESTS = (
     Bad("a line that is no HTTP", b"hello\r\n\r\n", 400, _MALFORMED % "request line"),
     Bad("bytes that are no text", b"\xff\xfe\x00\r\n\r\n", 400, _MALFORMED % "request line"),
-    _request("a target without its slash", _swap(b" /ws", b" ws"), 400, _MALFORMED % "request line"),
+    _request(
+        "a target without its slash", _swap(b" /ws", b" ws"), 400, _MALFORMED % "request line"
+    ),
     _request("HTTP/1.0", _swap(b"/1.1", b"/1.0"), 505, "HTTP Version Not Supported: use HTTP/1.1"),
     _request("no Host", _without(b"Host"), 400, _MALFORMED % "Host"),
     _request("two Hosts", _swap(_HOST, _HOST * 2), 400, _MALFORMED % "Host"),
-    _request("a Host with a slash in it", _swap(_HOST, b"Host: a/b\r\n"), 400, _MALFORMED % "Host"),
-    _request("a header without a colon", _swap(_HOST, _HOST + b"x\r\n"), 400, _MALFORMED % "a header"),
     _request(
-        "a header that goes on in the next line", _swap(_HOST, _HOST + b"X: y\r\n z\r\n"),
-        400, _MALFORMED % "a header",
+        "a Host with a slash in it", _swap(_HOST, b"Host: a/b\r\n"), 400, _MALFORMED % "Host"
     ),
     _request(
-        "a line feed within a header", _swap(_HOST, _HOST + b"X: y\nSet-Cookie: z\r\n"),
-        400, _MALFORMED % "a header",
+        "a header without a colon", _swap(_HOST, _HOST + b"x\r\n"), 400, _MALFORMED % "a header"
+    ),
+    _request(
+        "a header that goes on in the next line",
+        _swap(_HOST, _HOST + b"X: y\r\n z\r\n"),
+        400,
+        _MALFORMED % "a header",
+    ),
+    _request(
+        "a line feed within a header",
+        _swap(_HOST, _HOST + b"X: y\nSet-Cookie: z\r\n"),
+        400,
+        _MALFORMED % "a header",
     ),
     _request("no Upgrade, but a key", _without(b"Upgrade"), 400, _MALFORMED % "Upgrade"),
     _request("no Connection", _without(b"Connection"), 400, _MALFORMED % "Connection"),
-    _request("another version", _swap(b"Version: 13", b"Version: 8"), 426, "Upgrade Required: use version 13"),
-    _request("no key", _without(b"Sec-WebSocket-Key"), 400, _MALFORMED % "sec-websocket-key"),
-    _request("a key that is too short", _swap(_KEY, b"dGhl"), 400, _MALFORMED % "sec-websocket-key"),
-    _request("a key that is no base64", _swap(_KEY, b"?" * 22 + b"=="), 400, _MALFORMED % "sec-websocket-key"),
-    _request("POST", _swap(b"GET", b"POST"), 405, "Method Not Allowed: use GET"),
     _request(
-        "a page from elsewhere", _swap(_HOST, _HOST + b"Origin: http://evil.example\r\n"),
-        403, "Forbidden: Origin",
+        "another version",
+        _swap(b"Version: 13", b"Version: 8"),
+        426,
+        "Upgrade Required: use version 13",
+    ),
+    _request("no key", _without(b"Sec-WebSocket-Key"), 400, _MALFORMED % "sec-websocket-key"),
+    _request(
+        "a key that is too short", _swap(_KEY, b"dGhl"), 400, _MALFORMED % "sec-websocket-key"
     ),
     _request(
-        "a head that is too long", _swap(_HOST, _HOST + b"X: " + b"y" * MAX_HEAD + b"\r\n"),
-        431, f"Request Header Fields Too Large: at most {MAX_HEAD} bytes",
+        "a key that is no base64",
+        _swap(_KEY, b"?" * 22 + b"=="),
+        400,
+        _MALFORMED % "sec-websocket-key",
+    ),
+    _request("POST", _swap(b"GET", b"POST"), 405, "Method Not Allowed: use GET"),
+    _request(
+        "a page from elsewhere",
+        _swap(_HOST, _HOST + b"Origin: http://evil.example\r\n"),
+        403,
+        "Forbidden: Origin",
+    ),
+    _request(
+        "a head that is too long",
+        _swap(_HOST, _HOST + b"X: " + b"y" * MAX_HEAD + b"\r\n"),
+        431,
+        f"Request Header Fields Too Large: at most {MAX_HEAD} bytes",
     ),
     _request("a path that nothing is at", _swap(b"/ws", b"/nothing"), 404, "Not Found: "),
     _request("a path out of the folder", _swap(b"/ws", b"/../config.json"), 404, "Not Found: "),
-    _request("a broken percent-encoding", _swap(b"/ws", b"/%zz"), 400, _MALFORMED % "percent-encoding"),
+    _request(
+        "a broken percent-encoding", _swap(b"/ws", b"/%zz"), 400, _MALFORMED % "percent-encoding"
+    ),
 )
 
 _BYTE = frame(TEXT, b"x")
@@ -116,37 +146,53 @@ FRAMES = (
     _frame("a Ping of 126 bytes", frame(PING, bytes(126)), 1002, "control frame over 125 bytes"),
     _frame("a continuation of nothing", frame(CONTINUATION, b"x"), 1002, "nothing to continue"),
     _frame(
-        "a new message within one in fragments", frame(TEXT, b"x", 0) + _BYTE,
-        1002, "fragment expected",
+        "a new message within one in fragments",
+        frame(TEXT, b"x", 0) + _BYTE,
+        1002,
+        "fragment expected",
     ),
-    _frame("a length of 100 in two bytes", _long_form(100), 1002, "length not in its shortest form"),
-    _frame("a length of 200 in eight bytes", _long_form(200), 1002, "length not in its shortest form"),
     _frame(
-        "a length of over 63 bits", b"\x82\xff\x80" + bytes(7) + b"\1\2\3\4x",
-        1002, "length over 63 bits",
+        "a length of 100 in two bytes", _long_form(100), 1002, "length not in its shortest form"
+    ),
+    _frame(
+        "a length of 200 in eight bytes", _long_form(200), 1002, "length not in its shortest form"
+    ),
+    _frame(
+        "a length of over 63 bits",
+        b"\x82\xff\x80" + bytes(7) + b"\1\2\3\4x",
+        1002,
+        "length over 63 bits",
     ),
     _frame("a Close of one byte", frame(CLOSE, b"\3"), 1002, "invalid close code"),
     _frame("a Close with code 1005", _close(1005), 1002, "invalid close code"),
     _frame("a Close with code 2000", _close(2000), 1002, "invalid close code"),
     _frame(
-        "a Close whose reason is no UTF-8", _close(1000, b"\xff"),
-        1007, "close reason is not UTF-8",
+        "a Close whose reason is no UTF-8",
+        _close(1000, b"\xff"),
+        1007,
+        "close reason is not UTF-8",
     ),
     _frame("a text that is no UTF-8", frame(TEXT, b"a\xffb"), 1007, "text is not UTF-8"),
     _frame("a text with a surrogate", frame(TEXT, b"\xed\xa0\x80"), 1007, "text is not UTF-8"),
     _frame("a text with an overlong slash", frame(TEXT, b"\xc0\xaf"), 1007, "text is not UTF-8"),
     _frame("a text that ends within a character", frame(TEXT, b"\xc3"), 1007, "text is not UTF-8"),
     _frame(
-        "a message of max_size and a byte", frame(TEXT, bytes(MAX_SIZE + 1)),
-        1009, f"message over {MAX_SIZE} bytes",
+        "a message of max_size and a byte",
+        frame(TEXT, bytes(MAX_SIZE + 1)),
+        1009,
+        f"message over {MAX_SIZE} bytes",
     ),
     _frame(
-        "the head of a message of 1 GB", b"\x82\xff" + (1 << 30).to_bytes(8, "big") + b"\1\2\3\4",
-        1009, f"message over {MAX_SIZE} bytes",
+        "the head of a message of 1 GB",
+        b"\x82\xff" + (1 << 30).to_bytes(8, "big") + b"\1\2\3\4",
+        1009,
+        f"message over {MAX_SIZE} bytes",
     ),
     _frame(
-        "fragments that are too long together", frame(TEXT, bytes(4000), 0) + frame(0, bytes(97)),
-        1009, f"message over {MAX_SIZE} bytes",
+        "fragments that are too long together",
+        frame(TEXT, bytes(4000), 0) + frame(0, bytes(97)),
+        1009,
+        f"message over {MAX_SIZE} bytes",
     ),
 )
 
@@ -155,7 +201,9 @@ ALL = REQUESTS + FRAMES
 
 def text() -> str:
     """The tables of docs/reliability.md."""
-    rows = "".join(f"| {bad.what} | `{bad.answer}`: {bad.says.strip(': ')} |\n" for bad in REQUESTS)
+    rows = "".join(
+        f"| {bad.what} | `{bad.answer}`: {bad.says.strip(': ')} |\n" for bad in REQUESTS
+    )
     frames = "".join(
         f"| {bad.what} | {bad.answer} {bad.says} | `client 1 {bad.log} (0 connected)` |\n"
         for bad in FRAMES
