@@ -209,7 +209,7 @@ def text() -> str:
         for bad in FRAMES
     )
     return (
-        "| instead of a handshake | answer; then the connection is closed. The log says nothing |\n"
+        "| instead of a handshake | answer; then TCP is closed. The log says nothing |\n"
         f"| --- | --- |\n{rows}\n"
         "| instead of a frame | Close frame | log, at level INFO |\n"
         f"| --- | --- | --- |\n{frames}"
