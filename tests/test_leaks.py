@@ -1,4 +1,4 @@
-"""What must not get out of a board: files that are no pages, passwords, and how near a guess was."""
+"""What must not get out of a board: files that are no pages, passwords, how near a guess was."""
 
 import base64
 

@@ -43,8 +43,8 @@ def _inside(root: Path, folder: str) -> dict[str, Path]:
         if path.is_file() and not _is_left_out(name):
             if folder == PAGES and not path.resolve().is_relative_to((root / PAGES).resolve()):
                 raise Failure(
-                    f"{name.as_posix()} is a link that leads out of {PAGES}/: everybody could read "
-                    "what is there. Put a copy in its place, or remove it"
+                    f"{name.as_posix()} is a link that leads out of {PAGES}/: everybody could "
+                    "read what is there. Put a copy in its place, or remove it"
                 )
             found["/" + name.as_posix()] = path
     return found

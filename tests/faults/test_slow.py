@@ -1,5 +1,6 @@
 """The slow and the dead: what they hold on to, for how long, and what the others notice of it."""
 
+import select
 import socket
 import threading
 import time
@@ -125,13 +126,13 @@ def misbehave(board, fault, ended):
 
 def gone(connection):
     """Whether the board has closed the connection."""
-    if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        return True
-    try:
-        data = connection.sock.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-        return not data
-    except BlockingIOError:
+    # Not by MSG_DONTWAIT alone: Python waits for a socket that has a timeout all the same.
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    if not poll.poll(0):
         return False
+    try:
+        return not connection.sock.recv(1, socket.MSG_PEEK)
     except OSError:
         return True
 

@@ -52,7 +52,7 @@ def _run(seconds, document):
         )
         for target, how, _ in RUNS
     ]
-    problems = []
+    problems: list[str] = []
     counts: Counter[str] = Counter()
     live: Counter[str] = Counter()
     end = time.monotonic() + seconds
