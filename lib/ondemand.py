@@ -28,15 +28,16 @@ class OnDemand:
         """Load the code if this is the first client, and hand it on."""
         try:
             endpoint = self._endpoint or self._load()
+            self._clients.append(client)
+            endpoint.on_open(client)
+            return
         except MemoryError:
             endpoint = None
-        if endpoint is None:
-            text = "no memory for %s" % self._module
-            self._server.log(WARNING, "%s: %s" % (client.path, text))
-            client.close(_TRY_AGAIN_LATER, text)
-            return
-        self._clients.append(client)
-        endpoint.on_open(client)
+        text = "no memory for %s" % self._module
+        self._server.log(WARNING, "%s: %s" % (client.path, text))
+        client.close(_TRY_AGAIN_LATER, text)
+        if client in self._clients:
+            self.on_close(client, _TRY_AGAIN_LATER, text)
 
     def on_message(self, client, message) -> None:
         """Hand a message on, but for clients that were turned away."""
