@@ -3,7 +3,6 @@
 docs/protocol.md has every message. Loaded on demand: see `ondemand`.
 """
 
-import gc
 import json
 from os import uname
 
@@ -11,7 +10,6 @@ import led
 import orders
 import stats
 
-_RESERVE = 10000  # bytes of the heap that are left for the clients, or this does without any
 _MOST_NAMED = 10  # ids in an error
 
 
@@ -19,15 +17,15 @@ class Chat:
     """The endpoint. A client's `context` is its name.
 
     path: where the server has it. settings: the section "demo"; the LED's state is kept there,
-    since this code is dropped when nobody is connected.
+    since this code is dropped when nobody is connected. started: time() at the start.
     """
 
-    def __init__(self, server, path: str, settings: dict):
+    def __init__(self, server, path: str, settings: dict, started: int):
         self._server = server
         self._path = path
         self._limit = server.stock.write_limit - 10  # bytes in a message, without its header
         self._lamp = led.find(settings, server.log)
-        self._stats = stats.Stats(server, self._limit)
+        self._stats = stats.Stats(server, self._limit, started)
 
     def on_open(self, client):
         client.context = "client %d" % client.id
@@ -115,10 +113,4 @@ def _describe(client):
     return '{"id": %d, "name": %s}' % (client.id, json.dumps(client.context))
 
 
-def endpoint(server, path: str, settings: dict) -> Chat:
-    """For OnDemand. MemoryError: it fits, but leaves too little for those who come."""
-    chat = Chat(server, path, settings)
-    gc.collect()
-    if gc.mem_free() < _RESERVE:
-        raise MemoryError
-    return chat
+endpoint = Chat

@@ -53,11 +53,11 @@ def idf() -> dict:
 
 def temperature():
     """Degrees Celsius inside the chip; None where it has no sensor."""
-    if hasattr(esp32, "mcu_temperature"):
-        return esp32.mcu_temperature()
-    if hasattr(esp32, "raw_temperature"):  # the first ESP32's, in Fahrenheit
-        return round((esp32.raw_temperature() - 32) / 1.8)
-    return None
+    celsius = getattr(esp32, "mcu_temperature", None)
+    if celsius:
+        return celsius()
+    fahrenheit = getattr(esp32, "raw_temperature", None)  # the first ESP32's
+    return round((fahrenheit() - 32) / 1.8) if fahrenheit else None
 
 
 def wifi() -> dict:

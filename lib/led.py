@@ -3,6 +3,7 @@
 from os import uname
 
 from machine import Pin
+
 from wsserver import WARNING
 
 # Where the usual boards have it: firmware/boards.toml, with which a test compares this.
@@ -66,7 +67,7 @@ class Led:
         if isinstance(value, list):
             if not self._pixel:
                 raise ValueError("led: this one has no colours")
-            if len(value) != 3 or not all([_is_byte(part) for part in value]):
+            if len(value) != 3 or not all(_is_byte(part) for part in value):
                 raise ValueError(_ORDERS)
             self._show(True, value)
         elif value == "toggle":

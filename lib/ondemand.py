@@ -13,11 +13,13 @@ class OnDemand:
 
     The module is imported when the first client comes, and dropped when the last one has left,
     with those modules that it imported itself. Without memory for it the client is closed with
-    1013.
+    1013. room: bytes that must be free before that is tried: names, for one, stay even if it
+    fails.
     """
 
-    def __init__(self, server, module: str, *arguments):
+    def __init__(self, server, module: str, *arguments, room=0):
         self._server = server
+        self._room = room
         self._module = module
         self._arguments = arguments
         self._endpoint = None
@@ -55,9 +57,11 @@ class OnDemand:
                     self._unload()
 
     def _load(self):
+        gc.collect()
+        if gc.mem_free() < self._room:
+            raise MemoryError
         before = set(sys.modules)
         threshold = gc.threshold()
-        gc.collect()
         gc.threshold(1024)  # see main.py
         try:
             self._endpoint = __import__(self._module).endpoint(self._server, *self._arguments)

@@ -45,11 +45,35 @@ def _parse(text):
     except (ValueError, TypeError):
         raise ValueError("this is not JSON as it should be: %s; %s" % (text[:40], _HELP)) from None
     if "\\u" in text:
-        # MicroPython leaves "\ud83d\ude00" as two halves, which no peer takes for UTF-8.
         data = json.dumps(order).encode()
         if utf8(data, 0, len(data), 0, 0):
-            raise ValueError("\\ud800 to \\udfff are halves of characters: send whole ones")
+            order = json.loads(_whole(data))
     return order
+
+
+def _whole(data):
+    """The text in which MicroPython's json has left "\\ud83d\\ude00" as two halves of a character,
+    which no peer takes for UTF-8, with the character itself.
+    """
+    whole = bytearray()
+    start = 0
+    while True:
+        at = data.find(b"\xed", start)
+        if at < 0:
+            break
+        whole.extend(data[start:at])
+        start = at + 3
+        if data[at + 1] > 0x9F:  # the first half; the second is to follow
+            if data[at + 1] > 0xAF or data[start] != 0xED or data[at + 4] < 0xB0:
+                raise ValueError("\\ud800 to \\udfff are halves of characters: send both")
+            start = at + 6
+            first = (data[at + 1] & 15) << 16 | (data[at + 2] & 63) << 10
+            code = 0x10000 + (first | (data[at + 4] & 15) << 6 | data[at + 5] & 63)
+            whole.extend(chr(code).encode())
+        else:
+            whole.extend(data[at:start])
+    whole.extend(data[start:])
+    return str(whole, "utf-8")
 
 
 def _order(order):

@@ -1,8 +1,8 @@
 """Reports of how the board is doing, to those who want them: once, or every so many seconds."""
 
 import json
+from time import time
 
-import demo
 import health
 from meter import Meter
 
@@ -12,12 +12,14 @@ _LONGEST = 3600
 class Stats:
     """One timer and one report a second serve everybody, and none while nobody asks.
 
-    limit: bytes that a report may have.
+    limit: bytes that a report may have. started: time() at the start of the board: ticks_ms
+    begins again after twelve days.
     """
 
-    def __init__(self, server, limit: int):
+    def __init__(self, server, limit: int, started: int):
         self._server = server
         self._limit = limit
+        self._started = started
         self._wanted = {}  # client -> [seconds from one to the next or 0, seconds to the next]
         self._meter = self._timer = None
 
@@ -65,7 +67,7 @@ class Stats:
 
     def _report(self, report):
         report["type"] = "stats"
-        report["uptime"] = demo.uptime()
+        report["uptime"] = time() - self._started
         report["heap"] = health.heap()
         report["idf"] = health.idf()
         report["temperature"] = health.temperature()

@@ -1,6 +1,6 @@
 """The chip's neopixel module (WS2812), which is frozen into its MicroPython."""
 
-from machine import bitstream
+from machine import bitstream as _bitstream
 
 _TIMINGS = ((800, 1700, 1600, 900), (400, 850, 800, 450))  # ns, for 400 and 800 kHz
 
@@ -31,4 +31,4 @@ class NeoPixel:
             self[i] = v
 
     def write(self):
-        bitstream(self.pin, 0, self.timing, self.buf)
+        _bitstream(self.pin, 0, self.timing, self.buf)
