@@ -61,7 +61,7 @@ def temperature():
 
 
 def wifi() -> dict:
-    """"mode", and of an access point its "stations", else "rssi" in dBm, None while there is no
+    """ "mode", and of an access point its "stations", else "rssi" in dBm, None while there is no
     connection. MicroPython does not tell how well an access point hears its stations.
     """
     ap = network.WLAN(network.AP_IF)
