@@ -45,7 +45,8 @@ help:
 	@echo "make backup       copy all files of a board into backup/"
 	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
 	@echo "make test         run the whole test suite against a live virtual board"
-	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
+	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest;"
+	@echo "                    SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
 	@echo "make faults       the long versions of tests/faults: slow, dead and hostile clients (half an hour)"
@@ -107,7 +108,8 @@ erase: $(READY)
 	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
 
 test: $(READY)
-	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(if $(SOURCE),--lib source) \
+		$(if $(BYTECODE),--lib bytecode) $(ARGS)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
