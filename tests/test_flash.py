@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from esp32_mock_bootloader.api import mock_bootloader
 
 from tools.boards.flash import await_prompt
 from tools.failure import Failure
+from tools.serialport import ports
 
 from . import images
 
@@ -60,6 +62,29 @@ def chip():
 
 
 @pytest.fixture
+def far_chip(chip):
+    """far_chip(name) -> the same, served by esptool's own server as from another machine."""
+    running = []
+
+    def start(name):
+        server = Path(sys.executable).with_name("esp_rfc2217_server")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-u", server, "-p", str(port), chip(name)]
+        running.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+        while "Waiting for connection" not in (line := running[-1].stdout.readline()):
+            assert line, "esp_rfc2217_server has ended"
+        return f"rfc2217://127.0.0.1:{port}"
+
+    yield start
+    for server in running:
+        server.kill()
+        server.communicate()
+
+
+@pytest.fixture
 def firmware(tmp_path):
     """firmware(chip, offset) -> a file with an image."""
 
@@ -85,6 +110,11 @@ def test_a_chip_is_detected_erased_written_and_verified(chip, firmware, name, of
     assert "100.0%" in output, "esptool's own progress"
     assert output.index("memory erased") < output.index("Hash of data verified")
     assert output.strip().endswith("written and verified")
+
+
+def test_a_chip_on_another_machine_is_reached_through_esptools_own_server(far_chip):
+    """Which does not confirm control lines as RFC 2217 asks for."""
+    assert ports.problem(far_chip("esp32c3")) is None
 
 
 def refused(output):
@@ -237,9 +267,39 @@ def test_a_port_that_one_may_not_use_is_told_with_the_remedy(tool, silent_port):
 def test_a_url_of_an_unknown_kind_is_told(tool):
     status, _, errors = run(tool, "--port", "carrier-pigeon://roof")
     assert status == 1
-    assert "PORT=carrier-pigeon://roof is no port" in only_line(errors)
+    line = only_line(errors)
+    assert "PORT=carrier-pigeon://roof is no port" in line
+    assert "give a device such as /dev/ttyUSB0 or COM3, or socket://" in line
 
 
-def test_a_machine_that_does_not_answer_is_told():
-    errors = run("deploy", "--port", "socket://127.0.0.1:1")[2]
-    assert "socket://127.0.0.1:1 cannot be opened" in only_line(errors)
+@pytest.mark.parametrize("kind", ["socket", "rfc2217"])
+@each_way
+def test_a_machine_that_does_not_answer_is_told(tool, kind):
+    line = only_line(run(tool, "--port", f"{kind}://127.0.0.1:1")[2])
+    assert f"{kind}://127.0.0.1:1 cannot be opened: [Errno" in line
+    assert "Connection refused: look whether that machine is on, and serves the port" in line
+
+
+WINDOWS = "could not open port 'COM3': "
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "FileNotFoundError(2, 'The system cannot find the file ...', None, 2)",
+            "is no port COM3",
+        ),
+        ("PermissionError(13, 'Access is denied.', None, 5)", "COM3 is busy: close the other"),
+        (
+            "OSError(22, 'The semaphore timeout period ...', None, 121)",
+            "unplug the board, plug it",
+        ),
+    ],
+)
+def test_what_windows_says_of_a_com_port_is_told_with_the_remedy(monkeypatch, words, told):
+    def fail(*_, **__):
+        raise serial.SerialException(WINDOWS + words)
+
+    monkeypatch.setattr(serial, "serial_for_url", fail)
+    assert told in str(ports.problem("COM3"))

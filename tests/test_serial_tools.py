@@ -59,7 +59,7 @@ def test_the_monitor_shows_the_source_of_each_line_of_a_traceback(monitor):
     lines_until(process, "KeyboardInterrupt")
     board.serial_write(b"import demo\rdemo.build(None, {})\r")
     lines = lines_until(process, "Error: ")
-    at = next(at for at, line in enumerate(lines) if 'File "demo.py"' in line)
+    at = next(at for at, line in enumerate(lines) if 'demo.py", line' in line)
     number = int(lines[at].split("line ")[1].split(",")[0])
     code = (ROOT / "lib" / "demo.py").read_text().splitlines()[number - 1].strip()
     assert lines[at + 1] == f"    -> lib/demo.py:{number}: {code}\n"
@@ -94,7 +94,7 @@ def test_a_reset_restarts_the_board(make_board):
 
 
 def until_keys_arrive_raw(terminal):
-    """Until then a Ctrl-C is the terminal's own, and would be lost; mpremote says nothing of it."""
+    """Until then a Ctrl-C is the terminal's own, and lost; mpremote says nothing of it."""
     end = time.monotonic() + 30
     while termios.tcgetattr(terminal)[3] & termios.ICANON:
         assert time.monotonic() < end, "mpremote has not taken the terminal over"

@@ -362,9 +362,7 @@ def test_mutual_tls_lets_only_clients_of_the_authority_in(make_secure_board, cer
     echo(secure(board, context).open())
 
 
-def test_a_hundred_clients_that_come_and_go_at_random_leave_nothing_behind(
-    tls_lab, certs, secure
-):
+def test_a_hundred_clients_that_come_and_go_at_random_leave_nothing_behind(tls_lab, certs, secure):
     context, hello = trusting(certs), first_flight(certs)
     staying = soon(lambda: secure(tls_lab).open())
     echoed = []
