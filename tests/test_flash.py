@@ -1,6 +1,7 @@
 """make boards, flash and erase: the real esptool against a stand-in for a chip's boot loader."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -231,6 +232,31 @@ def test_a_port_that_is_not_there_is_told_with_those_that_are(tool):
     status, _, errors = run(tool, "--port", "/dev/ttyNONE")
     assert status == 1
     assert only_line(errors).startswith(f"make {tool}: there is no port /dev/ttyNONE: ")
+
+
+WITHOUT_MAKE = re.findall(
+    r"^ +\.venv\\Scripts\\python -m (tools\..*--port COM3.*)$",
+    (ROOT / "docs" / "install.md").read_text(encoding="utf-8"),
+    re.M,
+)
+
+
+@pytest.mark.parametrize("command", WITHOUT_MAKE)
+def test_what_is_to_be_typed_where_there_is_no_make_gets_as_far_as_the_port(command):
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        input="y\n",
+    )
+    assert "there is no port COM3" in only_line(done.stderr)
+
+
+def test_the_documents_have_all_commands_for_where_there_is_no_make():
+    assert {command.partition(" --")[0] for command in WITHOUT_MAKE} == {
+        " ".join(call).partition(" --")[0] for call in TOOLS.values()
+    }
 
 
 @each_way
