@@ -47,6 +47,7 @@ help:
 	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest;"
+	@echo "                    SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;"
 	@echo "                    JOBS=$(JOBS) files of tests at the same time, 0 for one after the other"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
@@ -110,7 +111,8 @@ erase: $(READY)
 	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
 
 test: $(READY)
-	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(ARGS)
+	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) \
+		$(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(ARGS)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
