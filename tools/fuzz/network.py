@@ -40,7 +40,10 @@ HEAP = "128k"
 GROWTH = 700  # bytes of heap that may have come to stay since the first batch
 WORKERS = 4
 PATIENCE = 30  # s for what is left over to go
-BATCH = 200  # inputs of each worker before the first look at the board
+BATCH = 100  # inputs of each worker between two looks at the board
+
+
+Kind = Callable[[VirtualBoard, random.Random], None]  # sends an input of a kind
 
 
 class FindError(Exception):
@@ -50,9 +53,12 @@ class FindError(Exception):
 class Fuzzer:
     """Inputs for one board. `counts`: how many of each kind it has been given."""
 
-    def __init__(self, board: VirtualBoard, seed: int, counts: Counter[str]):
+    def __init__(
+        self, board: VirtualBoard, seed: int, counts: Counter[str], kinds: list[Kind] | None = None
+    ):
         self._board = board
         self._seed = seed
+        self._kinds = kinds or KINDS
         self.counts = counts
         self._heap = 0
         self._lock = threading.Lock()
@@ -83,7 +89,7 @@ class Fuzzer:
     def _work(self, seed, each):
         chance = random.Random(seed)
         for _ in range(each):
-            kind = chance.choice(KINDS)
+            kind = chance.choice(self._kinds)
             with contextlib.suppress(OSError):
                 kind(self._board, chance)
             with self._lock:
@@ -98,9 +104,7 @@ class Fuzzer:
                     peer.send(frame(TEXT, b"still here"))
                     if peer.message() != b"still here":
                         raise FindError("the echo is another text")
-                with Peer(self._board.http_port).open("/health") as peer:
-                    peer.send(frame(TEXT, b"?"))
-                    health = json.loads(peer.message())
+                health = self._health()
                 if health["clients"] == 1 and health["visitors"] == 0:
                     break
             except OSError as error:
@@ -113,8 +117,16 @@ class Fuzzer:
         if health["heap"] > self._heap + GROWTH:
             raise FindError(f"the heap grows: {self._heap} bytes in use, now {health['heap']}")
 
+    def _health(self) -> dict:
+        """How many `clients` there are, with the one who asks, how many `visitors`, and how many
+        bytes of `heap` are in use.
+        """
+        with Peer(self._board.http_port).open("/health") as peer:
+            peer.send(frame(TEXT, b"?"))
+            return json.loads(peer.message())
 
-def _deliver(peer, data, chance):
+
+def deliver(peer: Peer, data: bytes, chance: random.Random) -> None:
     """Send, cut somehow; sometimes read the answers; sometimes vanish."""
     step = chance.choice((1, 7, 100, 1500, 100000))
     if len(data) > 3000:
@@ -132,12 +144,12 @@ def _deliver(peer, data, chance):
 
 def _random_bytes(board, chance):
     with Peer(board.http_port) as peer:
-        _deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
+        deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
 
 
 def _random_after_handshake(board, chance):
     with Peer(board.http_port).open("/ws") as peer:
-        _deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
+        deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
 
 
 def _frame(chance):
@@ -159,20 +171,20 @@ def _session(board, chance):
     data = b"".join(_frame(chance) for _ in range(chance.randrange(1, 12)))
     path = chance.choice(("/ws", "/ws", "/chunks", "/room", "/flood", "/health"))
     with Peer(board.http_port) as peer:
-        _deliver(peer, request(path) + data, chance)
+        deliver(peer, request(path) + data, chance)
 
 
 def _mutated_session(board, chance):
     corpus = [data[3:] for _, data in seeds.load("session")]
     data = guided.mutate(chance, request("/ws") + chance.choice(corpus), corpus)
     with Peer(board.http_port) as peer:
-        _deliver(peer, data, chance)
+        deliver(peer, data, chance)
 
 
 def _mutated_request(board, chance):
     corpus = [data[2:] for _, data in seeds.load("request")]
     with Peer(board.http_port) as peer:
-        _deliver(peer, guided.mutate(chance, chance.choice(corpus), corpus), chance)
+        deliver(peer, guided.mutate(chance, chance.choice(corpus), corpus), chance)
 
 
 def _long_fields(board, chance):
@@ -184,7 +196,7 @@ def _long_fields(board, chance):
         header = header % ("b" * size)
     text = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n\r\n"
     with Peer(board.http_port) as peer:
-        _deliver(peer, text.encode(), chance)
+        deliver(peer, text.encode(), chance)
 
 
 def _split_everywhere(board, chance):
@@ -207,7 +219,7 @@ def _tls_cut(board, chance):
             hello[chance.randrange(len(hello))] ^= 1 << chance.randrange(8)
         if chance.random() < 0.5:
             del hello[chance.randrange(len(hello)) :]
-        _deliver(peer, bytes(hello) + chance.randbytes(chance.randrange(50)), chance)
+        deliver(peer, bytes(hello) + chance.randbytes(chance.randrange(50)), chance)
 
 
 def _tls_flipped_within(board, chance):
@@ -236,7 +248,7 @@ def _client_hello():
     return outgoing.read()
 
 
-KINDS: list[Callable[[VirtualBoard, random.Random], None]] = [
+KINDS: list[Kind] = [
     *(_random_bytes, _random_after_handshake, _session, _session, _mutated_session),
     *(_mutated_session, _mutated_request, _long_fields, _split_everywhere, _tls_cut),
     _tls_flipped_within,
@@ -257,14 +269,19 @@ def run(
         files = boards.files(tls=True, **SERVER)
         with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
             board.wait_ready(30)
-            seed = random.randrange(1 << 30) if seed is None else seed
-            fuzzer = Fuzzer(board, seed, counts)
             with Peer(board.http_port) as peer:  # has loaded what is loaded on demand
                 peer.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 while peer.sock.recv(4096):
                     pass
-            fuzzer.batch(BATCH if most is None else min(BATCH, most // (2 * WORKERS)))
-            fuzzer.forget_heap()  # the first batch fills what is kept for good
-            end = time.monotonic() + seconds
-            while time.monotonic() < end and (most is None or counts.total() < most):
-                fuzzer.batch(BATCH // 2 if most is None else min(BATCH, most // (2 * WORKERS)))
+            seed = random.randrange(1 << 30) if seed is None else seed
+            feed(Fuzzer(board, seed, counts), seconds, most)
+
+
+def feed(fuzzer: Fuzzer, seconds: float, most: int | None = None) -> None:
+    """Batch after batch."""
+    each = BATCH if most is None else min(BATCH, most // (2 * WORKERS))
+    fuzzer.batch(each)
+    fuzzer.forget_heap()  # the first batch fills what is kept for good
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (most is None or fuzzer.counts.total() < most):
+        fuzzer.batch(each)
