@@ -12,6 +12,9 @@ import secret
 import settings
 import wifi
 
-wifi.start(settings.load()["wifi"], secret.get)
+config = settings.load()
+wifi.start(config["wifi"], secret.get)
+if config["admin"]["enabled"] and config["admin"]["password"] is None:
+    print("admin: password " + secret.get("admin_password"))
 gc.threshold(-1)
-del room, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+del room, config, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]

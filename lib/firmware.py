@@ -3,21 +3,23 @@
 import gc
 import sys
 
-import protection
-import secure
-import settings
-
 
 def start(log):
     """A server that serves the demo as the settings say; log(level, text) is its log."""
+    gc.collect()
+    room = bytearray(20000)  # see boot.py
+    import protection
+    import secure
+    import settings
+
     config = settings.load(log=settings.quiet)  # boot.py has printed what is wrong with them
     guard = protection.rules(config)
     tls = config.pop("tls")
+    admin = config.pop("admin")
     context = secure.context(tls, print)
     for name in ("protection", "secure"):
-        del sys.modules[name], globals()[name]
-    del config["wifi"], config["limits"]
-
+        del sys.modules[name]
+    del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
@@ -32,6 +34,8 @@ def start(log):
     server = wsserver.Server(log=log, max_tls=tls["max_clients"], **config["server"])
     server.hosts, server.portal, server.limits = guard
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
+    if admin["enabled"]:
+        server.routes["/settings"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
     server.listen(port)
     if context:
