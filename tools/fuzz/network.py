@@ -223,18 +223,46 @@ def _tls_cut(board, chance):
 
 
 def _tls_flipped_within(board, chance):
-    """A whole handshake and session over TLS, then records that are broken."""
-    with Peer(board.https_port, tls=True, timeout=2) as peer:
-        peer.open("/ws").send(frame(TEXT, b"fine"))
-        if peer.message() != b"fine":
-            raise FindError("the echo over TLS is another text")
-        # Past ssl, on the same descriptor: what no TLS library would send.
-        with socket.socket(fileno=peer.sock.detach()) as bare:
-            record = b"\x17\x03\x03" + chance.randrange(600).to_bytes(2, "big")
-            bare.send(record + chance.randbytes(chance.randrange(600)))
-            bare.settimeout(0.05)
-            with contextlib.suppress(OSError):
-                bare.recv(100)
+    """A TLS client of which one flight, of the handshake or later, arrives with bytes flipped,
+    missing, doubled or too many.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    talk = context.wrap_bio(incoming, outgoing)
+    broken = chance.randrange(6)
+    session = request("/ws") + frame(TEXT, b"fine")
+    with Peer(board.https_port, timeout=0.5) as peer:
+        for flight in range(6):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                talk.do_handshake()
+                talk.write(session)
+                session = frame(BINARY, chance.randbytes(chance.choice((0, 5, 400, 3000))))
+                talk.read()
+            data = outgoing.read()
+            if flight == broken:
+                deliver(peer, _broken(data, chance), chance)
+            else:
+                peer.send(data)
+            incoming.write(peer.sock.recv(16384))
+
+
+def _broken(data, chance):
+    """Records as no TLS library would send them."""
+    kind = chance.randrange(4)
+    flipped = bytearray(data or b"\x17\x03\x03\0\5hello")
+    if kind == 0:
+        for _ in range(chance.randrange(1, 4)):
+            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        del flipped[chance.randrange(len(flipped)) :]
+    elif kind == 2:
+        flipped *= 2
+    else:
+        length = chance.randrange(600).to_bytes(2, "big")
+        flipped += b"\x17\x03\x03" + length + chance.randbytes(chance.randrange(600))
+    return bytes(flipped)
 
 
 def _client_hello():
