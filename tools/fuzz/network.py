@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import socket
 import ssl
 import tempfile
 import threading
