@@ -52,6 +52,8 @@ class FindError(Exception):
 class Fuzzer:
     """Inputs for one board. `counts`: how many of each kind it has been given."""
 
+    growth = GROWTH
+
     def __init__(
         self, board: VirtualBoard, seed: int, counts: Counter[str], kinds: list[Kind] | None = None
     ):
@@ -113,7 +115,7 @@ class Fuzzer:
                 raise FindError(f"clients are left over: {health}")
             time.sleep(0.05)
         self._heap = self._heap or health["heap"]
-        if health["heap"] > self._heap + GROWTH:
+        if health["heap"] > self._heap + self.growth:
             raise FindError(f"the heap grows: {self._heap} bytes in use, now {health['heap']}")
 
     def _health(self) -> dict:
