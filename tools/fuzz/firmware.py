@@ -141,7 +141,18 @@ def _update(board, chance):
 
 def _arguments(chance):
     paths = ("/lib/x.py", "/www/x", "/config.json", "/../x", "/", "", "/update/new/x", "/x\0y")
-    others = (0, 20, -1, 1 << 40, None, "x" * 300, {"a": 1}, [], 1.5, hashlib.sha256().hexdigest())
+    others: tuple = (
+        0,
+        20,
+        -1,
+        1 << 40,
+        None,
+        "x" * 300,
+        {"a": 1},
+        [],
+        1.5,
+        hashlib.sha256().hexdigest(),
+    )
     first = chance.choice(paths) if chance.random() < 0.8 else chance.choice(others)
     return [first, *(chance.choice(others) for _ in range(chance.randrange(4)))]
 
