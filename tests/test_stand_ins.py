@@ -479,6 +479,31 @@ def kind(*args):
     assert results == [0, "invalid pin", "invalid pin", "pin can only be input"]
 
 
+def test_a_pin_does_not_forget_its_level_when_a_new_object_is_made_for_it(run):
+    code = "from machine import Pin\nPin(4, Pin.OUT).on()\nPin(5, Pin.OUT, value=1).toggle()"
+    assert value_of(run, code, "[Pin(4).value(), Pin(5).value()]") == [1, 0]
+
+
+def test_an_addressable_led_is_sent_green_first_at_its_pace(run):
+    code = """
+import machine, neopixel
+pixels = neopixel.NeoPixel(machine.Pin(18), 2)
+pixels[1] = (10, 20, 30)
+pixels.write()
+"""
+    results = "[len(pixels), pixels[1], pixels.timing, list(machine._sent[18])]"
+    sent = [0, 0, 0, 20, 10, 30]
+    assert value_of(run, code, results) == [2, (10, 20, 30), (400, 850, 800, 450), sent]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["18, 0, (1, 2, 3, 4), b''", "pin, 1, (1, 2, 3, 4), b''", "pin, 0, (1, 2), b''"]
+)
+def test_a_bitstream_is_checked_as_on_the_chip(run, arguments):
+    with pytest.raises(RuntimeError, match="ValueError"):
+        run(f"import machine\npin = machine.Pin(18)\nmachine.bitstream({arguments})")
+
+
 def test_the_clock_starts_in_2000_which_is_its_epoch(run):
     assert value_of(run, "import time", "time.gmtime(0)") == (2000, 1, 1, 0, 0, 0, 5, 1)
     assert 0 <= value_of(run, "", "time.time()") < 3600
