@@ -28,7 +28,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance faults fuzz soak \
-	screenshots bench bench-check lint format clean
+	compare screenshots bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
@@ -57,6 +57,7 @@ help:
 	@echo "make fuzz         feed the core and a live board what nobody thought of: MINUTES=$(MINUTES)"
 	@echo "                    FIND=build/fuzz/... adds an input that failed to the corpus"
 	@echo "make soak         load a board with everything at once, and write docs/reliability.md: HOURS=$(HOURS)"
+	@echo "make compare      do the same to microdot and chumicro-websockets, and write docs/reliability.md"
 	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
 	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
 	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
@@ -129,6 +130,9 @@ fuzz: $(READY)
 
 soak: $(READY)
 	@exec $(BIN)/python -m tools.soak --hours $(HOURS) $(if $(JSON),--json "$(JSON)") $(ARGS)
+
+compare: $(READY)
+	@exec $(BIN)/python -m tools.compare $(ARGS)
 
 bench: $(READY)
 	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \

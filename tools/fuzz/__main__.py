@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import network, seeds, tally
+from . import firmware, network, seeds, tally
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "fuzz"
+TURN = 120  # s with one board, that of the library or that of the firmware, before the other
+MOST_FINDS = 5  # by a live board; each costs a new one
 # (target, how, what it is)
 RUNS = (
     ("session", "guided", "the core: frames, guided by coverage"),
@@ -50,13 +55,17 @@ def _run(seconds, document):
         )
         for target, how, _ in RUNS
     ]
-    problems = []
+    problems: list[str] = []
     counts: Counter[str] = Counter()
     live: Counter[str] = Counter()
-    try:
-        network.run(seconds, live)
-    except network.FindError as find:
-        problems.append(str(find))
+    end = time.monotonic() + seconds
+    turns: Iterator[Callable[[float, Counter[str]], None]]
+    turns = itertools.cycle((network.run, firmware.run))
+    while (left := end - time.monotonic()) > 0 and len(problems) < MOST_FINDS:
+        try:
+            next(turns)(min(left, TURN), live)
+        except network.FindError as find:
+            problems.append(str(find))
     counts.update({f"a live board: {kind}": count for kind, count in live.items()})
     for process, (_, _, what) in zip(processes, RUNS, strict=True):
         _, log = process.communicate()
