@@ -1,4 +1,7 @@
-"""Runs first at every start: brings Wi-Fi up. Settings are in /config.json: docs/settings.md."""
+"""Runs first at every start: installs what came over Wi-Fi, and brings Wi-Fi up.
+
+Settings are in /config.json: docs/settings.md.
+"""
 
 import gc
 import sys
@@ -8,10 +11,22 @@ import sys
 gc.threshold(1024)
 room = bytearray(30000)
 
-import secret
-import settings
-import wifi
+import recovery
 
-wifi.start(settings.load()["wifi"], secret.get)
+if not recovery.start():
+    safe_mode = True  # main.py does nothing then
+del recovery, sys.modules["recovery"]
+try:
+    import secret
+    import settings
+    import wifi
+
+    wifi.start(settings.load()["wifi"], secret.get)
+    del secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+except Exception as error:
+    room = None
+    import crash
+
+    crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)
-del room, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+del room

@@ -36,6 +36,17 @@ def start(log):
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
+    if config["admin"]["password"]:  # STUB
+        from ondemand import OnDemand
+        from wsserver.access import Token
+
+        access = Token(config["admin"]["password"])
+        server.websocket("/update", OnDemand(server, "updates"), access=access)
+    watchdog = config.pop("watchdog")["timeout"]
+    import health
+
+    health.watch(server, watchdog)
+    del sys.modules["health"]
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
     return server

@@ -49,6 +49,24 @@ def freq(hz=None):
         raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz, 160MHz or 240MHz")
 
 
+class WDT:
+    """The supervisor is the watchdog. As on the chip there is one, a second WDT() gives it another
+    time, and nothing stops it.
+    """
+
+    def __init__(self, *, id=0, timeout=5000):
+        if not isinstance(id, int) or not isinstance(timeout, int):
+            raise TypeError("can't convert to int")
+        if id != 0:
+            raise ValueError
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        _tell("watchdog %d" % timeout)
+
+    def feed(self):
+        _tell("fed")
+
+
 class Pin:
     """A pin that remembers what it was set to."""
 
