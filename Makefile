@@ -14,6 +14,7 @@ FIRMWARE ?=
 MINUTES ?= 5
 HOURS ?= 1
 FIND ?=
+JOBS ?= 3
 ARGS ?=
 # Not from the environment: others use such names too.
 KEY = ec
@@ -45,7 +46,8 @@ help:
 	@echo "make backup       copy all files of a board into backup/"
 	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
 	@echo "make test         run the whole test suite against a live virtual board"
-	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest"
+	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest;"
+	@echo "                    JOBS=$(JOBS) files of tests at the same time, 0 for one after the other"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
 	@echo "make faults       the long versions of tests/faults: slow, dead and hostile clients (half an hour)"
@@ -107,7 +109,7 @@ erase: $(READY)
 	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
 
 test: $(READY)
-	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(ARGS)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)

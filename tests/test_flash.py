@@ -160,7 +160,7 @@ def test_a_board_with_micropython_is_listed_with_its_version_and_goes_on_serving
     board = make_board()
     position = board.log_position
     status, output, _ = run("boards", "--port", board.serial)
-    assert status == 0
+    assert status == 0, output
     version = board_version(board, position)
     assert f"MAC 24:6f:28:00:00:01, MicroPython {version}" in output
 

@@ -29,7 +29,7 @@ def survey(port: str) -> None:
 
 def _describe(port: str, rows: list[table.Board]) -> str:
     try:
-        with Session(port, patience=2, attempts=1) as session:
+        with Session(port, patience=2, attempts=2) as session:
             target = ask(session)
             session.restart()
     except Failure:

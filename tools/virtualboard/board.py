@@ -33,6 +33,7 @@ from .serialport import Console, Port
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 TICK_MS = 20
+PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it is
 # What the launcher and the stand-ins for the chip's built-in modules take of the heap, with the
 # holes that loading them leaves, and the collector's tables for them. On the chip these are not in
 # the heap, so they are added to what the firmware is given; the launcher fills what is too much.
@@ -149,6 +150,7 @@ class VirtualBoard:
         self._console = Console(self._interrupt)
         self._stopping = False
         self._started = False
+        self._asked = 0.0  # since when an interrupt is to be sent
         self._thread = threading.Thread(target=self._loop, name="virtual board", daemon=True)
         self._thread.start()
         return self
@@ -239,8 +241,7 @@ class VirtualBoard:
     def soft_reset(self) -> None:
         """Interrupt what runs and press Ctrl-D, as at a prompt."""
         self._ready = False
-        self.serial_write(b"\r\x03")
-        self.wait_for_log(r">>> $", since=0)
+        self._interrupt_all(10)
         self.serial_write(b"\x02\x04")
 
     def exec(self, code: str, timeout: float = 10) -> str:
@@ -248,8 +249,9 @@ class VirtualBoard:
 
         RuntimeError, with the traceback, when it raised. The board stays at the prompt afterwards.
         """
+        self._interrupt_all(timeout)
         start = self.log_position
-        self.serial_write(b"\r\x03\x01")
+        self.serial_write(b"\x01")
         self.wait_for_log(r"raw REPL; CTRL-B to exit\n>", timeout, start)
         start = self.log_position
         self.serial_write(code.encode() + b"\x04")
@@ -260,6 +262,20 @@ class VirtualBoard:
         if answer[2]:
             raise RuntimeError(answer[2])
         return answer[1]
+
+    def _interrupt_all(self, timeout):
+        """Ctrl-C until there is a prompt: after one that interrupts boot.py, main.py runs."""
+        end = time.monotonic() + timeout
+        while True:
+            start = self.log_position
+            self.serial_write(b"\r\x03")
+            left = end - time.monotonic()
+            try:
+                self.wait_for_log(r">>> $", min(1, left), start)
+                return
+            except AssertionError:
+                if left < 1:
+                    raise
 
     def power_cycle(self) -> None:
         """Cut the power and give it back."""
@@ -306,6 +322,7 @@ class VirtualBoard:
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)
         self._started = False
+        self._asked = 0.0
         heap = self._heap + self._heap // 80 + STAND_INS_COST
         command = [
             *self._command,
@@ -344,8 +361,13 @@ class VirtualBoard:
     def _interrupt(self):
         if not self._started or self._process.poll() is not None:
             return False
-        if not takes_interrupts(self._process.pid):
-            return False  # it is on its way to the prompt
+        # The Unix port raises KeyboardInterrupt wherever it is, unlike a chip: in the middle of
+        # a collection, that locks the heap for good. Who waits for something does not collect.
+        now = time.monotonic()
+        self._asked = self._asked or now
+        if not takes_interrupts(self._process.pid, busy=now - self._asked > PATIENCE):
+            return False  # nor is it taken on the way to the prompt
+        self._asked = 0.0
         os.kill(self._process.pid, signal.SIGINT)
         return True
 

@@ -46,17 +46,19 @@ def find_micropython() -> list[str]:
     )
 
 
-def takes_interrupts(pid: int) -> bool:
+def takes_interrupts(pid: int, busy: bool) -> bool:
     """Whether SIGINT would interrupt the program of an interpreter, not end the interpreter.
 
-    It does not between the end of a program and the prompt. Where there is no /proc: True.
+    It does not between the end of a program and the prompt. busy: also if it waits for nothing.
+    Where there is no /proc: True.
     """
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        text = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return True
-    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+    status = dict(line.split(":", 1) for line in text.splitlines())
+    caught = int(status["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
+    return bool(caught) and (busy or status["State"].strip().startswith("S"))
 
 
 def find_mpy_cross() -> str | None:

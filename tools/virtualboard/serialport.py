@@ -146,7 +146,9 @@ class Console:
             # port.
             if self._interrupt():
                 self._input = self._input.replace(CTRL_C, b"")
-            self._hold(0.05)
+                self._hold(0.05)
+            else:
+                self._hold(0.003)
         elif not self._was_held:
             # What comes right at a program's end is for the prompt, which would throw it away if
             # it was there first.
