@@ -24,13 +24,13 @@ _UPDATE = "/update/"
 def start() -> bool:
     """Do what is to be done. False: too many starts have failed, only Wi-Fi is to be started."""
     cause = machine.reset_cause()
+    if cause == machine.WDT_RESET:
+        _note("the watchdog restarted the board: its loop hung")
+        failed()
     try:
         _update(cause)
     except (OSError, ValueError, KeyError) as error:
         print("update: %r: the files stay as they are" % error)
-    if cause == machine.WDT_RESET:
-        _note("the watchdog restarted the board: its loop hung")
-        failed()
     if _failures() < _STARTS:
         return True
     _count(_STARTS - 1)  # so that each restart is one more try

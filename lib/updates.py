@@ -219,13 +219,15 @@ def _read(path, start):
 
 def _replaceable(path):
     """The path, if an update may replace it: not what is needed to take it back."""
-    if path == "/boot.py" or path.startswith(("/lib/recovery.", "/lib/watchdog.")):
+    if _checked(path) == "/boot.py" or path.startswith(("/lib/recovery.", "/lib/watchdog.")):
         raise ValueError("%s is only replaced over USB" % path)
-    return _checked(path)
+    return path
 
 
 def _checked(path):
     """The path, if it is one that may be deployed."""
+    if not isinstance(path, str):
+        raise TypeError
     folder, _, rest = path[1:].partition("/")
     if rest:
         certificate = folder == "certs" and "/" not in rest and rest.endswith(".der")
