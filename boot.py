@@ -21,8 +21,11 @@ try:
     import settings
     import wifi
 
-    wifi.start(settings.load()["wifi"], secret.get)
-    del secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+    config = settings.load()
+    wifi.start(config["wifi"], secret.get)
+    if config["admin"]["enabled"] and config["admin"]["password"] is None:
+        print("admin: password " + secret.get("admin_password"))
+    del config, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
 except Exception as error:
     room = None
     import crash

@@ -6,7 +6,7 @@ import json
 
 from fields import validate
 
-_MOST_BYTES = 4096
+MOST_BYTES = 4096
 _DEEPEST = 8  # brackets in brackets; settings need three
 
 
@@ -27,22 +27,22 @@ def read(path: str, log) -> dict:
 
 
 def _validated(path):
-    raw, problem = _read(path)
+    raw, problem = read_raw(path)
     settings, problems = validate(raw)
     return settings, [problem] if problem else problems
 
 
-def _read(path):
+def read_raw(path):
     """(what the file holds, what is wrong with it): {} when it is not there, or of no use."""
     try:
         with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         if error.errno == errno.ENOENT:  # no file: how every board begins
             return {}, None
         return {}, "cannot be read (%s); using defaults" % error
-    if len(data) > _MOST_BYTES:
-        return {}, "is over %d bytes long; using defaults" % _MOST_BYTES
+    if len(data) > MOST_BYTES:
+        return {}, "is over %d bytes long; using defaults" % MOST_BYTES
     if _depth(data) > _DEEPEST:
         # json.load() would fill the heap with them.
         return {}, "is nested too deeply; using defaults: correct it or remove it"

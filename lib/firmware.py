@@ -3,21 +3,23 @@
 import gc
 import sys
 
-import protection
-import secure
-import settings
-
 
 def start(log):
     """A server that serves the demo as the settings say; log(level, text) is its log."""
+    gc.collect()
+    room = bytearray(20000)  # see boot.py
+    import protection
+    import secure
+    import settings
+
     config = settings.load(log=settings.quiet)  # boot.py has printed what is wrong with them
     guard = protection.rules(config)
     tls = config.pop("tls")
+    admin = config.pop("admin")
     context = secure.context(tls, print)
     for name in ("protection", "secure"):
-        del sys.modules[name], globals()[name]
-    del config["wifi"], config["limits"]
-
+        del sys.modules[name]
+    del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
@@ -32,20 +34,15 @@ def start(log):
     server = wsserver.Server(log=log, max_tls=tls["max_clients"], **config["server"])
     server.hosts, server.portal, server.limits = guard
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
+    if admin["enabled"]:
+        server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
-    if config["admin"]["password"]:  # STUB
-        from ondemand import OnDemand
-        from wsserver.access import Token
-
-        access = Token(config["admin"]["password"])
-        server.websocket("/update", OnDemand(server, "updates"), access=access)
-    watchdog = config.pop("watchdog")["timeout"]
     import health
 
-    health.watch(server, watchdog)
+    health.watch(server, config["watchdog"]["timeout"])
     del sys.modules["health"]
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))

@@ -7,6 +7,7 @@ protects anybody.
 import errno
 import json
 import os
+import sys
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 _LENGTH = 10  # 31 ** 10: 49 bits
@@ -54,9 +55,7 @@ def _read(path):
 
 
 def _write(path, secrets):
-    """Write aside, read back, rename: when power goes, the old file or the new one is there."""
-    with open(path + ".new", "w") as file:
-        json.dump(secrets, file)
-    if _read(path + ".new")[0] != secrets:  # the flash did not keep it
-        raise OSError(errno.EIO)
-    os.rename(path + ".new", path)
+    import safefile
+
+    del sys.modules["safefile"]  # not needed again
+    safefile.write(path, json.dumps(secrets).encode())

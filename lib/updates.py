@@ -21,12 +21,13 @@ import sys
 
 import machine
 import recovery
+import restart
+import safefile
 from micropython import const
 
 _PIECE = const(1024)  # bytes of content in a message
 _SPARE = const(32768)  # bytes of flash that are to stay free, for folders and settings
-_LATER = const(300)  # ms until the restart: those connected are told first
-_SERVICE_RESTART = const(1012)
+_LATER = const(100)  # ms until it restarts: the answer goes first
 
 _NEW = "/update/new"
 _RECORD = "/deployed.json"
@@ -99,7 +100,7 @@ class Update:
         if self._owner not in (None, client):
             raise ValueError("another update is under way")
         state = recovery.state()
-        if state.startswith("trial"):
+        if state == "todo" or state.startswith("trial"):
             raise ValueError("the last update has still to prove itself: try again in 20 s")
         self._owner = client
         self._new = []
@@ -152,16 +153,8 @@ class Update:
         update = {"new": self._new, "changed": self._changed, "gone": self._gone}
         update["seconds"] = seconds
         recovery.make_folders(_NEW)
-        with open("/update/next", "w") as file:
-            json.dump(update, file)
-        with open("/update/next") as file:
-            if json.load(file) != update:
-                raise OSError("the flash did not keep it")
-        os.rename("/update/next", "/update/todo")
-        self._server.after(_LATER, machine.reset)
-        for client in self._server.clients:
-            if client is not self._owner:
-                client.close(_SERVICE_RESTART, "a new version")
+        safefile.write("/update/todo", json.dumps(update).encode())
+        self._server.after(_LATER, lambda: restart.soon(self._server))
         return 0
 
 

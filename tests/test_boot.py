@@ -16,6 +16,14 @@ def password(board):
     return board.wait_for_log(r"', password (\S+)")[1]
 
 
+def admin_password(board):
+    return board.wait_for_log(r"admin: password (\S+)")[1]
+
+
+def printed(board):
+    return {"wifi_password": password(board), "admin_password": admin_password(board)}
+
+
 def kept(board):
     return json.loads((board.flash / "secrets.json").read_text())
 
@@ -75,11 +83,22 @@ def test_the_generated_password_is_printed_kept_and_different_on_every_board(mak
     assert first != second
     assert re.fullmatch(r"[a-hjkmnp-z2-9]{10}", first)
     board = boards[0]
-    assert kept(board) == {"wifi_password": first}
+    assert kept(board) == printed(board)
     position = board.log_position
     board.power_cycle()
     board.wait_for_log("serving", since=position)
     assert board.log[position:].count(f"password {first}") == 1
+    assert board.log[position:].count(f"admin: password {admin_password(board)}") == 1
+
+
+def test_an_admins_password_of_ones_own_is_not_printed_and_without_an_admin_there_is_none(
+    make_board,
+):
+    own = make_board(config={"admin": {"password": "correct horse"}})
+    off = make_board(config={"admin": {"enabled": False}})
+    for board in (own, off):
+        assert "admin" not in board.log
+        assert set(kept(board)) == {"wifi_password"}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +107,7 @@ def test_the_generated_password_is_printed_kept_and_different_on_every_board(mak
 def test_a_broken_file_of_secrets_is_named_and_made_anew(make_board, broken):
     board = make_board(files={"secrets.json": broken})
     assert "/secrets.json: is not what this board wrote" in board.log
-    assert kept(board) == {"wifi_password": password(board)}
+    assert kept(board) == printed(board)
 
 
 @pytest.mark.parametrize("unusable", ["short", "x" * 64, 12345678, None])
@@ -97,7 +116,7 @@ def test_a_kept_password_that_wifi_would_refuse_is_made_anew_and_other_secrets_a
 ):
     secrets = json.dumps({"other": "kept", "wifi_password": unusable})
     board = make_board(files={"secrets.json": secrets})
-    assert kept(board) == {"other": "kept", "wifi_password": password(board)}
+    assert kept(board) == {"other": "kept", **printed(board)}
     assert len(password(board)) == 10
 
 

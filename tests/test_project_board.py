@@ -67,7 +67,8 @@ MICROPYTHON = {
 ORDER = [
     *("portable", "native", "frames", "close", "handshake", "percent", "log", "slow"),
     *("access", "limits", "outbox", "reader", "protocol", "client", "inflate", "files", "visitor"),
-    *("door", "deadlines", "reception", "route", "timers", "options", "listening", "server"),
+    *("door", "deadlines", "late", "reception", "route", "timers", "options"),
+    *("listening", "server"),
     "__init__",
 ]
 

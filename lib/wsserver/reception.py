@@ -150,6 +150,10 @@ class Reception:
         if server.limits:
             server.limits.check_handshake(ip)
         route = server.routes.get(request.path)
+        if isinstance(route, tuple):
+            from .late import load
+
+            route = load(server, request.path)
         if route and route.access:
             route.access.check(request, ip)
         if route is None:

@@ -45,7 +45,9 @@ class Server:
 
     More may be set as attributes. hosts: the names, in lower case, that the server answers to
     beside its addresses, or None for any; portal: a URL to which a browser that asks for another
-    name is sent. limits: a Limits of wsserver.limits, how much one address may do.
+    name is sent. limits: a Limits of wsserver.limits, how much one address may do. routes[path]:
+    (module, arguments...), where module.serve(server, arguments...) is to serve the path, when
+    somebody first asks for it.
     """
 
     hosts = portal = limits = None

@@ -1,0 +1,214 @@
+"""/settings: what the admin sees and changes, and who is not let in."""
+
+import base64
+import json
+
+import pytest
+import websocket
+
+SECRET = "correct horse"
+
+
+def offer(password):
+    text = base64.urlsafe_b64encode(password.encode()).decode().rstrip("=")
+    return ["settings", "bearer." + text]
+
+
+_opened = []
+
+
+@pytest.fixture(autouse=True)
+def _leave():
+    yield
+    while _opened:
+        _opened.pop().client.close()
+
+
+class Desk:
+    """A connection to a board's /settings, as its page opens it, to the end of the test."""
+
+    def __init__(self, board, password=SECRET):
+        self.client = websocket.create_connection(
+            board.ws_url("/settings"), timeout=10, subprotocols=offer(password)
+        )
+        _opened.append(self)
+
+    def next(self):
+        return json.loads(self.client.recv())
+
+    def save(self, **sections):
+        self.client.send(json.dumps({"save": sections}))
+        return self.next()
+
+
+def status(board, password=None):
+    """The HTTP status of an attempt to connect; 101 when it succeeds."""
+    try:
+        Desk(board, password) if password else websocket.create_connection(
+            board.ws_url("/settings"), timeout=10
+        )
+    except websocket.WebSocketBadStatusException as error:
+        return error.status_code
+    return 101
+
+
+def config_of(board):
+    return json.loads((board.flash / "config.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def made(make_board):
+    """A board on which nothing is changed for good."""
+    config = {
+        "broadcast": {"interval": 0},
+        "wifi": {"ssid": "Löwe ✓", "channel": 99, "station_password": "of the network"},
+        "admin": {"password": SECRET},
+        "mine": {"kept": [1, 2]},
+    }
+    return make_board(config=config)
+
+
+@pytest.fixture
+def make_changed(make_board):
+    """A board of one's own, with these settings beside the admin's password."""
+
+    def make(**config):
+        return make_board(config={"admin": {"password": SECRET}, **config})
+
+    return make
+
+
+def test_the_admin_is_told_every_setting_but_the_passwords(made):
+    desk = Desk(made)
+    answer = desk.next()
+    assert desk.client.subprotocol == "settings"
+    assert answer["settings"]["wifi"]["ssid"] == "Löwe ✓"
+    assert answer["settings"]["server"]["port"] == 80
+    assert answer["secrets"] == {
+        "wifi.password": "generated",
+        "wifi.station_password": "set",
+        "admin.password": "set",
+    }
+    assert SECRET not in json.dumps(answer)
+    assert "of the network" not in json.dumps(answer)
+
+
+def test_what_is_wrong_with_the_file_is_told_with_the_field_that_it_is_about(made):
+    problems = Desk(made).next()["problems"]
+    assert problems["wifi.channel"] == "must be int from 1 to 13"
+    assert problems["mine"].startswith("no such section")
+
+
+def test_the_generated_password_opens_the_settings(make_board):
+    board = make_board()
+    password = board.wait_for_log(r"admin: password (\S+)")[1]
+    assert Desk(board, password).next()["secrets"]["admin.password"] == "generated"
+
+
+def test_who_has_no_password_or_a_wrong_one_is_not_let_in(make_changed):
+    board = make_changed()
+    assert status(board) == 401
+    assert status(board, "wrong horse") == 401
+    assert status(board, SECRET) == 101
+
+
+def test_after_five_wrong_passwords_the_right_one_does_not_help_either(make_changed):
+    board = make_changed()
+    for _ in range(5):
+        assert status(board, "wrong horse") == 401
+    assert status(board, SECRET) == 429
+
+
+def test_where_the_admin_is_switched_off_there_are_no_settings(make_board):
+    assert status(make_board(config={"admin": {"enabled": False}}), SECRET) == 404
+
+
+def test_what_is_saved_is_in_force_after_the_restart_that_follows(make_changed):
+    board = make_changed(broadcast={"interval": 0, "text": "before"}, mine={"kept": [1, 2]})
+    position = board.log_position
+    desk = Desk(board)
+    desk.next()
+    answer = desk.save(
+        broadcast={"interval": 0.1, "text": "nachher ✓ {}"}, wifi={"ssid": "Löwe ✓"}
+    )
+    assert answer == {"type": "saved"}
+    assert desk.client.recv_data() == (8, b"\x03\xf4the board restarts")
+    board.wait_for_log("settings: broadcast.interval, broadcast.text, wifi.ssid changed by 127")
+    board.wait_for_log(r"(?s)access point 'L\\xf6we \\u2713'.*serving", since=position)
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    assert client.recv() == "nachher ✓ 1"
+    assert config_of(board) == {
+        "admin": {"password": SECRET},
+        "broadcast": {"interval": 0.1, "text": "nachher ✓ {}"},
+        "wifi": {"ssid": "Löwe ✓"},
+        "mine": {"kept": [1, 2]},
+    }
+
+
+@pytest.mark.parametrize(
+    "wanted, field, why",
+    [
+        ({"wifi": {"password": "short"}}, "wifi.password", "8 to 63 bytes"),
+        ({"wifi": {"mode": "station"}}, "wifi.station_ssid", "needed for mode"),
+        ({"wifi": {"channel": 99}}, "wifi.channel", "from 1 to 13"),
+        ({"server": {"port": "80"}}, "server.port", "from 1 to 65535"),
+        ({"server": {"port": 443}}, "tls.port", "another than server.port"),
+        ({"server": {"max_size": 100}}, "server.max_size", "at least 1024"),
+        ({"server": {"nonsense": 1}}, "server.nonsense", "no such field"),
+        ({"nonsense": {"port": 1}}, "nonsense", "no such section"),
+        ({"broadcast": {"text": "x" * 501}}, "broadcast.text", "0 to 500 bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_wrong_is_told_for_its_field_and_nothing_is_changed(made, wanted, field, why):
+    before = (made.flash / "config.json").read_bytes()
+    desk = Desk(made)
+    desk.next()
+    answer = desk.save(**{"broadcast": {"interval": 7}, **wanted})
+    assert answer["type"] == "problems"
+    assert why in answer["problems"][field]
+    assert len(answer["problems"]) == 1
+    assert (made.flash / "config.json").read_bytes() == before
+    assert desk.save(**wanted)["type"] == "problems"  # and one may try again
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "{}", '{"save": 1}', '{"save": {"wifi": 1}}'])
+def test_what_is_no_order_is_answered_with_an_error(made, text):
+    desk = Desk(made)
+    desk.next()
+    desk.client.send(text)
+    answer = desk.next()
+    assert answer["type"] == "error"
+    assert "is known" in answer["error"]
+
+
+def test_a_broken_file_is_kept_beside_the_new_one(make_board):
+    board = make_board(files={"config.json": '{"wifi": {"ssid": "Old'})
+    password = board.wait_for_log(r"admin: password (\S+)")[1]
+    desk = Desk(board, password)
+    assert "is not JSON" in desk.next()["problems"][""]
+    assert desk.save(wifi={"ssid": "New"}) == {"type": "saved"}
+    assert config_of(board) == {"wifi": {"ssid": "New"}}
+    assert (board.flash / "config.json.broken").read_text() == '{"wifi": {"ssid": "Old'
+
+
+def test_more_than_the_file_may_hold_is_refused_since_the_board_would_not_read_it(make_changed):
+    board = make_changed(mine={"big": "x" * 3600})
+    desk = Desk(board)
+    desk.next()
+    answer = desk.save(broadcast={"text": "y" * 500})
+    assert answer["problems"] == {"": "all settings together are over 4096 bytes long"}
+    assert "broadcast" not in config_of(board)
+
+
+def test_when_the_flash_cannot_be_written_that_is_said_and_the_board_goes_on(make_changed):
+    board = make_changed(broadcast={"interval": 0})
+    before = (board.flash / "config.json").read_bytes()
+    (board.flash / "config.json.new").mkdir()
+    desk = Desk(board)
+    desk.next()
+    answer = desk.save(wifi={"ssid": "New"})
+    assert answer["type"] == "error"
+    assert "nothing is changed" in answer["error"]
+    assert (board.flash / "config.json").read_bytes() == before
+    assert Desk(board).next()["settings"]["wifi"]["ssid"] == "ESP32-WS-Server"
