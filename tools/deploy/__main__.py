@@ -99,7 +99,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
     parser.add_argument("--port", default="", help="device, COM port or pyserial URL")
     parser.add_argument(
-        "--host", default="", help="over Wi-Fi instead: address, address:port, ws://... or wss://..."
+        "--host",
+        default="",
+        help="over Wi-Fi instead: address, address:port, ws://... or wss://...",
     )
     parser.add_argument(
         "--ca", type=Path, default=ROOT / CERTIFICATES / "ca.pem", help="the authority for wss://"

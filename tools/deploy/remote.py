@@ -18,6 +18,10 @@ from tools.serialport.target import Target, described
 
 PATH = "/update"
 _PATIENCE = 20  # seconds of silence until a board counts as gone
+_HUNG_UP = (
+    "the board hung up: it may have no memory for updates; close what is connected to it and try "
+    "again, or deploy over USB"
+)
 _KNOCK = 5  # seconds until an address counts as nobody's
 
 
@@ -69,9 +73,11 @@ class Remote:
             raise Failure(_refusal(url, error.status_code)) from None
         except ssl.SSLCertVerificationError as error:
             raise Failure(
-                f"{url}: {error.verify_message}: the board's certificate is not one of {ca}; CA=... "
-                "names another authority, HOST=ws://... sends the password unencrypted"
+                f"{url}: {error.verify_message}: the board's certificate is not one of {ca}; "
+                "--ca names another authority, HOST=ws://... sends the password unencrypted"
             ) from None
+        except (ConnectionResetError, websocket.WebSocketConnectionClosedException):
+            raise Unreachable(f"{url}: {_HUNG_UP}") from None
         except (OSError, ValueError, websocket.WebSocketException) as error:
             raise Unreachable(f"{url}: no board answers there ({error})") from None
         self.about = self._answer()
@@ -105,9 +111,7 @@ class Remote:
             content += piece
         return content
 
-    def send(
-        self, path: str, content: bytes, progress: Callable[[str, int, int], None]
-    ) -> None:
+    def send(self, path: str, content: bytes, progress: Callable[[str, int, int], None]) -> None:
         """Put a file into the update that has begun; progress(path, bytes there, bytes in all)."""
         progress(path, 0, len(content))
         self.ask("file", path, len(content), hashlib.sha256(content).hexdigest())
@@ -149,7 +153,7 @@ class Unreachable(Failure):
 def _refusal(url: str, status: int) -> str:
     reasons = {
         401: "the admin's password is wrong",
-        404: "it takes no updates: its `admin` is off, or what it runs is too old; deploy over USB",
+        404: "it takes no updates: its `admin` is off, or it is too old; deploy over USB",
         421: "it does not know this name: use its address, or see access.hosts",
         429: "too many wrong passwords: wait for a minute",
         503: "it has too many clients: try again",

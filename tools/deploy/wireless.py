@@ -46,8 +46,7 @@ def deploy(options: argparse.Namespace) -> None:
         _send(board, todo)
         board.ask("commit", _seconds(options))
     print(
-        f"{len(todo.copy)} files copied, {len(todo.remove)} removed, {kept} unchanged; "
-        "restarting",
+        f"{len(todo.copy)} files copied, {len(todo.remove)} removed, {kept} unchanged; restarting",
         flush=True,
     )
     if options.wait:
@@ -59,7 +58,7 @@ def _password(url: str) -> str:
     if given:
         return given
     if not sys.stdin.isatty():
-        raise Failure("the admin's password is needed: set ADMIN_PASSWORD, or run it in a terminal")
+        raise Failure("the admin's password is needed: set ADMIN_PASSWORD")
     how = "" if url.startswith("wss") else ", which goes there unencrypted"
     return getpass.getpass(f"password of the admin at {url}{how}: ")
 
