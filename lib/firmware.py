@@ -40,10 +40,10 @@ def start(log):
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
-    import health
+    import trial
 
-    health.watch(server, config["watchdog"]["timeout"])
-    del sys.modules["health"]
+    trial.watch(server, config["watchdog"]["timeout"])
+    del sys.modules["trial"]
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
     return server

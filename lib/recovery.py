@@ -6,7 +6,7 @@ power goes; and what is done between two of them can be done again from any poin
 /update/todo: a complete update is in /update/new, and is to be put in its place now.
 /update/trial-N: it was put there, what it replaced is in /update/old, and this is its Nth start.
 /update/undo: it is to be taken back. /update/undone: that is done. None of them: nothing to do.
-/failed-N: the latest N starts have ended by themselves. `health` removes it and the trial.
+/failed-N: the latest N starts have ended by themselves. `trial` removes it and the trial.
 
 This module and those that it imports are never replaced over Wi-Fi. Only boot.py needs it.
 """

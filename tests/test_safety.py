@@ -16,9 +16,9 @@ from tools.virtualboard import VirtualBoard
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOT = (ROOT / "boot.py").read_text()
-HEALTH = (ROOT / "lib" / "health.py").read_text()
-QUICK = HEALTH.replace("_PROVEN = const(10000)", "_PROVEN = const(300)")
-assert QUICK != HEALTH
+TRIAL = (ROOT / "lib" / "trial.py").read_text()
+QUICK = TRIAL.replace("_PROVEN = const(10000)", "_PROVEN = const(300)")
+assert QUICK != TRIAL
 DEMO = (ROOT / "lib" / "demo.py").read_text()
 FAILS = {"lib/demo.py": "1 / 0\n"}
 # A timer that hangs once the server runs, as often as /hang says.
@@ -91,7 +91,7 @@ def test_an_error_while_it_serves_is_written_down_and_it_serves_again(make_board
         "        server.run()\n"
     )
     assert "        server.run()\n" in main
-    files = {"main.py": main.replace("        server.run()\n", fails_once), "lib/health.py": QUICK}
+    files = {"main.py": main.replace("        server.run()\n", fails_once), "lib/trial.py": QUICK}
     board = make_board(files=files, wait=False)
     board.wait_for_log(r"serving(.*\n)*TypeError(.*\n)*serving")
     assert "TypeError" in crashes(board)[0]
@@ -144,7 +144,7 @@ def test_a_crash_log_that_cannot_be_written_changes_nothing(make_board):
 
 
 def test_a_callback_that_hangs_restarts_the_board_and_is_written_down(make_board):
-    files = {"lib/demo.py": HANGS, "hang": "", "lib/health.py": QUICK}
+    files = {"lib/demo.py": HANGS, "hang": "", "lib/trial.py": QUICK}
     board = make_board(config={"watchdog": {"timeout": 1}}, files=files)
     board.wait_for_log("hanging")
     (board.flash / "hang").unlink()
@@ -189,7 +189,7 @@ def test_it_comes_up_whenever_the_power_fails_with_settings_old_or_new(make_boar
 
 
 def test_without_a_failure_nothing_is_written_at_a_start():
-    with VirtualBoard(files={"lib/health.py": QUICK}) as board:
+    with VirtualBoard(files={"lib/trial.py": QUICK}) as board:
         board.wait_ready()
         before = {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")}
         position = board.log_position

@@ -44,10 +44,10 @@ def project(tmp_path):
         shutil.copy(ROOT / name, folder / name)
     for name in ("lib", "www"):
         shutil.copytree(ROOT / name, folder / name)
-    health = folder / "lib" / "health.py"
-    text = health.read_text()
+    trial = folder / "lib" / "trial.py"
+    text = trial.read_text()
     assert "_PROVEN = const(10000)" in text
-    health.write_text(text.replace("_PROVEN = const(10000)", "_PROVEN = const(300)"))
+    trial.write_text(text.replace("_PROVEN = const(10000)", "_PROVEN = const(300)"))
     return folder
 
 
