@@ -4,18 +4,25 @@ Settings are in /config.json: docs/settings.md.
 """
 
 import gc
+import os
 import sys
+
+import machine
 
 # While code is loaded, garbage is collected often, so that what stays does not end up scattered
 # over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
 gc.threshold(1024)
 room = bytearray(30000)
 
-import recovery
+# At nearly every start there is nothing to install and nothing has failed.
+signs = [name for name in os.listdir("/") if name == "update" or name.startswith("failed-")]
+if signs or machine.reset_cause() == machine.WDT_RESET:
+    import recovery
 
-if not recovery.start():
-    safe_mode = True  # main.py does nothing then
-del recovery, sys.modules["recovery"]
+    if not recovery.start():
+        safe_mode = True  # main.py does nothing then
+    del recovery, sys.modules["recovery"]
+del signs
 try:
     import secret
     import settings

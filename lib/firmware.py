@@ -11,13 +11,14 @@ def start(log):
     import protection
     import secure
     import settings
+    import trial
 
     config = settings.load(log=settings.quiet)  # boot.py has printed what is wrong with them
     guard = protection.rules(config)
     tls = config.pop("tls")
     admin = config.pop("admin")
     context = secure.context(tls, print)
-    for name in ("protection", "secure"):
+    for name in ("protection", "secure", "trial"):
         del sys.modules[name]
     del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
@@ -40,10 +41,7 @@ def start(log):
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
-    import trial
-
     trial.watch(server, config["watchdog"]["timeout"])
-    del sys.modules["trial"]
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
     return server
