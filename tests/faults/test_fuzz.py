@@ -6,7 +6,7 @@ import pytest
 
 from tests.server.conftest import Raw
 from tests.wire import TEXT, frame
-from tools.fuzz import network
+from tools.fuzz import firmware, network
 from tools.peer import Peer
 
 
@@ -20,6 +20,15 @@ def test_hundreds_of_inputs_that_nobody_thought_of_do_a_board_no_harm(fuzzer):
     fuzzer.forget_heap()  # what is kept for good is there
     fuzzer.batch(60)
     assert len(fuzzer.counts) == len(set(network.KINDS))
+
+
+def test_orders_and_settings_that_nobody_thought_of_do_the_firmware_no_harm(make_board):
+    board = make_board(config=firmware.CONFIG, heap=firmware.HEAP)
+    fuzzer = firmware.FirmwareFuzzer(board, 7, Counter(), firmware.KINDS)
+    fuzzer.batch(30)
+    fuzzer.forget_heap()
+    fuzzer.batch(30)
+    assert len(fuzzer.counts) == len(set(firmware.KINDS))
 
 
 def test_the_fuzzer_notices_a_client_that_is_left_over(make_victim, monkeypatch):

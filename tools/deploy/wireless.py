@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Iterable
 
+from tools.boards import table
 from tools.failure import Failure, warn
-from tools.flashfiles import CERTIFICATES, CONFIG, certificates, firmware
+from tools.flashfiles import firmware
 
 from . import own, plan
 from .build import build
@@ -31,13 +32,15 @@ _PROOF = 15  # seconds of serving until it counts as good, and some
 
 def deploy(options: argparse.Namespace) -> None:
     """Deploy to the board at options.host. Failure: what stood in the way."""
-    if options.config:
-        own.read_config(options.config, options.root)  # before anything is touched
+    own.named(options.config, options.certs, options.root)  # before anything is touched
     url = address(options.host, options.ca)
     password = _password(url)
     with Remote(url, password, options.ca) as board:
         target = board.target
         print(f"{url}: MicroPython {target.version}, {target.machine}", flush=True)
+        outdated = table.outdated(target.chip, target.version, table.load())
+        if outdated:
+            warn(outdated)
         todo, kept = _plan(board, options)
         if not todo.copy and not todo.remove:
             print(f"0 files copied, 0 removed, {kept} unchanged", flush=True)
@@ -67,7 +70,7 @@ def _plan(board: Remote, options: argparse.Namespace) -> tuple[plan.Plan, int]:
     """(what is to do, how many files stay as they are)."""
     wanted = build(firmware(options.root), board.target, options.source, warn)
     deployed = plan.read_record(board.read(plan.RECORD).decode(errors="replace"))
-    extra = _own_files(options)
+    extra = own.named(options.config, options.certs, options.root)
     found = plan.Found(_hashes(board, {*wanted, *extra, *plan.twins(wanted), *deployed}), deployed)
     todo = plan.make(wanted, found)
     fixed = [path for path in (*todo.copy, *todo.remove) if path.startswith(FIXED)]
@@ -77,23 +80,12 @@ def _plan(board: Remote, options: argparse.Namespace) -> tuple[plan.Plan, int]:
             "all else is updated"
         )
     copy = {path: content for path, content in todo.copy.items() if path not in fixed}
-    copy.update(plan.make(extra, found).copy)
+    copy.update(found.lacks(extra))
     kept = len(wanted) + len(extra) - len(copy) - len(set(fixed) & set(todo.copy))
     remove = [path for path in todo.remove if path not in fixed]
     if not todo.recorded and (copy or remove):  # by itself, it is no reason to restart
         copy[plan.RECORD] = json.dumps(todo.record).encode()
     return plan.Plan(copy, remove, todo.record, todo.record_meanwhile, todo.recorded), kept
-
-
-def _own_files(options: argparse.Namespace) -> dict[str, bytes]:
-    """The board's own files that are to be replaced: over Wi-Fi, only those that were named."""
-    files = {}
-    if options.config:
-        files[f"/{CONFIG}"] = own.read_config(options.config, options.root)
-    if options.certs:
-        ours = certificates(options.root / CERTIFICATES)
-        files.update({path: file.read_bytes() for path, file in ours.items()})
-    return files
 
 
 def _hashes(board: Remote, paths: Iterable[str]) -> dict[str, str]:
