@@ -52,19 +52,21 @@ class FindError(Exception):
 class Fuzzer:
     """Inputs for one board. `counts`: how many of each kind it has been given."""
 
+    growth = GROWTH
+
     def __init__(
         self, board: VirtualBoard, seed: int, counts: Counter[str], kinds: list[Kind] | None = None
     ):
         self._board = board
         self._seed = seed
         self._kinds = kinds or KINDS
+        self._position = board.log_position
         self.counts = counts
         self._heap = 0
         self._lock = threading.Lock()
 
     def batch(self, each: int) -> None:
         """So many inputs by each of several clients at once. FindError: something is wrong."""
-        position = self._board.log_position
         workers = [
             threading.Thread(target=self._work, args=(self._seed + number, each))
             for number in range(WORKERS)
@@ -74,12 +76,19 @@ class Fuzzer:
             worker.start()
         for worker in workers:
             worker.join()
-        log = self._board.log[position:]
+        try:
+            self._check()
+        finally:
+            self._look_through_log()
+
+    def _look_through_log(self):
+        # The log takes a moment to arrive: what comes after this is looked at the next time.
+        log = self._board.log[self._position :]
+        self._position += len(log)
         for sign in ("Traceback", "the interpreter died", "MemoryError"):
             if sign in log:
-                seen = log[log.find(sign) - 100 :][:1500]
+                seen = log[max(0, log.find(sign) - 100) :][:1500]
                 raise FindError(f"{sign} after seeds up to {self._seed}:\n{seen}")
-        self._check()
 
     def forget_heap(self) -> None:
         """Take what is in use after the next batch for what is usual."""
@@ -113,7 +122,7 @@ class Fuzzer:
                 raise FindError(f"clients are left over: {health}")
             time.sleep(0.05)
         self._heap = self._heap or health["heap"]
-        if health["heap"] > self._heap + GROWTH:
+        if health["heap"] > self._heap + self.growth:
             raise FindError(f"the heap grows: {self._heap} bytes in use, now {health['heap']}")
 
     def _health(self) -> dict:
