@@ -40,17 +40,18 @@ class Visitor(Outbox):
         """
         if self.state != READING:
             return
-        self._head += bytes(buf[pos:end])
+        known = len(self._head)
+        # No more of it than a head may have, with its end: what is behind it can be long.
+        self._head += bytes(buf[pos : min(end, pos + self._max_head + 4 - known)])
         length = self._head.find(b"\r\n\r\n")
-        # Without its end, the last three bytes may belong to that.
-        if length > self._max_head or length < 0 and len(self._head) > self._max_head + 3:
+        if length < 0 and len(self._head) > self._max_head + 3:
             error = HTTPError(431, "at most %d bytes" % self._max_head)
             self.answer(error.response())
         elif length >= 0:
-            head, rest = self._head[:length], len(self._head) - length - 4
+            head = self._head[:length]
             self._head = b""
             try:
-                self._serve(self, head, buf, end - rest, end)
+                self._serve(self, head, buf, pos + length + 4 - known, end)
             except HTTPError as error:
                 self.answer(error.response())
 
