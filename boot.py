@@ -12,9 +12,9 @@ import secret
 import settings
 import wifi
 
-config = settings.load()
-wifi.start(config["wifi"], secret.get)
-if config["admin"]["enabled"] and config["admin"]["password"] is None:
+chosen = settings.load()
+wifi.start(chosen["wifi"], secret.get)
+if chosen["admin"]["enabled"] and chosen["admin"]["password"] is None:
     print("admin: password " + secret.get("admin_password"))
 gc.threshold(-1)
-del room, config, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+del room, chosen, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]

@@ -3,6 +3,8 @@
 import gc
 import sys
 
+import network
+
 
 def start(log):
     """A server that serves the demo as the settings say; log(level, text) is its log."""
@@ -40,6 +42,18 @@ def start(log):
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
+    if server.portal:
+        import portal
+
+        portal.start(server)
+        for name in ("portal", "wsserver.watch"):
+            del sys.modules[name]
     both = " and wss://" if context else ""
-    print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
+    print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server
+
+
+def _address():
+    """The board's address; 0.0.0.0 while it has none."""
+    ap = network.WLAN(network.AP_IF)
+    return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]
