@@ -140,6 +140,7 @@ format: $(READY)
 	@$(BIN)/python -m ruff check --fix --quiet .
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m tools.boards document
+	@$(BIN)/python -m tools.badinput
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis

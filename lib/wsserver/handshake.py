@@ -100,8 +100,8 @@ def parse_request(head: bytes) -> Request:
         raise HTTPError(505, "use HTTP/1.1")
     headers = {}
     for line in lines:
-        name, _, value = line.partition(":")
-        name = name.lower()
+        name, colon, value = line.partition(":")
+        name = colon and name.lower()
         value = value.strip()
         if not _is_all(name, _TOKEN) or min(value.replace("\t", " ").encode() or b" ") < 32:
             raise HTTPError(400, "a header")

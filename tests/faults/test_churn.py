@@ -40,7 +40,7 @@ def come_and_go(board, chance, count):
                 connection.close()
 
 
-def churn(board, count):
+def churn(board, count, figures):
     come_and_go(board, random.Random(1), 60)  # fills what is kept for good
     before = wait_alone(board)
     threads = [
@@ -52,10 +52,11 @@ def churn(board, count):
     for thread in threads:
         thread.join()
     after = wait_alone(board)
+    left = f"{after['clients'] - 1} and {after['connections'] - 1}"
+    figures("churn", f"{count:,}", f"{before['heap']:,}", f"{after['heap']:,}", left)
     assert after["connections"] == before["connections"] == 1
     assert after["heap"] <= before["heap"] + 500
     assert "Traceback" not in board.log
-    print(f"churn: {count} connections, heap {before['heap']} before, {after['heap']} after")
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +64,11 @@ def victim(make_victim):
     return make_victim(ping_interval=20, ping_timeout=20)
 
 
-def test_two_thousand_who_come_and_go_leave_nothing_behind(victim):
-    churn(victim, 2000)
+def test_a_thousand_who_come_and_go_leave_nothing_behind(victim, figures):
+    churn(victim, 1000, figures)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3000)
-def test_a_hundred_thousand_who_come_and_go_leave_nothing_behind(victim):
-    churn(victim, 100000)
+def test_a_hundred_thousand_who_come_and_go_leave_nothing_behind(victim, figures):
+    churn(victim, 100000, figures)

@@ -6,31 +6,21 @@ import time
 
 import pytest
 
-from tests.faults.conftest import NOISE, Probe, health, wait_alone
+from tests.faults.conftest import Probe, bearable, health, p99s, wait_alone
 from tests.server.conftest import REQUEST, Raw, wait_until
 from tests.wire import BINARY, CLOSE, TEXT, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
 FLOOD = REQUEST.format(path="/flood").encode()
-# ping_interval + ping_timeout of these boards, and what ten looks a second may miss.
-IN_TIME = 1 + 1 + 0.2
-PATIENCE = 5  # s more, for a machine that has other work
+# ping_interval + ping_timeout of these boards, what ten looks a second may miss, and to ask.
+IN_TIME = 1 + 1 + 0.2 + 0.2
+PATIENCE = 8  # s
 
 
 @pytest.fixture(scope="module")
 def victim(make_victim):
     """A board with short deadlines, which three at a time may ask for something."""
     return make_victim()
-
-
-@pytest.fixture(scope="module")
-def usual(victim):
-    """The 99th percentile of a round trip while nothing else happens."""
-    probe = Probe(victim)
-    probe.p99(100)
-    times = [probe.p99() for _ in range(2)]
-    probe.close()
-    return max(times)
 
 
 def slowloris(board):
@@ -52,7 +42,7 @@ def drip(board):
 
 
 def deaf(board):
-    """Asks for a lot and reads none of it: the window closes."""
+    """Asks for a lot and reads none of it: a zero window."""
     connection = Raw(board, receive_buffer=2048).open("/flood")
     connection.send(frame(TEXT, b"200"))
     while True:
@@ -146,7 +136,7 @@ def gone(connection):
         return True
 
 
-def others_do_not_notice(victim, usual, fault, count):
+def others_do_not_notice(victim, quiet, fault, count, figures):
     probe = Probe(victim)
     ended = threading.Event()
     threads = [
@@ -156,38 +146,59 @@ def others_do_not_notice(victim, usual, fault, count):
     for thread in threads:
         thread.start()
     try:
-        found = probe.p99(count)
-        if found > 2 * usual + NOISE:  # once may be the machine's other work
-            found = probe.p99(count)
+        found, usual, passed = bearable(lambda: p99s((probe, quiet), count))
     finally:
         ended.set()
-    assert found <= 2 * usual + NOISE
+    figures("slow", describe(fault), f"{found * 1000:.2f}", f"{usual * 1000:.2f}", f"{count:,}")
+    assert passed, f"p99 {found * 1000} ms instead of {usual * 1000}"
     for thread in threads:
         thread.join()
     probe.close()
     wait_alone(victim)
 
 
+def describe(fault):
+    """As a row of docs/reliability.md says it."""
+    return fault.__doc__.strip(".").replace("\n   ", "")
+
+
 @pytest.mark.parametrize("fault", [slowloris, deaf_echo, no_pong])
-def test_the_others_do_not_notice_the_slow_and_the_dead(victim, usual, fault):
-    others_do_not_notice(victim, usual, fault, 200)
+def test_the_others_do_not_notice_the_slow_and_the_dead(victim, quiet, fault, figures):
+    others_do_not_notice(victim, quiet, fault, 200, figures)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_others_do_not_notice_the_slow_and_the_dead_for_long(victim, usual, fault):
-    others_do_not_notice(victim, usual, fault, 10000)
+def test_the_others_do_not_notice_the_slow_and_the_dead_for_long(victim, quiet, fault, figures):
+    others_do_not_notice(victim, quiet, fault, 5000, figures)
 
 
-@pytest.mark.parametrize("fault", [deaf, half_closed, half_closed_within])
-def test_a_dead_client_is_gone_within_ping_interval_and_ping_timeout(victim, fault):
-    dead = fault(victim)
-    connection = next(dead)
-    left = time.monotonic()
-    wait_until(lambda: health(victim)["clients"] == 1, "the dead to be gone", IN_TIME + PATIENCE)
-    assert time.monotonic() - left < IN_TIME + PATIENCE
-    connection.close()
+def dead_is_gone_in_time(victim, fault, figures):
+    """Twice may be the machine's other work."""
+    for _ in range(3):
+        connection = next(fault(victim))
+        left = time.monotonic()
+        wait_until(lambda: health(victim)["clients"] == 1, "the dead to be gone", PATIENCE)
+        took = time.monotonic() - left
+        connection.close()
+        if took <= IN_TIME:
+            break
+    figures("dead", describe(fault), f"{took:.2f}", f"{IN_TIME:.1f}")
+    assert took <= IN_TIME
+
+
+@pytest.mark.parametrize("fault", [deaf, half_closed_within, no_pong])
+def test_a_dead_client_is_gone_within_ping_interval_and_ping_timeout(victim, fault, figures):
+    dead_is_gone_in_time(victim, fault, figures)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("fault", [deaf, half_closed, half_closed_within, no_pong])
+def test_each_kind_of_dead_client_is_gone_within_ping_interval_and_ping_timeout(
+    victim, fault, figures
+):
+    dead_is_gone_in_time(victim, fault, figures)
 
 
 def test_a_handshake_that_takes_too_long_is_given_up(victim):

@@ -1,6 +1,7 @@
 """No memory: in steps down to what does not start, and at each point of a connection's life."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -48,7 +49,7 @@ def echoes(board, seconds=20):
             time.sleep(0.05)
 
 
-def with_heap(make_board, heap):
+def with_heap(make_board, heap, figures):
     """Whether a board of so much heap serves; where it does, it lives through a load, and where
     not, it says that memory is what it lacks, and stands at the prompt.
     """
@@ -57,6 +58,8 @@ def with_heap(make_board, heap):
         board.wait_for_log(r"serving ws://|MemoryError|no memory|not enough memory", timeout=30)
         if "serving ws://" not in board.log:
             board.wait_for_log(r">>> $|soft reboot|safe mode|started", timeout=30)
+            said = re.search(r".*(?:MemoryError|no memory|not enough memory).*", board.log)
+            figures("heap", heap, f"does not start: `{said[0].strip()}`", "")
             return False
         codes = []
         threads = [threading.Thread(target=demand, args=(board, codes)) for _ in range(5)]
@@ -64,8 +67,10 @@ def with_heap(make_board, heap):
             thread.start()
         for thread in threads:
             thread.join()
+        counts = ", ".join(f"{code}: {codes.count(code)}" for code in sorted(set(codes)))
         assert set(codes) <= {1011, 1013}
         echoes(board)
+        figures("heap", heap, "serves", counts)
         return True
     finally:
         assert "the interpreter died" not in board.log
@@ -73,17 +78,18 @@ def with_heap(make_board, heap):
 
 
 def test_under_a_load_that_is_too_much_a_small_board_goes_on_and_a_smaller_one_says_why_not(
-    make_board,
+    make_board, figures
 ):
-    assert with_heap(make_board, "72k")
-    assert not with_heap(make_board, "40k")
+    assert with_heap(make_board, "72k", figures)
+    assert not with_heap(make_board, "40k", figures)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
-def test_from_128k_down_to_what_does_not_start_the_board_serves_or_says_why_not(make_board):
-    serves = {size: with_heap(make_board, f"{size}k") for size in range(128, 15, -4)}
-    print("serves with", min(size for size in serves if serves[size]), "KB")
+def test_from_128k_down_to_what_does_not_start_the_board_serves_or_says_why_not(
+    make_board, figures
+):
+    serves = {size: with_heap(make_board, f"{size}k", figures) for size in range(128, 15, -4)}
     assert all(serves[size] for size in range(64, 129, 4))
     assert not serves[16]
 
@@ -191,7 +197,7 @@ def fill_what_stays(board):
         echoes(board)
 
 
-def hogged(victim, lefts, stages):
+def hogged(victim, lefts, stages, figures):
     fill_what_stays(victim)
     hog = Hog(victim)
     survives(victim, hog, "accept", 2000)
@@ -201,36 +207,51 @@ def hogged(victim, lefts, stages):
             survives(victim, hog, stage, left)
     after = wait_alone(victim, 1)
     hog.connection.close()
+    heaps = f"{before['heap']:,}, {after['heap']:,}"
+    figures("memory", ", ".join(stages), len(lefts), "none", heaps)
     assert "the interpreter died" not in victim.log
     assert after["heap"] <= before["heap"] + 700
     assert after["connections"] == before["connections"]
 
 
 @pytest.mark.parametrize("left", [0, 200])
-def test_with_no_memory_at_some_point_only_the_client_concerned_is_lost(victim, left):
-    hogged(victim, [left], ["accept", "a fragment", "a violation", "a close", "TLS"])
+def test_with_no_memory_at_some_point_only_the_client_concerned_is_lost(victim, left, figures):
+    stages = ["accept", "a fragment", "a violation", "a close", "TLS"]
+    hogged(victim, [left], stages, figures)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("stage", STAGES)
-def test_with_no_memory_at_any_point_only_the_client_concerned_is_lost(victim, stage):
-    hogged(victim, range(0, 5200, 32), [stage])
+def test_with_no_memory_at_any_point_only_the_client_concerned_is_lost(victim, stage, figures):
+    hogged(victim, range(0, 5200, 32), [stage], figures)
 
 
-def test_with_no_file_descriptor_left_accept_fails_and_the_board_goes_on(make_victim):
+def no_descriptors(make_victim, count, figures):
+    """Three clients, and `count` more than there are sockets for, who come again and again."""
     board = make_victim(sockets=5, ping_interval=None)
     clients = [Raw(board).open() for _ in range(3)]
-    over = [socket.create_connection((board.address, board.http_port)) for _ in range(6)]
-    board.wait_for_log("cannot accept a connection")
-    for client in clients:
-        client.send(frame(TEXT, b"not me"))
-        assert client.frame() == (TEXT, b"not me")
-    for sock in over:
-        sock.close()
+    for _ in range(count):
+        over = [socket.create_connection((board.address, board.http_port)) for _ in range(6)]
+        board.wait_for_log("cannot accept a connection")
+        for client in clients:
+            client.send(frame(TEXT, b"not me"))
+            assert client.frame() == (TEXT, b"not me")
+        for sock in over:
+            sock.close()
     clients.pop().close()
     echoes(board)
     for client in clients:
         client.close()
     assert wait_alone(board)["connections"] == 1
     assert health(board)["clients"] == 1
+    figures("descriptors", "5", "3", f"{count * 6:,}", "accept fails; the three are served")
+
+
+def test_with_no_file_descriptor_left_accept_fails_and_the_board_goes_on(make_victim, figures):
+    no_descriptors(make_victim, 1, figures)
+
+
+@pytest.mark.faults
+def test_with_no_file_descriptor_left_again_and_again_the_board_goes_on(make_victim, figures):
+    no_descriptors(make_victim, 200, figures)

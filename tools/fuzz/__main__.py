@@ -6,20 +6,19 @@ import argparse
 import re
 import subprocess
 import sys
-import time
+from collections import Counter
 from pathlib import Path
 
-from tools import sections
-
-from . import network, seeds
+from . import network, seeds, tally
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "fuzz"
 # (target, how, what it is)
 RUNS = (
-    ("session", "guided", "frames: the sans-I/O core, guided by coverage"),
-    ("session", "random", "frames: the sans-I/O core, random changes"),
-    ("request", "guided", "requests: the sans-I/O core, guided by coverage"),
+    ("session", "guided", "the core: frames, guided by coverage"),
+    ("session", "random", "the core: frames, random changes"),
+    ("request", "guided", "the core: requests, guided by coverage"),
+    ("request", "random", "the core: requests, random changes"),
 )
 
 
@@ -30,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--find", type=Path, help="add a file that made a run fail to the corpus")
     parser.add_argument("--target", choices=("session", "request"), default="session")
     parser.add_argument("--remark", default="a find of make fuzz")
-    parser.add_argument("--document", action="store_true", help="write docs/reliability.md")
+    parser.add_argument("--document", action="store_true", help="count it in docs/reliability.md")
     options = parser.parse_args(arguments)
     if options.find:
         data = options.find.read_bytes()
@@ -52,36 +51,28 @@ def _run(seconds, document):
         for target, how, _ in RUNS
     ]
     problems = []
-    counts = {}
+    counts: Counter[str] = Counter()
+    live: Counter[str] = Counter()
     try:
-        what = "sessions, requests and TLS: a live virtual board"
-        counts[what] = network.run(seconds)
+        network.run(seconds, live)
     except network.FindError as find:
         problems.append(str(find))
+    counts.update({f"a live board: {kind}": count for kind, count in live.items()})
     for process, (_, _, what) in zip(processes, RUNS, strict=True):
         _, log = process.communicate()
         found = re.findall(r"(?:Done |executed_units: *)(\d+)", log)
         counts[what] = int(found[-1]) if found else 0
         if process.returncode:
             problems.append(f"{what}:\n{log[-2500:]}")
-    for what, count in counts.items():
+    for what, count in sorted(counts.items()):
         print(f"{count:>12,}  {what}")
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         print(f"inputs that failed are in {FOLDER}; FIND=file adds one to the corpus")
     if document:
-        sections.put(ROOT / "docs" / "reliability.md", "make fuzz", text(counts, problems))
+        tally.add(counts, len(problems), seconds)
     return 1 if problems else 0
-
-
-def text(counts: dict[str, int], problems: list[str]) -> str:
-    """The section of docs/reliability.md."""
-    rows = "".join(f"| {what} | {count:,} |\n" for what, count in counts.items())
-    return (
-        f"The latest run, on {time.strftime('%Y-%m-%d')}, with {len(problems)} finds:\n\n"
-        f"| what is fuzzed | inputs |\n| --- | --- |\n{rows}"
-    )
 
 
 if __name__ == "__main__":

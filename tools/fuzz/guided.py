@@ -10,11 +10,14 @@ from __future__ import annotations
 import random
 import sys
 import time
+import traceback
+import zlib
 from pathlib import Path
 
 from . import seeds
 
 _LONGEST = 700  # bytes of an input: several frames, or a whole request
+_MOST_FINDS = 10  # of one run
 
 
 def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
@@ -44,21 +47,26 @@ def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
 
 
 def _at_random(target, seconds, folder):
+    """On and on, past what it finds: a long run is not to end with the first."""
     from . import core
 
     corpus = [path.read_bytes() for path in sorted((folder / target).iterdir())]
     chance = random.Random()
     end = time.monotonic() + seconds
-    count = 0
-    while time.monotonic() < end:
+    count = finds = 0
+    while time.monotonic() < end and finds < _MOST_FINDS:
         data = mutate(chance, chance.choice(corpus), corpus)
+        count += 1
         try:
             core.CHECKS[target](data)
-        except BaseException:
-            (folder / f"{target}-crash-{abs(hash(data)):x}").write_bytes(data)
-            raise
-        count += 1
+        except Exception:
+            finds += 1
+            path = folder / f"{target}-crash-{zlib.crc32(data):08x}"
+            path.write_bytes(data)
+            print(f"{path}:\n{traceback.format_exc()}", file=sys.stderr)
     print(f"Done {count} runs", file=sys.stderr)
+    if finds:
+        sys.exit(f"{finds} finds")
 
 
 def mutate(chance: random.Random, data: bytes, corpus: list[bytes]) -> bytes:

@@ -14,6 +14,7 @@ import ssl
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,8 @@ SERVER = {"max_clients": 6, "ping_interval": 2, "ping_timeout": 2, "open_timeout
 HEAP = "128k"
 GROWTH = 700  # bytes of heap that may have come to stay since the first batch
 WORKERS = 4
+PATIENCE = 30  # s for what is left over to go
+BATCH = 200  # inputs of each worker before the first look at the board
 
 
 class FindError(Exception):
@@ -45,12 +48,12 @@ class FindError(Exception):
 
 
 class Fuzzer:
-    """Inputs for one board. `count`: how many it has been given."""
+    """Inputs for one board. `counts`: how many of each kind it has been given."""
 
-    def __init__(self, board: VirtualBoard, seed: int):
+    def __init__(self, board: VirtualBoard, seed: int, counts: Counter[str]):
         self._board = board
         self._seed = seed
-        self.count = 0
+        self.counts = counts
         self._heap = 0
         self._lock = threading.Lock()
 
@@ -84,11 +87,11 @@ class Fuzzer:
             with contextlib.suppress(OSError):
                 kind(self._board, chance)
             with self._lock:
-                self.count += 1
+                self.counts[kind.__name__[1:].replace("_", " ")] += 1
 
     def _check(self):
         """A well-behaved client echoes, and nothing is left over."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 with Peer(self._board.http_port).open("/ws") as peer:
@@ -240,8 +243,10 @@ KINDS: list[Callable[[VirtualBoard, random.Random], None]] = [
 ]
 
 
-def run(seconds: float, most: int | None = None, seed: int | None = None) -> int:
-    """Fuzz a board of its own for so long, or with `most` inputs; returns how many there were.
+def run(
+    seconds: float, counts: Counter[str], most: int | None = None, seed: int | None = None
+) -> None:
+    """Fuzz a board of its own for so long, or with about `most` inputs; adds to `counts`.
 
     FindError: with the seed in its message.
     """
@@ -253,14 +258,13 @@ def run(seconds: float, most: int | None = None, seed: int | None = None) -> int
         with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
             board.wait_ready(30)
             seed = random.randrange(1 << 30) if seed is None else seed
-            fuzzer = Fuzzer(board, seed)
+            fuzzer = Fuzzer(board, seed, counts)
             with Peer(board.http_port) as peer:  # has loaded what is loaded on demand
                 peer.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 while peer.sock.recv(4096):
                     pass
-            fuzzer.batch(200)  # fills what is kept for good
-            fuzzer.forget_heap()
+            fuzzer.batch(BATCH if most is None else min(BATCH, most // (2 * WORKERS)))
+            fuzzer.forget_heap()  # the first batch fills what is kept for good
             end = time.monotonic() + seconds
-            while time.monotonic() < end and (most is None or fuzzer.count < most):
-                fuzzer.batch(100)
-            return fuzzer.count
+            while time.monotonic() < end and (most is None or counts.total() < most):
+                fuzzer.batch(BATCH // 2 if most is None else min(BATCH, most // (2 * WORKERS)))

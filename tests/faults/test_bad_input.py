@@ -1,0 +1,62 @@
+"""Each row of the tables of bad input in docs/reliability.md."""
+
+import re
+
+import pytest
+
+from tests.faults.conftest import wait_alone
+from tests.server.conftest import Raw
+from tests.wire import CLOSE, TEXT, frame
+from tools import badinput
+
+INFO = 20
+
+
+@pytest.fixture(scope="module")
+def victim(make_victim):
+    return make_victim(ping_interval=None, level=INFO)
+
+
+def name(bad):
+    return bad.what
+
+
+@pytest.mark.parametrize("bad", badinput.REQUESTS, ids=name)
+def test_a_bad_request_gets_the_answer_that_the_document_promises(victim, bad):
+    position = victim.log_position
+    connection = Raw(victim).send(bad.data)
+    head = connection.until(b"\r\n\r\n").decode()
+    assert int(head.split()[1]) == bad.answer
+    assert "\r\nConnection: close\r\n" in head
+    length = int(re.search(r"\r\nContent-Length: (\d+)\r\n", head)[1])
+    assert connection.read(length).decode().startswith(bad.says)
+    connection.close()
+    echoes(victim)
+    said = victim.log[position:].splitlines()
+    assert all(re.match(r"client \d+ (dis)?connected", line) for line in said), said
+
+
+@pytest.mark.parametrize("bad", badinput.FRAMES, ids=name)
+def test_a_bad_frame_gets_the_close_frame_and_the_line_in_the_log_of_the_document(victim, bad):
+    position = victim.log_position
+    connection = Raw(victim).open().send(bad.data)
+    opcode, payload = connection.frame()
+    assert (opcode, int.from_bytes(payload[:2], "big")) == (CLOSE, bad.answer)
+    assert payload[2:].decode() == bad.says
+    connection.close()
+    victim.wait_for_log(rf"client \d+ {re.escape(bad.log)} \(", since=position)
+    echoes(victim)
+
+
+def echoes(board):
+    connection = Raw(board).open().send(frame(TEXT, b"still here"))
+    assert connection.frame() == (TEXT, b"still here")
+    connection.close()
+
+
+def test_nobody_is_left_over(victim):
+    assert wait_alone(victim)["connections"] == 1
+
+
+def test_the_document_has_these_very_tables():
+    assert badinput.text() in badinput.DOCUMENT.read_text(encoding="utf-8")

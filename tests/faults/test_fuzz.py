@@ -1,0 +1,42 @@
+"""A short run of `make fuzz` against a live board."""
+
+from collections import Counter
+
+import pytest
+
+from tests.server.conftest import Raw
+from tests.wire import TEXT, frame
+from tools.fuzz import network
+from tools.peer import Peer
+
+
+@pytest.fixture
+def fuzzer(make_victim):
+    return network.Fuzzer(make_victim(tls=True), 7, Counter())
+
+
+def test_hundreds_of_inputs_that_nobody_thought_of_do_a_board_no_harm(fuzzer):
+    fuzzer.batch(60)
+    fuzzer.forget_heap()  # what is kept for good is there
+    fuzzer.batch(60)
+    assert len(fuzzer.counts) == len(set(network.KINDS))
+
+
+def test_the_fuzzer_notices_a_client_that_is_left_over(make_victim, monkeypatch):
+    monkeypatch.setattr(network, "PATIENCE", 1)
+    board = make_victim(ping_interval=None)
+    connection = Raw(board).open()
+    with pytest.raises(network.FindError, match="clients are left over"):
+        network.Fuzzer(board, 7, Counter()).batch(0)
+    connection.close()
+
+
+def test_the_fuzzer_notices_an_error_in_the_log(make_victim, monkeypatch):
+    def error(board, chance):
+        with Peer(board.http_port).open("/hog") as peer:
+            peer.send(frame(TEXT, b"no number"))
+            peer.receive()
+
+    monkeypatch.setattr(network, "KINDS", [error])
+    with pytest.raises(network.FindError, match="Traceback"):
+        network.Fuzzer(make_victim(), 7, Counter()).batch(1)
