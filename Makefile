@@ -27,7 +27,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance faults fuzz soak \
-	screenshots bench bench-check lint format clean
+	compare screenshots bench bench-check lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
@@ -47,6 +47,7 @@ help:
 	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest;"
+	@echo "                    SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;"
 	@echo "                    JOBS=$(JOBS) files of tests at the same time, 0 for one after the other"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
@@ -54,6 +55,7 @@ help:
 	@echo "make fuzz         feed the core and a live board what nobody thought of: MINUTES=$(MINUTES)"
 	@echo "                    FIND=build/fuzz/... adds an input that failed to the corpus"
 	@echo "make soak         load a board with everything at once, and write docs/reliability.md: HOURS=$(HOURS)"
+	@echo "make compare      do the same to microdot and chumicro-websockets, and write docs/reliability.md"
 	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
 	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
 	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
@@ -109,7 +111,8 @@ erase: $(READY)
 	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
 
 test: $(READY)
-	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(ARGS)
+	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) \
+		$(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(ARGS)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
@@ -125,6 +128,9 @@ fuzz: $(READY)
 
 soak: $(READY)
 	@exec $(BIN)/python -m tools.soak --hours $(HOURS) $(if $(JSON),--json "$(JSON)") $(ARGS)
+
+compare: $(READY)
+	@exec $(BIN)/python -m tools.compare $(ARGS)
 
 bench: $(READY)
 	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \

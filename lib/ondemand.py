@@ -13,11 +13,13 @@ class OnDemand:
 
     The module is imported when the first client comes, and dropped when the last one has left,
     with those modules that it imported itself. Without memory for it the client is closed with
-    1013.
+    1013. room: bytes that must be free before that is tried: names, for one, stay even if it
+    fails.
     """
 
-    def __init__(self, server, module: str, *arguments):
+    def __init__(self, server, module: str, *arguments, room=0):
         self._server = server
+        self._room = room
         self._module = module
         self._arguments = arguments
         self._endpoint = None
@@ -28,15 +30,16 @@ class OnDemand:
         """Load the code if this is the first client, and hand it on."""
         try:
             endpoint = self._endpoint or self._load()
+            self._clients.append(client)
+            endpoint.on_open(client)
+            return
         except MemoryError:
             endpoint = None
-        if endpoint is None:
-            text = "no memory for %s" % self._module
-            self._server.log(WARNING, "%s: %s" % (client.path, text))
-            client.close(_TRY_AGAIN_LATER, text)
-            return
-        self._clients.append(client)
-        endpoint.on_open(client)
+        text = "no memory for %s" % self._module
+        self._server.log(WARNING, "%s: %s" % (client.path, text))
+        client.close(_TRY_AGAIN_LATER, text)
+        if client in self._clients:
+            self.on_close(client, _TRY_AGAIN_LATER, text)
 
     def on_message(self, client, message) -> None:
         """Hand a message on, but for clients that were turned away."""
@@ -54,9 +57,11 @@ class OnDemand:
                     self._unload()
 
     def _load(self):
+        gc.collect()
+        if gc.mem_free() < self._room:
+            raise MemoryError
         before = set(sys.modules)
         threshold = gc.threshold()
-        gc.collect()
         gc.threshold(1024)  # see main.py
         try:
             self._endpoint = __import__(self._module).endpoint(self._server, *self._arguments)

@@ -5,12 +5,28 @@ from __future__ import annotations
 import pytest
 
 from tools.virtualboard import VirtualBoard
+from tools.virtualboard.board import heap_bytes
+
+# The forms of lib/ that a virtual board can load, as arguments of VirtualBoard.
+FORMS: dict = {"native": {}, "bytecode": {"native": False}, "source": {"source": True}}
+_FOR_SOURCE = "128k"  # the least heap with which the firmware runs from source
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--board", metavar="ADDRESS[:PORT]", help="test a real board instead of virtual ones"
     )
+    parser.addoption(
+        "--lib",
+        choices=FORMS,
+        default="native",
+        help="what the virtual boards run: lib/ compiled for this CPU, or to bytecode alone, or "
+        "from source",
+    )
+
+
+def pytest_report_header(config):
+    return f"lib/ on virtual boards: {config.getoption('--lib')}"
 
 
 class RealBoard:
@@ -42,7 +58,8 @@ def board(request):
     if address:
         yield RealBoard(address)
     else:
-        with VirtualBoard(config={"broadcast": {"interval": 0}}) as virtual:
+        form = FORMS[request.config.getoption("--lib")]
+        with VirtualBoard(config={"broadcast": {"interval": 0}}, **form) as virtual:
             virtual.wait_ready()
             yield virtual
 
@@ -52,15 +69,19 @@ def make_board(request):
     """make_board(config=..., heap=..., files=...) -> a virtual board of one's own, running to the
     end of the session.
 
-    wait=False: do not wait until it serves. Skips where the tests are for a real board.
+    wait=False: do not wait until it serves. Skips where the tests are for a real board, and where
+    lib/ runs from source and the heap is too small for that.
     """
     address = request.config.getoption("--board")
+    form = FORMS[request.config.getoption("--lib")]
     boards = []
 
-    def make(wait=True, **arguments):
+    def make(wait=True, heap="128k", **arguments):
         if address:
             pytest.skip("needs a virtual board of its own, and the tests are for a real one")
-        board = VirtualBoard(**arguments)
+        if form.get("source") and heap_bytes(heap) < heap_bytes(_FOR_SOURCE):
+            pytest.skip(f"a heap of {heap} is for compiled files")
+        board = VirtualBoard(heap=heap, **{**form, **arguments})
         boards.append(board)
         board.start()
         if wait:

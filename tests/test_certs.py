@@ -529,20 +529,48 @@ def test_the_settings_name_the_files_as_make_certs_does(certs):
     assert {path.name for path in certs.folder.iterdir()} >= FOR_BOARDS
 
 
-def test_make_certs_hands_on_what_it_is_told(tmp_path):
-    """The Makefile's line, with a Python that only shows its arguments."""
+def recipe_of(target):
+    """The lines that make runs for a target, as the Makefile has them."""
     makefile = (ROOT / "Makefile").read_text()
-    recipe = re.search(r"^certs: .*\n((?:\t.*\n)+)", makefile, re.M)[1]
+    return re.search(rf"^{target}: .*\n((?:\t.*\n)+)", makefile, re.M)[1]
+
+
+def calls_of(tmp_path, target, *variables, **environment):
+    """Run a recipe of the Makefile with a Python that only shows its arguments: a list for each
+    time that it is called.
+    """
+    makefile = (ROOT / "Makefile").read_text()
     head = re.search(r"^KEY = .*\nNAMES =\nCLIENT =\n", makefile, re.M)[0]
-    (tmp_path / "python").write_text('#!/bin/sh\nfor word in "$@"; do echo "[$word]"; done\n')
+    show = 'echo call; for word in "$@"; do echo "[$word]"; done'
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{show}\n")
     (tmp_path / "python").chmod(0o755)
-    (tmp_path / "Makefile").write_text(f"BIN = .\n{head}certs:\n{recipe}")
-    command = ["make", "-s", "certs", "KEY=rsa", "NAMES=a.local 10.0.0.7", "CONFIG=my config.json"]
-    environment = {**os.environ, "CLIENT": "not from here", "KEY": "nor this"}
+    (tmp_path / "Makefile").write_text(f"BIN = .\n{head}{target}:\n{recipe_of(target)}")
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=True
+        ["make", "-s", target, *variables],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        text=True,
+        capture_output=True,
+        check=True,
     )
-    assert done.stdout.split("\n")[:-1] == [
-        *("[-m]", "[tools.certs]", "[--key=rsa]", "[--names=a.local 10.0.0.7]"),
-        *("[--client=]", "[--config=my config.json]"),
+    return [call.splitlines() for call in done.stdout.split("call\n")[1:]]
+
+
+def test_make_certs_hands_on_what_it_is_told(tmp_path):
+    variables = ("KEY=rsa", "NAMES=a.local 10.0.0.7", "CONFIG=my config.json")
+    calls = calls_of(tmp_path, "certs", *variables, CLIENT="not from here", KEY="nor this")
+    assert calls == [
+        [
+            *("[-m]", "[tools.certs]", "[--key=rsa]", "[--names=a.local 10.0.0.7]"),
+            *("[--client=]", "[--config=my config.json]"),
+        ]
     ]
+
+
+def test_make_run_serves_with_certificates_and_makes_them_where_there_are_none(tmp_path):
+    first, second = calls_of(tmp_path, "run", "HTTP_PORT=1", "HTTPS_PORT=2", "HEAP=3")
+    assert first == ["[-m]", "[tools.certs]"]
+    assert "[--certs] [certs]" in " ".join(second)
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "server.crt.der").write_bytes(b"there")
+    assert calls_of(tmp_path, "run", "HTTP_PORT=1", "HTTPS_PORT=2", "HEAP=3") == [second]

@@ -1,6 +1,8 @@
 """make deploy: the real mpremote over a virtual board's serial port."""
 
+import functools
 import gzip
+import http.server
 import json
 import os
 import random
@@ -491,6 +493,25 @@ def test_mip_installs_the_library_alone(empty_board):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert empty_board.exec("from wsserver import Server; print(Server)") == "<class 'Server'>\n"
+
+
+def test_mip_installs_from_a_web_server_that_has_this_folder(empty_board, tmp_path):
+    """A few files of it: that is where their addresses are found."""
+    package = json.loads((ROOT / "package.json").read_text())
+    del package["urls"][3:]
+    (tmp_path / "package.json").write_text(json.dumps(package))
+    (tmp_path / "lib").symlink_to(ROOT / "lib")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/package.json"
+        command = [sys.executable, "-m", "mpremote", "connect", empty_board.serial]
+        done = subprocess.run([*command, "mip", "install", url], text=True, capture_output=True)
+        server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    for target, source in package["urls"]:
+        there = empty_board.flash / "lib" / target
+        assert there.read_bytes() == (ROOT / source).read_bytes()
 
 
 def test_the_rules_for_settings_are_the_boards_own():

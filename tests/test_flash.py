@@ -1,7 +1,9 @@
 """make boards, flash and erase: the real esptool against a stand-in for a chip's boot loader."""
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from esp32_mock_bootloader.api import mock_bootloader
 
 from tools.boards.flash import await_prompt
 from tools.failure import Failure
+from tools.serialport import ports
 
 from . import images
 
@@ -60,6 +63,29 @@ def chip():
 
 
 @pytest.fixture
+def far_chip(chip):
+    """far_chip(name) -> the same, served by esptool's own server as from another machine."""
+    running = []
+
+    def start(name):
+        server = Path(sys.executable).with_name("esp_rfc2217_server")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-u", server, "-p", str(port), chip(name)]
+        running.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+        while "Waiting for connection" not in (line := running[-1].stdout.readline()):
+            assert line, "esp_rfc2217_server has ended"
+        return f"rfc2217://127.0.0.1:{port}"
+
+    yield start
+    for server in running:
+        server.kill()
+        server.communicate()
+
+
+@pytest.fixture
 def firmware(tmp_path):
     """firmware(chip, offset) -> a file with an image."""
 
@@ -85,6 +111,11 @@ def test_a_chip_is_detected_erased_written_and_verified(chip, firmware, name, of
     assert "100.0%" in output, "esptool's own progress"
     assert output.index("memory erased") < output.index("Hash of data verified")
     assert output.strip().endswith("written and verified")
+
+
+def test_a_chip_on_another_machine_is_reached_through_esptools_own_server(far_chip):
+    """Which does not confirm control lines as RFC 2217 asks for."""
+    assert ports.problem(far_chip("esp32c3")) is None
 
 
 def refused(output):
@@ -203,6 +234,31 @@ def test_a_port_that_is_not_there_is_told_with_those_that_are(tool):
     assert only_line(errors).startswith(f"make {tool}: there is no port /dev/ttyNONE: ")
 
 
+WITHOUT_MAKE = re.findall(
+    r"^ +\.venv\\Scripts\\python -m (tools\..*--port COM3.*)$",
+    (ROOT / "docs" / "install.md").read_text(encoding="utf-8"),
+    re.M,
+)
+
+
+@pytest.mark.parametrize("command", WITHOUT_MAKE)
+def test_what_is_to_be_typed_where_there_is_no_make_gets_as_far_as_the_port(command):
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        input="y\n",
+    )
+    assert "there is no port COM3" in only_line(done.stderr)
+
+
+def test_the_documents_have_all_commands_for_where_there_is_no_make():
+    assert {command.partition(" --")[0] for command in WITHOUT_MAKE} == {
+        " ".join(call).partition(" --")[0] for call in TOOLS.values()
+    }
+
+
 @each_way
 def test_a_port_that_another_program_uses_is_said_to_be_busy(tool, silent_port):
     with serial.Serial(silent_port, exclusive=True):
@@ -237,9 +293,39 @@ def test_a_port_that_one_may_not_use_is_told_with_the_remedy(tool, silent_port):
 def test_a_url_of_an_unknown_kind_is_told(tool):
     status, _, errors = run(tool, "--port", "carrier-pigeon://roof")
     assert status == 1
-    assert "PORT=carrier-pigeon://roof is no port" in only_line(errors)
+    line = only_line(errors)
+    assert "PORT=carrier-pigeon://roof is no port" in line
+    assert "give a device such as /dev/ttyUSB0 or COM3, or socket://" in line
 
 
-def test_a_machine_that_does_not_answer_is_told():
-    errors = run("deploy", "--port", "socket://127.0.0.1:1")[2]
-    assert "socket://127.0.0.1:1 cannot be opened" in only_line(errors)
+@pytest.mark.parametrize("kind", ["socket", "rfc2217"])
+@each_way
+def test_a_machine_that_does_not_answer_is_told(tool, kind):
+    line = only_line(run(tool, "--port", f"{kind}://127.0.0.1:1")[2])
+    assert f"{kind}://127.0.0.1:1 cannot be opened: [Errno" in line
+    assert "Connection refused: look whether that machine is on, and serves the port" in line
+
+
+WINDOWS = "could not open port 'COM3': "
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "FileNotFoundError(2, 'The system cannot find the file ...', None, 2)",
+            "is no port COM3",
+        ),
+        ("PermissionError(13, 'Access is denied.', None, 5)", "COM3 is busy: close the other"),
+        (
+            "OSError(22, 'The semaphore timeout period ...', None, 121)",
+            "unplug the board, plug it",
+        ),
+    ],
+)
+def test_what_windows_says_of_a_com_port_is_told_with_the_remedy(monkeypatch, words, told):
+    def fail(*_, **__):
+        raise serial.SerialException(WINDOWS + words)
+
+    monkeypatch.setattr(serial, "serial_for_url", fail)
+    assert told in str(ports.problem("COM3"))

@@ -171,6 +171,8 @@ def test_ci_runs_what_a_developer_runs():
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     assert "make lint" in script
     assert "make test" in script
+    for form in ("BYTECODE", "SOURCE"):
+        assert f'make test {form}=1 ARGS="tests/core tests/server"' in script
 
 
 def test_no_file_names_a_package_registry():

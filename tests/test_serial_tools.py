@@ -5,6 +5,8 @@ import os
 import pty
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -57,7 +59,7 @@ def test_the_monitor_shows_the_source_of_each_line_of_a_traceback(monitor):
     lines_until(process, "KeyboardInterrupt")
     board.serial_write(b"import demo\rdemo.build(None, {})\r")
     lines = lines_until(process, "Error: ")
-    at = next(at for at, line in enumerate(lines) if 'File "demo.py"' in line)
+    at = next(at for at, line in enumerate(lines) if 'demo.py", line' in line)
     number = int(lines[at].split("line ")[1].split(",")[0])
     code = (ROOT / "lib" / "demo.py").read_text().splitlines()[number - 1].strip()
     assert lines[at + 1] == f"    -> lib/demo.py:{number}: {code}\n"
@@ -91,6 +93,14 @@ def test_a_reset_restarts_the_board(make_board):
     assert board.pid != pid
 
 
+def until_keys_arrive_raw(terminal):
+    """Until then a Ctrl-C is the terminal's own, and lost; mpremote says nothing of it."""
+    end = time.monotonic() + 30
+    while termios.tcgetattr(terminal)[3] & termios.ICANON:
+        assert time.monotonic() < end, "mpremote has not taken the terminal over"
+        time.sleep(0.01)
+
+
 def test_the_prompt_is_opened_in_a_terminal_and_left_with_ctrl_x(make_board):
     board = make_board()
     ours, theirs = pty.openpty()
@@ -106,6 +116,7 @@ def test_the_prompt_is_opened_in_a_terminal_and_left_with_ctrl_x(make_board):
         output = b""
         while seen not in output:
             output += os.read(ours, 1000)
+        until_keys_arrive_raw(ours)
         os.write(ours, typed)
     assert process.wait(10) == 0
     os.close(ours)

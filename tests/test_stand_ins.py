@@ -371,9 +371,14 @@ def test_a_call_that_would_block_gives_none_or_eagain(run, peer):
 
 def test_a_write_that_does_not_fit_is_partial_and_then_none(run, peer):
     sock = peer(receive_buffer=4096)
-    run("parts = []\nfor _ in range(1000):\n    parts.append(conn.write(bytes(20000)))\n"
-        "    if parts[-1] is None: break")  # fmt: skip
-    parts = value_of(run, "", "parts + [attempt(conn.send, b'x')]")
+    fill = (  # in one go, since the network may make room again at any time
+        "parts, data = [], bytes(20000)\n"
+        "for _ in range(1000):\n"
+        "    parts.append(conn.write(data))\n"
+        "    if parts[-1] is None: break\n"
+        "parts.append(attempt(conn.send, b'x'))"
+    )
+    parts = value_of(run, fill, "parts")
     assert parts[-2:] == [None, "error 11"]
     assert 0 < parts[0] < 20000
     sent = sum(parts[:-2])
@@ -472,6 +477,31 @@ def kind(*args):
 """
     results = value_of(run, code, "[kind(2, Pin.OUT), kind(40), kind(20), kind(34, Pin.OUT)]")
     assert results == [0, "invalid pin", "invalid pin", "pin can only be input"]
+
+
+def test_a_pin_does_not_forget_its_level_when_a_new_object_is_made_for_it(run):
+    code = "from machine import Pin\nPin(4, Pin.OUT).on()\nPin(5, Pin.OUT, value=1).toggle()"
+    assert value_of(run, code, "[Pin(4).value(), Pin(5).value()]") == [1, 0]
+
+
+def test_an_addressable_led_is_sent_green_first_at_its_pace(run):
+    code = """
+import machine, neopixel
+pixels = neopixel.NeoPixel(machine.Pin(18), 2)
+pixels[1] = (10, 20, 30)
+pixels.write()
+"""
+    results = "[len(pixels), pixels[1], pixels.timing, list(machine._sent[18])]"
+    sent = [0, 0, 0, 20, 10, 30]
+    assert value_of(run, code, results) == [2, (10, 20, 30), (400, 850, 800, 450), sent]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["18, 0, (1, 2, 3, 4), b''", "pin, 1, (1, 2, 3, 4), b''", "pin, 0, (1, 2), b''"]
+)
+def test_a_bitstream_is_checked_as_on_the_chip(run, arguments):
+    with pytest.raises(RuntimeError, match="ValueError"):
+        run(f"import machine\npin = machine.Pin(18)\nmachine.bitstream({arguments})")
 
 
 def test_the_clock_starts_in_2000_which_is_its_epoch(run):

@@ -8,16 +8,19 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 import tty
+import urllib.request
 from pathlib import Path
 
 import pytest
 import websocket
 
+from tools.certs.cli import main as make_certs
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.cli import Screen
 from tools.virtualboard.serialport import Console
@@ -441,6 +444,20 @@ def test_the_command_line_names_its_port_and_says_when_it_serves(make_run):
     assert f"ws://127.0.0.1:{process.http}/ws" in lines[-1]
     with socket.create_connection(("127.0.0.1", process.http), 10):
         pass
+
+
+def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_path):
+    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
+    process = make_run("--certs", str(tmp_path / "certs"))
+    ready = lines_until(process, "board ready: ")[-1]
+    http, https = re.search(r"(http://\S+) .* (https://\S+)$", ready).groups()
+    trusting = ssl.create_default_context(cafile=tmp_path / "certs" / "ca.pem")
+    pages = [
+        urllib.request.urlopen(url, timeout=10, context=trusting if url == https else None).read()
+        for url in (http, https)
+    ]
+    assert pages[0] == pages[1]
+    assert b"<title>" in pages[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

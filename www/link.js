@@ -114,7 +114,7 @@ class Link {
   /* A status of HTTP tells what the WebSocket interface keeps to itself. */
   explain(status) {
     if (!this.timer) return; // meanwhile it tries again
-    if (status === 404) this.refuse("This board has no " + this.path + ": it is switched off in its settings.");
+    if (status === 404) this.refuse("This board has no " + this.path + ": no memory, or switched off in its settings.");
     // It answers, and yet opens no connection. Once, it may have been starting.
     this.knocks = status === 426 || status === 429 ? this.knocks + 1 : 0;
     if (this.knocks > 1) this.report("waiting", {why: "The board is there, but has no place free.", delay: 0});

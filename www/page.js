@@ -360,11 +360,9 @@ function duration(seconds) {
   return `${Math.floor(minutes / 1440)} d ${Math.floor(minutes / 60) % 24} h`;
 }
 
-function wifi({mode, stations = []}) {
-  if (mode !== "ap") return "joined another";
-  const signals = stations.map((one) => one.rssi).filter((rssi) => typeof rssi === "number");
-  const text = stations.length === 1 ? "1 device" : `${stations.length} devices`;
-  return signals.length ? `${text}, ${signals.map((rssi) => `\u2212${-rssi}\u00a0dBm`).join(", ")}` : text;
+function wifi({mode, rssi, stations = []}) {
+  if (mode === "ap") return stations.length === 1 ? "1 device" : `${stations.length} devices`;
+  return typeof rssi === "number" ? `joined, \u2212${-rssi}\u00a0dBm` : "not connected";
 }
 
 // --- the frames

@@ -192,7 +192,7 @@ function control(section, [name, label, kind, hint], value, state) {
   const id = `${section}.${name}`;
   const note = element("p", {id: id + "-note", className: "note"});
   const described = [note.id];
-  const made = state !== undefined ? choosePassword(id, kind, state) : INPUTS[kind] ? INPUTS[kind](value) : choose(kind, value);
+  const made = state !== undefined ? choosePassword(id, label, kind, state) : INPUTS[kind] ? INPUTS[kind](value) : choose(kind, value);
   made.input.id = id;
   const words = element("label", {htmlFor: id}, label);
   const box = element("div", {className: "setting"});
@@ -254,7 +254,7 @@ function choose(choices, value) {
 }
 
 /* A password that is there is not known here: it is kept, or another one takes its place. */
-function choosePassword(id, choices, state) {
+function choosePassword(id, label, choices, state) {
   const kept = {generated: "made up by the board", set: "your own", none: "none"}[state];
   const input = element("select", {}, new Option(`unchanged: ${kept}`, ""));
   for (const [key, words] of Object.entries(choices)) {
@@ -263,7 +263,7 @@ function choosePassword(id, choices, state) {
   }
   const fresh = element("input", {type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: false, hidden: true});
   fresh.id = id + "-new";
-  fresh.setAttribute("aria-label", "The new one");
+  fresh.setAttribute("aria-label", label + ": the new one");
   fresh.setAttribute("aria-describedby", id + "-note");
   input.onchange = () => {
     fresh.hidden = input.value !== "set";
@@ -290,26 +290,21 @@ function count() {
 }
 
 function showProblems(problems, prefix = "") {
-  const left = [];
+  const words = (text) => prefix + text
+    .replace("be int ", "be a whole number ").replace("be number ", "be a number ").replace(/, without .*/, "");
   let first = null;
-  for (const {note, input} of fields.values()) {
-    note.textContent = "";
+  for (const [id, {box, note, input}] of fields) {
+    const text = problems[id] ? words(problems[id]) + "." : "";
+    note.textContent = text.slice(0, 1).toUpperCase() + text.slice(1);
     input().removeAttribute("aria-invalid");
-  }
-  for (const [name, text] of Object.entries(problems)) {
-    const words = prefix + text.replace("must be int ", "must be a whole number ").replace("be number ", "be a number ").replace(/, without .*/, "");
-    const field = fields.get(name);
-    if (!field) {
-      left.push([name, words].filter(Boolean).join(": "));
-      continue;
-    }
-    field.note.textContent = words[0].toUpperCase() + words.slice(1) + ".";
-    field.input().setAttribute("aria-invalid", "true");
-    const details = field.box.closest("details");
+    if (!text) continue;
+    input().setAttribute("aria-invalid", "true");
+    const details = box.closest("details");
     if (details) details.open = true;
-    first ||= field.input();
+    first ||= input();
   }
-  $("note").textContent = left.join(". ");
+  const others = Object.entries(problems).filter(([id]) => !fields.has(id));
+  $("note").textContent = others.map(([id, text]) => [id, words(text)].filter(Boolean).join(": ")).join(". ");
   if (first && !prefix) first.focus();
 }
 

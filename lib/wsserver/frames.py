@@ -1,18 +1,18 @@
 """WebSocket frames, RFC 6455 section 5: headers, and the inner loops that touch payloads.
 
-Pure: bytes in, bytes out. `take`, `unmask`, `utf8` and `put_short` come from `native` where the
+Pure: bytes in, bytes out. `send`, `take`, `text`, `unmask` and `utf8` come from `native` where the
 interpreter can compile native code and from `portable` elsewhere.
 """
 
 try:
-    from .native import put_short, take, unmask, utf8
+    from .native import send, take, text, unmask, utf8
 except (
     ImportError,
     AttributeError,
     SyntaxError,
     ValueError,
 ):  # CPython, or a CPU without native code
-    from .portable import put_short, take, unmask, utf8
+    from .portable import send, take, text, unmask, utf8
 
 try:
     from micropython import const

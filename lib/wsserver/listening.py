@@ -3,7 +3,8 @@
 import gc
 import socket
 
-from .frames import const
+from micropython import const
+
 from .log import ERROR
 
 _BACKLOG = const(8)  # connections that TCP takes before they are accepted

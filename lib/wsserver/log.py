@@ -5,12 +5,10 @@
 import io
 import sys
 
-from .frames import const
-
-DEBUG = const(10)
-INFO = const(20)
-WARNING = const(30)
-ERROR = const(40)
+DEBUG = 10
+INFO = 20
+WARNING = 30
+ERROR = 40
 
 
 def log(level: int, text: str) -> None:

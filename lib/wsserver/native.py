@@ -1,12 +1,20 @@
-"""The inner loops in native code: taking frames, unmasking, UTF-8 validation, writing small
-frames.
+"""The inner loops in native code: taking frames, unmasking, UTF-8 validation, making texts, and
+sending what is short.
 
 Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same
 functions in plain Python, with their documentation; the tests run both against each other. Only
 `frames` imports this module.
 """
 
+from array import array
+
 import micropython
+
+# Module globals are found much faster than built-ins, of which there are a hundred.
+bytes = bytes
+len = len
+str = str
+type = type
 
 
 @micropython.viper
@@ -129,19 +137,105 @@ def take(buf: ptr8, pos: int, end: int, limit: int) -> int:
     return length << 3 | (seen & 0x80) >> 5 | opcode
 
 
+# The object that `text` works on, and the type that it shall have. To native code an array is what
+# it consists of: pointers to both.
+_cell = array("O", (None, str))  # type: ignore[type-var]
+
+
 @micropython.viper
-def put_short(out: ptr8, pos: int, opcode: int, message, limit: int) -> int:
-    """Write a frame of at most 125 bytes at out[pos]: see portable.put_short."""
-    length = int(len(message))
+def text(data):
+    """The str of bytes that are known to be UTF-8: see portable.text.
+
+    str(data, "utf-8") would validate them, compute their hash twice, and look for the text among
+    all names that the program has. bytes(data) does none of that but one hash, and makes an object
+    that differs from such a str in its first word only, which is its type: so that is set here.
+    """
+    made = bytes(data)
+    if not made:
+        return ""
+    words = ptr32(_cell)
+    big = 0x10000
+    wide = big * big  # 0 where a word has 32 bits
+    _cell[0] = made  # type: ignore[call-overload]
+    address = words[0]
+    if wide:
+        address |= words[1] << 32
+        head = ptr32(address)
+        head[0] = words[2]
+        head[1] = words[3]
+        words[1] = 0
+    else:
+        head = ptr32(address)
+        head[0] = words[1]
+    words[0] = 0  # nothing: it shall not be kept here
+    return made
+
+
+@micropython.viper
+def _differ_in_type_only(cell: ptr32) -> bool:
+    """Whether what `text` does is right for this interpreter. cell: a bytes object, the str that
+    str() makes of it, which shares its data, and both types.
+    """
+    big = 0x10000
+    size = 2 if big * big else 1  # of a pointer, in words of 32 bits
+    one = cell[0]
+    other = cell[size]
+    if size == 2:
+        one |= cell[1] << 32
+        other |= cell[3] << 32
+    left = ptr32(one)
+    right = ptr32(other)
+    at = 0
+    while at < size:
+        if left[at] != cell[2 * size + at] or right[at] != cell[3 * size + at]:
+            return False
+        at += 1
+    while at < 4 * size:
+        if left[at] != right[at]:
+            return False
+        at += 1
+    return True
+
+
+_made = bytes((1, 2, 3, 4))
+if not _differ_in_type_only(array("O", (_made, str(_made, "utf-8"), bytes, str))):
+    from .portable import text  # noqa: F401
+del _made, _differ_in_type_only
+
+
+@micropython.viper
+def send(client, message) -> bool:
+    """Queue a message: see portable.send."""
+    kind = type(message)
+    opcode = 2
+    data = message
+    if kind is str:
+        opcode = 1
+        data = message.encode()  # which does not copy it
+    elif kind is not bytes:
+        return bool(client.send_other(message))
+    length = int(len(data))
+    pos = int(client.out_end)
     end = pos + 2 + length
-    if length > 125 or end > limit:
-        return 0
-    out[pos] = 0x80 | opcode
-    out[pos + 1] = length
-    pos += 2
-    data = ptr8(message)
-    index = 0
-    while index < length:
-        out[pos + index] = data[index]
-        index += 1
-    return end
+    if length > 125 or end > int(client.out_limit):
+        return bool(client.send_other(message))
+    here = ptr8(int(ptr8(client.out)) + pos)
+    here[0] = 0x80 | opcode
+    here[1] = length
+    here = ptr8(int(here) + 2)
+    there = ptr8(data)
+    while length > 3:  # four at a time: most of the time goes into counting
+        here[0] = there[0]
+        here[1] = there[1]
+        here[2] = there[2]
+        here[3] = there[3]
+        here = ptr8(int(here) + 4)
+        there = ptr8(int(there) + 4)
+        length -= 4
+    while length > 0:
+        here[0] = there[0]
+        here = ptr8(int(here) + 1)
+        there = ptr8(int(there) + 1)
+        length -= 1
+    client.out_end = end
+    return True

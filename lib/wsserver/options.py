@@ -2,7 +2,7 @@
 
 import gc
 
-from .frames import const
+from micropython import const
 
 _READ_SIZE = const(4112)  # a message of 4 KiB with its header
 

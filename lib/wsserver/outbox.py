@@ -5,13 +5,11 @@ buffers of one size come and go without fragmenting the heap. Pure: the server w
 out[out_start:out_end] to the socket and moves out_start.
 """
 
-from .frames import const
-
 # The states of a WebSocket connection:
-OPEN = const(0)
-CLOSING = const(1)  # our Close is sent, the peer's is awaited, and no message delivered any more
-FAILED = const(2)  # the same after an error of the peer, which gets less time
-CLOSED = const(3)  # nothing more to receive; TCP is closed when the outbox is empty
+OPEN = 0
+CLOSING = 1  # our Close is sent, the peer's is awaited, and no message delivered any more
+FAILED = 2  # the same after an error of the peer, which gets less time
+CLOSED = 3  # nothing more to receive; TCP is closed when the outbox is empty
 
 _NONE = memoryview(b"")  # no buffer
 

@@ -91,16 +91,36 @@ def take(buf: bytearray, pos: int, end: int, limit: int) -> int:
     return length << 3 | unmask(buf, start, start + length, buf, start - 4) >> 5 | opcode
 
 
-def put_short(out: bytearray, pos: int, opcode: int, message: bytes, limit: int) -> int:
-    """Write `message` as a frame at out[pos]; returns the position behind it.
+def text(data: memoryview) -> str:
+    """The str of bytes that are known to be UTF-8."""
+    return str(data, "utf-8")
 
-    0, and nothing is written: it has more than 125 bytes, or would go beyond `limit`.
+
+def send(client, message) -> bool:
+    """Queue a message: a str as text; bytes, bytearray or memoryview as binary. This is the method
+    of Protocol of that name; `client` is its self.
+
+    False when it was not queued: the connection is closing, or the send buffer is full and the
+    endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013). TypeError
+    for anything else than the types above.
+
+    What is short, and finds room, is done here, everything else by Protocol.send_other.
     """
-    length = len(message)
+    opcode = 2
+    data = message
+    if isinstance(message, str):
+        opcode = 1
+        data = message.encode()
+    elif not isinstance(message, bytes):
+        return client.send_other(message)
+    length = len(data)
+    pos = client.out_end
     end = pos + 2 + length
-    if length > 125 or end > limit:
-        return 0
+    if length > 125 or end > client.out_limit:
+        return client.send_other(message)
+    out = client.out
     out[pos] = 0x80 | opcode
     out[pos + 1] = length
-    out[pos + 2 : end] = message
-    return end
+    out[pos + 2 : end] = data
+    client.out_end = end
+    return True

@@ -7,7 +7,7 @@ TCP once the state is CLOSED and the outbox empty; and call `lost` when TCP is g
 """
 
 from .close import close_payload, parse_close
-from .frames import const, put_header, put_short, take, utf8
+from .frames import const, put_header, send, take, text, utf8
 from .log import ERROR, WARNING, traceback
 from .outbox import CLOSED, CLOSING, FAILED, OPEN, Outbox
 from .reader import Reader
@@ -84,7 +84,7 @@ class Protocol(Outbox):
                             self.fail(_INVALID_DATA, "text is not UTF-8")
                             break
                         data = buf[start:pos]
-                        data = str(data, "utf-8") if found & _TEXT else bytes(data)
+                        data = text(data) if found & _TEXT else bytes(data)
                         if pos == end:
                             self.free_inbox()
                         count += 1
@@ -146,12 +146,11 @@ class Protocol(Outbox):
             self.stock.give(self.inbox)
             self.inbox = None
 
-    def send(self, message) -> bool:
-        """Queue a message: a str as text; bytes, bytearray or memoryview as binary.
+    send = send
 
-        False when it was not queued: the connection is closing, or the send buffer is full and the
-        endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013).
-        TypeError for anything else than the types above.
+    def send_other(self, message) -> bool:
+        """As `send`, for what that leaves to be done here: long messages, unusual types, and those
+        for which there is no room yet.
         """
         if isinstance(message, str):
             opcode = _TEXT
@@ -160,13 +159,6 @@ class Protocol(Outbox):
             opcode = _BINARY
         else:
             raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
-        end = put_short(self.out, self.out_end, opcode, message, self.out_limit)
-        if end:
-            self.out_end = end
-            return True
-        return self._send_long(opcode, message)
-
-    def _send_long(self, opcode, message):
         if self.state:
             return False
         length = len(message)

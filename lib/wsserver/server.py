@@ -9,7 +9,8 @@ import select
 import sys
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .frames import const, encode
+from micropython import const
+
 from .log import ERROR, INFO, log, traceback
 from .outbox import CLOSED, OPEN, Stock
 from .route import Route
@@ -169,6 +170,8 @@ class Server:
 
         It is handed to TCP at once, for those who have nothing waiting: no buffer is needed.
         """
+        from .frames import encode  # not loaded before it listens
+
         frame = encode(message)
         length = len(frame)
         count = 0

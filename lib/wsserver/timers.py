@@ -3,7 +3,7 @@
 from collections import deque
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .frames import const
+from micropython import const
 
 _MOST_CALLS = const(16)
 _MOST_MS = const(0x1FFFFFFF)  # half of what ticks_ms counts to on a 32-bit chip: 6.2 days

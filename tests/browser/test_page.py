@@ -32,9 +32,9 @@ def certs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def board(make_board, certs):
-    # To be dropped, with standin.py, once lib/demo.py has /demo.
-    files = {"lib/demo.py": Path(__file__).with_name("standin.py").read_text()}
-    return make_board(config={"broadcast": {"interval": 0}}, heap="256k", certs=certs, files=files)
+    # An LED with colours; five pages with TLS want more memory than most boards have.
+    config = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
+    return make_board(config=config, heap="256k", certs=certs)
 
 
 @pytest.fixture(scope="module")

@@ -141,11 +141,43 @@ def take(order):
     return {"found": found, "data": to_hex(buf)}
 
 
-def put_short(order):
-    out = bytearray(order["limit"] + 10)
+class Box:
+    """What `send` wants of a client."""
+
+    def __init__(self, pos, limit):
+        self.out = memoryview(bytearray(limit + 10))
+        self.out_end = pos
+        self.out_limit = limit
+        self.others = 0
+
+    def send_other(self, message):
+        self.others += 1
+        return self.others == 1
+
+
+def send(order):
+    box = Box(order["pos"], order["limit"])
     message = unhexlify(order["message"])
-    end = loops(order).put_short(out, order["pos"], order["opcode"], message, order["limit"])
-    return {"end": end, "out": to_hex(out)}
+    kind = order["type"]
+    message = (
+        str(message, "utf-8")
+        if kind == "str"
+        else {"bytes": bytes, "other": bytearray}[kind](message)
+    )
+    said = loops(order).send(box, message)
+    return {"said": said, "others": box.others, "end": box.out_end, "out": to_hex(box.out)}
+
+
+def text(order):
+    data = unhexlify(order["data"])
+    made = loops(order).text(memoryview(data))
+    known = {str(data, "utf-8"): "found"}
+    return {
+        "is": type(made) is str and made == str(data, "utf-8") and known.get(made) == "found",
+        "length": len(made),
+        "data": to_hex((made + "").encode()),
+        "after": to_hex(data),
+    }
 
 
 def encode(order):
@@ -172,7 +204,8 @@ _ORDERS = {
     "utf8": utf8,
     "masked_utf8": masked_utf8,
     "take": take,
-    "put_short": put_short,
+    "send": send,
+    "text": text,
     "encode": encode,
     "upgrade": upgrade,
 }

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import FORMS
 from tools.virtualboard import find_micropython
+from tools.virtualboard.flash import fill
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+ROOT = Path(__file__).resolve().parents[2]
+LIB = ROOT / "lib"
 AGENT = Path(__file__).with_name("agent.py")
 
 # CPython cannot import the package's __init__, which imports the server: the core is all it gets.
@@ -26,8 +29,8 @@ class MicroPythonCore:
     output.
     """
 
-    def __init__(self):
-        command = [*find_micropython(), "-X", "heapsize=16m", str(AGENT), str(LIB)]
+    def __init__(self, lib):
+        command = [*find_micropython(), "-X", "heapsize=16m", str(AGENT), str(lib)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -62,10 +65,15 @@ class CPythonCore:
 
 
 @pytest.fixture(scope="session", params=["CPython", "MicroPython"])
-def core(request):
+def core(request, tmp_path_factory):
     """The core on one interpreter: core(do="session", ...) -> answer; core.codes: the inner loops
-    that it has.
+    that it has. MicroPython runs it in the form that boards have (--lib).
     """
-    core = CPythonCore() if request.param == "CPython" else MicroPythonCore()
+    if request.param == "CPython":
+        core = CPythonCore()
+    else:
+        flash = tmp_path_factory.mktemp("flash")
+        fill(flash, ROOT, **FORMS[request.config.getoption("--lib")])
+        core = MicroPythonCore(flash / "lib")
     yield core
     core.stop()

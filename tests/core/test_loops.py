@@ -198,18 +198,42 @@ def test_of_a_common_frame_that_is_not_whole_yet_the_size_is_told(core):
             assert take(core, code, data[:5]) == (0, data[:5])
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=130), st.integers(0, 5), st.integers(-2, 2))
-def test_a_short_frame_is_written_where_there_is_room_for_it(core, message, pos, spare):
-    expected = bytes([0x82, len(message) & 0xFF]) + message
+messages = st.one_of(
+    st.tuples(st.just("bytes"), st.binary(max_size=130)),
+    st.tuples(st.just("str"), st.text(max_size=130).map(str.encode)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(messages, st.integers(0, 5), st.integers(-2, 2))
+def test_a_short_message_is_sent_where_there_is_room_for_it(core, message, pos, spare):
+    kind, data = message
+    expected = bytes([0x81 if kind == "str" else 0x82, len(data) & 0xFF]) + data
     limit = max(0, pos + len(expected) + spare)
-    fits = len(message) < 126 and spare >= 0
+    fits = len(data) < 126 and spare >= 0
     for code in core.codes:
-        order = {"do": "put_short", "code": code, "opcode": BINARY, "message": message.hex()}
+        order = {"do": "send", "code": code, "type": kind, "message": data.hex()}
         answer = core(**order, pos=pos, limit=limit)
+        assert answer["said"] is True and answer["others"] == (0 if fits else 1)
+        assert answer["end"] == (pos + len(expected) if fits else pos)
         out = bytes.fromhex(answer["out"])
-        assert answer["end"] == (pos + len(expected) if fits else 0)
         assert out == (bytes(pos) + expected if fits else b"").ljust(limit + 10, b"\0")
+
+
+def test_what_is_not_sent_at_once_is_left_to_others(core):
+    for code in core.codes:
+        order = {"do": "send", "code": code, "type": "other", "pos": 0, "limit": 100}
+        answer = core(**order, message=b"a bytearray".hex())
+        assert (answer["others"], answer["end"]) == (1, 0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(max_size=150), st.sampled_from(["", "a", "send", "x" * 5000, "é" * 999])))
+def test_a_text_made_of_bytes_is_as_any_other(core, text):
+    data = text.encode().hex()
+    for code in core.codes:
+        answer = core(do="text", code=code, data=data)
+        assert answer == {"is": True, "length": len(text), "data": data, "after": data}
 
 
 def test_frames_have_the_shortest_header(core):

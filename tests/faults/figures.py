@@ -16,8 +16,8 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 TABLES = {
     "slow": (
         "three at a time, again and again",
-        "others' p99, ms",
-        "of a quiet board meanwhile, ms",
+        "the others' median and p99, ms",
+        "a quiet board's meanwhile",
         "round trips of the others",
     ),
     "dead": ("what the client does", "gone after, s", "allowed, s"),

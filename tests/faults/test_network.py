@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.conftest import Probe, bearable, p99s
+from tests.faults.conftest import Probe, bearable, ms, round_trips
 from tests.server.conftest import Raw
 from tests.wire import PONG, TEXT, frame
 
@@ -124,7 +124,7 @@ def phones_leave(link, board, quiet, count, figures):
 
         def measure():
             nonlocal gone
-            found = p99s((probe, quiet), count)
+            found = round_trips((probe, quiet), count)
             opened.send(frame(TEXT, b"?"))
             listener.send(frame(PONG))
             if gone is None and b'"clients": 3' in opened.message():
@@ -138,9 +138,9 @@ def phones_leave(link, board, quiet, count, figures):
     finally:
         between.cut = False
     figures("dead", "leaves the Wi-Fi: no FIN, no RST (three phones)", f"{gone:.2f}", "2.4")
-    row = f"{found * 1000:.2f}", f"{usual * 1000:.2f}", f"{count:,}"
+    row = ms(found), ms(usual), f"{count:,}"
     figures("slow", "Three phones leave the Wi-Fi, and are broadcast to", *row)
-    assert passed, f"p99 {found * 1000} ms instead of {usual * 1000}"
+    assert passed, f"median, p99: {ms(found)} ms instead of {ms(usual)}"
     for connection in (probe, listener, opened, *phones):
         connection.close()
 

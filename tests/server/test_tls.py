@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import shutil
 import socket
 import ssl
@@ -20,6 +21,7 @@ from tests.wire import TEXT, frame
 from tools.certs import cli
 
 QUIET = {"broadcast": {"interval": 0}}
+SEED = random.randrange(1 << 30)
 
 
 @pytest.fixture(scope="module")
@@ -245,17 +247,66 @@ def times(client, count):
     return statistics.quantiles(taken, n=100)[98]
 
 
-def test_a_handshake_that_stalls_does_not_slow_the_others_down_and_ends(tls_lab, certs, secure):
-    working = soon(lambda: secure(tls_lab).open())
-    normal = times(working, 300)
-    hello = ssl.MemoryBIO(), ssl.MemoryBIO()
+def first_flight(certs):
+    """What a client sends first: its ClientHello."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
     with pytest.raises(ssl.SSLWantReadError):
-        trusting(certs).wrap_bio(*hello, server_hostname="localhost").do_handshake()
-    stalled = socket.create_connection((tls_lab.address, tls_lab.https_port), 10)
-    with stalled:
-        stalled.sendall(hello[1].read()[:100])
-        assert times(working, 300) <= 3 * max(normal, 0.003)
-        assert stalled.recv(100) == b""  # after open_timeout
+        trusting(certs).wrap_bio(received, sent, server_hostname="localhost").do_handshake()
+    return sent.read()
+
+
+@pytest.mark.parametrize("size", [0, 3, 100, None], ids=["silent", "3 B", "100 B", "whole hello"])
+def test_a_handshake_that_stalls_does_not_slow_the_others_down_and_ends(
+    tls_lab, certs, secure, size
+):
+    """The slowest of a hundred round trips takes at most three times as long. The machine may have
+    something else to do meanwhile, so there are three tries.
+    """
+    working = soon(lambda: secure(tls_lab).open())
+    begun = first_flight(certs)[:size]
+    seen = []
+    while not seen or (seen[-1] > 3 and len(seen) < 3):
+        normal = times(working, 200)
+        with socket.create_connection((tls_lab.address, tls_lab.https_port), 10) as stalled:
+            stalled.sendall(begun)
+            seen.append(times(working, 200) / normal)
+            while stalled.recv(5000):  # the board's answer to a whole one
+                pass  # and the end, after open_timeout
+    assert min(seen) <= 3, seen
+    echo(working)
+
+
+def test_what_tls_has_decrypted_beyond_one_read_is_served_though_the_socket_is_quiet(
+    tls_lab, secure
+):
+    """TLS takes whole records of up to 16 KB from the socket, which then has nothing to tell."""
+    client = soon(lambda: secure(tls_lab).open())
+    texts = [b"%03d" % number * 200 for number in range(25)]
+    client.send(b"".join(frame(TEXT, text) for text in texts))
+    for text in texts:
+        assert client.frame() == (TEXT, text)
+
+
+def test_who_wants_to_negotiate_anew_is_refused_and_the_others_go_on(board, secure):
+    """After the handshake a write would want to read for that alone."""
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl")
+    working = soon(lambda: secure(board).open())
+    command = ["openssl", "s_client", "-tls1_2", "-legacy_server_connect", "-connect"]
+    command += [f"{board.address}:{board.https_port}"]
+    client = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    with client:
+        head = b""
+        while b"Verify return code" not in head:
+            line = client.stdout.readline()
+            assert line, head
+            head += line
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        echo(working)
+        assert b"no renegotiation" in client.stdout.read()
     echo(working)
 
 
@@ -311,27 +362,46 @@ def test_mutual_tls_lets_only_clients_of_the_authority_in(make_secure_board, cer
     echo(secure(board, context).open())
 
 
-def test_a_hundred_clients_that_come_and_go_as_they_like_leave_nothing_behind(tls_lab, certs):
-    context = trusting(certs)
+def test_a_hundred_clients_that_come_and_go_at_random_leave_nothing_behind(tls_lab, certs, secure):
+    context, hello = trusting(certs), first_flight(certs)
+    staying = soon(lambda: secure(tls_lab).open())
+    echoed = []
 
-    def come_and_go(number):
-        with contextlib.suppress(OSError, AssertionError):
-            client = Secure(tls_lab, context)
-            if number % 3:
+    def vanish_in_the_handshake(chance):
+        client = Raw(tls_lab, tls_lab.https_port)
+        client.send(hello[: chance.randrange(len(hello) + 1)])
+        return client
+
+    def stay_for_some_messages(chance):
+        client = Secure(tls_lab, context)
+        for number in range(chance.randrange(5)):
+            if number == 0:
                 client.open()
-            if number % 3 == 2:
-                echo(client)
-            client.reset() if number % 2 else client.close()
+            else:
+                echo(client, b"x" * chance.randrange(3000))
+                echoed.append(number)
+        return client
 
-    def some(start):
-        for number in range(start, 100, 4):
-            come_and_go(number)
+    def come_and_go(chance):
+        kind = chance.choice([vanish_in_the_handshake, *[stay_for_some_messages] * 3])
+        with contextlib.suppress(OSError, AssertionError):  # there may be no place
+            client = kind(chance)
+            chance.choice([client.close, client.reset])()
 
-    threads = [threading.Thread(target=some, args=(start,)) for start in range(4)]
+    def some(chance):
+        for _ in range(25):
+            come_and_go(chance)
+
+    threads = [
+        threading.Thread(target=some, args=(random.Random(f"{SEED} {number}"),))
+        for number in range(4)
+    ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    while any(thread.is_alive() for thread in threads):
+        echo(staying)
+    assert len(echoed) >= 10, f"seed {SEED}: hardly anybody was served"
+    staying.close()
 
     def all_places_are_free():
         clients = []
@@ -346,7 +416,7 @@ def test_a_hundred_clients_that_come_and_go_as_they_like_leave_nothing_behind(tl
             for client in clients:
                 client.close()
 
-    wait_until(all_places_are_free, "three places for TLS")
+    wait_until(all_places_are_free, f"three places for TLS (seed {SEED})")
     assert "Traceback" not in tls_lab.log
 
 
@@ -395,6 +465,8 @@ class Unwrapped:
 @pytest.mark.parametrize("group", ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*"])
 def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
     kosoku = pytest.importorskip("kosoku", reason="kosoku has no wheel for this machine")
+    from tests.server.test_conformance import GROUPS
+
     if not hasattr(make_lab, "spacious"):
         make_lab.spacious = make_lab(
             max_size=140000, ping_interval=None, heap="2m", certs=certs, max_tls=3
@@ -407,10 +479,12 @@ def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
             except kosoku.FailureError as failure:
                 return failure.results
 
+    results = asyncio.run(run())
     good = {"OK", "INFORMATIONAL"}
     bad = {
         result.case_id: (result.behavior.value, result.behavior_close.value)
-        for result in asyncio.run(run())
+        for result in results
         if not {result.behavior.value, result.behavior_close.value} <= good
     }
     assert bad == {}
+    assert len(results) == GROUPS[group]

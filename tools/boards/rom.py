@@ -48,7 +48,7 @@ def connect(port: str, quiet: bool = False, attempts: int = 7) -> Iterator[espto
     log.set_verbosity("silent" if quiet else "auto")
     with screen:
         try:
-            chip = esptool.detect_chip(port, connect_attempts=attempts)
+            chip = esptool.detect_chip(ports.url(port), connect_attempts=attempts)
         except _ERRORS:
             raise ports.explain(port, _NO_LOADER) from None
         try:

@@ -258,7 +258,8 @@ def check_request(data: bytes) -> None:
     """Feed a visitor: the first two bytes say how to cut, the others are the request."""
     if len(data) < 3:
         return
-    step, offset, request = data[0] or 1, data[1], data[2:]
+    offset, request = data[1], data[2:]
+    step = max(data[0], len(request) // 60, 1)  # as in check_session
     whole = _visit(request, [])
     cut = _visit(request, list(range(offset % step + 1, len(request), step)))
     requests, answer, _ = whole

@@ -47,7 +47,7 @@ def _repl(port: str) -> int:
     problem = ports.problem(port)
     if problem:
         raise problem
-    return subprocess.call([sys.executable, "-m", "mpremote", "connect", port, "repl"])
+    return subprocess.call([sys.executable, "-m", "mpremote", "connect", ports.url(port), "repl"])
 
 
 def _reset(port: str) -> None:

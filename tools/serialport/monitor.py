@@ -45,15 +45,19 @@ def _show(text: str, shown: int) -> str:
 
 def _open(port: str) -> serial.SerialBase:
     try:
-        return serial.serial_for_url(port, baudrate=115200, timeout=0.5, exclusive=True)
+        return _line(port)
     except (OSError, ValueError):
         raise ports.explain(port, "it could not be opened; try again") from None
+
+
+def _line(port: str) -> serial.SerialBase:
+    return serial.serial_for_url(ports.url(port), baudrate=115200, timeout=0.5, exclusive=True)
 
 
 def _wait_for(port: str) -> serial.SerialBase:
     while True:
         time.sleep(0.5)
         try:
-            return serial.serial_for_url(port, baudrate=115200, timeout=0.5, exclusive=True)
+            return _line(port)
         except OSError:
             continue

@@ -15,6 +15,8 @@ _PERMISSION = {
     "darwin": "look who owns it: ls -l {port}",
 }
 
+_KINDS = "give a device such as /dev/ttyUSB0 or COM3, or socket://host:5555 or rfc2217://host:4000"
+
 
 def boards() -> list[str]:
     """The serial ports that are USB devices: what a board is, or the chip that it hangs on."""
@@ -31,12 +33,21 @@ def choose(port: str) -> str:
     raise Failure(f"name the board's port with PORT=: {_there_are(found)}")
 
 
+def url(port: str) -> str:
+    """What to open for a port. esptool's own RFC 2217 server does not confirm every change of a
+    control line, and pyserial must not wait for that.
+    """
+    if not port.startswith("rfc2217:") or "ign_set_control" in port:
+        return port
+    return f"{port}{'&' if '?' in port else '?'}ign_set_control"
+
+
 def problem(port: str) -> Failure | None:
     """Why a port cannot be opened; None: it can."""
     try:
-        serial.serial_for_url(port, exclusive=True).close()
+        serial.serial_for_url(url(port), exclusive=True).close()
     except ValueError as error:
-        return Failure(f"PORT={port} is no port: {error}")
+        return Failure(f"PORT={port} is no port ({error}): {_KINDS}")
     except OSError as error:  # pyserial's own are among these
         return Failure(_reason(port, error))
     return None
@@ -56,7 +67,12 @@ def _reason(port: str, error: OSError) -> str:
     if number in (errno.EACCES, errno.EPERM):
         remedy = _PERMISSION.get(sys.platform, "see who may use it").format(port=port)
         return f"no permission to use {port}: {remedy}"
-    return f"{port} cannot be opened: {error.strerror or error}"
+    what = str(error.strerror or error).removeprefix(f"Could not open port {url(port)}: ")
+    if "://" in port:
+        what += ": look whether that machine is on, and serves the port (docs/install.md)"
+    else:
+        what += ": unplug the board, plug it in again"
+    return f"{port} cannot be opened: {what}"
 
 
 def no_board() -> str:

@@ -68,7 +68,7 @@ class Session:
 
     def _open(self):
         try:
-            self._transport = SerialTransport(self.port, timeout=self._patience)
+            self._transport = SerialTransport(ports.url(self.port), timeout=self._patience)
         except (TransportError, ValueError, OSError):
             raise ports.explain(self.port, _SILENT.format(port=self.port)) from None
         if not self.port.startswith("rfc2217:"):  # which has none
@@ -158,7 +158,7 @@ def reset_by_wire(port: str) -> None:
     Nothing answers for it: a board without that wire is not reset.
     """
     try:
-        with serial.serial_for_url(port, exclusive=True) as line:
+        with serial.serial_for_url(ports.url(port), exclusive=True) as line:
             line.dtr = False
             line.rts = True
             time.sleep(0.1)

@@ -36,7 +36,7 @@ class Flood:
 
     def on_message(self, client, message):
         try:
-            text = "x" * min(int(message), 4000)
+            text = "x" * min(int(message[:5]), 4000)
         except ValueError:
             return
         for _ in range(20):

@@ -80,8 +80,9 @@ class VirtualBoard:
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     dns_port is where its UDP port 53 does.
-    source: run lib/ from source instead of compiled. sockets: how many the board has. air: what
-    its Wi-Fi sees, see air(). flash: keep the flash in this folder instead of a temporary one.
+    source: run lib/ from source instead of compiled; native=False: compiled to bytecode alone.
+    sockets: how many the board has. air: what its Wi-Fi sees, see air(). flash: keep the flash in
+    this folder instead of a temporary one.
     certs: a folder that `make certs` has filled, for wss://.
     on_output: called with what the board prints, as bytes. on_ready: called each time that the
     board begins to serve.
@@ -97,6 +98,7 @@ class VirtualBoard:
         http_port: int = 0,
         https_port: int = 0,
         source: bool = False,
+        native: bool = True,
         sockets: int = 10,
         air: dict | None = None,
         root: Path = ROOT,
@@ -120,7 +122,7 @@ class VirtualBoard:
                 flash_filler.check_folder(flash)
                 flash.mkdir(parents=True, exist_ok=True)
                 (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
-            flash_filler.fill(self.flash, root, source)
+            flash_filler.fill(self.flash, root, source, native)
             if certs:
                 flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})

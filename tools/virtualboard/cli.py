@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.failure import Failure
+
 from .board import VirtualBoard, check_port, heap_bytes
 from .interpreter import NoInterpreterError
 
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
             on_output=screen.show,
             on_ready=lambda: screen.say(f"board ready: {addresses(board)}"),
         )
-    except (NoInterpreterError, OSError) as error:
+    except (NoInterpreterError, Failure, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         print(f"make run: {reason}", file=sys.stderr)
         return 1

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from tools import flashfiles, webpages
+from tools.mpycross import NATIVE
 
 from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
@@ -26,10 +27,10 @@ def check_folder(flash: Path) -> None:
         )
 
 
-def fill(flash: Path, root: Path, source: bool = False) -> None:
+def fill(flash: Path, root: Path, source: bool = False, native: bool = True) -> None:
     """Copy the firmware from `root` to `flash`; lib/ as .mpy where this machine can compile it.
 
-    source: leave lib/ as it is.
+    source: leave lib/ as it is. native=False: compile it as for a CPU without native code.
     """
     flash.mkdir(parents=True, exist_ok=True)
     for name in flashfiles.FOLDERS:
@@ -41,7 +42,7 @@ def fill(flash: Path, root: Path, source: bool = False) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     if not source and find_mpy_cross() and native_arch():
-        compile_library(flash)
+        compile_library(flash, native)
 
 
 def put_certificates(flash: Path, folder: Path) -> None:
@@ -51,14 +52,19 @@ def put_certificates(flash: Path, folder: Path) -> None:
         shutil.copyfile(path, flash / name[1:])
 
 
-def compile_library(flash: Path) -> None:
+def compile_library(flash: Path, native: bool = True) -> None:
     """Replace every lib/**/*.py by its .mpy, which takes less of the heap to load.
 
-    One that does not compile stays as it is: the board says what is wrong with it.
+    One that does not compile stays as it is: the board says what is wrong with it. native=False:
+    all is bytecode, which every CPU runs, and the module of native code goes: its portable twin
+    takes its place.
     """
+    if not native:
+        (flash / NATIVE).unlink(missing_ok=True)
     for path in sorted((flash / "lib").rglob("*.py")):
+        name = str(path.relative_to(flash / "lib"))
         try:
-            compile_mpy(path, path.with_suffix(".mpy"), str(path.relative_to(flash / "lib")))
+            compile_mpy(path, path.with_suffix(".mpy"), name, native)
         except CompileError:
             continue
         path.unlink()

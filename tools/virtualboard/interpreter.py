@@ -76,20 +76,21 @@ def native_arch() -> str | None:
     return {"x86_64": "x64", "AMD64": "x64"}.get(platform.machine())
 
 
-def compile_mpy(source: Path, target: Path, name: str) -> None:
+def compile_mpy(source: Path, target: Path, name: str, native: bool = True) -> None:
     """Compile `source` to `target`; tracebacks will call it `name`. Compiled files are kept for
-    the next time.
+    the next time. native=False: to bytecode alone, which any CPU runs.
 
     CompileError, with the compiler's words: the source does not compile.
     """
     text = source.read_bytes()
     compiler, arch = find_mpy_cross(), native_arch()
     assert compiler and arch
-    stamp = f"{compiler} {arch} {name} {os.path.getmtime(compiler)}".encode()
+    options = [f"-march={arch}"] if native else []
+    stamp = f"{compiler} {options} {name} {os.path.getmtime(compiler)}".encode()
     kept = _cache() / (hashlib.sha256(stamp + b"\0" + text).hexdigest() + ".mpy")
     if not kept.exists():
         fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
-        command = [compiler, f"-march={arch}", "-s", name, "-o", str(fresh), str(source)]
+        command = [compiler, *options, "-s", name, "-o", str(fresh), str(source)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise CompileError(done.stderr.strip())

@@ -37,6 +37,7 @@ def _start():
     import _tls
     import esp32  # noqa: F401
     import machine
+    import neopixel  # noqa: F401
     import network
 
     sys.modules["tls"] = _tls

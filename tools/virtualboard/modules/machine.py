@@ -49,6 +49,20 @@ def freq(hz=None):
         raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz, 160MHz or 240MHz")
 
 
+_levels = {}  # of the pins, by number: they do not forget when a Pin is made anew
+_sent = {}  # what bitstream() has sent last, by the pin's number
+
+
+def bitstream(pin, encoding, timing, data):
+    if not isinstance(pin, Pin):
+        raise ValueError("invalid pin")
+    if encoding != 0:
+        raise ValueError("encoding")
+    if len(timing) != 4:
+        raise ValueError("requested length 4 but object has length %d" % len(timing))
+    _sent[pin._id] = bytes(data)
+
+
 class Pin:
     """A pin that remembers what it was set to."""
 
@@ -64,30 +78,29 @@ class Pin:
         if not isinstance(id, int) or not 0 <= id <= 39 or id in (20, 24, 28, 29, 30, 31):
             raise ValueError("invalid pin")
         self._id = id
-        self._value = 0
         self.init(mode, pull, value=value)
 
     def init(self, mode=None, pull=-1, *, value=None, drive=None):
         if mode in (self.OUT, self.OPEN_DRAIN) and self._id >= 34:
             raise ValueError("pin can only be input")
         if value is not None:
-            self._value = int(bool(value))
+            _levels[self._id] = int(bool(value))
 
     def value(self, x=None):
         if x is None:
-            return self._value
-        self._value = int(bool(x))
+            return _levels.get(self._id, 0)
+        _levels[self._id] = int(bool(x))
 
     __call__ = value
 
     def on(self):
-        self._value = 1
+        _levels[self._id] = 1
 
     def off(self):
-        self._value = 0
+        _levels[self._id] = 0
 
     def toggle(self):
-        self._value ^= 1
+        _levels[self._id] = 1 - self.value()
 
     def __repr__(self):
         return "Pin(%d)" % self._id

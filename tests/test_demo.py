@@ -1,0 +1,345 @@
+"""What is said at /demo: who is there, messages to all and to one, and what is not understood."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import websocket
+
+from tests.guest import Guest
+from tests.server.conftest import wait_until
+
+MAIN = (Path(__file__).resolve().parents[1] / "main.py").read_text()
+QUIET = {"broadcast": {"interval": 0}}
+
+
+@pytest.fixture(scope="module")
+def board(make_board):
+    return make_board(config={**QUIET, "server": {"max_clients": 8}})
+
+
+@pytest.fixture
+def guest(board):
+    """guest() -> one more at /demo; all leave when the test is over, and are waited for."""
+    guests = []
+
+    def come(where=board):
+        guests.append(Guest(where))
+        return guests[-1]
+
+    yield come
+    for one in guests:
+        one.leave()
+    wait_until(lambda: re.findall(r"\((\d+) connected\)", board.log)[-1] == "0", "all to leave")
+
+
+# --- who is there
+
+
+def test_a_client_is_told_its_id_its_name_and_what_it_talks_to(guest):
+    one = guest()
+    assert one.welcome == {
+        "type": "welcome",
+        "id": one.id,
+        "name": f"client {one.id}",
+        "led": {"on": False},
+        "board": "Virtual board with ESP32",
+        "version": "MicroPython 1.29.0",
+    }
+
+
+def test_every_coming_and_going_tells_everybody_who_is_there_and_how_many(guest):
+    one = guest()
+    other = guest()
+    expected = [{"id": who.id, "name": f"client {who.id}"} for who in (one, other)]
+    assert one.wait("clients") == {"type": "clients", "count": 2, "clients": expected}
+    third = guest()
+    assert [who.wait("clients")["count"] for who in (one, other)] == [3, 3]
+    third.leave()
+    assert [who.wait("clients") for who in (one, other)] == [
+        {"type": "clients", "count": 2, "clients": expected}
+    ] * 2
+
+
+def test_who_vanishes_without_a_word_is_gone_for_the_others_too(guest):
+    one, other = guest(), guest()
+    assert one.wait("clients")["count"] == 2
+    other.socket.sock.close()
+    assert one.wait("clients")["count"] == 1
+
+
+def test_a_name_can_be_set_and_everybody_sees_it(guest):
+    one, other = guest(), guest()
+    other.say({"name": "  Änn O'Neill "})
+    assert one.wait("clients")["count"] == 2
+    for who in (one, other):
+        names = {client["id"]: client["name"] for client in who.wait("clients")["clients"]}
+        assert names == {one.id: f"client {one.id}", other.id: "Änn O'Neill"}
+    other.say({"message": "it is me"})
+    assert one.wait("message")["name"] == "Änn O'Neill"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 33, "two\nlines", 5, None, ["Ann"]])
+def test_a_name_that_is_none_is_refused(guest, name):
+    one = guest()
+    assert "name: must be a text of 1 to 32 characters" in one.error({"name": name})
+    assert one.rest() == []
+
+
+def test_a_list_that_the_send_buffer_has_no_room_for_is_cut_and_the_count_is_right(make_board):
+    server = {"max_clients": 8, "max_size": 300, "read_size": 300, "write_limit": 512}
+    tight = make_board(config={**QUIET, "server": server})
+    guests = [Guest(tight) for _ in range(8)]
+    for one in guests:
+        one.say({"name": "ä" * 32})
+    told = guests[0].wait("clients")
+    while told["count"] < 8 or {client["name"] for client in told["clients"]} != {"ä" * 32}:
+        told = guests[0].wait("clients")
+    assert 3 <= len(told["clients"]) < 8
+    assert len(guests[0].say("stats").wait("stats")["clients"]) < 8
+    tight.air(stations=[f"02:00:00:00:00:{number:02x}" for number in range(10)])
+    assert "write_limit is too small" in guests[0].error("stats")
+    for one in guests:
+        one.leave()
+
+
+# --- messages
+
+
+def test_a_message_to_all_reaches_everybody_the_sender_too(guest):
+    guests = [guest() for _ in range(3)]
+    guests[1].say({"message": "Grüße 😀"})
+    for one in guests:
+        assert one.wait("message") == {
+            "type": "message",
+            "message": "Grüße 😀",
+            "from": guests[1].id,
+            "name": f"client {guests[1].id}",
+        }
+
+
+def test_a_message_to_one_reaches_that_one_alone_with_the_senders_id(guest):
+    sender, third, receiver = (guest() for _ in range(3))
+    for one in (sender, third, receiver):
+        one.rest()
+    sender.say({"to": receiver.id, "message": "Hello"})
+    assert sender.rest() == []  # and so it has been delivered
+    assert receiver.rest() == [
+        {
+            "type": "message",
+            "to": receiver.id,
+            "message": "Hello",
+            "from": sender.id,
+            "name": f"client {sender.id}",
+        }
+    ]
+    assert third.rest() == []
+
+
+def test_one_can_write_to_oneself(guest):
+    one = guest()
+    assert one.say({"to": one.id, "message": "note"}).wait("message")["from"] == one.id
+
+
+def test_a_message_to_an_id_that_nobody_has_comes_back_as_an_error(guest):
+    one, gone = guest(), guest()
+    gone.leave()
+    while one.wait("clients")["count"] != 1:
+        pass
+    text = f"nobody has the id {gone.id}; connected are {one.id}"
+    assert one.error({"to": gone.id, "message": "Hello"}) == text
+
+
+def test_who_is_at_another_path_cannot_be_written_to(guest, board):
+    position = board.log_position
+    echo = websocket.create_connection(board.ws_url(), timeout=10)
+    other = int(board.wait_for_log(r"client (\d+) connected", since=position)[1])
+    assert "nobody has the id" in guest().error({"to": other, "message": "Hello"})
+    echo.close()
+
+
+@pytest.mark.parametrize("to", ["3", 3.5, True, [3], {}])
+def test_an_id_that_is_no_number_is_refused(guest, to):
+    text = "to: must be the id of a client, a whole number"
+    assert guest().error({"to": to, "message": "Hello"}) == text
+
+
+@pytest.mark.parametrize("message", ["", "x" * 1001, 7, None, True, ["a"], {"a": 1}])
+def test_a_message_that_is_no_text_of_1_to_1000_characters_is_refused(guest, message):
+    text = "message: must be a text of 1 to 1000 characters"
+    assert guest().error({"message": message}) == text
+
+
+def test_a_message_of_1000_characters_of_three_bytes_arrives(guest):
+    one = guest()
+    one.say(json.dumps({"message": "€" * 1000}, ensure_ascii=False))
+    assert one.wait("message")["message"] == "€" * 1000
+
+
+def test_an_echo_comes_back_to_who_sent_it_only(guest):
+    one, other = guest(), guest()
+    for value in (5, "text", None, [1, {"a": 2.5}], False):
+        assert one.say({"echo": value}).wait("echo") == {"type": "echo", "echo": value}
+    assert [message["type"] for message in other.rest()] == []
+
+
+# --- what is not understood
+
+
+@pytest.mark.parametrize(
+    "order, problem",
+    [
+        ("hello", "'hello' is not understood"),
+        ("", "'' is not understood"),
+        ("x" * 99, "'xxxxxxxxxxxxxxxxxxxx' is not understood"),
+        ("[1, 2]", "'[1, 2]' is not understood"),
+        ("5", "'5' is not understood"),
+        (b"TOGGLE_LED", "binary is not understood"),
+        ('{"to": 3, ', 'this is not JSON as it should be: {"to": 3,;'),
+        ("{message: 3}", "this is not JSON as it should be: {message: 3}"),
+        ('{"message": "a"} x', "this is not JSON as it should be"),
+        ({}, "there must be one order in it, not none"),
+        ({"to": 3}, "there must be one order in it, not to"),
+        ({"mesage": "a"}, "there must be one order in it, not mesage"),
+        ({"message": "a", "name": "b"}, "there must be one order in it, not"),
+        ({"to": 3, "name": "b"}, "there must be one order in it, not name, to"),
+        ({"x" * 300: 1, "y": 2}, "there must be one order in it, not"),
+    ],
+)
+def test_whatever_else_is_sent_the_answer_says_what_is_wrong_and_what_is_understood(
+    guest, order, problem
+):
+    one = guest()
+    text = one.error(order)
+    assert text.startswith(problem)
+    for name in ("TOGGLE_LED", "LED_ON", "LED_OFF", "stats", "echo", "led", "message", "name"):
+        assert name in text
+    assert len(text) < 400
+    assert one.rest() == []
+
+
+@pytest.mark.parametrize(
+    "order",
+    ['{"message": "\\ud83d"}', '{"name": "\\ude00\\ud83d"}', '{"echo": {"\\uD800\\ud7ff": 1}}'],
+)
+def test_halves_of_characters_are_refused_since_they_would_close_the_receivers(guest, order):
+    one, other = guest(), guest()
+    one.rest(), other.rest()
+    assert "are halves of characters" in one.error(order)
+    assert other.rest() == []
+
+
+@pytest.mark.parametrize("text", ["é\n\\ud800", "\ud7ff😀x😀\U0010ffff\U00010000힣"])
+def test_escapes_are_characters_like_any(guest, text):
+    one = guest()
+    for escaped in (True, False):
+        order = json.dumps({"message": text}, ensure_ascii=escaped)
+        assert one.say(order).wait("message")["message"] == text
+
+
+def test_what_grows_when_it_is_sent_on_is_refused_instead_of_closing_the_receivers(guest):
+    one, other = guest(), guest()
+    other.rest()
+    assert "too long to be sent on" in one.error('{"message": "%s"}' % ("\x01" * 1000))
+    assert other.rest() == []
+
+
+@pytest.mark.parametrize(
+    "order, problem",
+    [
+        ('{"echo": ' + "[" * 3000, "more than 40 brackets"),
+        ('{"message": "%s"}' % ("x" * 3300), "at most 3200 bytes"),
+    ],
+)
+def test_what_would_cost_the_heap_much_is_not_even_looked_at(guest, order, problem):
+    assert problem in guest().error(order)
+
+
+# --- the endpoint
+
+
+def test_at_ws_nothing_has_changed(guest, board):
+    echo = websocket.create_connection(board.ws_url(), timeout=10)
+    one = guest()
+    one.say("TOGGLE_LED").say("TOGGLE_LED").say({"message": "to all"})
+    one.wait("message")
+    for text in ("TOGGLE_LED", "stats", '{"message": "x"}'):
+        echo.send(text)
+        assert echo.recv() == text
+    echo.close()
+
+
+def test_where_it_is_switched_off_there_is_no_such_path(make_board):
+    other = make_board(config={**QUIET, "demo": {"enabled": False}})
+    with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
+        websocket.create_connection(other.ws_url("/demo"), timeout=10)
+
+
+def test_a_page_from_elsewhere_does_not_get_in(board):
+    with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+        websocket.create_connection(
+            board.ws_url("/demo"), timeout=10, origin="http://elsewhere.example"
+        )
+
+
+def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_so(make_board):
+    small = make_board(heap="80k", config=QUIET)
+    assert "demo: the heap is too small for /demo" in small.log
+    with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
+        websocket.create_connection(small.ws_url("/demo"), timeout=10)
+
+
+def test_where_others_use_the_memory_up_it_says_so_and_they_notice_nothing(make_board):
+    main = MAIN.replace("server.run", "hog = bytearray(gc.mem_free() - 26000)\nserver.run")
+    full = make_board(config=QUIET, files={"main.py": main})
+    echo = websocket.create_connection(full.ws_url(), timeout=10)
+    for _ in range(3):
+        refused = websocket.create_connection(full.ws_url("/demo"), timeout=10)
+        opcode, payload = refused.recv_data()
+        assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"no memory for chat")
+        refused.close()
+        echo.send("hello")
+        assert echo.recv() == "hello"
+    assert "Traceback" not in full.log
+
+
+LOADED = "import sys; print([name for name in sys.modules if name in ('chat', 'led', 'meter')])"
+
+
+def test_its_code_is_only_there_while_somebody_is_and_the_led_stays_as_it_was(make_board):
+    other = make_board(config=QUIET)
+    one = Guest(other)
+    one.say("LED_ON").wait("led")
+    one.say({"stats": 1}).wait("stats")
+    position = other.log_position
+    one.leave()
+    other.wait_for_log("disconnected", since=position)
+    again = Guest(other)
+    assert again.welcome["led"] == {"on": True}
+    position = other.log_position
+    again.leave()
+    other.wait_for_log("disconnected", since=position)
+    assert other.exec(LOADED).strip() == "[]"
+    assert other.exec("print(server._ipoll == server.poll.ipoll)").strip() == "True"
+
+
+def test_an_hours_worth_of_visits_leaves_the_heap_as_it_was(make_board):
+    other = make_board(config=QUIET)
+
+    def visits(count):
+        for _ in range(count):
+            one = Guest(other)
+            one.say({"name": "Ann"}).say("TOGGLE_LED").say({"echo": 1}).wait("echo")
+            position = other.log_position
+            one.leave()
+            other.wait_for_log("disconnected", since=position)
+        one = Guest(other)
+        used = one.say("stats").wait("stats")["heap"]["used"]
+        position = other.log_position
+        one.leave()
+        other.wait_for_log("disconnected", since=position)
+        return used
+
+    first = visits(3)
+    assert visits(20) - first < 300

@@ -1,0 +1,179 @@
+"""How the board is doing, as /demo reports it."""
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import websocket
+
+from tests.guest import Guest
+
+MAIN = (Path(__file__).resolve().parents[1] / "main.py").read_text()
+QUIET = {"broadcast": {"interval": 0}}
+
+
+@pytest.fixture(scope="module")
+def board(make_board):
+    return make_board(config=QUIET, air={"stations": ["02:00:00:00:00:01"]})
+
+
+@pytest.fixture
+def one(board):
+    guest = Guest(board)
+    yield guest
+    guest.leave()
+
+
+def board_with(make_board, code, **options):
+    """A board whose main.py does something more before it serves."""
+    return make_board(
+        config=QUIET,
+        files={"main.py": MAIN.replace("server.run()", code + "\nserver.run()")},
+        **options,
+    )
+
+
+def is_silent(guest, seconds=1.5):
+    """Whether no report comes for longer than from one to the next."""
+    guest.socket.settimeout(seconds)
+    try:
+        guest.wait("stats")
+    except websocket.WebSocketTimeoutException:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("order", ["stats", "STATS", {"stats": True}])
+def test_asked_once_the_board_reports_once_within_about_a_second(one, order):
+    began = time.monotonic()
+    report = one.say(order).wait("stats")
+    assert time.monotonic() - began < 5
+    assert set(report) == {
+        *("type", "uptime", "cpu", "heap", "idf", "temperature", "wifi", "clients"),
+        *("messages_per_second", "bytes_per_second"),
+    }
+    heap = report["heap"]
+    assert 0 < heap["largest"] <= heap["free"] < 128 * 1024
+    assert heap["used"] > 30_000
+    assert report["idf"] == {"free": 110696, "largest": 94208}
+    assert report["temperature"] == 53  # 128 degrees Fahrenheit
+    assert report["wifi"] == {"mode": "ap", "stations": [{"mac": "02:00:00:00:00:01"}]}
+    assert 0 <= report["uptime"] < 600
+    assert [client["name"] for client in report["clients"]] == [f"client {one.id}"]
+
+
+def test_once_is_once(one):
+    one.say("stats").wait("stats")
+    assert is_silent(one)
+
+
+def test_a_subscription_reports_again_and_again_until_it_is_ended(one):
+    one.say({"stats": 1}).wait("stats")
+    began = time.monotonic()
+    reports = [one.wait("stats") for _ in range(2)]
+    assert 1 < time.monotonic() - began < 6
+    assert reports[0]["uptime"] < reports[1]["uptime"]
+    one.say({"stats": 0})
+    one.rest()
+    assert is_silent(one)
+
+
+def test_a_longer_interval_is_kept_and_asking_once_in_between_does_not_end_it(one):
+    one.say({"stats": 2}).wait("stats")
+    began = time.monotonic()
+    one.wait("stats")
+    assert time.monotonic() - began > 1.5
+    one.say("stats")
+    one.wait("stats")
+    one.wait("stats")
+
+
+def test_everybody_has_a_subscription_of_ones_own(board, one):
+    other = Guest(board)
+    one.say({"stats": 1})
+    other.say({"stats": 1}).wait("stats")
+    one.wait("stats")
+    one.say({"stats": 0})
+    other.wait("stats")
+    other.leave()
+
+
+@pytest.mark.parametrize("value", [0.5, -1, 3601, "1", None, [1], {}, 1e999])
+def test_an_interval_that_is_none_is_refused(one, value):
+    text = "stats: must be true, seconds from 1 to 3600, or 0 for no more"
+    order = json.dumps({"stats": value}).replace("Infinity", "1e999")
+    assert one.error(order) == text
+
+
+def test_the_load_is_the_share_of_time_in_which_the_loop_works(make_board, one):
+    busy = board_with(make_board, "import time\nserver.every(100, lambda: time.sleep_ms(60))")
+    guest = Guest(busy)
+    guest.say({"stats": 1})
+    assert 0.5 < guest.wait("stats")["cpu"] < 0.95
+    assert 0.5 < guest.wait("stats")["cpu"] < 0.95
+    guest.leave()
+    assert min(one.say({"stats": 1}).wait("stats")["cpu"] for _ in range(2)) < 0.3
+
+
+def test_messages_and_bytes_are_counted_over_all_clients(board, one):
+    one.say({"stats": 1}).wait("stats")
+    talker = websocket.create_connection(board.ws_url(), timeout=10)
+    for _ in range(100):
+        talker.send("x" * 94)  # 100 bytes with the header
+        talker.recv()
+    messages = count = 0
+    began = time.monotonic()
+    while messages < 100:
+        report = one.wait("stats")
+        messages += report["messages_per_second"]
+        count += report["bytes_per_second"]
+        assert time.monotonic() - began < 10
+    assert messages == pytest.approx(100, rel=0.3)  # a second is a little longer now and then
+    assert count == pytest.approx(10_000, rel=0.3)
+    (entry,) = [client for client in report["clients"] if client["path"] == "/ws"]
+    assert (entry["messages"], entry["bytes"], entry["name"]) == (100, 10_000, None)
+    assert one.wait("stats")["messages_per_second"] == 0
+    talker.close()
+
+
+def test_what_waits_for_a_client_that_does_not_read_is_shown(board, one):
+    slow = websocket.create_connection(
+        board.ws_url(),
+        timeout=0.3,
+        sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)],
+    )
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        for _ in range(1000):
+            slow.send("x" * 4000)
+    report = one.say("stats").wait("stats")
+    (entry,) = [client for client in report["clients"] if client["path"] == "/ws"]
+    assert entry["queue"] > 0
+    slow.shutdown()
+
+
+@pytest.mark.parametrize("wall, most", [("", 1.0), ("bytearray(100000)", 0.7)])
+def test_the_largest_block_is_found_where_memory_is_in_pieces(make_board, wall, most):
+    """Beyond what the chip's heap could grow by, which is not tried."""
+    pieces = board_with(
+        make_board, f"room = bytearray(150000)\nwall = {wall or None}\ndel room", heap="560k"
+    )
+    guest = Guest(pieces)
+    heap = guest.say("stats").wait("stats")["heap"]
+    guest.leave()
+    assert most - 0.35 < heap["largest"] / heap["free"] <= most
+    assert heap["largest"] > 94208
+
+
+def test_a_board_that_has_joined_a_network_tells_how_well_it_hears_it(make_board):
+    config = {
+        **QUIET,
+        "wifi": {"mode": "station", "station_ssid": "Home", "station_password": "secret123"},
+    }
+    joined = make_board(config=config, air={"networks": {"Home": {"password": "secret123"}}})
+    guest = Guest(joined)
+    assert guest.say("stats").wait("stats")["wifi"] == {"mode": "station", "rssi": -55}
+    joined.air(networks={})
+    assert guest.say("stats").wait("stats")["wifi"] == {"mode": "station", "rssi": None}
+    guest.leave()

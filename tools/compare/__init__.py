@@ -1,0 +1,1 @@
+"""`make compare`: what other servers do about the same faults, beside this one."""
