@@ -1,7 +1,7 @@
 "use strict";
 
 const OPENING = 8000; // ms until the board counts as gone
-const RESTARTING = 4000; // ms until it is worth looking whether it is back
+const RESTARTING = 3000; // ms until it is worth looking whether it is back
 
 const OPEN = "none: open to everybody";
 const OWN = "one of your own";
