@@ -91,6 +91,21 @@ def test_the_row_for_a_chip_depends_on_its_memory(psram, key):
 
 
 @pytest.mark.parametrize(
+    ("chip", "version", "told"),
+    [
+        ("esp32", "1.21.0", "its MicroPython 1.21.0 is too old, 1.22.0 is needed: make flash"),
+        ("esp32", "1.9.4", "its MicroPython 1.9.4 is too old, 1.22.0 is needed: make flash"),
+        ("esp32", "1.22.0", ""),
+        ("esp32c6", "1.23.0", "its MicroPython 1.23.0 is too old, 1.24.0 is needed: make flash"),
+        ("esp32c6", "1.30.0", ""),
+        ("linux", "1.0.0", ""),
+    ],
+)
+def test_a_micropython_that_is_too_old_for_its_chip_is_told(chip, version, told):
+    assert table.outdated(chip, version, BOARDS) == told
+
+
+@pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ('name = "One"\n', "", r"\[one\]: name: is missing"),

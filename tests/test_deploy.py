@@ -1,5 +1,6 @@
 """make deploy: the real mpremote over a virtual board's serial port."""
 
+import dataclasses
 import functools
 import gzip
 import http.server
@@ -28,7 +29,7 @@ from tools.deploy.__main__ import deploy, parse
 from tools.failure import Failure
 from tools.flashfiles import firmware
 from tools.serialport.session import Session
-from tools.serialport.target import Target
+from tools.serialport.target import Target, ask
 from tools.virtualboard import VirtualBoard
 from tools.webpages import pack
 
@@ -215,6 +216,14 @@ def test_the_boards_certificates_are_kept_until_told_otherwise(full_board, proje
     run(full_board, project, "--certs")
     assert there.read_text() == "second"
     assert {path.name for path in there.parent.iterdir()} == {"server.crt.der"}
+    capsys.readouterr()
+    run(full_board, project)
+    assert "are kept" not in capsys.readouterr().out, "they are the same"
+
+
+def test_certificates_that_were_never_made_are_told_before_anything_is_touched(project):
+    with pytest.raises(Failure, match=r"no certificates in .*certs: make certs makes them"):
+        run("/dev/none", project, "--certs")
 
 
 # --- cut off
@@ -306,6 +315,19 @@ def test_a_port_where_nothing_answers_is_told_with_what_to_do():
     os.close(theirs)
 
 
+def test_a_micropython_that_is_too_old_is_told_but_deployed_to(
+    full_board, project, monkeypatch, capsys
+):
+    def old(session):
+        return dataclasses.replace(ask(session), chip="esp32", version="1.20.0")
+
+    monkeypatch.setattr("tools.deploy.__main__.ask", old)
+    run(full_board, project)
+    output = capsys.readouterr()
+    assert "its MicroPython 1.20.0 is too old, 1.22.0 is needed: make flash" in output.err
+    assert "ready: " in output.out
+
+
 # --- compiled files
 
 
@@ -336,6 +358,15 @@ def test_a_board_without_native_code_gets_that_one_module_as_source():
     files = building.build(firmware(ROOT), target(""), source=False, warn=pytest.fail)
     sources = [path for path in files if path.startswith("/lib/") and path.endswith(".py")]
     assert sources == ["/lib/wsserver/native.py"]
+
+
+@pytest.mark.parametrize("version", [(6, 2), (6, 3)])
+def test_an_older_micropython_gets_what_the_compiler_of_its_time_makes(version):
+    """Version 6.2 is MicroPython 1.22's, and 6.3 that of all from 1.23 on."""
+    files = building.build(firmware(ROOT), target("xtensawin", version), False, warn=pytest.fail)
+    assert not [path for path in files if path.startswith("/lib/") and path.endswith(".py")]
+    native = files["/lib/wsserver/native.mpy"]
+    assert (native[1], native[2] & 3) == version
 
 
 def test_a_board_with_another_version_of_mpy_files_gets_source_after_a_warning():

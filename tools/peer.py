@@ -37,8 +37,12 @@ def frame(opcode: int, payload: bytes = b"", first: int = 0x80) -> bytes:
 class Peer:
     """One TCP or TLS connection to a server. OSError, of which RefusedError is one: it is gone."""
 
-    def __init__(self, port: int, tls: bool = False, timeout: float = 20):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(
+        self, port: int, tls: bool = False, timeout: float = 20, source: str | None = None
+    ):
+        self.sock = socket.create_connection(
+            ("127.0.0.1", port), timeout, (source, 0) if source else None
+        )
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
         if tls:

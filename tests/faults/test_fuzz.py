@@ -6,7 +6,7 @@ import pytest
 
 from tests.server.conftest import Raw
 from tests.wire import TEXT, frame
-from tools.fuzz import network
+from tools.fuzz import firmware, network
 from tools.peer import Peer
 
 
@@ -20,6 +20,15 @@ def test_hundreds_of_inputs_that_nobody_thought_of_do_a_board_no_harm(fuzzer):
     fuzzer.forget_heap()  # what is kept for good is there
     fuzzer.batch(60)
     assert len(fuzzer.counts) == len(set(network.KINDS))
+
+
+def test_orders_and_settings_that_nobody_thought_of_do_the_firmware_no_harm(make_board):
+    board = make_board(config=firmware.CONFIG, heap=firmware.HEAP)
+    fuzzer = firmware.FirmwareFuzzer(board, 7, Counter(), firmware.KINDS)
+    fuzzer.batch(30)
+    fuzzer.forget_heap()
+    fuzzer.batch(30)
+    assert len(fuzzer.counts) == len(set(firmware.KINDS))
 
 
 def test_the_fuzzer_notices_a_client_that_is_left_over(make_victim, monkeypatch):
@@ -39,4 +48,6 @@ def test_the_fuzzer_notices_an_error_in_the_log(make_victim, monkeypatch):
 
     monkeypatch.setattr(network, "KINDS", [error])
     with pytest.raises(network.FindError, match="Traceback"):
-        network.Fuzzer(make_victim(), 7, Counter()).batch(1)
+        fuzzer = network.Fuzzer(make_victim(), 7, Counter())
+        for _ in range(5):  # what is logged late is found the next time
+            fuzzer.batch(1)

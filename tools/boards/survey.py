@@ -5,7 +5,7 @@ from __future__ import annotations
 from tools.failure import Failure
 from tools.serialport import ports
 from tools.serialport.session import Session
-from tools.serialport.target import Target, ask
+from tools.serialport.target import ask
 
 from . import rom, table
 
@@ -39,7 +39,8 @@ def _describe(port: str, rows: list[table.Board]) -> str:
         return f"{what}; {_row(found.name, found.psram, rows)}"
     flash = f"{target.flash >> 20}MB flash" if target.flash else "flash of unknown size"
     what = f"{target.machine}, {flash}, MAC {target.mac}, MicroPython {target.version}"
-    return f"{what}; {_row(target.chip, target.psram, rows)}{_outdated(target, rows)}"
+    outdated = table.outdated(target.chip, target.version, rows)
+    return "; ".join(filter(None, (what, _row(target.chip, target.psram, rows), outdated)))
 
 
 def _row(chip: str, psram: bool, rows: list[table.Board]) -> str:
@@ -47,14 +48,3 @@ def _row(chip: str, psram: bool, rows: list[table.Board]) -> str:
         return f"CHIP={table.fitting(chip, psram, rows).key}"
     except Failure as failure:
         return str(failure)
-
-
-def _outdated(target: Target, rows: list[table.Board]) -> str:
-    row = next((row for row in rows if row.chip == target.chip and row.wifi), None)
-    if row and _numbers(target.version) < _numbers(row.least):
-        return f"; its MicroPython is too old, {row.least} is needed: make flash"
-    return ""
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]

@@ -114,6 +114,18 @@ def fitting(chip: str, psram: bool, boards: list[Board]) -> Board:
     return _usable(next((row for row in rows if row.psram == psram), rows[0]))
 
 
+def outdated(chip: str, version: str, boards: list[Board]) -> str:
+    """What is wrong with a MicroPython on a chip that is older than its row wants; "": nothing."""
+    row = next((board for board in boards if board.chip == chip and board.wifi), None)
+    if row is None or _numbers(version) >= _numbers(row.least):
+        return ""
+    return f"its MicroPython {version} is too old, {row.least} is needed: make flash"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
 def _usable(board: Board) -> Board:
     """The same board. Failure: it cannot be this server, and what to use instead."""
     if not board.wifi:

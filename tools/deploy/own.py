@@ -53,11 +53,21 @@ def to_send(
     here, there = config or root / CONFIG, f"/{CONFIG}"
     if config or (here.exists() and there not in found.hashes):
         files[there] = read_config(here, root)
-    elif here.exists():
+    elif here.exists() and found.lacks({there: here.read_bytes()}):
         notes.append(f"the board's {CONFIG} is kept; CONFIG={CONFIG} replaces it by yours")
-    ours = certificates(root / CERTIFICATES)
-    if ours and (certs or not any(path.startswith(f"/{CERTIFICATES}/") for path in found.hashes)):
-        files.update({path: file.read_bytes() for path, file in ours.items()})
-    elif ours:
+    ours = read_certificates(root / CERTIFICATES, certs)
+    if certs or not any(path.startswith(f"/{CERTIFICATES}/") for path in found.hashes):
+        files.update(ours)
+    elif found.lacks(ours):
         notes.append("the board's certificates are kept; CERTS=1 replaces them by yours")
     return files, notes
+
+
+def read_certificates(folder: Path, needed: bool) -> dict[str, bytes]:
+    """{path on the board: content} of the certificates in a folder. Failure: there are none, and
+    they are needed.
+    """
+    ours = {path: file.read_bytes() for path, file in certificates(folder).items()}
+    if needed and not ours:
+        raise Failure(f"CERTS=1: there are no certificates in {folder}: make certs makes them")
+    return ours

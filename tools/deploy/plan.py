@@ -20,6 +20,14 @@ class Found:
     hashes: dict[str, str]
     deployed: frozenset[str]
 
+    def lacks(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
+        """Those of the wanted files that are not there, or are different."""
+        return {
+            path: content
+            for path, content in wanted.items()
+            if self.hashes.get(path) != hashlib.sha256(content).hexdigest()
+        }
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -41,15 +49,10 @@ def make(wanted: dict[str, bytes], found: Found) -> Plan:
     Removed is what was deployed and is gone here, a source that would hide its compiled twin (and
     the other way round), and what was cut off; nothing else.
     """
-    copy = {
-        path: content
-        for path, content in wanted.items()
-        if found.hashes.get(path) != hashlib.sha256(content).hexdigest()
-    }
     twins = {_twin(path) for path in wanted if path.startswith("/lib/")}
     gone = (found.deployed | twins | {UNFINISHED}) - set(wanted)
     return Plan(
-        copy=copy,
+        copy=found.lacks(wanted),
         remove=sorted(gone & set(found.hashes)),
         record=sorted(wanted),
         record_meanwhile=sorted(set(wanted) | found.deployed),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import network, seeds, tally
+from . import firmware, network, seeds, tally
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "fuzz"
+TURN = 120  # s with one board, that of the library or that of the firmware, before the other
 MOST_FINDS = 5  # by a live board; each costs a new one
 # (target, how, what it is)
 RUNS = (
@@ -56,9 +59,11 @@ def _run(seconds, document):
     counts: Counter[str] = Counter()
     live: Counter[str] = Counter()
     end = time.monotonic() + seconds
-    while time.monotonic() < end and len(problems) < MOST_FINDS:
+    turns: Iterator[Callable[[float, Counter[str]], None]]
+    turns = itertools.cycle((network.run, firmware.run))
+    while (left := end - time.monotonic()) > 0 and len(problems) < MOST_FINDS:
         try:
-            network.run(end - time.monotonic(), live)
+            next(turns)(min(left, TURN), live)
         except network.FindError as find:
             problems.append(str(find))
     counts.update({f"a live board: {kind}": count for kind, count in live.items()})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import socket
 import ssl
 import tempfile
 import threading
@@ -40,7 +39,10 @@ HEAP = "128k"
 GROWTH = 700  # bytes of heap that may have come to stay since the first batch
 WORKERS = 4
 PATIENCE = 30  # s for what is left over to go
-BATCH = 200  # inputs of each worker before the first look at the board
+BATCH = 100  # inputs of each worker between two looks at the board
+
+
+Kind = Callable[[VirtualBoard, random.Random], None]  # sends an input of a kind
 
 
 class FindError(Exception):
@@ -50,16 +52,21 @@ class FindError(Exception):
 class Fuzzer:
     """Inputs for one board. `counts`: how many of each kind it has been given."""
 
-    def __init__(self, board: VirtualBoard, seed: int, counts: Counter[str]):
+    growth = GROWTH
+
+    def __init__(
+        self, board: VirtualBoard, seed: int, counts: Counter[str], kinds: list[Kind] | None = None
+    ):
         self._board = board
         self._seed = seed
+        self._kinds = kinds or KINDS
+        self._position = board.log_position
         self.counts = counts
         self._heap = 0
         self._lock = threading.Lock()
 
     def batch(self, each: int) -> None:
         """So many inputs by each of several clients at once. FindError: something is wrong."""
-        position = self._board.log_position
         workers = [
             threading.Thread(target=self._work, args=(self._seed + number, each))
             for number in range(WORKERS)
@@ -69,12 +76,19 @@ class Fuzzer:
             worker.start()
         for worker in workers:
             worker.join()
-        log = self._board.log[position:]
+        try:
+            self._check()
+        finally:
+            self._look_through_log()
+
+    def _look_through_log(self):
+        # The log takes a moment to arrive: what comes after this is looked at the next time.
+        log = self._board.log[self._position :]
+        self._position += len(log)
         for sign in ("Traceback", "the interpreter died", "MemoryError"):
             if sign in log:
-                seen = log[log.find(sign) - 100 :][:1500]
+                seen = log[max(0, log.find(sign) - 100) :][:1500]
                 raise FindError(f"{sign} after seeds up to {self._seed}:\n{seen}")
-        self._check()
 
     def forget_heap(self) -> None:
         """Take what is in use after the next batch for what is usual."""
@@ -83,7 +97,7 @@ class Fuzzer:
     def _work(self, seed, each):
         chance = random.Random(seed)
         for _ in range(each):
-            kind = chance.choice(KINDS)
+            kind = chance.choice(self._kinds)
             with contextlib.suppress(OSError):
                 kind(self._board, chance)
             with self._lock:
@@ -98,9 +112,7 @@ class Fuzzer:
                     peer.send(frame(TEXT, b"still here"))
                     if peer.message() != b"still here":
                         raise FindError("the echo is another text")
-                with Peer(self._board.http_port).open("/health") as peer:
-                    peer.send(frame(TEXT, b"?"))
-                    health = json.loads(peer.message())
+                health = self._health()
                 if health["clients"] == 1 and health["visitors"] == 0:
                     break
             except OSError as error:
@@ -110,11 +122,19 @@ class Fuzzer:
                 raise FindError(f"clients are left over: {health}")
             time.sleep(0.05)
         self._heap = self._heap or health["heap"]
-        if health["heap"] > self._heap + GROWTH:
+        if health["heap"] > self._heap + self.growth:
             raise FindError(f"the heap grows: {self._heap} bytes in use, now {health['heap']}")
 
+    def _health(self) -> dict:
+        """How many `clients` there are, with the one who asks, how many `visitors`, and how many
+        bytes of `heap` are in use.
+        """
+        with Peer(self._board.http_port).open("/health") as peer:
+            peer.send(frame(TEXT, b"?"))
+            return json.loads(peer.message())
 
-def _deliver(peer, data, chance):
+
+def deliver(peer: Peer, data: bytes, chance: random.Random) -> None:
     """Send, cut somehow; sometimes read the answers; sometimes vanish."""
     step = chance.choice((1, 7, 100, 1500, 100000))
     if len(data) > 3000:
@@ -132,12 +152,12 @@ def _deliver(peer, data, chance):
 
 def _random_bytes(board, chance):
     with Peer(board.http_port) as peer:
-        _deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
+        deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
 
 
 def _random_after_handshake(board, chance):
     with Peer(board.http_port).open("/ws") as peer:
-        _deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
+        deliver(peer, chance.randbytes(chance.randrange(1, 600)), chance)
 
 
 def _frame(chance):
@@ -159,20 +179,20 @@ def _session(board, chance):
     data = b"".join(_frame(chance) for _ in range(chance.randrange(1, 12)))
     path = chance.choice(("/ws", "/ws", "/chunks", "/room", "/flood", "/health"))
     with Peer(board.http_port) as peer:
-        _deliver(peer, request(path) + data, chance)
+        deliver(peer, request(path) + data, chance)
 
 
 def _mutated_session(board, chance):
     corpus = [data[3:] for _, data in seeds.load("session")]
     data = guided.mutate(chance, request("/ws") + chance.choice(corpus), corpus)
     with Peer(board.http_port) as peer:
-        _deliver(peer, data, chance)
+        deliver(peer, data, chance)
 
 
 def _mutated_request(board, chance):
     corpus = [data[2:] for _, data in seeds.load("request")]
     with Peer(board.http_port) as peer:
-        _deliver(peer, guided.mutate(chance, chance.choice(corpus), corpus), chance)
+        deliver(peer, guided.mutate(chance, chance.choice(corpus), corpus), chance)
 
 
 def _long_fields(board, chance):
@@ -184,7 +204,7 @@ def _long_fields(board, chance):
         header = header % ("b" * size)
     text = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n\r\n"
     with Peer(board.http_port) as peer:
-        _deliver(peer, text.encode(), chance)
+        deliver(peer, text.encode(), chance)
 
 
 def _split_everywhere(board, chance):
@@ -207,22 +227,50 @@ def _tls_cut(board, chance):
             hello[chance.randrange(len(hello))] ^= 1 << chance.randrange(8)
         if chance.random() < 0.5:
             del hello[chance.randrange(len(hello)) :]
-        _deliver(peer, bytes(hello) + chance.randbytes(chance.randrange(50)), chance)
+        deliver(peer, bytes(hello) + chance.randbytes(chance.randrange(50)), chance)
 
 
 def _tls_flipped_within(board, chance):
-    """A whole handshake and session over TLS, then records that are broken."""
-    with Peer(board.https_port, tls=True, timeout=2) as peer:
-        peer.open("/ws").send(frame(TEXT, b"fine"))
-        if peer.message() != b"fine":
-            raise FindError("the echo over TLS is another text")
-        # Past ssl, on the same descriptor: what no TLS library would send.
-        with socket.socket(fileno=peer.sock.detach()) as bare:
-            record = b"\x17\x03\x03" + chance.randrange(600).to_bytes(2, "big")
-            bare.send(record + chance.randbytes(chance.randrange(600)))
-            bare.settimeout(0.05)
-            with contextlib.suppress(OSError):
-                bare.recv(100)
+    """A TLS client of which one flight, of the handshake or later, arrives with bytes flipped,
+    missing, doubled or too many.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    talk = context.wrap_bio(incoming, outgoing)
+    broken = chance.randrange(6)
+    session = request("/ws") + frame(TEXT, b"fine")
+    with Peer(board.https_port, timeout=0.5) as peer:
+        for flight in range(6):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                talk.do_handshake()
+                talk.write(session)
+                session = frame(BINARY, chance.randbytes(chance.choice((0, 5, 400, 3000))))
+                talk.read()
+            data = outgoing.read()
+            if flight == broken:
+                deliver(peer, _broken(data, chance), chance)
+            else:
+                peer.send(data)
+            incoming.write(peer.sock.recv(16384))
+
+
+def _broken(data, chance):
+    """Records as no TLS library would send them."""
+    kind = chance.randrange(4)
+    flipped = bytearray(data or b"\x17\x03\x03\0\5hello")
+    if kind == 0:
+        for _ in range(chance.randrange(1, 4)):
+            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        del flipped[chance.randrange(len(flipped)) :]
+    elif kind == 2:
+        flipped *= 2
+    else:
+        length = chance.randrange(600).to_bytes(2, "big")
+        flipped += b"\x17\x03\x03" + length + chance.randbytes(chance.randrange(600))
+    return bytes(flipped)
 
 
 def _client_hello():
@@ -236,7 +284,7 @@ def _client_hello():
     return outgoing.read()
 
 
-KINDS: list[Callable[[VirtualBoard, random.Random], None]] = [
+KINDS: list[Kind] = [
     *(_random_bytes, _random_after_handshake, _session, _session, _mutated_session),
     *(_mutated_session, _mutated_request, _long_fields, _split_everywhere, _tls_cut),
     _tls_flipped_within,
@@ -257,14 +305,19 @@ def run(
         files = boards.files(tls=True, **SERVER)
         with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
             board.wait_ready(30)
-            seed = random.randrange(1 << 30) if seed is None else seed
-            fuzzer = Fuzzer(board, seed, counts)
             with Peer(board.http_port) as peer:  # has loaded what is loaded on demand
                 peer.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 while peer.sock.recv(4096):
                     pass
-            fuzzer.batch(BATCH if most is None else min(BATCH, most // (2 * WORKERS)))
-            fuzzer.forget_heap()  # the first batch fills what is kept for good
-            end = time.monotonic() + seconds
-            while time.monotonic() < end and (most is None or counts.total() < most):
-                fuzzer.batch(BATCH // 2 if most is None else min(BATCH, most // (2 * WORKERS)))
+            seed = random.randrange(1 << 30) if seed is None else seed
+            feed(Fuzzer(board, seed, counts), seconds, most)
+
+
+def feed(fuzzer: Fuzzer, seconds: float, most: int | None = None) -> None:
+    """Batch after batch."""
+    each = BATCH if most is None else min(BATCH, most // (2 * WORKERS))
+    fuzzer.batch(each)
+    fuzzer.forget_heap()  # the first batch fills what is kept for good
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (most is None or fuzzer.counts.total() < most):
+        fuzzer.batch(each)
