@@ -25,7 +25,7 @@ def start(log):
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
-    import demo
+    import broadcast  # noqa: F401
     import stations
 
     import wsserver.reception  # what server.listen() would load later
@@ -35,7 +35,10 @@ def start(log):
     port = config["server"].pop("port")
     server = wsserver.Server(log=log, max_tls=tls["max_clients"], **config["server"])
     server.hosts, server.portal, server.limits = guard
+    import demo
+
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
+    del sys.modules["demo"]
     if admin["enabled"]:
         server.routes["/settings"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
