@@ -20,6 +20,7 @@ ARGS ?=
 KEY = ec
 NAMES =
 CLIENT =
+MAIN =
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +33,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
 	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=$(HEAP) CONFIG=my.json"
+	@echo "                    MAIN=examples/echo.py runs that instead of main.py"
 	@echo "make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)"
 	@echo "                    KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's instead"
 	@echo "make boards       list what is plugged in: chip, flash, MAC, MicroPython; PORT=... for one of them only"
@@ -73,7 +75,7 @@ $(READY): requirements.txt tools/setup.sh
 run: $(READY)
 	@test -e certs/server.crt.der || $(BIN)/python -m tools.certs
 	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
-		--heap $(HEAP) --certs certs $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
+		--heap $(HEAP) --certs certs $(if $(CONFIG),--config "$(CONFIG)") $(if $(MAIN),--main "$(MAIN)") $(ARGS)
 
 certs: $(READY)
 	@exec $(BIN)/python -m tools.certs --key="$(KEY)" --names="$(NAMES)" --client="$(CLIENT)" \

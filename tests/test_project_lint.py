@@ -155,6 +155,16 @@ def test_code_for_one_cpu_only_is_found(project):
         check_compiles(project(code, "lib/wsserver/native.py"))
 
 
+def test_examples_are_checked_like_the_code_that_lands_on_boards(project):
+    root = project("import socket\n\nprint(socket.MSG_PEEK)\n", "examples/planted.py")
+    with pytest.raises(LintError, match="examples/planted.py:3"):
+        check_board_types(root)
+    code = "import micropython\n\n\n@micropython.native\ndef f():\n    pass\n"
+    root = project(code, "examples/x.py")
+    with pytest.raises(LintError, match="examples/x.py"):
+        check_compiles(root)
+
+
 @pytest.mark.parametrize(
     ("code", "finding"),
     [

@@ -460,6 +460,22 @@ def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_p
     assert b"<title>" in pages[0]
 
 
+def test_the_command_line_runs_another_program_than_main_py(make_run):
+    process = make_run("--main", "examples/counter.py")
+    lines_until(process, "board ready: ")
+    client = websocket.create_connection(f"ws://127.0.0.1:{process.http}/ws", timeout=10)
+    assert client.recv() == "clients: 1"
+    client.close()
+
+
+def test_a_program_that_is_not_there_is_an_error(make_run):
+    process = make_run("--main", "no.py")
+    assert process.communicate(timeout=10)[0] == (
+        "make run: program no.py cannot be read: No such file or directory\n"
+    )
+    assert process.returncode == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_with_status_0(make_run, tmp_path, number):
     process = make_run()

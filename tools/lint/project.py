@@ -14,9 +14,12 @@ class LintError(Exception):
 
 
 def board_files(root: Path = ROOT) -> list[Path]:
-    """Every Python file that lands on a board, in the order of their names."""
+    """Every Python file that lands on a board, or may, as the examples, in the order of their
+    names.
+    """
     files = [root / name for name in ("boot.py", "main.py") if (root / name).exists()]
-    return files + sorted((root / "lib").rglob("*.py"))
+    folders = (root / "lib", root / "examples")
+    return files + [path for folder in folders for path in sorted(folder.rglob("*.py"))]
 
 
 def run(*arguments: str, root: Path = ROOT) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
-from .project import ROOT, LintError, run
+from .project import ROOT, LintError, board_files, run
 
 _STUBS = ("micropython-stdlib-stubs", "micropython-esp32-stubs")
 
@@ -86,7 +86,7 @@ def check_host_types(root: Path = ROOT) -> None:
 
 def check_board_types(root: Path = ROOT) -> None:
     """LintError: the board's code uses what the chip does not have, or not the way it has it."""
-    files = [str(path) for path in (root / "boot.py", root / "main.py") if path.exists()]
+    files = [str(path) for path in board_files(root)]
     with tempfile.TemporaryDirectory(prefix="typeshed-") as folder:
         make_typeshed(Path(folder, "typeshed"))
         settings = Path(folder, "mypy.ini")
@@ -95,7 +95,7 @@ def check_board_types(root: Path = ROOT) -> None:
             _SETTINGS.format(root=root, typeshed=Path(folder, "typeshed"), plugin=plugin)
         )
         options = ("--config-file", str(settings), "--no-error-summary", "--hide-error-context")
-        run("mypy", *options, *files, str(root / "lib"), root=root)
+        run("mypy", *options, *files, root=root)
 
 
 def make_typeshed(folder: Path) -> None:

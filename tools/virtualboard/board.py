@@ -428,7 +428,7 @@ class VirtualBoard:
             self._listening(int(event.split()[1]))
 
     def _listening(self, port):
-        if self._served.get(port) == "http" and not self._ready:
+        if port in self._served and not self._ready:
             with self._changed:
                 self._ready = True
                 self._changed.notify_all()

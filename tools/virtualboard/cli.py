@@ -26,6 +26,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--https-port", type=int, default=8443, help="where its port 443 appears")
     parser.add_argument("--heap", default="128k", help="the firmware's heap, such as 64k")
     parser.add_argument("--config", type=Path, help="a config.json for the board")
+    parser.add_argument("--main", type=Path, help="a program that takes main.py's place")
     parser.add_argument("--flash", type=Path, help="keep the flash in this folder")
     parser.add_argument("--certs", type=Path, help="a folder with certificates, for wss://")
     parser.add_argument("--source", action="store_true", help="run lib/ from source, not compiled")
@@ -35,6 +36,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         heap_bytes(options.heap)
         if options.config:
             check_config(options.config)
+        options.files = {"main.py": read_program(options.main)} if options.main else {}
         if options.http_port == options.https_port != 0:
             raise ValueError(f"port {options.http_port} cannot be both the HTTP and HTTPS port")
         for port in (options.http_port, options.https_port):
@@ -54,6 +56,14 @@ def check_config(path: Path) -> None:
         raise OSError(error.errno, f"config {path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         print(f"warning: {path} is not JSON ({error}); the board gets it all the same", flush=True)
+
+
+def read_program(path: Path) -> bytes:
+    """OSError: the file cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise OSError(error.errno, f"program {path} cannot be read: {error.strerror}") from None
 
 
 def addresses(board: VirtualBoard) -> str:
@@ -99,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         board = VirtualBoard(
             config=options.config,
+            files=options.files,
             heap=options.heap,
             http_port=options.http_port,
             https_port=options.https_port,

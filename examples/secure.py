@@ -1,0 +1,22 @@
+"""Example 3: the same echo over TLS. wss://192.168.4.1/ws
+
+`make certs` makes the two files below, and `make deploy` copies them (docs/tls.md).
+"""
+
+from tlscontext import server_context
+
+from wsserver import Server
+
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+
+# A TLSError says what is missing or wrong.
+context = server_context("/certs/server.crt.der", "/certs/server.key.der")
+server = Server(max_tls=2)  # a chip without PSRAM has memory for two connections with TLS
+server.websocket("/ws", Echo())
+server.listen(443, tls=context)
+print("serving wss://192.168.4.1/ws")
+server.run()
