@@ -40,7 +40,7 @@ def start(log):
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
     del sys.modules["demo"]
     if admin["enabled"]:
-        server.routes["/settings"] = ("admin", admin["password"])
+        server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
     server.listen(port)
     if context:
@@ -49,8 +49,11 @@ def start(log):
         import portal
 
         portal.start(server)
-        for name in ("portal", "wsserver.watch"):
-            del sys.modules[name]
+        del sys.modules["portal"], sys.modules["wsserver.watch"], portal
+    import trial
+
+    trial.watch(server, config["watchdog"]["timeout"])
+    del sys.modules["trial"]
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server

@@ -82,7 +82,7 @@ def contents(board):
     return {
         "/" + path.relative_to(board.flash).as_posix(): path.read_bytes()
         for path in board.flash.rglob("*")
-        if path.is_file() and path.name not in ("deployed.json", "secrets.json")
+        if path.is_file() and path.name not in ("deployed.json", "secrets.json", "crash.log")
     }
 
 
