@@ -4,8 +4,8 @@ import errno
 import os
 
 
-def write(path: str, pieces) -> None:
-    """Replace a file, or make it, of these pieces, which are bytes.
+def write(path: str, *pieces) -> None:
+    """Replace a file, or make it, of these pieces of bytes.
 
     OSError: it could not be written, and is as it was.
     """
