@@ -1,5 +1,6 @@
 """What is said at /demo: who is there, messages to all and to one, and what is not understood."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,8 @@ import websocket
 from tests.guest import Guest
 from tests.server.conftest import wait_until
 
-MAIN = (Path(__file__).resolve().parents[1] / "main.py").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+MAIN = (ROOT / "main.py").read_text()
 QUIET = {"broadcast": {"interval": 0}}
 
 
@@ -254,6 +256,25 @@ def test_what_grows_when_it_is_sent_on_is_refused_instead_of_closing_the_receive
 )
 def test_what_would_cost_the_heap_much_is_not_even_looked_at(guest, order, problem):
     assert problem in guest().error(order)
+
+
+@pytest.mark.parametrize("name", ["orders.py", "chat.py", "led.py", "stats.py"])
+def test_every_error_is_in_the_protocols_document(name):
+    document = " ".join((ROOT / "docs" / "protocol.md").read_text().split())
+    raised = [
+        node.exc.args[0]
+        for node in ast.walk(ast.parse((ROOT / "lib" / name).read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+    ]
+    texts = [
+        part.value
+        for argument in raised
+        for part in ast.walk(argument)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+    pieces = [piece for text in texts for piece in re.split("%[rsd]|; ", text) if piece.strip()]
+    assert len(raised) >= 1
+    assert [piece for piece in pieces if piece.strip() not in document] == []
 
 
 # --- the endpoint
