@@ -312,7 +312,7 @@ def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_s
 
 
 def test_where_others_use_the_memory_up_it_says_so_and_they_notice_nothing(make_board):
-    main = MAIN.replace("server.run", "hog = bytearray(gc.mem_free() - 26000)\nserver.run")
+    main = MAIN.replace("server.run", "hog = bytearray(gc.mem_free() - 26000); server.run")
     full = make_board(config=QUIET, files={"main.py": main})
     echo = websocket.create_connection(full.ws_url(), timeout=10)
     for _ in range(3):

@@ -30,7 +30,7 @@ def board_with(make_board, code, **options):
     """A board whose main.py does something more before it serves."""
     return make_board(
         config=QUIET,
-        files={"main.py": MAIN.replace("server.run()", code + "\nserver.run()")},
+        files={"main.py": MAIN.replace("server.run()", f"exec({code!r}); server.run()")},
         **options,
     )
 
