@@ -39,13 +39,13 @@ def test_by_default_a_page_of_another_name_is_sent_to_the_boards_own(board):
     assert status(board, "evil.example", upgrade=False) == (302, "http://192.168.4.1/")
 
 
-@pytest.mark.parametrize("path", ["/ws", "/demo", "/settings"])
+@pytest.mark.parametrize("path", ["/ws", "/demo", "/settings", "/update"])
 def test_by_default_only_the_boards_own_pages_may_connect(board, path):
     own = status(board, origin="http://192.168.4.1", path=path)
     assert own == status(board, origin="https://192.168.4.1:8443", path=path)
-    assert own == ((401,) if path == "/settings" else (101,))
+    assert own == ((401,) if path in ("/settings", "/update") else (101,))
     for origin in ("http://evil.example", "null", "http://192.168.4.1.evil.example"):
-        refused = (401,) if path == "/settings" else (403,)
+        refused = (401,) if path in ("/settings", "/update") else (403,)
         assert status(board, origin=origin, path=path) == refused, origin
 
 

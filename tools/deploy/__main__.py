@@ -83,7 +83,10 @@ def _wait_until_serving(session: Session, port: str, seconds: float) -> None:
         if serving:
             scheme, address, number = serving.groups()
             page = {"ws": "http", "wss": "https"}[scheme]
-            print(f"ready: {page}://{address}:{number}/ and {scheme}://{address}:{number}/ws")
+            as_well = "; the same over TLS" if line.endswith(" and wss://") else ""
+            print(
+                f"ready: {page}://{address}:{number}/ and {scheme}://{address}:{number}/ws{as_well}"
+            )
             return
         if _PROMPT.match(line):
             break
