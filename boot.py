@@ -22,8 +22,9 @@ if signs or machine.reset_cause() == machine.WDT_RESET:
     if not recovery.start():
         safe_mode = True  # main.py does nothing then
     del recovery, sys.modules["recovery"]
-del signs
 try:
+    if signs:
+        import trial  # noqa: F401 - tells firmware.py that this start has something to prove
     import secret
     import settings
     import wifi
@@ -39,4 +40,4 @@ except Exception as error:
 
     crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)
-del room
+del room, signs

@@ -11,14 +11,13 @@ def start(log):
     import protection
     import secure
     import settings
-    import trial
 
     config = settings.load(log=settings.quiet)  # boot.py has printed what is wrong with them
     guard = protection.rules(config)
     tls = config.pop("tls")
     admin = config.pop("admin")
     context = secure.context(tls, print)
-    for name in ("protection", "secure", "trial"):
+    for name in ("protection", "secure"):
         del sys.modules[name]
     del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
@@ -41,7 +40,12 @@ def start(log):
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
-    trial.watch(server, config["watchdog"]["timeout"])
+    timeout = config["watchdog"]["timeout"]
+    if timeout or "trial" in sys.modules:  # boot.py has loaded it, or nothing is to be proved
+        import trial
+
+        trial.watch(server, timeout)
+        del sys.modules["trial"]
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
     return server

@@ -332,6 +332,7 @@ def test_the_power_may_fail_at_any_moment_of_taking_a_version_back(board, projec
         board.wait_for_log("taking it back", since=position)
         for _ in range(4):
             time.sleep(chance.random() * 0.02)
+            position = board.log_position
             board.power_cycle()
         board.wait_for_log("serving", since=position)
         assert firmware_of(board) == before, f"seed {SEED}"
