@@ -19,7 +19,6 @@ from .timers import Timer, Timers
 # Module globals are found much faster than built-ins, of which there are a hundred.
 id = id
 len = len
-range = range
 
 _GOING_AWAY = const(1001)
 
