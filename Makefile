@@ -9,6 +9,7 @@ ROUNDS ?= 5
 JSON ?=
 ONLY ?=
 PORT ?=
+HOST ?=
 CHIP ?=
 FIRMWARE ?=
 MINUTES ?= 5
@@ -41,7 +42,8 @@ help:
 	@echo "                    each only where there is a choice; PORT may be a device, COM3 or a pyserial URL"
 	@echo "make config       ask for the Wi-Fi's name and password and write config.json"
 	@echo "make deploy       copy what changed onto a board, and start it: PORT=... SOURCE=1 for .py files;"
-	@echo "                    CONFIG=config.json and CERTS=1 replace those that the board has"
+	@echo "                    CONFIG=config.json and CERTS=1 replace those that the board has; the same over"
+	@echo "                    Wi-Fi: HOST=192.168.4.1, which asks for the admin's password (docs/install.md)"
 	@echo "make monitor      show what a board prints, and where its tracebacks lead; Ctrl-C ends it"
 	@echo "make repl         open a board's prompt; Ctrl-X leaves it"
 	@echo "make reset        restart a board"
@@ -53,7 +55,7 @@ help:
 	@echo "                    JOBS=$(JOBS) files of tests at the same time, 0 for one after the other"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
-	@echo "make faults       the long versions of tests/faults: slow, dead and hostile clients (half an hour)"
+	@echo "make faults       the long versions of tests: power cuts, slow, dead and hostile clients (half an hour)"
 	@echo "make fuzz         feed the core and a live board what nobody thought of: MINUTES=$(MINUTES)"
 	@echo "                    FIND=build/fuzz/... adds an input that failed to the corpus"
 	@echo "make soak         load a board with everything at once, and write docs/reliability.md: HOURS=$(HOURS)"
@@ -94,7 +96,7 @@ config: $(READY)
 	@exec $(BIN)/python -m tools.config
 
 deploy: $(READY)
-	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
+	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(HOST),--host "$(HOST)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
 		$(if $(SOURCE),--source) $(ARGS)
 
 monitor: $(READY)
@@ -123,7 +125,7 @@ screenshots: $(READY)
 	@exec $(BIN)/python -m tools.screenshots
 
 faults: $(READY)
-	@exec $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+	@exec $(BIN)/python -m pytest -m faults $(ARGS)
 
 fuzz: $(READY)
 	@exec $(BIN)/python -m tools.fuzz --minutes $(MINUTES) $(if $(FIND),--find "$(FIND)") $(ARGS)

@@ -1,20 +1,42 @@
-"""Runs first at every start: brings Wi-Fi up. Settings are in /config.json: docs/settings.md."""
+"""Runs first at every start: installs what came over Wi-Fi, and brings Wi-Fi up.
+
+Settings are in /config.json: docs/settings.md.
+"""
 
 import gc
+import os
 import sys
+
+import machine
 
 # While code is loaded, garbage is collected often, so that what stays does not end up scattered
 # over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
 gc.threshold(1024)
 room = bytearray(30000)
 
-import secret
-import settings
-import wifi
+# At nearly every start there is nothing to install and nothing has failed.
+signs = [name for name in os.listdir("/") if name == "update" or name.startswith("failed-")]
+if signs or machine.reset_cause() == machine.WDT_RESET:
+    import recovery
 
-config = settings.load()
-wifi.start(config["wifi"], secret.get)
-if config["admin"]["enabled"] and config["admin"]["password"] is None:
-    print("admin: password " + secret.get("admin_password"))
+    if not recovery.start():
+        safe_mode = True  # main.py does nothing then
+    del recovery, sys.modules["recovery"]
+del signs
+try:
+    import secret
+    import settings
+    import wifi
+
+    config = settings.load()
+    wifi.start(config["wifi"], secret.get)
+    if config["admin"]["enabled"] and config["admin"]["password"] is None:
+        print("admin: password " + secret.get("admin_password"))
+    del config, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+except Exception as error:
+    room = None
+    import crash
+
+    crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)
-del room, config, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+del room

@@ -15,6 +15,7 @@ def serve(server, password) -> None:
     """Put the admin's paths onto a server. password: None is the one that the board has made."""
     access = Token(password or _generated())
     server.websocket("/settings", OnDemand(server, "desk"), ("settings",), access=access)
+    server.websocket("/update", OnDemand(server, "updates"), access=access)
 
 
 def _generated():

@@ -11,13 +11,14 @@ def start(log):
     import protection
     import secure
     import settings
+    import trial
 
     config = settings.load(log=settings.quiet)  # boot.py has printed what is wrong with them
     guard = protection.rules(config)
     tls = config.pop("tls")
     admin = config.pop("admin")
     context = secure.context(tls, print)
-    for name in ("protection", "secure"):
+    for name in ("protection", "secure", "trial"):
         del sys.modules[name]
     del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
@@ -35,11 +36,12 @@ def start(log):
     server.hosts, server.portal, server.limits = guard
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
     if admin["enabled"]:
-        server.routes["/settings"] = ("admin", admin["password"])
+        server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
+    trial.watch(server, config["watchdog"]["timeout"])
     both = " and wss://" if context else ""
     print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
     return server

@@ -9,7 +9,8 @@ from tools.virtualboard.board import heap_bytes
 
 # The forms of lib/ that a virtual board can load, as arguments of VirtualBoard.
 FORMS: dict = {"native": {}, "bytecode": {"native": False}, "source": {"source": True}}
-_FOR_SOURCE = "128k"  # the least heap with which the firmware runs from source
+# The least heap with which the firmware serves its clients in the other two.
+LEAST_HEAP = {"native": "16k", "bytecode": "96k", "source": "128k"}
 
 
 def pytest_addoption(parser):
@@ -70,18 +71,18 @@ def make_board(request):
     end of the session.
 
     wait=False: do not wait until it serves. Skips where the tests are for a real board, and where
-    lib/ runs from source and the heap is too small for that.
+    the heap is too small for the form of lib/ that they are for.
     """
     address = request.config.getoption("--board")
-    form = FORMS[request.config.getoption("--lib")]
+    name = request.config.getoption("--lib")
     boards = []
 
     def make(wait=True, heap="128k", **arguments):
         if address:
             pytest.skip("needs a virtual board of its own, and the tests are for a real one")
-        if form.get("source") and heap_bytes(heap) < heap_bytes(_FOR_SOURCE):
-            pytest.skip(f"a heap of {heap} is for compiled files")
-        board = VirtualBoard(heap=heap, **{**form, **arguments})
+        if heap_bytes(heap) < heap_bytes(LEAST_HEAP[name]):
+            pytest.skip(f"a heap of {heap} is not for {name}")
+        board = VirtualBoard(heap=heap, **{**FORMS[name], **arguments})
         boards.append(board)
         board.start()
         if wait:

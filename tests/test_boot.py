@@ -68,13 +68,13 @@ def test_ctrl_c_leaves_a_prompt_that_works_and_free_sockets(make_board):
     assert client.recv() == "again"
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_the_prompt(make_board):
+def test_a_port_that_is_taken_is_an_error_and_leaves_the_prompt_in_the_end(make_board):
     taken = (
         "import socket\ntaken = socket.socket()\ntaken.bind(('0.0.0.0', 80))\ntaken.listen(1)\n"
     )
-    board = make_board(files={"boot.py": taken}, wait=False)
+    board = make_board(files={"boot.py": taken + BOOT}, wait=False)
     board.wait_for_log(r"cannot listen on port 80: .*112")
-    board.wait_for_log(r">>> $")
+    board.wait_for_log(r"safe mode(.*\n)*>>> $")
 
 
 def test_the_generated_password_is_printed_kept_and_different_on_every_board(make_board):

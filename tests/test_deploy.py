@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ import serial
 import serial.rfc2217
 
 from tools import mpycross
+from tools.certs.cli import main as make_certs
 from tools.deploy import build as building
 from tools.deploy import join, own, plan, transfer
 from tools.deploy.__main__ import deploy, parse
@@ -82,7 +84,7 @@ def contents(board):
     return {
         "/" + path.relative_to(board.flash).as_posix(): path.read_bytes()
         for path in board.flash.rglob("*")
-        if path.is_file() and path.name not in ("deployed.json", "secrets.json")
+        if path.is_file() and path.name not in ("deployed.json", "secrets.json", "crash.log")
     }
 
 
@@ -219,6 +221,18 @@ def test_the_boards_certificates_are_kept_until_told_otherwise(full_board, proje
     capsys.readouterr()
     run(full_board, project)
     assert "are kept" not in capsys.readouterr().out, "they are the same"
+
+
+def test_with_new_certificates_the_board_serves_https(full_board, project, capsys):
+    assert make_certs(["--folder", str(project / "certs")]) == 0
+    run(full_board, project, "--certs")
+    assert "/ws; the same over TLS\n" in capsys.readouterr().out
+    trusting = ssl.create_default_context(cafile=project / "certs" / "ca.pem")
+    with urllib.request.urlopen(full_board.https_url, timeout=10, context=trusting) as page:
+        assert page.status == 200
+    assert {path.name for path in (full_board.flash / "certs").iterdir()} == {
+        *("server.crt.der", "server.key.der", "clients.crt.der"),
+    }
 
 
 def test_certificates_that_were_never_made_are_told_before_anything_is_touched(project):

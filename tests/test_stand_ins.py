@@ -504,6 +504,33 @@ def test_a_bitstream_is_checked_as_on_the_chip(run, arguments):
         run(f"import machine\npin = machine.Pin(18)\nmachine.bitstream({arguments})")
 
 
+def test_the_watchdog_takes_what_the_chips_takes(run):
+    code = """
+from machine import WDT
+def attempt(**arguments):
+    try:
+        WDT(**arguments)
+    except (ValueError, TypeError) as error:
+        return "%s: %s" % (type(error).__name__, error)
+"""
+    calls = "[attempt(timeout=0), attempt(timeout=1.5), attempt(id=1), attempt(timeout=86400000)]"
+    short, part, other, day = value_of(run, code, calls)
+    assert short == "ValueError: WDT timeout too short"
+    assert part.startswith("TypeError") and other.startswith("ValueError") and day is None
+
+
+def test_the_watchdog_restarts_a_board_that_does_not_feed_it(make_board):
+    code = (
+        "import machine, time\ncause = machine.reset_cause()\nprint('cause', cause)\n"
+        "if cause == 1:\n    dog = machine.WDT(timeout=300)\n    for _ in range(5):\n"
+        "        time.sleep(0.1)\n        dog.feed()\n    print('fed')\n    machine.soft_reset()\n"
+        "if cause == machine.SOFT_RESET:\n    time.sleep(5)\n"
+    )
+    board = make_board(files={"boot.py": "", "main.py": code}, wait=False)
+    # A soft reset does not stop it; the reset does.
+    board.wait_for_log(r"cause 1\nfed\n(.*\n)*cause 5\n(.*\n)*cause 3\n(.*\n)*>>> $", timeout=4)
+
+
 def test_the_clock_starts_in_2000_which_is_its_epoch(run):
     assert value_of(run, "import time", "time.gmtime(0)") == (2000, 1, 1, 0, 0, 0, 5, 1)
     assert 0 <= value_of(run, "", "time.time()") < 3600

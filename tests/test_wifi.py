@@ -87,11 +87,11 @@ network.WLAN.status = lambda wlan, what: [entry[:1] for entry in status(wlan, wh
 
 REFUSE = """
 import network
-config = network.WLAN.config
+real_config = network.WLAN.config
 def refuse(wlan, *names, **values):
     if values and values.get("channel") != %d:
         raise %s("Wifi Unknown Error 0x0102")
-    return config(wlan, *names, **values)
+    return real_config(wlan, *names, **values)
 network.WLAN.config = refuse
 """
 

@@ -22,7 +22,7 @@ TABLES = {
     ),
     "dead": ("what the client does", "gone after, s", "allowed, s"),
     "network": ("network", "messages", "packets carried", "lost", "doubled", "went wrong"),
-    "heap": ("heap of the board", "what it does", "clients shed with"),
+    "heap": ("heap of the board", "what it does", "what becomes of the five"),
     "memory": (
         "what is going on when memory ends",
         "points at which it ended",

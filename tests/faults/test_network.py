@@ -110,49 +110,64 @@ def test_over_a_bad_network_hundreds_of_messages_arrive_once_and_in_order(
     ordeal(link, patient_board, name, 500, figures)
 
 
-def phones_leave(link, board, quiet, count, figures):
+# ping_interval + ping_timeout of this board, what ten looks a second may miss, and to ask.
+IN_TIME = 1 + 1 + 0.2 + 0.2
+
+
+def watch_them_go(opened, listener, left, gone):
+    """Look how many clients there are until the three phones are none, and note when that is."""
+    while not gone and time.monotonic() - left < 8:
+        opened.send(frame(TEXT, b"?"))
+        listener.send(frame(PONG))
+        if b'"clients": 3' in opened.message():
+            gone.append(time.monotonic() - left)
+        time.sleep(0.05)
+
+
+def phones_leave(link, board, quiet, count):
+    """Seconds until the phones are gone, and what `bearable` says of the others."""
     between, near, far = link
     probe = Neighbour(near, board)
     listener = Phone(near, board).open("/room")
+    opened = Phone(near, board).open("/health")
     phones = [Phone(far, board).open("/room") for _ in range(3)]
     between.cut = True  # no FIN, no RST
     left = time.monotonic()
+    gone = []
+    watcher = threading.Thread(target=watch_them_go, args=(opened, listener, left, gone))
     try:
         listener.send(frame(TEXT, b"does anybody hear?"))  # what is sent to them is lost, too
-        gone = None
-        opened = Phone(near, board).open("/health")
-
-        def measure():
-            nonlocal gone
-            found = round_trips((probe, quiet), count)
-            opened.send(frame(TEXT, b"?"))
-            listener.send(frame(PONG))
-            if gone is None and b'"clients": 3' in opened.message():
-                gone = time.monotonic() - left
-            return found
-
-        found, usual, passed = bearable(measure)
-        while gone is None:
-            assert time.monotonic() - left < 2 + 5, "the phones are still clients"
-            measure()
+        watcher.start()
+        others = bearable(lambda: round_trips((probe, quiet), count))
+        watcher.join()
     finally:
         between.cut = False
-    figures("dead", "leaves the Wi-Fi: no FIN, no RST (three phones)", f"{gone:.2f}", "2.4")
-    row = ms(found), ms(usual), f"{count:,}"
-    figures("slow", "Three phones leave the Wi-Fi, and are broadcast to", *row)
-    assert passed, f"median, p99: {ms(found)} ms instead of {ms(usual)}"
     for connection in (probe, listener, opened, *phones):
         connection.close()
+    assert gone, "the phones are still clients"
+    return gone[0], others
+
+
+def phones_leave_unnoticed(link, board, quiet, count, figures):
+    for _ in range(3):  # twice may be the machine's other work
+        gone, (found, usual, passed) = phones_leave(link, board, quiet, count)
+        if gone <= IN_TIME and passed:
+            break
+    figures("dead", "Leaves the Wi-Fi: no FIN, no RST", f"{gone:.2f}", f"{IN_TIME:.1f}")
+    row = ms(found), ms(usual), f"{count:,}"
+    figures("slow", "Leaves the Wi-Fi: no FIN, no RST; others broadcast", *row)
+    assert gone <= IN_TIME
+    assert passed, f"median, p99: {ms(found)} ms instead of {ms(usual)}"
 
 
 def test_phones_that_leave_the_wifi_are_gone_in_time_and_nobody_else_notices(
     link, board_elsewhere, quiet, figures
 ):
-    phones_leave(link, board_elsewhere, quiet, 100, figures)
+    phones_leave_unnoticed(link, board_elsewhere, quiet, 200, figures)
 
 
 @pytest.mark.faults
 def test_phones_that_leave_the_wifi_are_gone_in_time_and_nobody_else_notices_for_long(
     link, board_elsewhere, quiet, figures
 ):
-    phones_leave(link, board_elsewhere, quiet, 150, figures)
+    phones_leave_unnoticed(link, board_elsewhere, quiet, 1000, figures)

@@ -25,7 +25,7 @@ def victim(make_victim):
 
 
 def slowloris(board):
-    """A handshake, byte after byte."""
+    """Sends a handshake, byte after byte."""
     connection = Raw(board)
     for byte in HANDSHAKE:
         yield connection
@@ -34,7 +34,7 @@ def slowloris(board):
 
 
 def drip(board):
-    """A frame, byte after byte."""
+    """Sends a frame, byte after byte."""
     connection = Raw(board).open()
     for byte in frame(TEXT, b"x" * 200):
         yield connection
@@ -75,7 +75,7 @@ def half_closed(board):
 
 
 def half_closed_within(board):
-    """The same within a frame."""
+    """Says within a frame that it will send no more, and stays."""
     connection = Raw(board).open().send(frame(TEXT, b"x" * 200)[:50])
     connection.sock.shutdown(socket.SHUT_WR)
     while True:
@@ -84,7 +84,7 @@ def half_closed_within(board):
 
 
 def half_closed_visitor(board):
-    """The same within the handshake."""
+    """Says within the handshake that it will send no more, and stays."""
     connection = Raw(board).send(HANDSHAKE[:40])
     connection.sock.shutdown(socket.SHUT_WR)
     while True:
@@ -101,7 +101,7 @@ def silent(board):
 
 
 def no_pong(board):
-    """A client that has hung: its TCP is well, and it says nothing."""
+    """Has hung: its TCP is well, and it says nothing."""
     connection = Raw(board).open()
     while True:
         yield connection

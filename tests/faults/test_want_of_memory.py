@@ -18,8 +18,8 @@ QUIET = {"broadcast": {"interval": 0}}
 HOGGED_MS = 80
 
 
-def demand(board, codes):
-    """Ask for buffers as often as one may."""
+def demand(board, outcomes):
+    """Ask for buffers as often as one may, and note what becomes of it."""
     try:
         connection = Raw(board).open()
         for _ in range(30):
@@ -28,10 +28,12 @@ def demand(board, codes):
             for _ in range(2):
                 opcode, payload = connection.frame()
                 if opcode == CLOSE:
-                    codes.append(int.from_bytes(payload[:2], "big"))
+                    outcomes.append(str(int.from_bytes(payload[:2], "big")))
                     return
-    except (AssertionError, OSError):
-        pass  # shed without a word: not even a Close found memory
+        outcomes.append("served")
+    except (AssertionError, OSError) as error:
+        # Shed without a word: not even a Close found memory.
+        outcomes.append("503" if " 503 " in str(error) else "dropped")
 
 
 def echoes(board, seconds=20):
@@ -61,16 +63,16 @@ def with_heap(make_board, heap, figures):
             said = re.search(r".*(?:MemoryError|no memory|not enough memory).*", board.log)
             figures("heap", heap, f"does not start: `{said[0].strip()}`", "")
             return False
-        codes = []
-        threads = [threading.Thread(target=demand, args=(board, codes)) for _ in range(5)]
+        outcomes = []
+        threads = [threading.Thread(target=demand, args=(board, outcomes)) for _ in range(5)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        counts = ", ".join(f"{code}: {codes.count(code)}" for code in sorted(set(codes)))
-        assert set(codes) <= {1011, 1013}
+        counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in sorted(set(outcomes))]
+        assert set(outcomes) <= {"served", "1011", "1013", "503", "dropped"}
         echoes(board)
-        figures("heap", heap, "serves", counts)
+        figures("heap", heap, "serves", ", ".join(counts))
         return True
     finally:
         assert "the interpreter died" not in board.log

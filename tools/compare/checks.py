@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import socket
 import threading
 import time
@@ -285,7 +286,7 @@ def slow_callback(board):
     with Peer(board.http_port).open("/slow") as peer:
         peer.send(frame(TEXT, b"x"))
         answered = peer.message() == b"x"
-    named = "slow" in board.log and "on_message" in board.log
+    named = _until(lambda: re.search("slow: on_message", board.log), 1)  # it takes a moment
     return f"{'answered' if answered else 'lost'}; {'a warning names it' if named else 'no word'}"
 
 

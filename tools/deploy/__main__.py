@@ -14,15 +14,21 @@ from tools.serialport import ports
 from tools.serialport.session import Session
 from tools.serialport.target import Target, ask
 
-from . import join, own, plan, transfer
+from . import join, own, plan, transfer, wireless
 from .build import build
+from .progress import Progress
 
 _SERVING = re.compile(r"serving (wss?)://([\d.]+):(\d+)")
 _PROMPT = re.compile(r"MicroPython \S+ on \d{4}-")  # the prompt's greeting: main.py has ended
 
 
 def deploy(options: argparse.Namespace) -> None:
-    """Deploy to the board at options.port. Failure: what stood in the way."""
+    """Deploy to the board at options.port, or options.host. Failure: what stood in the way."""
+    if options.host:
+        if options.port:
+            raise Failure("PORT is for a cable and HOST for Wi-Fi: give one of them")
+        wireless.deploy(options)
+        return
     port = ports.choose(options.port)
     if options.config:
         own.read_config(options.config, options.root)  # before anything is touched
@@ -53,7 +59,7 @@ def _deploy_files(session: Session, target: Target, options: argparse.Namespace)
     todo = plan.make(wanted, found)
     todo.copy.update(plan.make(extra, found).copy)
     transfer.check_room(todo, target.free)
-    progress = _Progress(list(todo.copy))
+    progress = Progress(list(todo.copy))
     store.carry_out(todo, progress, lambda path: print(f"  removing {path}", flush=True))
     _verify(store, {**wanted, **extra})
     kept = len(wanted) + len(extra) - len(todo.copy)
@@ -70,24 +76,6 @@ def _verify(store: transfer.Store, wanted: dict[str, bytes]) -> None:
         raise Failure(f"{', '.join(left.copy)}: not on the board as sent; run this again")
 
 
-class _Progress:
-    """One line for each file; in a terminal it counts up to 100 %."""
-
-    def __init__(self, paths: list[str]):
-        self._paths = paths
-
-    def __call__(self, path: str, done: int, size: int) -> None:
-        if path not in self._paths:
-            return
-        number = f"[{self._paths.index(path) + 1}/{len(self._paths)}]"
-        line = f"  {number} {path} {size / 1024:.1f} KB"
-        if sys.stdout.isatty():
-            end = "\n" if done == size else ""
-            print(f"\r{line} {100 * done // max(size, 1):3} %", end=end, flush=True)
-        elif done == 0:
-            print(line, flush=True)
-
-
 def _wait_until_serving(session: Session, port: str, seconds: float) -> None:
     for line in session.lines(seconds):
         print(f"  | {line}", flush=True)
@@ -95,7 +83,10 @@ def _wait_until_serving(session: Session, port: str, seconds: float) -> None:
         if serving:
             scheme, address, number = serving.groups()
             page = {"ws": "http", "wss": "https"}[scheme]
-            print(f"ready: {page}://{address}:{number}/ and {scheme}://{address}:{number}/ws")
+            as_well = "; the same over TLS" if line.endswith(" and wss://") else ""
+            print(
+                f"ready: {page}://{address}:{number}/ and {scheme}://{address}:{number}/ws{as_well}"
+            )
             return
         if _PROMPT.match(line):
             break
@@ -115,6 +106,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
     parser.add_argument("--port", default="", help="device, COM port or pyserial URL")
+    parser.add_argument(
+        "--host",
+        default="",
+        help="over Wi-Fi instead: address, address:port, ws://... or wss://...",
+    )
+    parser.add_argument(
+        "--ca", type=Path, default=ROOT / CERTIFICATES / "ca.pem", help="the authority for wss://"
+    )
     parser.add_argument("--source", action="store_true", help="deploy lib/ as .py")
     parser.add_argument("--config", type=Path, help="replace the board's config.json by this")
     parser.add_argument("--certs", action="store_true", help="replace the board's certificates")

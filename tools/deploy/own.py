@@ -63,6 +63,12 @@ def to_send(
     return files, notes
 
 
+def named(config: Path | None, certs: bool, root: Path = ROOT) -> dict[str, bytes]:
+    """{path on the board: content} of the board's own files that somebody asked to replace."""
+    files = {f"/{CONFIG}": read_config(config, root)} if config else {}
+    return {**files, **(read_certificates(root / CERTIFICATES, True) if certs else {})}
+
+
 def read_certificates(folder: Path, needed: bool) -> dict[str, bytes]:
     """{path on the board: content} of the certificates in a folder. Failure: there are none, and
     they are needed.

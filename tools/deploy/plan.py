@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -49,8 +50,7 @@ def make(wanted: dict[str, bytes], found: Found) -> Plan:
     Removed is what was deployed and is gone here, a source that would hide its compiled twin (and
     the other way round), and what was cut off; nothing else.
     """
-    twins = {_twin(path) for path in wanted if path.startswith("/lib/")}
-    gone = (found.deployed | twins | {UNFINISHED}) - set(wanted)
+    gone = (found.deployed | twins(wanted) | {UNFINISHED}) - set(wanted)
     return Plan(
         copy=found.lacks(wanted),
         remove=sorted(gone & set(found.hashes)),
@@ -72,6 +72,11 @@ def folders(paths: list[str]) -> list[str]:
     """All folders that the paths are in, outer ones first."""
     found = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
     return sorted(found - {"/"}, key=lambda folder: (folder.count("/"), folder))
+
+
+def twins(paths: Iterable[str]) -> set[str]:
+    """What may not be beside modules: their sources or their compiled form."""
+    return {_twin(path) for path in paths if path.startswith("/lib/")}
 
 
 def _twin(path: str) -> str:

@@ -51,6 +51,15 @@ def _end(path, digest):
     except OSError:
         os.remove(path)
         os.rename({UNFINISHED!r}, path)
+def _forget():
+    for folder in ("/update/", "/"):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.split("-")[0] in ("todo", "trial", "undo", "failed"):
+                os.remove(folder + name)
 def _remove(path):
     try:
         os.remove(path)
@@ -89,6 +98,8 @@ class Store:
         """
         if not plan.copy and not plan.remove and plan.recorded:
             return
+        # An update over Wi-Fi that is not done with would be mixed with this one.
+        self._session.run("_forget()")
         self._write(RECORD, json.dumps(plan.record_meanwhile).encode())
         for folder in folders(list(plan.copy)):
             self._try(f"os.mkdir({folder!r})")

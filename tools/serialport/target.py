@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .session import Session
@@ -49,6 +50,19 @@ class Target:
 def ask(session: Session) -> Target:
     """What the board says of itself."""
     version, machine, mpy, unique, flash, heap, free = session.value(_ASK)
+    return described(version, machine, mpy, unique, flash, heap, free)
+
+
+def described(
+    version: Sequence[int],
+    machine: str,
+    mpy: int,
+    unique: bytes,
+    flash: int,
+    heap: int,
+    free: int,
+) -> Target:
+    """The Target of what MicroPython tells: heap, flash and free in bytes."""
     index = mpy >> 10 & 15
     # "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3"
     chip = machine.rpartition(" with ")[2].lower().replace("-", "")

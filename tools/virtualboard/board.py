@@ -38,7 +38,7 @@ PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it 
 # holes that loading them leaves, and the collector's tables for them. On the chip these are not in
 # the heap, so they are added to what the firmware is given; the launcher fills what is too much.
 STAND_INS_COST = 64 * 1024
-PWRON_RESET, HARD_RESET, SOFT_RESET = 1, 2, 5
+PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 
 
 def heap_bytes(text: str) -> int:
@@ -136,6 +136,8 @@ class VirtualBoard:
         self._thread: threading.Thread | None = None
         self._orders: list[Callable[[], None]] = []
         self._fresh: list[float] = []  # times of the latest starts
+        self._watchdog = 0.0  # seconds that it waits to be fed; 0: it is off
+        self._fed = 0.0
 
     # --- for tests and for the command line
 
@@ -354,6 +356,8 @@ class VirtualBoard:
     def _restart(self, cause, raw=False):
         self._kill()
         self._ready = False
+        if cause != SOFT_RESET:
+            self._watchdog = 0
         self._launch(cause, raw)
 
     def _interrupt(self):
@@ -393,6 +397,9 @@ class VirtualBoard:
         self._port.flush()
         if self._process.poll() is not None:
             self._exited()
+        elif self._watchdog and time.monotonic() > self._fed + self._watchdog:
+            self._show(b"E task_wdt: Task watchdog got triggered.\r\n")
+            self._restart(WDT_RESET)
 
     def _take_orders(self):
         try:
@@ -421,6 +428,11 @@ class VirtualBoard:
             self._restart(HARD_RESET)
         elif event == "soft reset":
             self._soft_reset()
+        elif event == "fed":
+            self._fed = time.monotonic()
+        elif event.startswith("watchdog "):
+            self._watchdog = int(event.split()[1]) / 1000
+            self._fed = time.monotonic()
         elif event.startswith("listening "):
             self._listening(int(event.split()[1]))
 

@@ -63,6 +63,24 @@ def bitstream(pin, encoding, timing, data):
     _sent[pin._id] = bytes(data)
 
 
+class WDT:
+    """The supervisor is the watchdog. As on the chip there is one, a second WDT() gives it another
+    time, and nothing stops it.
+    """
+
+    def __init__(self, *, id=0, timeout=5000):
+        if not isinstance(id, int) or not isinstance(timeout, int):
+            raise TypeError("can't convert to int")
+        if id != 0:
+            raise ValueError
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        _tell("watchdog %d" % timeout)
+
+    def feed(self):
+        _tell("fed")
+
+
 class Pin:
     """A pin that remembers what it was set to."""
 
