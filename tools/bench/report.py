@@ -130,12 +130,12 @@ def reasons(summary: dict) -> str:
 
 def reason_for(target: Target, cells: dict) -> str:
     """What stands between ours and a target: how far the limit itself is from it."""
-    bare = next((cells[peer] for peer in ("bare TCP", "bare TLS") if peer in cells), {})
-    ours, its = cells["ours"], cells[target.peer]
-    costs = [cell.get("cpu") for cell in (ours, bare, its)]
-    if None in costs or is_time(BY_NAME[target.load]):
+    bare: dict = next((cells[peer] for peer in ("bare TCP", "bare TLS") if peer in cells), {})
+    its = cells[target.peer]
+    costs = [cell["cpu"] * 1e6 for cell in (cells["ours"], bare, its) if cell.get("cpu")]
+    if len(costs) < 3 or is_time(BY_NAME[target.load]):
         return ""
-    mine, least, theirs = (cost * 1e6 for cost in costs)
+    mine, least, theirs = costs
     text = f"it would take {theirs / target.limit:.2f} us of processor time a message. "
     text += f"Ours takes {mine:.2f}, of which {least:.2f} are what the bare loop takes as well"
     if target.peer not in ("bare TCP", "bare TLS"):
