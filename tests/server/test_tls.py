@@ -17,6 +17,7 @@ import pytest
 import websocket
 
 from tests.server.conftest import Raw, wait_until
+from tests.test_certs import needs_openssl
 from tests.wire import TEXT, frame
 from tools.certs import cli
 
@@ -166,9 +167,8 @@ def test_only_authenticated_ciphers_with_forward_secrecy_are_spoken(
             secure(board, context)
 
 
+@needs_openssl
 def test_openssl_verifies_the_chain_and_the_name(board, certs):
-    if not shutil.which("openssl"):
-        pytest.skip("there is no openssl")
     command = ["openssl", "s_client", "-connect", f"{board.address}:{board.https_port}"]
     command += ["-CAfile", str(certs / "ca.pem"), "-verify_ip", board.address]
     command += ["-verify_return_error", "-brief"]
@@ -287,10 +287,9 @@ def test_what_tls_has_decrypted_beyond_one_read_is_served_though_the_socket_is_q
         assert client.frame() == (TEXT, text)
 
 
+@needs_openssl
 def test_who_wants_to_negotiate_anew_is_refused_and_the_others_go_on(board, secure):
     """After the handshake a write would want to read for that alone."""
-    if not shutil.which("openssl"):
-        pytest.skip("there is no openssl")
     working = soon(lambda: secure(board).open())
     command = ["openssl", "s_client", "-tls1_2", "-legacy_server_connect", "-connect"]
     command += [f"{board.address}:{board.https_port}"]
