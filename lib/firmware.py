@@ -3,6 +3,8 @@
 import gc
 import sys
 
+import network
+
 
 def start(log):
     """A server that serves the demo as the settings say; log(level, text) is its log."""
@@ -23,7 +25,7 @@ def start(log):
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
-    import demo
+    import broadcast  # noqa: F401
     import stations
 
     import wsserver.reception  # what server.listen() would load later
@@ -33,13 +35,21 @@ def start(log):
     port = config["server"].pop("port")
     server = wsserver.Server(log=log, max_tls=tls["max_clients"], **config["server"])
     server.hosts, server.portal, server.limits = guard
+    import demo
+
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
+    del sys.modules["demo"]
     if admin["enabled"]:
         server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
+    if server.portal:
+        import portal
+
+        portal.start(server)
+        del sys.modules["portal"], sys.modules["wsserver.watch"], portal
     timeout = config["watchdog"]["timeout"]
     if timeout or "trial" in sys.modules:  # boot.py has loaded it, or nothing is to be proved
         import trial
@@ -47,5 +57,11 @@ def start(log):
         trial.watch(server, timeout)
         del sys.modules["trial"]
     both = " and wss://" if context else ""
-    print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
+    print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server
+
+
+def _address():
+    """The board's address; 0.0.0.0 while it has none."""
+    ap = network.WLAN(network.AP_IF)
+    return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]

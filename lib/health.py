@@ -54,10 +54,13 @@ def idf() -> dict:
 def temperature():
     """Degrees Celsius inside the chip; None where it has no sensor."""
     celsius = getattr(esp32, "mcu_temperature", None)
-    if celsius:
-        return celsius()
     fahrenheit = getattr(esp32, "raw_temperature", None)  # the first ESP32's
-    return round((fahrenheit() - 32) / 1.8) if fahrenheit else None
+    try:
+        if celsius:
+            return celsius()
+        return round((fahrenheit() - 32) / 1.8) if fahrenheit else None
+    except OSError:  # it is in use, or out of its range
+        return None
 
 
 def wifi() -> dict:

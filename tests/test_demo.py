@@ -1,5 +1,6 @@
 """What is said at /demo: who is there, messages to all and to one, and what is not understood."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,8 @@ import websocket
 from tests.guest import Guest
 from tests.server.conftest import wait_until
 
-MAIN = (Path(__file__).resolve().parents[1] / "main.py").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+MAIN = (ROOT / "main.py").read_text()
 QUIET = {"broadcast": {"interval": 0}}
 
 
@@ -256,6 +258,25 @@ def test_what_would_cost_the_heap_much_is_not_even_looked_at(guest, order, probl
     assert problem in guest().error(order)
 
 
+@pytest.mark.parametrize("name", ["orders.py", "chat.py", "led.py", "stats.py"])
+def test_every_error_is_in_the_protocols_document(name):
+    document = " ".join((ROOT / "docs" / "protocol.md").read_text().split())
+    raised = [
+        node.exc.args[0]
+        for node in ast.walk(ast.parse((ROOT / "lib" / name).read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+    ]
+    texts = [
+        part.value
+        for argument in raised
+        for part in ast.walk(argument)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+    pieces = [piece for text in texts for piece in re.split("%[rsd]|; ", text) if piece.strip()]
+    assert len(raised) >= 1
+    assert [piece for piece in pieces if piece.strip() not in document] == []
+
+
 # --- the endpoint
 
 
@@ -291,7 +312,7 @@ def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_s
 
 
 def test_where_others_use_the_memory_up_it_says_so_and_they_notice_nothing(make_board):
-    main = MAIN.replace("server.run", "hog = bytearray(gc.mem_free() - 26000)\nserver.run")
+    main = MAIN.replace("server.run", "hog = bytearray(gc.mem_free() - 26000); server.run")
     full = make_board(config=QUIET, files={"main.py": main})
     echo = websocket.create_connection(full.ws_url(), timeout=10)
     for _ in range(3):

@@ -31,6 +31,7 @@ TALK = (
     (1, "Hi Ann! Is the lamp on?"),
     (2, "It is now"),
 )
+CONFIG = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
 AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
 
 
@@ -44,7 +45,7 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
         raise Failure("playwright has no package for this machine") from None
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         chromium = browser.launch(playwright, Path(home))
-        with VirtualBoard(config={"broadcast": {"interval": 0}}, heap="256k", air=AIR) as board:
+        with VirtualBoard(config=CONFIG, heap="128k", air=AIR) as board:
             board.wait_ready()
             pages = {
                 "page-phone": _visit(chromium, board.http_url, "Ann", **PHONE),
