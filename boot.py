@@ -15,8 +15,10 @@ gc.threshold(1024)
 room = bytearray(30000)
 
 # At nearly every start there is nothing to install and nothing has failed.
-signs = [name for name in os.listdir("/") if name == "update" or name.startswith("failed-")]
-if signs or machine.reset_cause() == machine.WDT_RESET:
+signs = machine.reset_cause() == machine.WDT_RESET or [
+    name for name in os.listdir("/") if name == "update" or name.startswith("failed-")
+]
+if signs:
     import recovery
 
     if not recovery.start():
