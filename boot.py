@@ -28,11 +28,11 @@ try:
     import settings
     import wifi
 
-    config = settings.load()
-    wifi.start(config["wifi"], secret.get)
-    if config["admin"]["enabled"] and config["admin"]["password"] is None:
+    chosen = settings.load()
+    wifi.start(chosen["wifi"], secret.get)
+    if chosen["admin"]["enabled"] and chosen["admin"]["password"] is None:
         print("admin: password " + secret.get("admin_password"))
-    del config, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+    del chosen, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
 except Exception as error:
     room = None
     import crash

@@ -1,6 +1,13 @@
-"""The broadcast timer, the chapter's second example: something for everybody who listens, again
-and again.
+"""What /ws does, the chapter's first two examples: an echo, and something for everybody who
+listens, again and again.
 """
+
+
+class Echo:
+    """Every message goes back to where it came from."""
+
+    def on_message(self, client, message):
+        client.send(message)
 
 
 class Broadcast:

@@ -48,15 +48,15 @@ def save(wanted: dict, path: str = _PATH) -> dict:
             problems.setdefault("%s.%s" % (section, field), text % least)
     if problems:
         return problems
-    data = _text(raw).encode()
-    if len(data) > configfile.MOST_BYTES:
+    pieces = _pieces(raw)
+    if sum(len(piece) for piece in pieces) > configfile.MOST_BYTES:
         return {"": "all settings together are over %d bytes long" % configfile.MOST_BYTES}
     if broken:
         try:
             os.rename(path, path + ".broken")  # somebody may want to mend it
         except OSError:
             pass  # it is not there
-    safefile.write(path, data)
+    safefile.write(path, *pieces)
     return {}
 
 
@@ -75,7 +75,11 @@ def _touches(wanted, name):
     return section in wanted and (not field or field in wanted[section])
 
 
-def _text(raw):
-    """JSON with each section on a line of its own, for people."""
-    lines = ["%s: %s" % (json.dumps(name), json.dumps(raw[name])) for name in sorted(raw)]
-    return "{\n%s\n}\n" % ",\n".join(lines)
+def _pieces(raw):
+    """JSON with each section on a line of its own, for people; in pieces, for want of memory."""
+    pieces = [b"{"]
+    before = b"\n"
+    for name in sorted(raw):
+        pieces += (before, json.dumps(name).encode(), b": ", json.dumps(raw[name]).encode())
+        before = b",\n"
+    return pieces + [b"\n}\n"]

@@ -36,7 +36,10 @@ def read_raw(path):
     """(what the file holds, what is wrong with it): {} when it is not there, or of no use."""
     try:
         with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            size = file.seek(0, 2)
+            file.seek(0)
+            # No more than there is: so much at once may not be free.
+            data = file.read(min(size, MOST_BYTES + 1))
     except OSError as error:
         if error.errno == errno.ENOENT:  # no file: how every board begins
             return {}, None

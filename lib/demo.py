@@ -1,20 +1,15 @@
-"""The application that main.py serves: /ws echoes, and is sent the periodic broadcast; /demo is
+"""The application that main.py serves. /ws echoes, and is sent the periodic broadcast; /demo is
 what the page talks to (`chat`), whose code is loaded while somebody is there.
+
+Only needed at start.
 """
 
 import gc
 import sys
 
-from broadcast import Broadcast
+from broadcast import Broadcast, Echo
 
 _ROOM = 14000  # bytes that /demo takes on a chip: 9 KB of code, the rest for its clients
-
-
-class Echo:
-    """The chapter's first example: every message goes back to where it came from."""
-
-    def on_message(self, client, message):
-        client.send(message)
 
 
 def build(server, settings: dict, https=None) -> None:

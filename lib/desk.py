@@ -40,6 +40,11 @@ class Desk:
             return
         try:
             problems = change.save(wanted)
+        except MemoryError:
+            _tell(
+                client, type="error", error="the board has no memory for this: nothing is changed"
+            )
+            return
         except OSError as error:
             text = "the board cannot write its settings (%s): nothing is changed" % error
             _tell(client, type="error", error=text)

@@ -3,6 +3,8 @@
 import gc
 import sys
 
+import network
+
 
 def start(log):
     """A server that serves the demo as the settings say; log(level, text) is its log."""
@@ -11,20 +13,19 @@ def start(log):
     import protection
     import secure
     import settings
-    import trial
 
     config = settings.load(log=settings.quiet)  # boot.py has printed what is wrong with them
     guard = protection.rules(config)
     tls = config.pop("tls")
     admin = config.pop("admin")
     context = secure.context(tls, print)
-    for name in ("protection", "secure", "trial"):
+    for name in ("protection", "secure"):
         del sys.modules[name]
     del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
-    import demo
+    import broadcast  # noqa: F401
     import stations
 
     import wsserver.reception  # what server.listen() would load later
@@ -34,14 +35,31 @@ def start(log):
     port = config["server"].pop("port")
     server = wsserver.Server(log=log, max_tls=tls["max_clients"], **config["server"])
     server.hosts, server.portal, server.limits = guard
+    import demo
+
     demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
+    del sys.modules["demo"]
     if admin["enabled"]:
         server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
     server.listen(port)
     if context:
         server.listen(tls["port"], tls=context)
+    if server.portal:
+        import portal
+
+        portal.start(server)
+        del sys.modules["portal"], sys.modules["wsserver.watch"], portal
+    import trial
+
     trial.watch(server, config["watchdog"]["timeout"])
+    del sys.modules["trial"]
     both = " and wss://" if context else ""
-    print("serving ws://%s:%d/ws%s" % (stations.address(), port, both))
+    print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server
+
+
+def _address():
+    """The board's address; 0.0.0.0 while it has none."""
+    ap = network.WLAN(network.AP_IF)
+    return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]

@@ -3,19 +3,21 @@
 import errno
 import os
 
-_PIECE = 256
 
+def write(path: str, *pieces) -> None:
+    """Replace a file, or make it, of these pieces of bytes.
 
-def write(path: str, data: bytes) -> None:
-    """Replace a file, or make it. OSError: it could not be written, and is as it was."""
+    OSError: it could not be written, and is as it was.
+    """
     aside = path + ".new"
     try:
         with open(aside, "wb") as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece)
         with open(aside, "rb") as file:
-            for start in range(0, len(data) + 1, _PIECE):
-                if file.read(_PIECE) != data[start : start + _PIECE]:
-                    raise OSError(errno.EIO)  # the flash did not keep it
+            # At its end there is to be nothing more.
+            if not all(file.read(len(piece)) == piece for piece in pieces) or file.read(1):
+                raise OSError(errno.EIO)  # the flash did not keep it
         os.rename(aside, path)
     except OSError:
         try:

@@ -68,7 +68,7 @@ ORDER = [
     *("portable", "native", "frames", "close", "handshake", "percent", "log", "slow"),
     *("access", "limits", "outbox", "reader", "protocol", "client", "inflate", "files", "visitor"),
     *("door", "deadlines", "late", "reception", "route", "timers", "options"),
-    *("listening", "server"),
+    *("watch", "listening", "server"),
     "__init__",
 ]
 

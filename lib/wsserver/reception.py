@@ -24,7 +24,8 @@ from .visitor import LINGERING, READING, Visitor
 
 _TRY_AGAIN_LATER = const(1013)
 _LINGER = const(500)  # ms of silence after which a visitor that was told to go is left
-# HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets.
+# HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets. Each
+# socket that is watched takes the place of one.
 _VISITORS = const(3)
 _PROBE = const(512)
 _IN = select.POLLIN
@@ -38,6 +39,8 @@ class Reception:
         self.listeners = []
         self.doors = {}  # id of a listener with TLS -> its Door
         self.visitors = []
+        self.most = _VISITORS
+        self.watched = []  # [(socket, function)]: see `watch`
         self.accepting = False
         self.last_id = 0
 
@@ -58,6 +61,10 @@ class Reception:
             listener = self.listeners.pop()
             self.server.poll.unregister(listener)
             listener.close()
+        while self.watched:
+            sock = self.watched.pop()[0]
+            self.server.poll.unregister(sock)
+            sock.close()
         while self.visitors:
             self.server.drop(self.visitors[-1])
 
@@ -69,11 +76,15 @@ class Reception:
                 self.server.poll.modify(listener, _IN if accepting else 0)
 
     def accept(self, now: int) -> None:
-        """Take one connection from each listener, while there are places."""
+        """Take one connection from each listener, while there are places, and call who watches."""
+        for sock, function in self.watched:
+            self.server.call_soon(function, sock)
+        if not self.accepting:
+            return
         for listener in self.listeners:
-            if len(self.visitors) < _VISITORS:
+            if len(self.visitors) < self.most:
                 self._accept_one(listener, now)
-        if len(self.visitors) >= _VISITORS:
+        if len(self.visitors) >= self.most:
             self.watch(False)  # the next ones wait in TCP's backlog
 
     def _accept_one(self, listener, now):
@@ -127,7 +138,7 @@ class Reception:
 
     def sweep(self, now: int) -> list:
         """The visitors whose time is up."""
-        if len(self.visitors) < _VISITORS:
+        if len(self.visitors) < self.most:
             self.watch(True)
         return [visitor for visitor in self.visitors if self._is_late(visitor, now)]
 
@@ -136,7 +147,7 @@ class Reception:
         if visitor.state == READING:
             # A full house: those who hold a place without asking for anything do not keep it for
             # long.
-            crowded = len(self.visitors) >= _VISITORS
+            crowded = len(self.visitors) >= self.most
             most = min(1000, open_timeout) if crowded else open_timeout
             return ticks_diff(now, visitor.since) >= most
         most = _LINGER if visitor.state == LINGERING else open_timeout

@@ -1,6 +1,7 @@
 """The loop on a live board: timers, calls from threads, settings that make no sense."""
 
 import re
+import socket
 
 from tests.wire import TEXT, frame
 
@@ -116,3 +117,57 @@ def test_step_runs_beside_asyncio(raw, make_board):
     first = int(order(connection, b"x").split()[1])
     while int(order(connection, b"x").split()[1]) <= first:
         pass  # the counting task goes on between the answers
+
+
+WATCHES = """
+import socket
+from wsserver import Server
+from wsserver.watch import watch
+
+class Control:
+    def on_message(self, client, message):
+        if message == "stop":
+            server.stop()
+        client.send(message)
+
+def answer(sock):
+    try:
+        data, sender = sock.recvfrom(100)
+    except OSError:
+        return
+    if data == b"break":
+        raise RuntimeError("on purpose while watching")
+    sock.sendto(data.upper(), sender)
+
+def bound():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(("0.0.0.0", 53))
+    return sock
+
+server = Server()
+server.websocket("/ws", Control())
+server.listen(80)
+watch(server, bound(), answer)
+server.run()
+bound()
+print("free again")
+"""
+
+
+def test_a_socket_of_ones_own_is_watched_beside_the_clients_and_closed_with_them(raw, make_board):
+    board = make_board(files={"main.py": WATCHES})
+    connection = raw(board).open()
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.connect((board.address, board.dns_port))
+        sock.settimeout(10)
+        for _ in range(3):
+            sock.send(b"hello")
+            assert sock.recv(100) == b"HELLO"
+            assert connection.send(frame(TEXT, b"hi")).frame() == (TEXT, b"hi")
+        sock.send(b"break")
+        board.wait_for_log("RuntimeError: on purpose while watching")
+        sock.send(b"again")
+        assert sock.recv(100) == b"AGAIN"
+    connection.send(frame(TEXT, b"stop"))
+    board.wait_for_log("free again")

@@ -54,9 +54,9 @@ def heap_bytes(text: str) -> int:
     return size
 
 
-def free_port() -> int:
-    """A TCP port of this machine that nobody uses."""
-    with socket.socket() as probe:
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """A port of this machine that nobody uses, of TCP or UDP."""
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
@@ -79,6 +79,7 @@ class VirtualBoard:
     config: a dict, or a file, for /config.json. heap: what the firmware has, such as "128k".
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
+    dns_port is where its UDP port 53 does.
     source: run lib/ from source instead of compiled; native=False: compiled to bytecode alone.
     sockets: how many the board has. air: what its Wi-Fi sees, see air(). flash: keep the flash in
     this folder instead of a temporary one.
@@ -110,6 +111,7 @@ class VirtualBoard:
         self._command = find_micropython()
         self.http_port = http_port or free_port()
         self.https_port = https_port or free_port()
+        self.dns_port = free_port(socket.SOCK_DGRAM)
         self._on_output = on_output
         self._on_ready = on_ready
         self._sockets = sockets
@@ -320,6 +322,7 @@ class VirtualBoard:
                 port: self.http_port if what == "http" else self.https_port
                 for port, what in self._served.items()
             },
+            "udp_ports": {53: self.dns_port},
         }
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)

@@ -44,8 +44,17 @@ def _start():
     os._setup(run + "/flash")
     machine._setup(board["cause"], tell)
     network._setup(read_air)
-    ports = {int(port): there for port, there in board["ports"].items()}
-    socket._setup(board["address"], ports, board["sockets"], lambda port: tell("listening", port))
+    ports, udp_ports = (
+        {int(port): there for port, there in board[name].items()}
+        for name in ("ports", "udp_ports")
+    )
+    socket._setup(
+        board["address"],
+        ports,
+        udp_ports,
+        board["sockets"],
+        lambda port: tell("listening", port),
+    )
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
     uos.chdir("/")

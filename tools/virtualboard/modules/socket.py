@@ -1,8 +1,8 @@
 """The chip's socket module: lwIP's limits, errors and address tuples on top of the host's sockets.
 
-`_setup(host, ports, most, tell)` comes from the launcher: `host` is the board's address on this
-machine, `ports` maps the board's port numbers to the host's, `most` is how many sockets may be
-open, `tell(port)` is called when one listens.
+`_setup(host, ports, udp_ports, most, tell)` comes from the launcher: `host` is the board's address
+on this machine, `ports` and `udp_ports` map the board's port numbers to the host's, `most` is how
+many sockets may be open, `tell(port)` is called when one listens.
 """
 
 import gc as _gc
@@ -27,6 +27,7 @@ SO_BINDTODEVICE = 0x100B
 TCP_NODELAY = 1
 
 _HOST_OPTION = {SO_REUSEADDR: 2, SO_BROADCAST: 6}  # of level 1, SOL_SOCKET on Linux
+_MAILBOX = 2304  # bytes, which the host doubles: about the 6 short datagrams that lwIP keeps
 _WINDOW = 5744  # bytes: lwIP's TCP_WND and TCP_SND_BUF in the ESP32 builds
 _ENFILE = 23
 
@@ -50,14 +51,16 @@ _closed = _usocket.socket()
 _closed.close()
 _host = "127.0.0.1"
 _ports = {}
+_udp_ports = {}
 _most = 10
 _tell = None
 
 
-def _setup(host, ports, most, tell):
+def _setup(host, ports, udp_ports, most, tell):
     global _host, _most, _tell
     _host = host
     _ports.update(ports)
+    _udp_ports.update(udp_ports)
     _most = most
     _tell = tell
 
@@ -67,12 +70,12 @@ def _error(error):
     return OSError(_ERRORS.get(number, number))
 
 
-def _pack(address):
+def _pack(address, ports):
     """A tuple as the host wants it; the board's own ports are where the host has put them."""
     host, port = address
     if host in ("0.0.0.0", "", "127.0.0.1", _host):
         host = _host
-        port = _ports.get(port, port)
+        port = ports.get(port, port)
     return _usocket.getaddrinfo(host, port)[0][-1]
 
 
@@ -105,6 +108,7 @@ def _is_full():
 class socket(_io.IOBase):
     """A socket; accept() makes one of the host's."""
 
+    _ports = _ports
     _on_close = None  # of the TLS session that uses it
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
@@ -112,7 +116,10 @@ class socket(_io.IOBase):
             if _is_full():
                 raise OSError(_ENFILE)
             af = _usocket.socket(af, type)
-            if type == SOCK_STREAM:
+            if type == SOCK_DGRAM:
+                self._ports = _udp_ports
+                af.setsockopt(1, 8, _MAILBOX)
+            else:
                 af.setsockopt(1, 8, _WINDOW)  # SO_RCVBUF; accepted sockets inherit it
         self._sock = af
         self._fd = af.fileno()
@@ -190,11 +197,11 @@ class socket(_io.IOBase):
         return data, _unpack(address)
 
     def sendto(self, data, address):
-        return self._call(self._sock.sendto, data, _pack(address))
+        return self._call(self._sock.sendto, data, _pack(address, self._ports))
 
     def bind(self, address):
         self._bound = address[1]
-        self._call(self._sock.bind, _pack(address))
+        self._call(self._sock.bind, _pack(address, self._ports))
 
     def listen(self, backlog=2):
         self._call(self._sock.listen, backlog)
@@ -202,7 +209,7 @@ class socket(_io.IOBase):
             _tell(self._bound)
 
     def connect(self, address):
-        self._call(self._sock.connect, _pack(address))
+        self._call(self._sock.connect, _pack(address, self._ports))
 
     def accept(self):
         sock, address = self._call(self._sock.accept)
