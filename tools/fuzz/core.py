@@ -76,7 +76,7 @@ class Outcome:
         stock.read_size = read_size
         borrowed = _count_buffers(stock)
         endpoint = _Endpoint(chunked)
-        connection = protocol.Protocol(route.Route(endpoint), stock)
+        connection = protocol.Protocol(route.route_to(endpoint), stock)
         failures = _note_failures(connection)
         self.sent = b""
         buffer = memoryview(bytearray(read_size))
