@@ -26,8 +26,12 @@ def start(log):
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
     import broadcast  # noqa: F401
-    import opening
     import stations
+
+    # What server.listen() would load later.
+    import wsserver.reception  # noqa: F401
+
+    import opening  # isort: skip
 
     del room
     gc.collect()
@@ -45,10 +49,12 @@ def start(log):
 
         portal.start(server)
         del sys.modules["portal"], sys.modules["wsserver.watch"], portal
-    import trial
+    timeout = config["watchdog"]["timeout"]
+    if timeout or "trial" in sys.modules:  # boot.py has loaded it, or nothing is to be proved
+        import trial
 
-    trial.watch(server, config["watchdog"]["timeout"])
-    del sys.modules["trial"]
+        trial.watch(server, timeout)
+        del sys.modules["trial"]
     both = " and wss://" if secured else ""
     print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server

@@ -1,6 +1,7 @@
 """The benchmark: its programs answer, its generator notices what is wrong, its sums are right."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -192,3 +193,25 @@ def test_a_load_that_does_not_exist_is_answered_with_those_that_do():
 
 def test_importing_the_library_costs_at_most_16_kb_of_heap():
     assert imports(source=False)["import"] <= 16 * 1024
+
+
+def test_the_readme_quotes_the_table_of_the_benchmark():
+    cells = {TIME: {"ours": {"figure": 1}, "bare TCP": {"figure": 1, "ratio": 1.25}}}
+    about = {"date": "today", "processor": "abacus", "system": "desk", "micropython": "1.0"}
+    old = "before\n" + report.BEGIN + "old" + report.END + "\nafter"
+    new = report.quote(old, report.quotation(cells, about))
+    assert new.startswith("before\n") and new.endswith("\nafter") and "old" not in new
+    assert "abacus" in new and re.search(r"\| round trip, 32 B text \(time\) +\| 1\.25 +\|", new)
+    report.quote((measure.ROOT / "README.md").read_text(), "")
+
+
+def test_why_a_target_is_missed_is_told_in_figures_of_the_run():
+    name = "32 B text, 32 in flight"
+    cells = {
+        "ours": {"figure": 400000, "cpu": 2e-6},
+        "bare TCP": {"figure": 500000, "cpu": 1e-6, "ratio": 0.8},
+        "websockets": {"figure": 100000, "cpu": 12e-6, "ratio": 4.0},
+    }
+    assert "it would take 1.50 us" in report.reasons({name: cells})
+    assert "Ours takes 2.00, of which 1.00" in report.reasons({name: cells})
+    assert "6.00" in report.targets({name: cells})

@@ -3,7 +3,8 @@
 import binascii
 import os
 
-from .handshake import HTTPError, Request, host_name, response_head
+from .answers import response_head
+from .handshake import HTTPError, Request, host_name
 from .percent import unquote
 
 _TYPES = (

@@ -4,17 +4,10 @@ Pure: bytes in, bytes out.
 """
 
 import binascii
+import gc
 import hashlib
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-
-# One string takes a fraction of the heap that a dict of them takes.
-_REASONS = (
-    "101 Switching Protocols|200 OK|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|"
-    "403 Forbidden|404 Not Found|405 Method Not Allowed|406 Not Acceptable|"
-    "421 Misdirected Request|426 Upgrade Required|429 Too Many Requests|"
-    "431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
-)
 
 # Characters beside letters and digits:
 _TOKEN = b"!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
@@ -38,14 +31,10 @@ class HTTPError(Exception):
 
     def response(self) -> bytes:
         """The whole response."""
-        body = "%s: %s%s\n" % (
-            _reason(self.status)[4:],
-            self.detail,
-            " is missing or malformed" if self.status == 400 else "",
-        )
-        body = body.encode()
-        headers = self.headers + ("Content-Type: text/plain", "Connection: close")
-        return response_head(self.status, headers, len(body)) + body
+        gc.collect()  # else there may be no room in one piece for what is loaded now
+        from .answers import refusal  # not loaded where all requests are granted
+
+        return refusal(self)
 
 
 class Request:
@@ -62,21 +51,6 @@ class Request:
     def tokens(self, name: str) -> list:
         """The comma-separated elements of a header, stripped."""
         return [token.strip() for token in self.headers.get(name, "").split(",")]
-
-
-def _reason(status):
-    start = _REASONS.find(str(status))
-    return _REASONS[start : _REASONS.find("|", start)]
-
-
-def response_head(status: int, headers, length=None) -> bytes:
-    """Status line and header lines, with Content-Length when a length is given."""
-    lines = ["HTTP/1.1 " + _reason(status)]
-    lines.extend(headers)
-    if length is not None:
-        lines.append("Content-Length: %d" % length)
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode()
 
 
 def parse_request(head: bytes) -> Request:
@@ -201,7 +175,8 @@ def choose_subprotocol(request: Request, supported):
 def accept_response(request: Request, subprotocol=None) -> bytes:
     """The 101 response that accepts a checked request."""
     key = accept_key(request.headers[_SEC + "key"])
-    headers = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: " + key]
+    head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    head += "Sec-WebSocket-Accept: %s\r\n" % key
     if subprotocol:
-        headers.append("Sec-WebSocket-Protocol: " + subprotocol)
-    return response_head(101, headers)
+        head += "Sec-WebSocket-Protocol: %s\r\n" % subprotocol
+    return (head + "\r\n").encode()

@@ -92,7 +92,7 @@ class Protocol(Outbox):
                     if pos == end or self.state == CLOSED:
                         pos = end
                         break
-                    reader = self.reader or self._make_reader()
+                    reader = self.reader = self.reader or Reader(self)
                     reader.pos = pos
                     more = reader.wait(buf, end, -found) if found < 0 else reader.step(buf, end)
                     pos = reader.pos
@@ -111,10 +111,6 @@ class Protocol(Outbox):
                     self.state = CLOSED
                     return
                 stuck = pos
-
-    def _make_reader(self):
-        self.reader = Reader(self)
-        return self.reader
 
     def store(self, data) -> None:
         """Append the payload of a fragment to those before it (Reader calls this)."""
@@ -191,16 +187,13 @@ class Protocol(Outbox):
             self.fail(_TRY_AGAIN_LATER, "send buffer full")
         return False
 
-    def _put_frame(self, opcode, data):
-        self.out_end = put_header(self.out, self.out_end, opcode, len(data))
-        self.put(data)
-
     def _send_control(self, opcode, data):
         # Beyond write_limit there is room for a Close and one more; a Pong that finds none is not
         # owed any more.
         extra = 262 if opcode == _CLOSE else 131
         if self.room(len(data) + 2, self.stock.write_limit + extra):
-            self._put_frame(opcode, data)
+            self.out_end = put_header(self.out, self.out_end, opcode, len(data))
+            self.put(data)
             return True
         return False
 

@@ -13,13 +13,11 @@ from micropython import const
 
 from .log import ERROR, INFO, log, traceback
 from .outbox import CLOSED, OPEN, Stock
-from .route import Route
 from .timers import Timer, Timers
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
 id = id
 len = len
-range = range
 
 _GOING_AWAY = const(1001)
 
@@ -116,7 +114,10 @@ class Server:
         buffer is full: "close" the client, or "drop" the message. access: None, or who may open a
         connection: a Token or Basic of wsserver.access.
         """
-        self.routes[path] = Route(endpoint, subprotocols, origins, overflow, access)
+        from .route import route_to  # not needed again: see __init__
+
+        del sys.modules["wsserver.route"], sys.modules["wsserver"].route
+        self.routes[path] = route_to(endpoint, subprotocols, origins, overflow, access)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to plain GET requests below `prefix`.

@@ -14,7 +14,7 @@ if sys.implementation.name == "micropython":
 from wsserver import frames, handshake, portable
 from wsserver.outbox import Stock
 from wsserver.protocol import Protocol
-from wsserver.route import Route
+from wsserver.route import route_to
 
 try:
     from wsserver import native
@@ -91,7 +91,7 @@ def session(order):
         lambda level, text: logged.append(text),
     )
     endpoint = Recorder(events, order.get("chunked", False), order.get("reply", "echo"))
-    protocol = Protocol(Route(endpoint), stock)
+    protocol = Protocol(route_to(endpoint), stock)
     sent = b""
     for chunk in order["chunks"]:
         feed(protocol, memoryview(bytearray(unhexlify(chunk))), stock.in_size)

@@ -12,6 +12,7 @@ from . import check, contenders, loads, measure, memory, report, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 BASELINE = Path(__file__).with_name("baseline.json")
 
 
@@ -105,11 +106,14 @@ def bench(chosen: argparse.Namespace) -> int:
     print("\n" + report.memory(taken))
     print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
     print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
-    text = report.page(plain, secure, taken, curves, report.machine(), chosen.rounds)
+    about = report.machine()
+    text = report.page(plain, secure, taken, curves, about, chosen.rounds)
     (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
+    readme = report.quote(README.read_text(encoding="utf-8"), report.quotation(plain, about))
+    README.write_text(readme, encoding="utf-8")
     report.plot_relations(plain, DOCS / "benchmarks.svg")
     report.plot_growth(curves["clients"], curves["sizes"], DOCS / "benchmarks-growth.svg")
-    say("bench: wrote docs/benchmarks.md and its plots")
+    say("bench: wrote docs/benchmarks.md, its plots and the table in README.md")
     return 0
 
 

@@ -35,7 +35,7 @@ ALLOCATIONS = """
 import gc
 from wsserver.client import Client
 from wsserver.outbox import Stock
-from wsserver.route import Route
+from wsserver.route import route_to
 
 class Echo:
     def on_message(self, client, message):
@@ -45,7 +45,7 @@ class Request:
     path = query = ""
 
 stock = Stock(4096, 9000, print)
-client = Client(Route(Echo()), stock, 1, None, Request, None)
+client = Client(route_to(Echo()), stock, 1, None, Request, None)
 frame = b"\\x81\\xa0key!" + bytes(byte ^ b"key!"[at & 3] for at, byte in enumerate(b"x" * 32))
 view = memoryview(bytearray(frame * 100))
 gc.collect()

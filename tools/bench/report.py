@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.virtualboard import find_micropython
 
 from .contenders import HEAP
-from .loads import Load, is_time
+from .loads import Load, Target, is_time
 from .summary import BY_NAME, checked
 
 
@@ -73,19 +73,18 @@ def speeds(summary: dict) -> str:
     return table(["load", *peers], rows)
 
 
-def relations(summary: dict) -> str:
-    """Ours against each of the others."""
+def relations(summary: dict, spread: bool = True) -> str:
+    """Ours against each of the others; with the `spread` over the rounds, or without."""
     peers = [peer for peer in next(iter(summary.values())) if peer != "ours"]
     rows = []
     for name, cells in summary.items():
         row = [name + (" (time)" if is_time(BY_NAME[name]) else "")]
         for peer in peers:
             cell = cells[peer]
-            row.append(
-                f"{cell['ratio']:.2f} ({cell['least']:.2f} to {cell['most']:.2f})"
-                if "ratio" in cell
-                else "-"
-            )
+            text = f"{cell['ratio']:.2f}" if "ratio" in cell else "-"
+            if spread and "ratio" in cell:
+                text += f" ({cell['least']:.2f} to {cell['most']:.2f})"
+            row.append(text)
         rows.append(row)
     return table(["ours against", *peers], rows)
 
@@ -100,6 +99,14 @@ def processor_times(summary: dict) -> str:
     return table(["us of processor time each", *peers], rows)
 
 
+def by_processor(load_name: str, cells: dict, peer: str) -> str:
+    """The ratio of ours against a peer, if only the server's own processor time counted."""
+    mine, its = cells.get("ours", {}).get("cpu"), cells[peer].get("cpu")
+    if not mine or not its:
+        return "-"
+    return f"{mine / its if is_time(BY_NAME[load_name]) else its / mine:.2f}"
+
+
 def targets(summary: dict) -> str:
     """What was to be reached, and whether it was."""
     rows = []
@@ -107,8 +114,61 @@ def targets(summary: dict) -> str:
         bound = "at most" if is_time(BY_NAME[target.load]) else "at least"
         verdict = "reached" if reached else "missed"
         limit = f"{bound} {target.limit:g}"
-        rows.append([target.load, target.peer, limit, f"{ratio:.2f}", verdict])
-    return table(["load", "against", "target", "measured", ""], rows)
+        alone = by_processor(target.load, summary[target.load], target.peer)
+        rows.append([target.load, target.peer, limit, f"{ratio:.2f}", verdict, alone])
+    return table(["load", "against", "target", "measured", "", "by processor time"], rows)
+
+
+def reasons(summary: dict) -> str:
+    """Why a target is missed, in figures of the same run; empty where all are reached."""
+    return "".join(
+        f"- {target.load}, against {target.peer}: {reason}\n"
+        for target, _, reached in checked(summary)
+        if not reached and (reason := reason_for(target, summary[target.load]))
+    )
+
+
+def reason_for(target: Target, cells: dict) -> str:
+    """What stands between ours and a target: how far the limit itself is from it."""
+    bare: dict = next((cells[peer] for peer in ("bare TCP", "bare TLS") if peer in cells), {})
+    its = cells[target.peer]
+    costs = [cell["cpu"] * 1e6 for cell in (cells["ours"], bare, its) if cell.get("cpu")]
+    if len(costs) < 3 or is_time(BY_NAME[target.load]):
+        return ""
+    mine, least, theirs = costs
+    text = f"it would take {theirs / target.limit:.2f} us of processor time a message. "
+    text += f"Ours takes {mine:.2f}, of which {least:.2f} are what the bare loop takes as well"
+    if target.peer not in ("bare TCP", "bare TLS"):
+        most = bare["figure"] / its["figure"]
+        text += f". With this generator the limit itself reaches {most:.1f}"
+    return text + " (docs/design.md, Speed)."
+
+
+# The loads whose ratios the README quotes.
+QUOTED = (
+    "32 B text, 32 in flight",
+    "1 KiB text, 8 in flight",
+    "16 KiB binary, 2 in flight",
+    "broadcast to 50",
+    "handshakes",
+    "round trip, 32 B text",
+    "round trip, 4 KiB text",
+)
+BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench writes -->"
+
+
+def quotation(summary: dict, about: dict) -> str:
+    """The table for the README, with the machine it is from."""
+    return README.format(
+        table=relations({name: summary[name] for name in QUOTED if name in summary}, spread=False),
+        **about,
+    )
+
+
+def quote(text: str, quotation: str) -> str:
+    """The README with another table between the two marks. ValueError: they are not there."""
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return text[:begin] + quotation + text[end:]
 
 
 def failures(summary: dict) -> list[str]:
@@ -202,6 +262,14 @@ def save(figure, file: Path) -> None:
     figure.savefig(file, format="svg", metadata={"Date": None})
 
 
+README = """
+Measured on {date}: {processor}, {system}, MicroPython's Unix port ({micropython}), on a machine
+shared with others.
+
+{table}
+
+"""
+
 PAGE = """# Benchmarks
 
 Written by `make bench` on {date}. Read the ratios, not the figures: a laptop is not a chip, and
@@ -255,8 +323,12 @@ does not depend on how the load generator sleeps and wakes.
 
 ## Targets
 
+"By processor time" is the same ratio if only the server's own processor time counted, whatever the
+generator does.
+
 {targets}
 
+{reasons}
 ## Memory
 
 On x86-64, where objects are twice as large as on a chip; measured with `gc.mem_alloc()` after a
@@ -285,6 +357,7 @@ def page(summary: dict, secure: dict, found: dict, growths: dict, about: dict, r
         relations=relations(summary),
         processor_times=processor_times(summary),
         targets=targets({**summary, **secure}),
+        reasons=reasons({**summary, **secure}),
         tls_speeds=speeds(secure),
         tls_relations=relations(secure),
         tls_processor_times=processor_times(secure),
