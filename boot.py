@@ -15,15 +15,18 @@ gc.threshold(1024)
 room = bytearray(30000)
 
 # At nearly every start there is nothing to install and nothing has failed.
-signs = [name for name in os.listdir("/") if name == "update" or name.startswith("failed-")]
-if signs or machine.reset_cause() == machine.WDT_RESET:
+signs = machine.reset_cause() == machine.WDT_RESET or [
+    name for name in os.listdir("/") if name == "update" or name.startswith("failed-")
+]
+if signs:
     import recovery
 
     if not recovery.start():
         safe_mode = True  # main.py does nothing then
     del recovery, sys.modules["recovery"]
-del signs
 try:
+    if signs:
+        import trial  # noqa: F401 - tells firmware.py that this start has something to prove
     import secret
     import settings
     import wifi
@@ -39,4 +42,4 @@ except Exception as error:
 
     crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)
-del room
+del room, signs

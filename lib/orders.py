@@ -98,6 +98,12 @@ def _anything(value):
     return value  # `led` and `stats` check theirs themselves
 
 
+def _echoed(value):
+    if not isinstance(value, (int, str)):  # of other numbers, not all are JSON: inf
+        raise ValueError("echo: must be a text or a whole number")
+    return value
+
+
 def _said(value):
     if not isinstance(value, str) or not 0 < len(value) <= _MOST_SAID:
         raise ValueError("message: must be a text of 1 to %d characters" % _MOST_SAID)
@@ -113,7 +119,7 @@ def _named(value):
 
 
 _CHECKS = {
-    "echo": _anything,
+    "echo": _echoed,
     "led": _anything,
     "message": _said,
     "name": _named,

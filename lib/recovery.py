@@ -28,7 +28,8 @@ def start() -> bool:
         _note("the watchdog restarted the board: its loop hung")
         failed()
     try:
-        _update(cause)
+        if _update(cause):
+            return True
     except (OSError, ValueError, KeyError) as error:
         print("update: %r: the files stay as they are" % error)
     if _failures() < _STARTS:
@@ -46,7 +47,7 @@ def failed() -> None:
 
 def state() -> str:
     """The name of the update's state; "": there is none."""
-    for name in _names(_UPDATE):
+    for name in _names("/update"):
         if name in ("todo", "undo", "undone") or name.startswith("trial-"):
             return name
     return ""
@@ -63,9 +64,10 @@ def _names(folder):
 
 
 def _update(cause):
+    """Go on with an update; True: it is on trial."""
     name = state()
     if not name or name == "undone":
-        return
+        return False
     with open(_UPDATE + name) as file:
         update = json.load(file)
     again = cause in (machine.HARD_RESET, machine.WDT_RESET)  # not: switched off and on
@@ -76,12 +78,14 @@ def _update(cause):
         name = _become(name, "trial-%d" % (count + 1) if count < _STARTS else "undo")
     if name == "undo":
         _take_back(update)
-    elif cause != machine.SOFT_RESET:
-        print("update: %s of %d starts to prove itself" % (name, _STARTS))
+        return False
+    print("update: %s of %d starts to prove itself" % (name, _STARTS))
+    if cause != machine.SOFT_RESET:
         # Whatever keeps the new version from serving ends with a restart.
         import watchdog
 
         watchdog.arm(update["seconds"] * 1000)
+    return True
 
 
 def _become(name, new):

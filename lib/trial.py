@@ -19,7 +19,7 @@ def watch(server, timeout: float) -> None:
     pending = [
         folder + name
         for folder, kind in (("/update/", "trial-"), ("/", "failed-"))
-        for name in _names(folder)
+        for name in _names(folder[:-1] or "/")
         if name.startswith(kind)
     ]
     ms = max(_LEAST, int(timeout * 1000))

@@ -4,7 +4,7 @@ Each message gets one answer, so that no more than one is ever on its way. An or
 its answer a JSON value: {"error": "..."} if it is refused. Content comes in binary messages.
 
 ["hash", path] -> hex SHA-256, "" where there is no file    ["read", path, start] -> binary
-["begin"] -> whether something of the last update is left, so that it is to be said again
+["begin"] -> the bytes that are free, or -1: something of the last update is left, say it again
 ["file", path, size, hash] -> 0, (content) -> how much of it is there    ["remove", path] -> 0
 ["commit", seconds] -> 0; the board restarts, and the update has so long to serve
 
@@ -109,7 +109,7 @@ class Update:
         self._close_file()
         if state:  # first: what is left without it is of no use
             os.remove("/update/" + state)
-        return _remove_one("/update")
+        return -1 if _remove_one("/update") else max(0, _free() - _SPARE)
 
     def _begin_file(self, path, size, digest):
         _replaceable(path)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import random
 import re
 from pathlib import Path
 
@@ -181,9 +182,14 @@ def test_a_message_of_1000_characters_of_three_bytes_arrives(guest):
 
 def test_an_echo_comes_back_to_who_sent_it_only(guest):
     one, other = guest(), guest()
-    for value in (5, "text", None, [1, {"a": 2.5}], False):
+    for value in (5, -(10**20), "text", ""):
         assert one.say({"echo": value}).wait("echo") == {"type": "echo", "echo": value}
     assert [message["type"] for message in other.rest()] == []
+
+
+@pytest.mark.parametrize("order", ['{"echo": 1e999}', {"echo": [1]}, {"echo": None}])
+def test_what_is_to_be_echoed_is_a_text_or_a_whole_number(guest, order):
+    assert guest().error(order) == "echo: must be a text or a whole number"
 
 
 # --- what is not understood
@@ -223,7 +229,7 @@ def test_whatever_else_is_sent_the_answer_says_what_is_wrong_and_what_is_underst
 
 @pytest.mark.parametrize(
     "order",
-    ['{"message": "\\ud83d"}', '{"name": "\\ude00\\ud83d"}', '{"echo": {"\\uD800\\ud7ff": 1}}'],
+    ['{"message": "\\ud83d"}', '{"name": "\\ude00\\ud83d"}', '{"echo": "\\uD800\\ud7ff"}'],
 )
 def test_halves_of_characters_are_refused_since_they_would_close_the_receivers(guest, order):
     one, other = guest(), guest()
@@ -256,6 +262,39 @@ def test_what_grows_when_it_is_sent_on_is_refused_instead_of_closing_the_receive
 )
 def test_what_would_cost_the_heap_much_is_not_even_looked_at(guest, order, problem):
     assert problem in guest().error(order)
+
+
+ATOMS = (
+    *('"to"', '"message"', '"led"', '"stats"', '"name"', '"echo"', "{", "}", "[", "]", ":", ","),
+    *("1", "-1", "1e999", "true", "null", '"a"', '"\\ud83d"', '"\\ude00"', '"é€😀"', '"on"', "\\"),
+    *("10000000000000000000000", "TOGGLE_LED", "\x01", "\ud7ff"),
+)
+VALUES = (1, 2, -1, "", "a", "😀", "x" * 1000, [1, 2, 3], {}, [], 1.5, "on", 10**30)
+
+
+def nonsense(dice):
+    """Something that may be an order, or nearly."""
+    if dice.random() < 0.5:
+        return "".join(dice.choice(ATOMS) for _ in range(dice.randrange(1, 15)))
+    names = ("to", "message", "led", "stats", "name", "echo", "x")
+    order = {dice.choice(names): dice.choice(VALUES) for _ in range(dice.randrange(1, 4))}
+    text = json.dumps(order, ensure_ascii=dice.random() < 0.5)
+    at = dice.randrange(len(text))
+    return text[:at] + dice.choice(ATOMS) + text[at:] if dice.random() < 0.3 else text
+
+
+def test_whatever_is_sent_everybody_gets_only_json_and_nobody_is_closed(guest, board):
+    dice = random.Random(1)
+    guests = [guest() for _ in range(3)]
+    position = board.log_position
+    for _ in range(60):
+        for one in guests:
+            for _ in range(5):
+                one.say(nonsense(dice))
+        for one in guests:
+            for message in one.rest():
+                assert isinstance(message, dict) or message in ("LED is ON", "LED is OFF")
+    assert board.log[position:] == ""
 
 
 @pytest.mark.parametrize("name", ["orders.py", "chat.py", "led.py", "stats.py"])

@@ -522,13 +522,13 @@ def attempt(**arguments):
 def test_the_watchdog_restarts_a_board_that_does_not_feed_it(make_board):
     code = (
         "import machine, time\ncause = machine.reset_cause()\nprint('cause', cause)\n"
-        "if cause == 1:\n    dog = machine.WDT(timeout=300)\n    for _ in range(5):\n"
-        "        time.sleep(0.1)\n        dog.feed()\n    print('fed')\n    machine.soft_reset()\n"
+        "if cause == 1:\n    dog = machine.WDT(timeout=1000)\n    for _ in range(4):\n"
+        "        time.sleep(0.4)\n        dog.feed()\n    print('fed')\n    machine.soft_reset()\n"
         "if cause == machine.SOFT_RESET:\n    time.sleep(5)\n"
     )
     board = make_board(files={"boot.py": "", "main.py": code}, wait=False)
     # A soft reset does not stop it; the reset does.
-    board.wait_for_log(r"cause 1\nfed\n(.*\n)*cause 5\n(.*\n)*cause 3\n(.*\n)*>>> $", timeout=4)
+    board.wait_for_log(r"cause 1\nfed\n(.*\n)*cause 5\n(.*\n)*cause 3\n(.*\n)*>>> $")
 
 
 def test_the_clock_starts_in_2000_which_is_its_epoch(run):

@@ -40,17 +40,19 @@ class Visitor(Outbox):
         """
         if self.state != READING:
             return
-        self._head += bytes(buf[pos:end])
-        length = self._head.find(b"\r\n\r\n")
-        # Without its end, the last three bytes may belong to that.
-        if length > self._max_head or length < 0 and len(self._head) > self._max_head + 3:
-            error = HTTPError(431, "at most %d bytes" % self._max_head)
-            self.answer(error.response())
-        elif length >= 0:
-            head, rest = self._head[:length], len(self._head) - length - 4
+        most = self._max_head
+        # What is behind a head can be long, and is not copied.
+        head = self._head + bytes(buf[pos : min(end, pos + most + 4)])
+        length = head.find(b"\r\n\r\n")
+        if length > most or length < 0 and len(head) > most + 3:
+            self.answer(HTTPError(431, "at most %d bytes" % most).response())
+        elif length < 0:
+            self._head = head
+        else:
+            pos += length + 4 - len(self._head)
             self._head = b""
             try:
-                self._serve(self, head, buf, end - rest, end)
+                self._serve(self, head[:length], buf, pos, end)
             except HTTPError as error:
                 self.answer(error.response())
 

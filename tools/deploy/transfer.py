@@ -52,14 +52,14 @@ def _end(path, digest):
         os.remove(path)
         os.rename({UNFINISHED!r}, path)
 def _forget():
-    for folder in ("/update/", "/"):
+    for folder in ("/update", ""):
         try:
-            names = os.listdir(folder)
+            names = os.listdir(folder or "/")
         except OSError:
             continue
         for name in names:
             if name.split("-")[0] in ("todo", "trial", "undo", "failed"):
-                os.remove(folder + name)
+                os.remove(folder + "/" + name)
 def _remove(path):
     try:
         os.remove(path)

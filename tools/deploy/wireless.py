@@ -45,7 +45,6 @@ def deploy(options: argparse.Namespace) -> None:
         if not todo.copy and not todo.remove:
             print(f"0 files copied, 0 removed, {kept} unchanged", flush=True)
             return
-        check_room(todo, target.free)
         _send(board, todo)
         board.ask("commit", _seconds(options))
     print(
@@ -94,8 +93,9 @@ def _hashes(board: Remote, paths: Iterable[str]) -> dict[str, str]:
 
 
 def _send(board: Remote, todo: plan.Plan) -> None:
-    while board.ask("begin"):
-        pass  # what is left of the last time
+    while (free := board.ask("begin")) < 0:
+        pass  # it removes what is left of the last time
+    check_room(todo, free)
     progress = Progress(list(todo.copy))
     for path, content in todo.copy.items():
         board.send(path, content, progress)

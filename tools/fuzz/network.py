@@ -35,7 +35,7 @@ from tools.virtualboard import VirtualBoard
 from . import guided, seeds
 
 SERVER = {"max_clients": 6, "ping_interval": 2, "ping_timeout": 2, "open_timeout": 1}
-HEAP = "128k"
+HEAP = "192k"  # TLS takes its memory from it here
 GROWTH = 700  # bytes of heap that may have come to stay since the first batch
 WORKERS = 4
 PATIENCE = 30  # s for what is left over to go
