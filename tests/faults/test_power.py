@@ -1,4 +1,4 @@
-"""The power fails at random moments, again and again. Short versions: test_safety, test_updates."""
+"""The power fails at random moments. Short versions are in test_safety and test_updates."""
 
 import random
 
