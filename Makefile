@@ -28,7 +28,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs boards flash config deploy monitor repl reset backup erase test conformance faults fuzz soak \
+.PHONY: help setup run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
 	compare screenshots bench bench-check lint format clean
 
 help:
@@ -44,6 +44,8 @@ help:
 	@echo "make deploy       copy what changed onto a board, and start it: PORT=... SOURCE=1 for .py files;"
 	@echo "                    CONFIG=config.json and CERTS=1 replace those that the board has; the same over"
 	@echo "                    Wi-Fi: HOST=192.168.4.1, which asks for the admin's password (docs/install.md)"
+	@echo "make join         restart a board and show how to join its Wi-Fi, open its page and change its settings:"
+	@echo "                    QR codes for a phone, and the admin's password; PORT=..."
 	@echo "make monitor      show what a board prints, and where its tracebacks lead; Ctrl-C ends it"
 	@echo "make repl         open a board's prompt; Ctrl-X leaves it"
 	@echo "make reset        restart a board"
@@ -98,6 +100,9 @@ config: $(READY)
 deploy: $(READY)
 	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(HOST),--host "$(HOST)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
 		$(if $(SOURCE),--source) $(ARGS)
+
+join: $(READY)
+	@exec $(BIN)/python -m tools.join $(ON)
 
 monitor: $(READY)
 	@exec $(BIN)/python -m tools.run tools.serialport monitor $(ON)

@@ -28,23 +28,22 @@ def start(log):
     import broadcast  # noqa: F401
     import stations
 
-    import wsserver.reception  # what server.listen() would load later
+    # What server.listen() would load later.
+    import wsserver.reception  # noqa: F401
+
+    import opening  # isort: skip
 
     del room
     gc.collect()
-    port = config["server"].pop("port")
-    server = wsserver.Server(log=log, max_tls=tls["max_clients"], **config["server"])
-    server.hosts, server.portal, server.limits = guard
+    server, port, secured = opening.server(config["server"], tls, context, guard, log)
+    del sys.modules["opening"], opening
     import demo
 
-    demo.build(server, config, tls["port"] if context and tls["redirect"] else None)
+    demo.build(server, config, tls["port"] if secured and tls["redirect"] else None)
     del sys.modules["demo"]
     if admin["enabled"]:
         server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
     server.every(2000, stations.watch)
-    server.listen(port)
-    if context:
-        server.listen(tls["port"], tls=context)
     if server.portal:
         import portal
 
@@ -56,7 +55,7 @@ def start(log):
 
         trial.watch(server, timeout)
         del sys.modules["trial"]
-    both = " and wss://" if context else ""
+    both = " and wss://" if secured else ""
     print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server
 

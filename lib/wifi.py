@@ -8,6 +8,7 @@ import time
 import network
 
 _SECOND = 1000
+_USUAL_NAME = "ESP32-WS-Server"  # as in `fields`
 # What `network` raises: "Wifi Unknown Error 0x..." is a RuntimeError; the last two are for what an
 # older release does not have.
 _ERRORS = (OSError, RuntimeError, ValueError, TypeError)
@@ -45,11 +46,13 @@ def start(wifi: dict, get_secret, log=print) -> str:
         if address:
             return address
         log("wifi: starting the access point instead")
-    try:
-        return _open_access_point(wifi, get_secret, log)
-    except _ERRORS as error:
-        log("wifi: the access point does not start: %s" % error)
-        return ""
+    # A name or password that the driver refuses does not make the board unreachable.
+    for chosen in (wifi, dict(wifi, ssid=_USUAL_NAME, password=None)):
+        try:
+            return _open_access_point(chosen, get_secret, log)
+        except _ERRORS as error:
+            log("wifi: the access point %r does not start: %s" % (chosen["ssid"], error))
+    return ""
 
 
 def _try(log, function, *args, **kwargs):

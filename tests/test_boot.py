@@ -1,5 +1,6 @@
 """From power on to serving, and back to the prompt."""
 
+import http.client
 import json
 import re
 import urllib.error
@@ -131,6 +132,34 @@ def test_a_board_without_a_page_serves_the_demo_all_the_same(make_board):
     board = make_board(files={"boot.py": boot})
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(board.http_url, timeout=10)
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    client.send("hello")
+    assert client.recv() == "hello"
+
+
+def refusing(port):
+    """A boot.py after which nobody can listen on this port."""
+    return (
+        "import socket\n_bind = socket.socket.bind\ndef bind(self, address):\n"
+        f"    if address[1] == {port}:\n        raise OSError(112)\n"
+        "    _bind(self, address)\nsocket.socket.bind = bind\n"
+    ) + BOOT
+
+
+def test_a_port_that_cannot_be_had_gives_way_to_port_80_and_the_portal_leads_there(make_board):
+    board = make_board(files={"boot.py": refusing(8266)}, config={"server": {"port": 8266}})
+    board.wait_for_log(r"serving ws://192\.168\.4\.1:80/ws")
+    assert "cannot listen on port 8266: " in board.log
+    assert "server.port: using 80 instead" in board.log
+    connection = http.client.HTTPConnection(board.address, board.http_port, timeout=10)
+    connection.request("GET", "/hotspot-detect.html", headers={"Host": "captive.apple.com"})
+    assert connection.getresponse().headers["Location"] == "http://192.168.4.1/"
+    connection.close()
+
+
+def test_settings_that_do_not_fit_the_memory_give_way_to_the_defaults(make_board):
+    board = make_board(config={"server": {"max_size": 1000000, "max_clients": 2}})
+    assert "server: memory allocation failed" in board.log
     client = websocket.create_connection(board.ws_url(), timeout=10)
     client.send("hello")
     assert client.recv() == "hello"

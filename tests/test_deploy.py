@@ -23,7 +23,7 @@ import segno
 import serial
 import serial.rfc2217
 
-from tools import mpycross
+from tools import codes, mpycross
 from tools.certs.cli import main as make_certs
 from tools.deploy import build as building
 from tools.deploy import join, own, plan, transfer
@@ -408,7 +408,7 @@ def test_the_boards_wifi_is_shown_with_the_password_that_it_made_up(full_board, 
     output = capsys.readouterr().out
     password = json.loads((full_board.flash / "secrets.json").read_text())["wifi_password"]
     assert f"join its Wi-Fi: 'ESP32-WS-Server', password {password}" in output
-    assert join.qr_code("ESP32-WS-Server", password, False) in output
+    assert codes.wifi("ESP32-WS-Server", password, False) in output
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_the_boards_wifi_is_shown_with_the_password_that_it_made_up(full_board, 
     ],
 )
 def test_the_code_says_how_to_join_in_the_words_that_phones_understand(network, meaning):
-    assert modules_of(join.qr_code(*network)) == [
+    assert modules_of(codes.wifi(*network)) == [
         [bool(module) for module in row] for row in segno.make(meaning, micro=False).matrix
     ]
 

@@ -103,8 +103,35 @@ def test_an_access_point_that_wifi_refuses_to_set_up_is_named_and_is_never_left_
     files = {"boot.py": REFUSE % (0, error) + BOOT, "main.py": ASK}
     board = make_board(files=files, wait=False)
     board.wait_for_log("asked")
-    assert "the access point does not start: Wifi Unknown Error 0x0102" in board.log
+    assert "the access point 'ESP32-WS-Server' does not start: Wifi Unknown Error" in board.log
     assert "ap False" in board.log
+
+
+def test_a_name_that_wifi_refuses_does_not_make_the_board_unreachable(make_board):
+    refuse = REFUSE.replace('values.get("channel") != %d', 'values.get("ssid") == "Odd"')
+    files = {"boot.py": refuse % "OSError" + BOOT, "main.py": ASK}
+    board = make_board(files=files, config={"wifi": {"ssid": "Odd", "password": ""}}, wait=False)
+    board.wait_for_log("asked")
+    assert "the access point 'Odd' does not start: Wifi Unknown Error" in board.log
+    assert "ap True ['ESP32-WS-Server', 3, 6," in board.log  # not open, as the refused one was
+
+
+def test_the_name_for_mdns_is_set_before_wifi_starts_which_would_ignore_it_later(make_board):
+    watch = """
+import network
+said, start = network.hostname, network.WLAN.active
+def hostname(*name):
+    print("hostname", *name)
+    return said(*name)
+def active(wlan, *up):
+    print("active", *up)
+    return start(wlan, *up)
+network.hostname, network.WLAN.active = hostname, active
+"""
+    config = {"wifi": {"hostname": "lab-7"}}
+    board = make_board(files={"boot.py": watch + BOOT, "main.py": ASK}, config=config, wait=False)
+    board.wait_for_log("asked")
+    assert board.log.index("hostname lab-7") < board.log.index("active True")
 
 
 def test_a_channel_that_wifi_refuses_is_named_and_the_network_opens_on_channel_1(make_board):

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from tools import codes
 from tools.boards import table
 from tools.failure import Failure, run, warn
 from tools.flashfiles import CERTIFICATES, ROOT, firmware
@@ -18,7 +19,6 @@ from . import join, own, plan, transfer, wireless
 from .build import build
 from .progress import Progress
 
-_SERVING = re.compile(r"serving (wss?)://([\d.]+):(\d+)")
 _PROMPT = re.compile(r"MicroPython \S+ on \d{4}-")  # the prompt's greeting: main.py has ended
 
 
@@ -79,7 +79,7 @@ def _verify(store: transfer.Store, wanted: dict[str, bytes]) -> None:
 def _wait_until_serving(session: Session, port: str, seconds: float) -> None:
     for line in session.lines(seconds):
         print(f"  | {line}", flush=True)
-        serving = _SERVING.search(line)
+        serving = codes.SERVING.search(line)
         if serving:
             scheme, address, number = serving.groups()
             page = {"ws": "http", "wss": "https"}[scheme]
@@ -98,8 +98,8 @@ def _wait_until_serving(session: Session, port: str, seconds: float) -> None:
 
 def _show_network(ssid: str, password: str, hidden: bool) -> None:
     print(f"join its Wi-Fi: {ssid!r}, {f'password {password}' if password else 'open'}")
-    if sys.stdout.encoding.lower().startswith("utf"):
-        print(join.qr_code(ssid, password, hidden))
+    if codes.can_be_shown():
+        print(codes.wifi(ssid, password, hidden))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

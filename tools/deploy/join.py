@@ -1,11 +1,6 @@
-"""How to join a board's Wi-Fi: its name and password as a QR code that phones understand."""
+"""How to join a board's Wi-Fi: its name and password."""
 
 from __future__ import annotations
-
-import io
-import re
-
-import segno
 
 from tools.serialport.session import BoardError, Session
 
@@ -30,19 +25,3 @@ def ask(session: Session) -> tuple[str, str, bool] | None:
     except BoardError:
         return None
     return (ssid, password, hidden) if mode == "ap" else None
-
-
-def qr_code(ssid: str, password: str, hidden: bool) -> str:
-    """The code, as text for a terminal. Its words are those of ZXing's "Wi-Fi Network config"."""
-    fields = [("T", "WPA")] if password else []
-    fields += [("S", ssid)]
-    fields += [("P", password)] if password else []
-    fields += [("H", "true")] if hidden else []
-    words = "".join(f"{name}:{_escaped(value)};" for name, value in fields)
-    text = io.StringIO()
-    segno.make(f"WIFI:{words};", micro=False).terminal(text, compact=True)
-    return text.getvalue()
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r'([\\;,:"])', r"\\\1", text)

@@ -7,6 +7,8 @@ import time
 
 import serial
 
+from tools import codes
+
 from . import ports
 from .traceback import source_of
 
@@ -30,7 +32,9 @@ def monitor(port: str) -> None:
 
 
 def _show(text: str, shown: int) -> str:
-    """Print what is new, and after each whole line of a traceback its source; returns the rest."""
+    """Print what is new, after each whole line of a traceback its source, and codes for a phone
+    after what tells how to reach the board; returns the rest.
+    """
     *whole, rest = text.split("\n")
     for line in whole:
         print(line[shown:], flush=True)
@@ -38,6 +42,9 @@ def _show(text: str, shown: int) -> str:
         source = source_of(line)
         if source:
             print(f"    -> {source}", flush=True)
+        code = codes.of_line(line) if codes.can_be_shown() else ""
+        if code:
+            print(code, flush=True)
     sys.stdout.write(rest[shown:])
     sys.stdout.flush()
     return rest
