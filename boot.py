@@ -12,7 +12,11 @@ import machine
 # While code is loaded, garbage is collected often, so that what stays does not end up scattered
 # over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
 gc.threshold(1024)
-room = bytearray(30000)
+try:
+    room = bytearray(30000)
+except MemoryError:
+    safe_mode = True  # restarting, as main.py would, makes nothing better
+    print("boot: the heap is too small for the firmware")
 
 # At nearly every start there is nothing to install and nothing has failed.
 signs = machine.reset_cause() == machine.WDT_RESET or [

@@ -29,6 +29,11 @@ def test_the_inputs_of_make_fuzz_are_those_that_were_counted():
     assert tally.text(tally.load()) in DOCUMENT
 
 
+def test_ten_million_inputs_have_been_tried():
+    counts = [run["inputs"] for run in tally.load()]
+    assert sum(sum(inputs.values()) for inputs in counts) >= 10_000_000
+
+
 def test_a_row_that_is_measured_again_replaces_the_old_one_only(tmp_path, monkeypatch):
     document = tmp_path / "document.md"
     document.write_text("<!-- begin: make faults: dead -->\n<!-- end: make faults: dead -->\n")

@@ -1,11 +1,13 @@
 """What the fuzzers hold against the core: with all that they ever found, and with some more."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire import frame
-from tools.fuzz import core, oracle, seeds
+from tools.fuzz import core, exhaustive, oracle, seeds
 
 CORPUS = [(target, name, data) for target in core.CHECKS for name, data in seeds.load(target)]
 
@@ -35,6 +37,11 @@ def test_frames_however_cut_do_what_another_parser_makes_of_them(how, frames):
 @given(st.binary(max_size=600))
 def test_no_bytes_break_the_reading_of_requests(data):
     core.check_request(data)
+
+
+def test_headers_of_all_kinds_do_what_another_parser_makes_of_them():
+    for data in itertools.islice(exhaustive.headers(), 0, None, 199):
+        core.check_session(data)
 
 
 def test_the_other_parser_would_tell_if_a_frame_was_misread():

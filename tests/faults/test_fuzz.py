@@ -40,6 +40,15 @@ def test_the_fuzzer_notices_a_client_that_is_left_over(make_victim, monkeypatch)
     connection.close()
 
 
+def test_the_fuzzer_notices_what_one_of_its_clients_finds(make_victim, monkeypatch):
+    def find(board, chance):
+        raise network.FindError("no echo")
+
+    monkeypatch.setattr(network, "KINDS", [find])
+    with pytest.raises(network.FindError, match="no echo"):
+        network.Fuzzer(make_victim(), 7, Counter()).batch(1)
+
+
 def test_the_fuzzer_notices_an_error_in_the_log(make_victim, monkeypatch):
     def error(board, chance):
         with Peer(board.http_port).open("/hog") as peer:

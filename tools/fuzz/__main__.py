@@ -16,6 +16,7 @@ from . import firmware, network, seeds, tally
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "fuzz"
+EXHAUSTIVE = "the core: every header of a frame, every text of up to three bytes"
 TURN = 120  # s with one board, that of the library or that of the firmware, before the other
 MOST_FINDS = 5  # by a live board; each costs a new one
 # (target, how, what it is)
@@ -45,16 +46,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(seconds, document):
     FOLDER.mkdir(parents=True, exist_ok=True)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tools.fuzz.guided", target, f"{seconds:.0f}", FOLDER, how],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        for target, how, _ in RUNS
-    ]
+    commands = {
+        what: ["guided", target, f"{seconds:.0f}", FOLDER, how] for target, how, what in RUNS
+    }
+    commands[EXHAUSTIVE] = ["exhaustive"]
+    processes = {what: _start(what, *command) for what, command in commands.items()}
+    try:
+        counts, problems = _watch(processes, seconds)
+    finally:
+        for process in processes.values():
+            process.kill()  # Ctrl-C: those that still run
+    for what, count in sorted(counts.items()):
+        print(f"{count:>12,}  {what}")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"inputs that failed are in {FOLDER}; FIND=file adds one to the corpus")
+    if document:
+        tally.add(counts, len(problems), seconds)
+    return 1 if problems else 0
+
+
+def _watch(processes, seconds):
+    """Fuzz live boards meanwhile; how many inputs of each kind there were, and what was found."""
     problems: list[str] = []
     counts: Counter[str] = Counter()
     live: Counter[str] = Counter()
@@ -67,21 +81,25 @@ def _run(seconds, document):
         except network.FindError as find:
             problems.append(str(find))
     counts.update({f"a live board: {kind}": count for kind, count in live.items()})
-    for process, (_, _, what) in zip(processes, RUNS, strict=True):
-        _, log = process.communicate()
+    for what, process in processes.items():
+        status = process.wait()
+        log = _log_of(what).read_text(encoding="utf-8", errors="replace")
         found = re.findall(r"(?:Done |executed_units: *)(\d+)", log)
         counts[what] = int(found[-1]) if found else 0
-        if process.returncode:
+        if status:
             problems.append(f"{what}:\n{log[-2500:]}")
-    for what, count in sorted(counts.items()):
-        print(f"{count:>12,}  {what}")
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        print(f"inputs that failed are in {FOLDER}; FIND=file adds one to the corpus")
-    if document:
-        tally.add(counts, len(problems), seconds)
-    return 1 if problems else 0
+    return counts, problems
+
+
+def _start(what, module, *arguments):
+    # To a file: a pipe that nobody reads while the others run would be full one day.
+    with _log_of(what).open("w") as log:
+        command = [sys.executable, "-m", f"tools.fuzz.{module}", *arguments]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+
+
+def _log_of(what):
+    return FOLDER / f"{re.sub('[^a-z]+', '-', what)}.log"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import random
+import socket
 import string
 from collections import Counter
 
@@ -34,6 +35,11 @@ _SAVES = [b'{"save": {"wifi": {"ssid": {}}}}', b'{"save": {"server": []}}', b'{"
 _PARTS = [
     *(b'["hash", "/lib/chat.py"]', b'["read", "/lib/chat.py", 0]', b'["remove", "/www/x"]'),
     *(b'["file", "/lib/x.py", 20, "00"]', b'{"begin": []}', b"[]", b"1"),
+]
+_HEADS = [b"ab\1\0", b"ab\0\0", b"ab\x81\x80"]
+_NAMES = [
+    *(b"\7captive\5apple\3com\0\0\1\0\1", b"\1a\0\0\x1c\0\1", b"\0\0\xff\0\1"),
+    *(b"\xc0\x0c\0\1\0\1", b"\x3f" * 64 + b"\0\0\1\0\1", b"\4abcd" * 90),
 ]
 # Of no field's type: what is saved is in force after a restart, and might lock the fuzzer out.
 _WRONG = [{"a": 1}, [[1]], 1e30, "x" * 300, {}]
@@ -157,6 +163,18 @@ def _arguments(chance):
     return [first, *(chance.choice(others) for _ in range(chance.randrange(4)))]
 
 
+def _name(board, chance):
+    """A query for a name: the board answers each with its own address."""
+    queries = [head + b"\0\1\0\0\0\0\0\0" + name for head in _HEADS for name in _NAMES]
+    query = guided.mutate(chance, chance.choice(queries), queries)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.02)
+        sock.sendto(query, ("127.0.0.1", board.dns_port))
+        answer = sock.recv(600)
+    if answer[:2] != query[:2] or not answer[2] & 0x80 or len(answer) > 512 + 16:
+        raise network.FindError(f"{query.hex()} was answered with {answer.hex()}")
+
+
 def _password(board, chance):
     """A guess."""
     secret = chance.randbytes(chance.randrange(40))
@@ -174,7 +192,7 @@ def _password(board, chance):
         network.deliver(peer, data, chance)
 
 
-KINDS: list[network.Kind] = [_demo, _demo, _settings, _update, _password]
+KINDS: list[network.Kind] = [_demo, _demo, _settings, _update, _name, _password]
 
 
 def run(seconds: float, counts: Counter[str], seed: int | None = None) -> None:

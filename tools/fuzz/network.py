@@ -61,6 +61,7 @@ class Fuzzer:
         self._seed = seed
         self._kinds = kinds or KINDS
         self._position = board.log_position
+        self._finds: list[str] = []
         self.counts = counts
         self._heap = 0
         self._lock = threading.Lock()
@@ -80,6 +81,8 @@ class Fuzzer:
             self._check()
         finally:
             self._look_through_log()
+        if self._finds:
+            raise FindError(self._finds.pop())
 
     def _look_through_log(self):
         # The log takes a moment to arrive: what comes after this is looked at the next time.
@@ -98,8 +101,12 @@ class Fuzzer:
         chance = random.Random(seed)
         for _ in range(each):
             kind = chance.choice(self._kinds)
-            with contextlib.suppress(OSError):
+            try:
                 kind(self._board, chance)
+            except OSError:
+                pass  # refused, closed, no answer: as may be
+            except FindError as find:
+                self._finds.append(f"{kind.__name__} with seed {seed}: {find}")
             with self._lock:
                 self.counts[kind.__name__[1:].replace("_", " ")] += 1
 
@@ -215,8 +222,11 @@ def _split_everywhere(board, chance):
         peer.send(data[:cut])
         time.sleep(0.002)
         peer.send(data[cut:])
-        while peer.data.count(b"one") == 0:  # the echo must come whatever the cut
-            peer._read()
+        try:
+            while peer.data.count(b"one") == 0:
+                peer._read()
+        except TimeoutError:
+            raise FindError(f"no echo when cut at {cut}") from None
 
 
 def _tls_cut(board, chance):

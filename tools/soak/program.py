@@ -8,6 +8,7 @@ says nothing of clients that come and go, of whom there are many.
 import gc
 import json
 
+import wsserver.slow  # noqa: F401 - on a busy machine it would be loaded some time, and stay
 from wsserver import WARNING, Server
 
 with open("/options.json") as file:
