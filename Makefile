@@ -9,7 +9,6 @@ ROUNDS ?= 5
 JSON ?=
 ONLY ?=
 PORT ?=
-HOST ?=
 CHIP ?=
 FIRMWARE ?=
 MINUTES ?= 5
@@ -21,6 +20,7 @@ ARGS ?=
 KEY = ec
 NAMES =
 CLIENT =
+HOST =
 MAIN =
 
 VENV := .venv

@@ -15,6 +15,7 @@ gc.threshold(1024)
 try:
     room = bytearray(30000)
 except MemoryError:
+    room = None
     safe_mode = True  # restarting, as main.py would, makes nothing better
     print("boot: the heap is too small for the firmware")
 

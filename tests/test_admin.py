@@ -3,6 +3,8 @@
 import base64
 import json
 
+import dns.message
+import dns.query
 import pytest
 import websocket
 
@@ -180,6 +182,21 @@ def test_what_is_no_order_is_answered_with_an_error(made, text):
     answer = desk.next()
     assert answer["type"] == "error"
     assert "is known" in answer["error"]
+
+
+def test_settings_that_lose_the_wifi_open_the_boards_own_again_with_its_portal(make_changed):
+    board = make_changed(broadcast={"interval": 0})
+    position = board.log_position
+    desk = Desk(board)
+    desk.next()
+    lost = {"mode": "station", "station_ssid": "Nowhere", "station_timeout": 1}
+    assert desk.save(wifi=lost) == {"type": "saved"}
+    board.wait_for_log("cannot join 'Nowhere': there is no network", since=position)
+    board.wait_for_log("(?s)access point instead.*serving ws://192.168.4.1:80/", since=position)
+    query = dns.message.make_query("captive.apple.com", "A")
+    answer = dns.query.udp(query, board.address, port=board.dns_port, timeout=10)
+    assert answer.answer[0][0].address == "192.168.4.1"
+    assert Desk(board).next()["settings"]["wifi"]["station_ssid"] == "Nowhere"
 
 
 def test_a_broken_file_is_kept_beside_the_new_one(make_board):

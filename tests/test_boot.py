@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import websocket
 
+from tools.certs import cli
+
 BOOT = (Path(__file__).resolve().parents[1] / "boot.py").read_text()
 
 
@@ -155,6 +157,18 @@ def test_a_port_that_cannot_be_had_gives_way_to_port_80_and_the_portal_leads_the
     connection.request("GET", "/hotspot-detect.html", headers={"Host": "captive.apple.com"})
     assert connection.getresponse().headers["Location"] == "http://192.168.4.1/"
     connection.close()
+
+
+def test_a_port_for_tls_that_cannot_be_had_leaves_plain_http_and_sends_nobody_there(
+    make_board, tmp_path
+):
+    assert cli.main(["--folder", str(tmp_path / "certs")]) == 0
+    tls = {"port": 4433, "redirect": True}
+    files = {"boot.py": refusing(4433)}
+    board = make_board(files=files, config={"tls": tls}, certs=tmp_path / "certs")
+    board.wait_for_log(r"serving ws://192\.168\.4\.1:80/ws\n")
+    with urllib.request.urlopen(board.http_url, timeout=10) as answer:
+        assert answer.status == 200
 
 
 def test_settings_that_do_not_fit_the_memory_give_way_to_the_defaults(make_board):

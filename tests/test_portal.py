@@ -175,3 +175,10 @@ def test_after_ctrl_c_the_port_for_names_is_free_again(make_board):
         b"import socket; s = socket.socket(2, 2); s.bind(('0.0.0.0', 53)); print('bo' + 'und')\r"
     )
     board.wait_for_log("bound", since=position)
+
+
+def test_where_the_heap_is_small_names_are_answered_and_the_code_for_it_does_not_stay(make_board):
+    board = serving(make_board(config={"broadcast": {"interval": 0}}, heap="64k"))
+    for _ in range(3):
+        assert ask(board, "www.google.com").answer
+    assert board.exec("import sys; print('names' in sys.modules)") == "False\n"

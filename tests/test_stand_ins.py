@@ -354,6 +354,16 @@ def test_addresses_are_tuples_of_text_and_port(run, peer):
     assert value_of(run, code, "one.recvfrom(9)") == (b"hi", ("127.0.0.1", 5998))
 
 
+def test_of_many_datagrams_only_the_first_few_are_kept_and_none_raises_eagain(run):
+    code = TRY + (
+        "one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\none.bind(('0.0.0.0', 53))\n"
+        "for _ in range(50):\n    one.sendto(b'x' * 40, ('127.0.0.1', 53))\n"
+        "one.setblocking(False)\nkept = 0\n"
+        "while attempt(one.recvfrom, 512) != 'error 11':\n    kept += 1\n"
+    )
+    assert 4 <= value_of(run, code, "kept") <= 8  # lwIP's mailbox holds six
+
+
 def test_two_sockets_of_a_board_reach_each_other_on_port_80(run):
     code = (
         SERVE + "client = socket.socket()\nclient.connect(('127.0.0.1', 80))\nclient.write(b'x')"

@@ -298,8 +298,8 @@ def test_an_update_that_was_cut_off_changes_nothing_and_the_next_one_is_whole(bo
         assert firmware_of(board) == {**firmware_of(fresh), **kept}, f"seed {SEED}"
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(40, marks=pytest.mark.faults)])
-def test_the_power_may_fail_at_any_moment_of_the_installation(board, project, times):
+def install_with_power_cuts(board, project, times):
+    """Install so many versions, with four power cuts in each installation."""
     chance = random.Random(SEED)
     for number in range(times):
         for path in (project / "lib").rglob("*.py"):
@@ -318,12 +318,12 @@ def test_the_power_may_fail_at_any_moment_of_the_installation(board, project, ti
         assert there.keys() == new.keys(), f"seed {SEED}"
 
 
-@pytest.mark.faults
-def test_the_power_may_fail_at_any_moment_of_taking_a_version_back(board, project):
+def take_back_with_power_cuts(board, project, times):
+    """Send so many versions that do not start, with four power cuts while each is taken back."""
     chance = random.Random(SEED)
     good = (project / "lib" / "demo.py").read_text()
     before = firmware_of(board)
-    for _ in range(20):
+    for _ in range(times):
         for path in (project / "lib").rglob("*.py"):
             path.write_text(path.read_text() + "\nNEW = 1\n")
         (project / "lib" / "demo.py").write_text("1 / 0\n")
@@ -337,6 +337,14 @@ def test_the_power_may_fail_at_any_moment_of_taking_a_version_back(board, projec
         board.wait_for_log("serving", since=position)
         assert firmware_of(board) == before, f"seed {SEED}"
         (project / "lib" / "demo.py").write_text(good)
+
+
+def test_the_power_may_fail_at_any_moment_of_the_installation(board, project):
+    install_with_power_cuts(board, project, times=1)
+
+
+def test_the_power_may_fail_at_any_moment_of_taking_a_version_back(board, project):
+    take_back_with_power_cuts(board, project, times=1)
 
 
 # --- versions that do not work

@@ -32,6 +32,7 @@ TALK = (
     (2, "It is now"),
 )
 CONFIG = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
+SETTINGS = {"admin": {"password": "the admin's"}}
 AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
 
 
@@ -55,6 +56,9 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
             _talk(list(pages.values()), seconds)
             for name, page in pages.items():
                 _shoot(page, folder / f"{name}.webp")
+        with VirtualBoard(config=SETTINGS) as board:
+            board.wait_ready()
+            _shoot(_settings(chromium, board.http_url, **PHONE), folder / "settings-phone.webp")
 
 
 def _visit(chromium: Browser, url: str, name: str, **options) -> Page:
@@ -64,6 +68,20 @@ def _visit(chromium: Browser, url: str, name: str, **options) -> Page:
     page.fill("#name", name)
     page.click("#naming button")
     page.locator("#people li", has_text=name).wait_for()
+    return page
+
+
+def _settings(chromium: Browser, url: str, **options) -> Page:
+    """The settings page, with a mistake in it."""
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.goto(url + "settings.html")
+    page.fill("#password", SETTINGS["admin"]["password"])
+    page.click("#login button")
+    page.get_by_label("Name of its own Wi-Fi").fill("Workshop")
+    page.get_by_label("Password of its own Wi-Fi").first.select_option("set")
+    page.get_by_label("the new one").first.fill("short")
+    page.click("#save")
+    page.get_by_text("Must be a text of 8").wait_for()
     return page
 
 

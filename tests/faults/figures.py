@@ -35,6 +35,7 @@ TABLES = {
         "after",
         "clients and sockets left",
     ),
+    "power": ("what is going on when the power fails", "times", "what the board has then"),
     "descriptors": ("sockets of the board", "clients", "more that connect", "what happens"),
 }
 
