@@ -110,7 +110,7 @@ def round_trips(probes, count, pause=0.002):
     return [(sorted(its)[count // 2], sorted(its)[int(count * 0.99)]) for its in times]
 
 
-def bearable(measure, attempts=2):
+def bearable(measure, attempts=4):
     """((median, p99), the quiet board's) as `measure` returns them, and whether the others were
     left alone; once may be the machine's other work.
     """

@@ -19,7 +19,7 @@ from . import board as boards
 from . import report
 from .load import Soak
 
-HEAP = "128k"
+HEAP = "192k"  # here TLS takes its memory from it, too
 SERVER = {"max_clients": 7, "ping_interval": 3, "ping_timeout": 3, "open_timeout": 3}
 SAMPLES = 240
 STEADY = 5  # clients that stay to the end: four that talk, and the one who asks for the health
@@ -57,9 +57,7 @@ def run(seconds: float) -> dict:
         last = _settled(soak)
         soak.stop()
         problems = soak.problems + _left_over(last)
-        tracebacks = board.log.count("Traceback")
-        if tracebacks:
-            problems.append(board.log[board.log.index("Traceback") :][:2000])
+        problems += report.tracebacks(board.log)
     return {
         "machine": {**machine(), "heap": HEAP},
         "seconds": seconds,
@@ -68,7 +66,7 @@ def run(seconds: float) -> dict:
         "troubles": dict(soak.troubles),
         "problems": problems,
         "last": last,
-        "tracebacks": tracebacks,
+        "tracebacks": board.log.count("Traceback"),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
 from tools import sections
@@ -13,6 +15,15 @@ PLOT = ROOT / "docs" / "soak.svg"
 def at(values: list[float], part: float) -> float:
     """The value below which `part` of the sorted values are."""
     return values[min(len(values) - 1, int(len(values) * part))] if values else 0.0
+
+
+def tracebacks(log: str) -> list[str]:
+    """Each traceback in a board's log, once, with how often it is there."""
+    found = re.findall(r"Traceback \(most recent.*\n(?:  .*\n)+.*", log.replace("\r", ""))
+    return [
+        f"{count} of these: `{' / '.join(line.strip() for line in text.splitlines())}`"
+        for text, count in Counter(found).items()
+    ]
 
 
 def summary(soak: dict) -> dict:
