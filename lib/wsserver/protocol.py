@@ -89,6 +89,8 @@ class Protocol(Outbox):
                             self.free_inbox()
                         count += 1
                         message(self, data)
+                    if count and reader:
+                        reader.checked = 0  # what was looked at before it was whole
                     if pos == end or self.state == CLOSED:
                         pos = end
                         break

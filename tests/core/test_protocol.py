@@ -317,3 +317,13 @@ def test_random_bytes_never_break_the_connections_own_rules(core, data):
     assert sum(opcode == CLOSE for opcode, _ in answer["frames"]) <= 1
     assert [event[0] for event in answer["events"]].count("close") == 1
     assert answer["logged"] == []
+
+
+def test_a_text_cut_within_a_character_does_not_spoil_the_next_one(core):
+    first, second = frame(TEXT, "aé and more".encode()), frame(TEXT, b"as simple as that")
+    for cut in range(6, len(first)):
+        answer = run(core, first[:cut], first[cut:], second[:-3], second[-3:])
+        assert [message[1] for message in messages(answer)] == [
+            "aé and more".encode(),
+            b"as simple as that",
+        ], cut
