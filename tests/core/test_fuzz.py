@@ -49,4 +49,5 @@ def test_the_other_parser_would_tell_if_a_frame_was_misread():
     right = [("text", b"one"), ("binary", b"two")]
     assert oracle.agrees(stream, right, None, False)
     assert not oracle.agrees(stream, right[:1], None, False)
+    assert not oracle.agrees(stream, right[:1], 1007, True)
     assert not oracle.agrees(stream, [*right, ("text", b"one")], None, False)
