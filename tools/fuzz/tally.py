@@ -47,7 +47,7 @@ def text(runs: list[dict]) -> str:
     minutes = sum(run["minutes"] for run in runs)
     return (
         f"{len(runs)} runs, {minutes:.0f} minutes in all, the latest on {latest['date']}, with "
-        f"{latest['finds']} finds in it and {sum(run['finds'] for run in runs)} in all. Each find "
-        "is in `tools/fuzz/corpus/` or has a test of its own.\n\n"
+        f"{latest['finds']} finds in it and {sum(run['finds'] for run in runs)} in all. Each is "
+        "in `tools/fuzz/corpus/`, has a test, or was a mistake of the tool's own.\n\n"
         f"| what is fuzzed | inputs |\n| --- | --- |\n{rows}| in all | {total.total():,} |\n"
     )
