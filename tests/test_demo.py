@@ -345,7 +345,7 @@ def test_a_page_from_elsewhere_does_not_get_in(board):
 
 def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_so(make_board):
     small = make_board(heap="80k", config=QUIET)
-    assert "demo: the heap is too small for /demo" in small.log
+    small.wait_for_log("demo: the heap is too small for /demo")
     with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
         websocket.create_connection(small.ws_url("/demo"), timeout=10)
 

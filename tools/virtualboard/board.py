@@ -37,7 +37,7 @@ PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it 
 # What the launcher and the stand-ins for the chip's built-in modules take of the heap, with the
 # holes that loading them leaves, and the collector's tables for them. On the chip these are not in
 # the heap, so they are added to what the firmware is given; the launcher fills what is too much.
-STAND_INS_COST = 64 * 1024
+STAND_INS_COST = 80 * 1024
 PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 
 
