@@ -104,29 +104,35 @@ def take(buf: ptr8, pos: int, end: int, limit: int) -> int:
         mask |= buf[at + ((phase + 2) & 3)] << 16
         mask |= buf[at + ((phase + 3) & 3)] << 24
         word = ptr32(base + pos)
-        pos += words << 2
+        behind = pos + (words << 2)
+        stop = end
         many = 0
+        # The first three arguments are kept in registers, all else is in memory. So `end` is the
+        # mask in this loop, and `pos` the unmasked word: a quarter of its time.
+        end = mask
         while words > 3:  # four at a time: most of the time goes into counting
-            value = word[0] ^ mask
-            word[0] = value
-            many |= value
-            value = word[1] ^ mask
-            word[1] = value
-            many |= value
-            value = word[2] ^ mask
-            word[2] = value
-            many |= value
-            value = word[3] ^ mask
-            word[3] = value
-            many |= value
+            pos = word[0] ^ end
+            word[0] = pos
+            many |= pos
+            pos = word[1] ^ end
+            word[1] = pos
+            many |= pos
+            pos = word[2] ^ end
+            word[2] = pos
+            many |= pos
+            pos = word[3] ^ end
+            word[3] = pos
+            many |= pos
             word = ptr32(int(word) + 16)
             words -= 4
         while words > 0:
-            value = word[0] ^ mask
-            word[0] = value
-            many |= value
+            pos = word[0] ^ end
+            word[0] = pos
+            many |= pos
             word = ptr32(int(word) + 4)
             words -= 1
+        pos = behind
+        end = stop
         seen |= many | many >> 8 | many >> 16 | many >> 24
     while pos < end:
         byte = buf[pos] ^ buf[at + (phase & 3)]
