@@ -4,7 +4,7 @@ import gc
 
 from micropython import const
 
-_READ_SIZE = const(4112)  # a message of 4 KiB with its header
+_READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
 
 
 def ms(name: str, seconds):

@@ -135,7 +135,7 @@ class Protocol(Outbox):
                 self.inbox[start : self.in_end] = buf[pos:end]
         else:
             if pos < end:
-                self.tail = bytes(buf[pos:end])
+                self.tail = bytearray(buf[pos:end])  # bytes would be hashed
             self.free_inbox()
 
     def free_inbox(self) -> None:

@@ -22,6 +22,7 @@ len = len
 _GOING_AWAY = const(1001)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
+_LARGE = const(300000)  # bytes of heap: a chip with PSRAM
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _SLOW = const(200)  # ms in a callback of which a warning tells
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
@@ -37,7 +38,7 @@ class Server:
     ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
     open_timeout, close_timeout: the longest that an opening and a closing handshake may take.
     write_limit: the most that waits for one client to take it; None: what an echo needs.
-    read_size: the most that is read at once; None: 4112, or less where the heap is small.
+    read_size: the most that is read at once; None: 4128, or less where the heap is small.
     max_head: the longest HTTP request head.
     max_tls: TLS connections at the same time; a chip without PSRAM has memory for two.
     log: a function(level, text) instead of the one that prints warnings and errors.
@@ -204,7 +205,13 @@ class Server:
             self._shut_down()
 
     def run(self) -> None:
-        """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed."""
+        """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed.
+
+        Where the heap is large, and nobody has said otherwise, garbage is collected more often.
+        """
+        size = gc.mem_free() + gc.mem_alloc()
+        if size > _LARGE and gc.threshold() < 0:
+            gc.threshold(size >> 3)  # each search for a free place goes through all garbage
         try:
             while not self._stopping:
                 self._step(_TICK, False)
