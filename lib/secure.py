@@ -1,7 +1,10 @@
 """The settings for TLS -> a context, or none. Only needed at start: main.py drops it."""
 
+import gc
 import os
 import sys
+
+_ROOM = 21000  # bytes of heap that a chip needs for all else once TLS is loaded
 
 
 def context(settings: dict, log):
@@ -10,6 +13,10 @@ def context(settings: dict, log):
     try:
         if settings["enabled"]:
             os.stat(settings["cert"])  # where there is none, nothing more is loaded
+            gc.collect()
+            if gc.mem_free() < _ROOM << (sys.maxsize >> 62):  # twice as much on 64 bits
+                log("wss:// is off: the heap is too small for it (docs/tls.md)")
+                return None
             import tlscontext
 
             made = tlscontext.server_context(
