@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tools.certs import cli
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.board import heap_bytes
 
@@ -92,3 +93,11 @@ def make_board(request):
     yield make
     for board in boards:
         board.stop()
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    """A folder that `make certs` has filled, to be read only."""
+    folder = tmp_path_factory.mktemp("authority") / "certs"
+    assert cli.main(["--folder", str(folder)]) == 0
+    return folder

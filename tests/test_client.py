@@ -19,13 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def certs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("authority") / "certs"
-    assert cli.main(["--folder", str(folder)]) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
 def board(make_board, certs):
     config = {"broadcast": {"interval": 0}, "server": {"open_timeout": 0.5}}
     return make_board(config=config, certs=certs)

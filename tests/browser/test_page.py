@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.complaints import listen
 from tools import browser as chromium
-from tools.certs import cli
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -21,13 +21,6 @@ expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 ROOT = Path(__file__).resolve().parents[2]
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("authority") / "certs"
-    assert cli.main(["--folder", str(folder)]) == 0
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +58,7 @@ def open_page(browser, board):
     def start(url=None, before=None, connected=True, **options):
         contexts.append(browser.new_context(**{**DESKTOP, **options}))
         page = contexts[-1].new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                message.type in ("error", "warning") and page.complaints.append(message.text)
-            ),
-        )
+        listen(page)
         if before:
             before(page)
         page.goto(url or board.http_url)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.browser.complaints import listen
 from tools import browser as chromium
 
 playwright_api = pytest.importorskip(
@@ -55,14 +56,7 @@ def open_page(browser):
     def start(board, **options):
         contexts.append(browser.new_context(**{**DESKTOP, **options}))
         page = contexts[-1].new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                message.type in ("error", "warning") and page.complaints.append(message.text)
-            ),
-        )
+        listen(page)
         page.goto(board.http_url + "settings.html")
         return page
 

@@ -11,7 +11,6 @@ from tests.faults import network
 from tests.faults.figures import Figures
 from tests.server.conftest import Raw, wait_until
 from tests.wire import TEXT, frame
-from tools.certs import cli
 from tools.soak import board as boards
 
 # What the others' p99 may grow by beside twice its normal, s: the machine has other work, too, and
@@ -20,23 +19,15 @@ NOISE = 0.003
 
 
 @pytest.fixture(scope="session")
-def fault_certs(tmp_path_factory):
-    """A folder that `make certs` has filled."""
-    folder = tmp_path_factory.mktemp("faults") / "certs"
-    assert cli.main(["--folder", str(folder)]) == 0
-    return folder
-
-
-@pytest.fixture(scope="session")
-def make_victim(make_board, fault_certs):
+def make_victim(make_board, certs):
     """make_victim(heap=..., tls=..., ping_interval=..., ...) -> a board that says how it fares."""
 
     def make(heap="128k", tls=False, wait=True, sockets=10, level=None, **server):
         server = {"max_clients": 6, "ping_interval": 1, "ping_timeout": 1, **server}
         server = {"open_timeout": 2, "close_timeout": 1, **server}
         files = boards.files(tls, level, **server)
-        certs = fault_certs if tls else None
-        return make_board(heap=heap, files=files, certs=certs, wait=wait, sockets=sockets)
+        folder = certs if tls else None
+        return make_board(heap=heap, files=files, certs=folder, wait=wait, sockets=sockets)
 
     return make
 
