@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from tests.power import cut_at_random
-from tools.virtualboard import VirtualBoard
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOT = (ROOT / "boot.py").read_text()
@@ -184,12 +183,11 @@ def test_it_comes_up_whenever_the_power_fails_with_settings_old_or_new(make_boar
     cut_at_random(make_board, times=8, seed=random.randrange(1 << 30))
 
 
-def test_without_a_failure_nothing_is_written_at_a_start():
-    with VirtualBoard(files={"lib/trial.py": QUICK}) as board:
-        board.wait_ready()
-        before = {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")}
-        position = board.log_position
-        board.power_cycle()
-        board.wait_for_log("serving", since=position)
-        board.exec("import time; time.sleep(0.4)")
-        assert {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")} == before
+def test_without_a_failure_nothing_is_written_at_a_start(make_board):
+    board = make_board(files={"lib/trial.py": QUICK})
+    before = {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")}
+    position = board.log_position
+    board.power_cycle()
+    board.wait_for_log("serving", since=position)
+    board.exec("import time; time.sleep(0.4)")
+    assert {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")} == before
