@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.power import cut_at_random
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,6 +136,30 @@ def test_the_crash_log_is_bounded_and_has_one_older_part(make_board):
 def test_a_crash_log_that_cannot_be_written_changes_nothing(make_board):
     board = make_board(files={**FAILS, "crash.log/in the way": ""}, wait=False)
     board.wait_for_log(SAFE)
+
+
+# --- memory
+
+
+@pytest.mark.parametrize("heap", ["60k", "48k", "32k"])
+def test_where_no_start_can_succeed_the_board_says_so_once_and_stays_at_the_prompt(heap, certs):
+    with VirtualBoard(heap=heap, certs=certs) as board:
+        board.wait_for_log(r"wifi: access point(.*\n)*>>> $")
+        assert re.search(r"not enough memory: \d+ bytes are free, .* about 64000,", board.log)
+        assert "HEAP=" in board.log
+        assert "Traceback" not in board.log
+        assert mpremote(board, "exec", "print(6 * 7)") == "42\n"
+        assert mpremote(board, "cp", str(ROOT / "main.py"), ":again.py") != ""
+        assert (board.flash / "again.py").read_bytes() == (ROOT / "main.py").read_bytes()
+        assert failed(board) == 0
+        assert crashes(board) == []
+
+
+def test_a_start_that_runs_out_of_memory_says_what_to_do(make_board):
+    board = make_board(files={"lib/demo.py": "bytearray(1 << 30)\n"}, wait=False)
+    board.wait_for_log(SAFE)
+    assert board.log.count("Not enough memory: deploy lib/ compiled, lower server.max_size") == 3
+    assert "MemoryError" in crashes(board)[0]
 
 
 # --- the watchdog
