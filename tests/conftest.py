@@ -71,9 +71,11 @@ def lib(lib_form, tmp_path_factory):
 
 @pytest.fixture
 def compiled(lib_form):
-    """For tests of what a board leaves out where its heap is too small: skips from source."""
+    """For tests of what a heap is too small for that takes less than compiling lib/ at each start
+    does: skips from source.
+    """
     if lib_form.compiling:
-        pytest.skip("a board that can compile lib/ at its start has the heap for all of it")
+        pytest.skip("to compile lib/, which is source, a board needs more heap than this is about")
 
 
 class RealBoard:

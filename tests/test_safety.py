@@ -142,17 +142,19 @@ def test_a_crash_log_that_cannot_be_written_changes_nothing(make_board):
 
 
 @pytest.mark.parametrize("heap", ["60k", "48k", "32k"])
-def test_where_no_start_can_succeed_the_board_says_so_once_and_stays_at_the_prompt(heap, certs):
-    with VirtualBoard(heap=heap, certs=certs) as board:
-        board.wait_for_log(r"wifi: access point(.*\n)*>>> $")
-        assert re.search(r"not enough memory: \d+ bytes are free, .* about 64000,", board.log)
-        assert "HEAP=" in board.log
-        assert "Traceback" not in board.log
-        assert mpremote(board, "exec", "print(6 * 7)") == "42\n"
-        assert mpremote(board, "cp", str(ROOT / "main.py"), ":again.py") != ""
-        assert (board.flash / "again.py").read_bytes() == (ROOT / "main.py").read_bytes()
-        assert failed(board) == 0
-        assert crashes(board) == []
+def test_where_no_start_can_succeed_the_board_says_so_once_and_stays_at_the_prompt(
+    make_board, compiled, heap, certs
+):
+    board = make_board(heap=heap, certs=certs, wait=False)
+    board.wait_for_log(r"wifi: access point(.*\n)*>>> $")
+    assert re.search(r"not enough memory: \d+ bytes are free, .* about 64000,", board.log)
+    assert "HEAP=" in board.log
+    assert "Traceback" not in board.log
+    assert mpremote(board, "exec", "print(6 * 7)") == "42\n"
+    assert mpremote(board, "cp", str(ROOT / "main.py"), ":again.py") != ""
+    assert (board.flash / "again.py").read_bytes() == (ROOT / "main.py").read_bytes()
+    assert failed(board) == 0
+    assert crashes(board) == []
 
 
 def test_a_start_that_runs_out_of_memory_says_what_to_do(make_board):
