@@ -165,3 +165,15 @@ def test_where_the_heap_is_small_names_are_answered_and_the_code_for_it_does_not
     for _ in range(3):
         assert ask(board, "www.google.com").answer
     assert board.exec("import sys; print('names' in sys.modules)") == "False\n"
+
+
+def test_without_memory_to_answer_names_pages_are_served_and_nothing_is_reported(make_board):
+    files = {"lib/names.py": "print('asked')\nraise MemoryError\n"}
+    board = serving(make_board(config={"broadcast": {"interval": 0}}, files=files))
+    for _ in range(3):
+        assert get(board, "localhost", "/")[0] == 200
+    with pytest.raises(dns.exception.Timeout):
+        ask(board, "www.google.com", timeout=0.2)
+    assert get(board, "localhost", "/")[0] == 200
+    assert board.log.count("asked") >= 2
+    assert "Traceback" not in board.log

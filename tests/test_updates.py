@@ -283,6 +283,23 @@ def test_content_that_is_damaged_is_refused_and_not_installed(board):
     assert not (board.flash / "www" / "x").exists()
 
 
+def test_an_update_of_many_files_with_long_names_does_not_want_for_memory(board):
+    paths = [f"/www/{number}{'x' * 180}" for number in range(50)]
+    for path in paths[:2]:
+        (board.flash / path[1:]).write_text("old")
+    client = raw(board)
+    while ask(client, "begin") < 0:
+        pass
+    assert put(client, paths[0], b"new") == 0
+    for path in paths[1:]:
+        assert ask(client, "remove", path) == 0
+    assert ask(client, "commit", 60) == 0
+    client.close()
+    board.wait_for_log("this start has succeeded")
+    assert (board.flash / paths[0][1:]).read_bytes() == b"new"
+    assert not (board.flash / paths[1][1:]).exists()
+
+
 def test_one_update_at_a_time(board):
     first, second = raw(board), raw(board)
     assert ask(first, "begin") > 0
