@@ -13,7 +13,7 @@ from .percent import unquote
 # Bytes of heap: with as much, decompressing for who may want it takes nothing from others; with as
 # little, this code does not stay for the next file.
 _PLENTY = const(40000)
-_LITTLE = const(8000)
+_LITTLE = const(12000)
 _TYPES = (
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
     ".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"

@@ -60,9 +60,9 @@ def test_where_memory_is_not_plenty_a_client_that_says_nothing_takes_anything(ra
     board.wait_for_log("released", since=position)
 
 
-def test_where_memory_is_little_the_code_for_files_does_not_stay(make_board, raw):
+def test_where_memory_is_little_the_code_for_files_does_not_stay(make_board, compiled, raw):
     config = {"broadcast": {"interval": 0}, "access": {"hosts": ["board"]}}
-    board = make_board(heap="64k", config=config, files=telling("wsserver.files"))
+    board = make_board(heap="68k", config=config, files=telling("wsserver.files"))
     assert get(raw, board, Accept_Encoding="gzip")[0] == 200
     position = board.log_position
     assert board.wait_for_log(r"loaded: (True|False)", since=position)[1] == "False"
