@@ -91,7 +91,8 @@ class Protocol(Outbox):
                         break
                 if progress[1]:
                     self.messages += progress[1]
-                self._keep(buf, pos, end)
+                if pos < end or self.inbox is not None:
+                    self._keep(buf, pos, end)
                 return
             except Exception as error:
                 # The application's, or there is no memory: it costs this client only.
@@ -114,7 +115,7 @@ class Protocol(Outbox):
         self.in_start = end
 
     def _keep(self, buf, pos, end):
-        """Put buf[pos:end] aside until more arrives, or return the buffer that is not needed."""
+        """Put buf[pos:end] aside until more arrives, or return the inbox that is not needed."""
         if self.state:
             self.in_start = 0  # nobody waits for the message
         start = self.in_start

@@ -23,6 +23,7 @@ _GOING_AWAY = const(1001)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _LARGE = const(300000)  # bytes of heap: a chip with PSRAM
+_GARBAGE = const(131072)  # bytes, for which alone no such chip should collect
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _SLOW = const(200)  # ms in a callback of which a warning tells
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
@@ -211,7 +212,8 @@ class Server:
         """
         size = gc.mem_free() + gc.mem_alloc()
         if size > _LARGE and gc.threshold() < 0:
-            gc.threshold(size >> 3)  # each search for a free place goes through all garbage
+            # Each search for a free place goes through all garbage, each collection through all.
+            gc.threshold(max(size >> 3, _GARBAGE))
         try:
             while not self._stopping:
                 self._step(_TICK, False)
