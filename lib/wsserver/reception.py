@@ -117,6 +117,7 @@ class Reception:
             if door:
                 visitor.secure = True
                 visitor.raw = raw
+                visitor.owed = 0  # so that there is a place to note it when there is no memory
             server.connections[id(sock)] = visitor
             self.visitors.append(visitor)
             server.poll.register(sock, _IN)
@@ -210,6 +211,7 @@ class Reception:
         if visitor.secure:
             client.secure = True
             client.raw = visitor.raw
+            client.owed = 0  # see _accept_one
         server.clients.append(client)
         # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
         client.sock, visitor.sock = visitor.sock, None

@@ -311,13 +311,13 @@ class Server:
                 self.drop(connection, "closed by the peer")
             return
         connection.heard = now = ticks_ms()
-        connection.bytes = (connection.bytes + count) & 0x3FFFFFFF
-        if connection.tail:
-            connection.tail = b""
         self._told = 0
         try:
+            connection.bytes = (connection.bytes + count) & 0x3FFFFFFF
+            if connection.tail:
+                connection.tail = b""
             connection.receive(inbox, pos, end + count)
-        except Exception as error:  # no memory for a new client, or a fault in here
+        except Exception as error:  # no memory for a client, or what is noted of it; a fault in here
             self._report(error)
             self.drop(connection, "internal error")
             return

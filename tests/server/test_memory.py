@@ -1,5 +1,6 @@
 """A board with little memory: it sheds what does not fit, and goes on serving."""
 
+import contextlib
 import threading
 import time
 
@@ -91,6 +92,27 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
     victim.send(frame(9, b"needs a Reader"))
     lab.wait_for_log("released", since=position)
     echo(raw(lab).open())
+
+
+@pytest.mark.parametrize("limits", [None, {"messages": 1000, "bytes": 100000}])
+def test_whom_the_server_sees_off_goes_even_where_there_is_no_memory_to_note_since_when(
+    raw, make_lab, limits
+):
+    board = make_lab(max_clients=6, close_timeout=1, limits=limits)
+    control = raw(board).open("/control")
+    for laden in range(0, 10, 5):
+        victims = [raw(board).open(f"/laden?{laden + more}") for more in range(5)]
+        position = board.log_position
+        control.send(frame(TEXT, b"starve 3000"))
+        board.wait_for_log("hogged", since=position)
+        for victim in victims:
+            victim.send(frame(3, b"reserved opcode"))
+        for victim in victims:
+            with contextlib.suppress(ConnectionResetError):
+                victim.rest()
+        assert "released" not in board.log[position:]
+        board.wait_for_log("released", since=position)
+    echo(raw(board).open())
 
 
 def test_from_source_the_firmware_starts_with_128k(raw, make_board):
