@@ -12,12 +12,12 @@ import machine
 # While code is loaded, garbage is collected often, so that what stays does not end up scattered
 # over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
 gc.threshold(1024)
-try:
-    room = bytearray(30000)
-except MemoryError:
-    room = None
+gc.collect()
+if gc.mem_free() < 31000 << (sys.maxsize >> 62):  # bytes; on 64 bits twice as many
+    import shortage  # noqa: F401 - says so
+
     safe_mode = True  # restarting, as main.py would, makes nothing better
-    print("boot: the heap is too small for the firmware")
+room = bytearray(0 if "safe_mode" in globals() else 30000)
 
 # At nearly every start there is nothing to install and nothing has failed.
 signs = machine.reset_cause() == machine.WDT_RESET or [

@@ -56,7 +56,7 @@ def save(wanted: dict, path: str = _PATH) -> dict:
             os.rename(path, path + ".broken")  # somebody may want to mend it
         except OSError:
             pass  # it is not there
-    safefile.write(path, *pieces)
+    safefile.write(path, lambda: pieces)
     return {}
 
 

@@ -12,6 +12,10 @@ from micropython import const
 _MOST = const(4096)  # bytes of /crash.log; there is one older file, /crash.old
 _LONGEST = const(1500)  # of one entry, its end
 _SERIAL = const(200)  # ms for the serial port to send what was printed
+_ADVICE = """\
+Not enough memory: deploy lib/ compiled, lower server.max_size and server.max_clients, or load less
+of your own (docs/safety.md).
+"""
 
 
 def restart(error: Exception, count: bool = True) -> None:
@@ -26,6 +30,8 @@ def restart(error: Exception, count: bool = True) -> None:
     except MemoryError:
         text = repr(error)
     print(text)
+    if isinstance(error, MemoryError):
+        print(_ADVICE)
     try:
         note(text)
         if count:

@@ -58,4 +58,5 @@ def _write(path, secrets):
     import safefile
 
     del sys.modules["safefile"]  # not needed again
-    safefile.write(path, json.dumps(secrets).encode())
+    content = json.dumps(secrets).encode()
+    safefile.write(path, lambda: (content,))

@@ -68,7 +68,7 @@ class Update:
                 answer = self._carry_out(client, *json.loads(message))
             else:
                 answer = self._take(client, message)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, MemoryError) as error:
             answer = {"error": str(error) or "no such order"}
         client.send(answer if isinstance(answer, bytes) else json.dumps(answer))
 
@@ -150,12 +150,24 @@ class Update:
             raise ValueError("%s is not complete" % self._path)
         if not 1 <= seconds <= 900:
             raise ValueError("not so many seconds")
-        update = {"new": self._new, "changed": self._changed, "gone": self._gone}
-        update["seconds"] = seconds
         recovery.make_folders(_NEW)
-        safefile.write("/update/todo", json.dumps(update).encode())
+        safefile.write("/update/todo", lambda: self._todo(seconds))
         self._server.after(_LATER, lambda: restart.soon(self._server))
         return 0
+
+    def _todo(self, seconds):
+        """What `recovery` is to do, as JSON in small pieces: the paths of many files leave no room
+        for a large one.
+        """
+        yield b'{"seconds": %d' % seconds
+        for name, paths in (("new", self._new), ("changed", self._changed), ("gone", self._gone)):
+            yield (', "%s": [' % name).encode()
+            for at, path in enumerate(paths):
+                if at:
+                    yield b","
+                yield json.dumps(path).encode()
+            yield b"]"
+        yield b"}"
 
 
 def _free():

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import pytest
 
 from tools.certs import cli
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.board import heap_bytes
+from tools.virtualboard.flash import can_compile, fill
 
-# The forms of lib/ that a virtual board can load, as arguments of VirtualBoard.
-FORMS: dict = {"native": {}, "bytecode": {"native": False}, "source": {"source": True}}
-# The least heap with which the firmware serves its clients in the other two.
-LEAST_HEAP = {"native": "16k", "bytecode": "96k", "source": "128k"}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Form(NamedTuple):
+    """A form of lib/ that a virtual board can load.
+
+    options: VirtualBoard's arguments for it. suffix: of its files. compiling: bytes of heap that
+    loading them takes for a moment, beyond what compiled ones do; afterwards all take the same.
+    """
+
+    options: dict
+    suffix: str = ".mpy"
+    compiling: int = 0
+
+    def heap(self, size: str) -> str:
+        """What a board needs for what one with a heap of `size` can do with compiled files."""
+        return str(heap_bytes(size) + self.compiling)
+
+
+FORMS = {
+    "native": Form({}),
+    "bytecode": Form({"native": False}),
+    "source": Form({"source": True}, ".py", 32 * 1024),
+}
 
 
 def pytest_addoption(parser):
@@ -29,6 +53,29 @@ def pytest_addoption(parser):
 
 def pytest_report_header(config):
     return f"lib/ on virtual boards: {config.getoption('--lib')}"
+
+
+@pytest.fixture(scope="session")
+def lib_form(request):
+    """The form of lib/ that the boards have. It is source where nothing can be compiled."""
+    return FORMS[request.config.getoption("--lib") if can_compile() else "source"]
+
+
+@pytest.fixture(scope="session")
+def lib(lib_form, tmp_path_factory):
+    """A folder with lib/ as the boards have it, for a MicroPython without a board; read only."""
+    flash = tmp_path_factory.mktemp("flash")
+    fill(flash, ROOT, **lib_form.options)
+    return flash / "lib"
+
+
+@pytest.fixture
+def compiled(lib_form):
+    """For tests of what a heap is too small for that takes less than compiling lib/ at each start
+    does: skips from source.
+    """
+    if lib_form.compiling:
+        pytest.skip("to compile lib/, which is source, a board needs more heap than this is about")
 
 
 class RealBoard:
@@ -49,7 +96,7 @@ class RealBoard:
 
 
 @pytest.fixture(scope="session")
-def board(request):
+def board(request, lib_form):
     """The board that most tests share: it runs the firmware as it is, but without broadcasts of
     its own accord.
 
@@ -60,30 +107,31 @@ def board(request):
     if address:
         yield RealBoard(address)
     else:
-        form = FORMS[request.config.getoption("--lib")]
-        with VirtualBoard(config={"broadcast": {"interval": 0}}, **form) as virtual:
+        config, heap = {"broadcast": {"interval": 0}}, lib_form.heap("128k")
+        with VirtualBoard(config=config, heap=heap, **lib_form.options) as virtual:
             virtual.wait_ready()
             yield virtual
 
 
 @pytest.fixture(scope="session")
-def make_board(request):
+def make_board(request, lib_form):
     """make_board(config=..., heap=..., files=...) -> a virtual board of one's own, running to the
     end of the session.
 
-    wait=False: do not wait until it serves. Skips where the tests are for a real board, and where
-    the heap is too small for the form of lib/ that they are for.
+    wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
+    what the form of lib/ takes (see Form); just that where a test chooses the form itself. Skips
+    where the tests are for a real board.
     """
     address = request.config.getoption("--board")
-    name = request.config.getoption("--lib")
     boards = []
 
     def make(wait=True, heap="128k", **arguments):
         if address:
             pytest.skip("needs a virtual board of its own, and the tests are for a real one")
-        if heap_bytes(heap) < heap_bytes(LEAST_HEAP[name]):
-            pytest.skip(f"a heap of {heap} is not for {name}")
-        board = VirtualBoard(heap=heap, **{**FORMS[name], **arguments})
+        if not arguments.keys() & {"source", "native"}:
+            arguments = {**arguments, **lib_form.options}
+            heap = lib_form.heap(heap)
+        board = VirtualBoard(heap=heap, **arguments)
         boards.append(board)
         board.start()
         if wait:

@@ -169,8 +169,11 @@ def test_stats_where_there_are_none_is_an_error(board):
 
 def test_a_board_that_goes_away_ends_it_with_an_error(make_board):
     board = make_board(config={"broadcast": {"interval": 0}})
-    process = start(board.ws_url(), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    board.wait_for_log("connected from")
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = start(board.ws_url(), **pipes)
+    process.stdin.write("hello\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "hello\n"
     threading.Thread(target=board.power_cycle).start()
     assert "the connection is lost" in process.stderr.readline()
     _, error = process.communicate("\n", timeout=20)

@@ -34,7 +34,7 @@ def guest(board):
     yield come
     for one in guests:
         one.leave()
-    wait_until(lambda: re.findall(r"\((\d+) connected\)", board.log)[-1] == "0", "all to leave")
+    wait_until(lambda: re.findall(r"\((\d+) connected\)", board.log)[-1:] == ["0"], "all to leave")
 
 
 # --- who is there
@@ -285,7 +285,9 @@ def nonsense(dice):
 
 def test_whatever_is_sent_everybody_gets_only_json_and_nobody_is_closed(guest, board):
     dice = random.Random(1)
+    position = board.log_position
     guests = [guest() for _ in range(3)]
+    board.wait_for_log(r"\(3 connected\)\n", since=position)
     position = board.log_position
     for _ in range(60):
         for one in guests:
@@ -343,7 +345,9 @@ def test_a_page_from_elsewhere_does_not_get_in(board):
         )
 
 
-def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_so(make_board):
+def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_so(
+    make_board, compiled
+):
     small = make_board(heap="80k", config=QUIET)
     small.wait_for_log("demo: the heap is too small for /demo")
     with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
@@ -351,7 +355,9 @@ def test_where_the_heap_is_too_small_for_it_it_is_not_offered_and_the_log_says_s
 
 
 def test_where_others_use_the_memory_up_it_says_so_and_they_notice_nothing(make_board):
-    main = MAIN.replace("server.run", "hog = bytearray(gc.mem_free() - 26000); server.run")
+    # 544 bytes each, so that what is left is in one piece.
+    hog = "hog = [bytearray(500) for _ in range((gc.mem_free() - 26000) // 544)]; "
+    main = MAIN.replace("server.run", hog + "server.run")
     full = make_board(config=QUIET, files={"main.py": main})
     echo = websocket.create_connection(full.ws_url(), timeout=10)
     for _ in range(3):

@@ -24,14 +24,15 @@ def board(make_board, tmp_path_factory):
     return make_board(config=config, certs=folder)
 
 
-FILES = ["config.json", "secrets.json", "boot.py", "main.py", "lib/demo.mpy", "lib/firmware.mpy"]
-FILES += ["certs/server.key.der", "certs/server.crt.der", "crash.log", "deployed.json"]
+FILES = ["config.json", "secrets.json", "boot.py", "main.py", "crash.log", "deployed.json"]
+FILES += ["certs/server.key.der", "certs/server.crt.der"]
+MODULES = ["lib/demo", "lib/firmware"]
 WAYS = ["/%s", "/../%s", "/x/../../%s", "/%%2e%%2e/%s", "/..%%2f%s", "//%s", "/www/../%s", "/./%s"]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_file_but_those_in_www_is_served_by_whatever_path(board, way):
-    for name in FILES:
+def test_no_file_but_those_in_www_is_served_by_whatever_path(board, way, lib_form):
+    for name in [*FILES, *(module + lib_form.suffix for module in MODULES)]:
         (board.flash / name).parent.mkdir(exist_ok=True)
         assert (board.flash / name).exists() or name in ("crash.log", "deployed.json")
         connection = Raw(board)

@@ -12,9 +12,6 @@ import dns.rdatatype
 import dns.resolver
 import pytest
 
-from tests.server.conftest import Raw
-from tests.wire import TEXT, frame
-
 # What they ask for, with the Host that they send, when they have joined a Wi-Fi.
 PROBES = {
     "Android": ("connectivitycheck.gstatic.com", "/generate_204"),
@@ -153,20 +150,6 @@ def test_where_they_are_sent_there_is_the_page(board):
     assert headers["Content-Type"].startswith("text/html")
 
 
-def test_a_chips_ten_sockets_are_enough_for_five_clients_a_page_and_names(make_board):
-    board = serving(make_board(config={"broadcast": {"interval": 0}}, heap="256k"))
-    clients = [Raw(board).open() for _ in range(5)]
-    visitors = [Raw(board).send(b"GET ") for _ in range(4)]  # more than there are places
-    answer = ask(board, "www.google.com")
-    assert answer.answer
-    for client in clients:
-        assert client.send(frame(TEXT, b"hello")).frame() == (TEXT, b"hello")
-    for visitor in visitors[:2]:
-        visitor.send(b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert visitor.until(b"\r\n").startswith(b"HTTP/1.1 200")
-    assert "cannot accept" not in board.log
-
-
 def test_after_ctrl_c_the_port_for_names_is_free_again(make_board):
     board = serving(make_board(config={"broadcast": {"interval": 0}}))
     position = board.log_position
@@ -182,3 +165,15 @@ def test_where_the_heap_is_small_names_are_answered_and_the_code_for_it_does_not
     for _ in range(3):
         assert ask(board, "www.google.com").answer
     assert board.exec("import sys; print('names' in sys.modules)") == "False\n"
+
+
+def test_without_memory_to_answer_names_pages_are_served_and_nothing_is_reported(make_board):
+    files = {"lib/names.py": "print('asked')\nraise MemoryError\n"}
+    board = serving(make_board(config={"broadcast": {"interval": 0}}, files=files))
+    for _ in range(3):
+        assert get(board, "localhost", "/")[0] == 200
+    with pytest.raises(dns.exception.Timeout):
+        ask(board, "www.google.com", timeout=0.2)
+    assert get(board, "localhost", "/")[0] == 200
+    assert board.log.count("asked") >= 2
+    assert "Traceback" not in board.log

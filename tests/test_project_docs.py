@@ -44,9 +44,9 @@ def examples():
 
 
 @pytest.mark.parametrize("code", list(examples()))
-def test_an_example_in_the_documents_runs(code, tmp_path):
+def test_an_example_in_the_documents_runs(code, lib, tmp_path):
     program = tmp_path / "example.py"
-    program.write_text(PRELUDE.format(lib=str(ROOT / "lib")) + code)
+    program.write_text(PRELUDE.format(lib=str(lib)) + code)
     command = [*find_micropython(), "-X", "heapsize=1m", str(program)]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")

@@ -9,8 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.power import cut_at_random
-from tools.virtualboard import VirtualBoard
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOT = (ROOT / "boot.py").read_text()
@@ -137,6 +138,32 @@ def test_a_crash_log_that_cannot_be_written_changes_nothing(make_board):
     board.wait_for_log(SAFE)
 
 
+# --- memory
+
+
+@pytest.mark.parametrize("heap", ["60k", "48k", "32k"])
+def test_where_no_start_can_succeed_the_board_says_so_once_and_stays_at_the_prompt(
+    make_board, compiled, heap, certs
+):
+    board = make_board(heap=heap, certs=certs, wait=False)
+    board.wait_for_log(r"wifi: access point(.*\n)*>>> $")
+    assert re.search(r"not enough memory: \d+ bytes are free, .* about 64000,", board.log)
+    assert "HEAP=" in board.log
+    assert "Traceback" not in board.log
+    assert mpremote(board, "exec", "print(6 * 7)") == "42\n"
+    assert mpremote(board, "cp", str(ROOT / "main.py"), ":again.py") != ""
+    assert (board.flash / "again.py").read_bytes() == (ROOT / "main.py").read_bytes()
+    assert failed(board) == 0
+    assert crashes(board) == []
+
+
+def test_a_start_that_runs_out_of_memory_says_what_to_do(make_board):
+    board = make_board(files={"lib/demo.py": "bytearray(1 << 30)\n"}, wait=False)
+    board.wait_for_log(SAFE)
+    assert board.log.count("Not enough memory: deploy lib/ compiled, lower server.max_size") == 3
+    assert "MemoryError" in crashes(board)[0]
+
+
 # --- the watchdog
 
 
@@ -184,12 +211,11 @@ def test_it_comes_up_whenever_the_power_fails_with_settings_old_or_new(make_boar
     cut_at_random(make_board, times=8, seed=random.randrange(1 << 30))
 
 
-def test_without_a_failure_nothing_is_written_at_a_start():
-    with VirtualBoard(files={"lib/trial.py": QUICK}) as board:
-        board.wait_ready()
-        before = {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")}
-        position = board.log_position
-        board.power_cycle()
-        board.wait_for_log("serving", since=position)
-        board.exec("import time; time.sleep(0.4)")
-        assert {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")} == before
+def test_without_a_failure_nothing_is_written_at_a_start(make_board):
+    board = make_board(files={"lib/trial.py": QUICK})
+    before = {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")}
+    position = board.log_position
+    board.power_cycle()
+    board.wait_for_log("serving", since=position)
+    board.exec("import time; time.sleep(0.4)")
+    assert {path: path.stat().st_mtime_ns for path in board.flash.rglob("*")} == before

@@ -28,7 +28,7 @@ while True:
 
 
 @pytest.fixture(scope="module", params=["CPython", "MicroPython"])
-def validate(request, tmp_path_factory):
+def validate(request, lib, tmp_path_factory):
     """fields.validate on one of the interpreters."""
     if request.param == "CPython":
         sys.path.insert(0, str(ROOT / "lib"))
@@ -39,7 +39,7 @@ def validate(request, tmp_path_factory):
         return
     agent = tmp_path_factory.mktemp("agent") / "agent.py"
     agent.write_text(AGENT)
-    command = [*find_micropython(), "-X", "heapsize=4m", str(agent), str(ROOT / "lib")]
+    command = [*find_micropython(), "-X", "heapsize=4m", str(agent), str(lib)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     )

@@ -77,7 +77,7 @@ print("left:", [name for name in sys.modules if name.startswith("cert")])
 
 
 @pytest.fixture
-def build(tmp_path):
+def build(lib, tmp_path):
     """build(cert=..., key=..., client_ca=...) -> what a MicroPython says that builds a context of
     files named cert, key and ca. client_ca may also be a path.
     """
@@ -89,7 +89,7 @@ def build(tmp_path):
         for name, content in (("cert", cert), ("key", key)):
             if content is not None:
                 (tmp_path / name).write_bytes(content)
-        program = BUILD.format(lib=str(ROOT / "lib"), client_ca=client_ca, before=before)
+        program = BUILD.format(lib=str(lib), client_ca=client_ca, before=before)
         (tmp_path / "program.py").write_text(program)
         command = [*find_micropython(), "-X", f"heapsize={heap}", "program.py"]
         done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
@@ -312,9 +312,9 @@ sys.modules["esp32"] = esp32
 
 # --- no bytes whatever are too much for the reader
 
-READER = f"""
+READER = """
 import binascii, sys
-sys.path.insert(0, {str(ROOT / "lib")!r})
+sys.path.insert(0, sys.argv[1])
 import certcheck
 print("ready")
 while True:
@@ -333,12 +333,12 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory):
+def reader(lib, tmp_path_factory):
     """reader(certificate, key) -> "read" or "refused" """
     program = tmp_path_factory.mktemp("reader") / "reader.py"
     program.write_text(READER)
     process = subprocess.Popen(
-        [*find_micropython(), str(program)],
+        [*find_micropython(), str(program), str(lib)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from tests.conftest import FORMS
 from tools.certs import cli
 from tools.deploy import remote, wireless
 from tools.deploy.__main__ import deploy, parse
@@ -52,12 +53,25 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def board(project, request):
-    """A board that has all of `project`, and serves."""
+def new_board(project, request, lib_form):
+    """new_board(heap=..., ...) -> a board with all of `project`, to be entered. Its lib/ is what
+    `make deploy` would copy there: source where the tests are for that, or else compiled.
+    """
     if request.config.getoption("--board"):
         pytest.skip("needs a virtual board of its own, and the tests are for a real one")
-    config = {**CONFIG, **getattr(request, "param", {})}
-    with VirtualBoard(root=project, config=config) as board:
+    source = lib_form == FORMS["source"]
+
+    def new(heap="128k", **arguments):
+        heap = lib_form.heap(heap)
+        return VirtualBoard(root=project, heap=heap, source=source, **arguments)
+
+    return new
+
+
+@pytest.fixture
+def board(new_board, request):
+    """A board that has all of `project`, and serves."""
+    with new_board(config={**CONFIG, **getattr(request, "param", {})}) as board:
         board.wait_ready()
         yield board
 
@@ -68,10 +82,21 @@ def password(monkeypatch):
     monkeypatch.setattr(wireless, "_PROOF", 3)
 
 
+def is_source(board):
+    """Whether a board's lib/ is: updates leave this file alone."""
+    return (board.flash / "lib" / "recovery.py").exists()
+
+
+def lib_as_on(board):
+    """deploy's options for the form of lib/ that a board has."""
+    return ["--source"] if is_source(board) else []
+
+
 def run(board, project, *options):
-    """Deploy; Failure where it fails."""
+    """Deploy, in the form that the board has; Failure where it fails."""
     host = ["--host", f"127.0.0.1:{board.http_port}", "--ca", str(project / "none")]
-    deploy(parse([*host, "--root", str(project), "--wait", "5", *map(str, options)]))
+    options = [*lib_as_on(board), *map(str, options)]
+    deploy(parse([*host, "--root", str(project), "--wait", "5", *options]))
 
 
 def firmware_of(board):
@@ -82,6 +107,12 @@ def firmware_of(board):
         paths = [top] if top.is_file() else [path for path in top.rglob("*") if path.is_file()]
         files.update({f"/{path.relative_to(board.flash)}": path.read_bytes() for path in paths})
     return files
+
+
+def freshly_made(board, project):
+    """What firmware_of() a board like this with `project` is."""
+    with VirtualBoard(root=project, source=is_source(board)) as fresh:
+        return firmware_of(fresh)
 
 
 def state(board):
@@ -116,7 +147,7 @@ def put(client, path, content):
 # --- what is copied
 
 
-def test_only_what_changed_is_sent_and_the_new_version_serves(board, project, capsys):
+def test_only_what_changed_is_sent_and_the_new_version_serves(board, project, lib_form, capsys):
     (project / "lib" / "extra.py").write_text("value = 1\n")
     (project / "www" / "more").mkdir()
     (project / "www" / "more" / "page.html").write_text("more")
@@ -131,16 +162,15 @@ def test_only_what_changed_is_sent_and_the_new_version_serves(board, project, ca
     capsys.readouterr()
     run(board, project)
     output = capsys.readouterr().out
-    assert "[1/2] /lib/demo.mpy" in output
+    assert f"[1/2] /lib/demo{lib_form.suffix}" in output
     assert re.search(r"2 files copied, 1 removed, \d+ unchanged; restarting", output)
     assert "ready: the new version serves" in output
     board.wait_for_log("the new version")
-    assert not (board.flash / "lib" / "extra.mpy").exists()
+    assert not (board.flash / "lib" / f"extra{lib_form.suffix}").exists()
     assert (board.flash / "secrets.json").read_bytes() == secrets
     assert (board.flash / "config.json").read_bytes() == settings
     assert state(board) == []
-    with VirtualBoard(root=project) as fresh:
-        assert firmware_of(board) == firmware_of(fresh)
+    assert firmware_of(board) == freshly_made(board, project)
 
 
 def test_what_has_not_changed_is_neither_sent_nor_a_reason_to_restart(board, project, capsys):
@@ -160,30 +190,31 @@ def test_settings_and_certificates_are_replaced_when_told_to(board, project):
     assert (board.flash / "certs" / "server.key.der").read_text() == "mine"
 
 
-def test_what_would_bring_the_old_version_back_is_not_replaced(board, project, capsys):
+def test_what_would_bring_the_old_version_back_is_not_replaced(board, project, lib_form, capsys):
     before = firmware_of(board)
     for path in ("boot.py", "lib/recovery.py", "lib/watchdog.py"):
         (project / path).write_text((project / path).read_text() + "\nprint('other')\n")
     run(board, project)
     output = capsys.readouterr()
-    assert "/boot.py, /lib/recovery.mpy, /lib/watchdog.mpy: not as here" in output.err
+    names = ", ".join(f"/lib/{name}{lib_form.suffix}" for name in ("recovery", "watchdog"))
+    assert f"/boot.py, {names}: not as here" in output.err
     assert "0 files copied, 0 removed" in output.out
     assert firmware_of(board) == before
 
 
-def test_with_a_certificate_nothing_is_sent_unencrypted(project, tmp_path, capsys):
+def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_path, capsys):
     certs = tmp_path / "certs"
     assert cli.main(["--folder", str(certs)]) == 0
-    with VirtualBoard(root=project, config=CONFIG, certs=certs) as board:
+    with new_board(config=CONFIG, certs=certs) as board:
         board.wait_for_log("serving")
         host = f"wss://localhost:{board.https_port}"
-        ca = certs / "ca.pem"
-        deploy(parse(["--host", host, "--ca", str(ca), "--root", str(project)]))
+        rest = ["--root", str(project), *lib_as_on(board)]
+        deploy(parse(["--host", host, "--ca", str(certs / "ca.pem"), *rest]))
         assert f"{host}/update: MicroPython" in capsys.readouterr().out
         assert cli.main(["--folder", str(tmp_path / "other")]) == 0
         other = str(tmp_path / "other" / "ca.pem")
         with pytest.raises(Failure, match="the board's certificate is not one of"):
-            deploy(parse(["--host", host, "--ca", other, "--root", str(project)]))
+            deploy(parse(["--host", host, "--ca", other, *rest]))
 
 
 # --- who and what gets in
@@ -252,6 +283,23 @@ def test_content_that_is_damaged_is_refused_and_not_installed(board):
     assert not (board.flash / "www" / "x").exists()
 
 
+def test_an_update_of_many_files_with_long_names_does_not_want_for_memory(board):
+    paths = [f"/www/{number}{'x' * 180}" for number in range(50)]
+    for path in paths[:2]:
+        (board.flash / path[1:]).write_text("old")
+    client = raw(board)
+    while ask(client, "begin") < 0:
+        pass
+    assert put(client, paths[0], b"new") == 0
+    for path in paths[1:]:
+        assert ask(client, "remove", path) == 0
+    assert ask(client, "commit", 60) == 0
+    client.close()
+    board.wait_for_log("this start has succeeded")
+    assert (board.flash / paths[0][1:]).read_bytes() == b"new"
+    assert not (board.flash / paths[1][1:]).exists()
+
+
 def test_one_update_at_a_time(board):
     first, second = raw(board), raw(board)
     assert ask(first, "begin") > 0
@@ -293,9 +341,8 @@ def test_an_update_that_was_cut_off_changes_nothing_and_the_next_one_is_whole(bo
     board.wait_ready()
     assert firmware_of(board) == before, f"seed {SEED}"
     run(board, project)
-    with VirtualBoard(root=project) as fresh:
-        kept = {path: data for path, data in before.items() if path.startswith(wireless.FIXED)}
-        assert firmware_of(board) == {**firmware_of(fresh), **kept}, f"seed {SEED}"
+    kept = {path: data for path, data in before.items() if path.startswith(wireless.FIXED)}
+    assert firmware_of(board) == {**freshly_made(board, project), **kept}, f"seed {SEED}"
 
 
 def install_with_power_cuts(board, project, times):
@@ -311,8 +358,7 @@ def install_with_power_cuts(board, project, times):
             time.sleep(chance.random() * 0.02)
             board.power_cycle()
         board.wait_for_log("this start has succeeded", since=position)
-        with VirtualBoard(root=project) as fresh:
-            new, there = firmware_of(fresh), firmware_of(board)
+        new, there = freshly_made(board, project), firmware_of(board)
         changed = {path for path in new if new[path] != there.get(path)}
         assert all(path.startswith(wireless.FIXED) for path in changed), f"seed {SEED}"
         assert there.keys() == new.keys(), f"seed {SEED}"
@@ -391,11 +437,15 @@ def test_after_a_version_that_was_taken_back_the_next_finds_nothing_in_its_way(b
         board.wait_for_log("\nnew\n")
 
 
-def test_when_the_version_before_it_does_not_start_either_there_is_safe_mode(board, project):
+def test_when_the_version_before_it_does_not_start_either_there_is_safe_mode(
+    board, project, lib_form
+):
     (project / "lib" / "demo.py").write_text("1 / 0\n")
     run(board, project, "--wait", 0)
     board.wait_for_log("trial-1 of 3")
-    (board.flash / "update" / "old" / "lib" / "demo.mpy").write_text("broken as well")
+    old = board.flash / "update" / "old" / "lib" / f"demo{lib_form.suffix}"
+    assert old.exists()
+    old.write_text("broken as well")
     board.wait_for_log(r"taking it back(.*\n)*safe mode(.*\n)*.*access point(.*\n)*>>> $")
     assert board.exec("import network; print(network.WLAN(1).active())") == "True\n"
 
@@ -427,8 +477,10 @@ def test_deploying_over_usb_ends_what_an_update_has_begun(board, project):
     assert (board.flash / "main.py").read_bytes() == (ROOT / "main.py").read_bytes()
 
 
-def test_with_little_heap_an_update_works_or_is_refused_for_want_of_memory(project, capsys):
-    with VirtualBoard(root=project, config=CONFIG, heap="64k") as board:
+def test_with_little_heap_an_update_works_or_is_refused_for_want_of_memory(
+    new_board, project, capsys
+):
+    with new_board(config=CONFIG, heap="64k") as board:
         board.wait_ready()
         demo = project / "lib" / "demo.py"
         demo.write_text(demo.read_text() + "\nprint('the new version')\n")

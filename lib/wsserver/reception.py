@@ -75,6 +75,14 @@ class Reception:
             for listener in self.listeners:
                 self.server.poll.modify(listener, _IN if accepting else 0)
 
+    def places(self) -> int:
+        """How many more connections may come in now.
+
+        A client that is being seen off has its socket still, when another has its place already.
+        """
+        server = self.server
+        return self.most - len(self.visitors) - max(0, len(server.clients) - server.max_clients)
+
     def accept(self, now: int) -> None:
         """Take one connection from each listener, while there are places, and call who watches."""
         for sock, function in self.watched:
@@ -82,9 +90,9 @@ class Reception:
         if not self.accepting:
             return
         for listener in self.listeners:
-            if len(self.visitors) < self.most:
+            if self.places() > 0:
                 self._accept_one(listener, now)
-        if len(self.visitors) >= self.most:
+        if self.places() < 1:
             self.watch(False)  # the next ones wait in TCP's backlog
 
     def _accept_one(self, listener, now):
@@ -139,7 +147,7 @@ class Reception:
 
     def sweep(self, now: int) -> list:
         """The visitors whose time is up."""
-        if len(self.visitors) < self.most:
+        if self.places() > 0:
             self.watch(True)
         return [visitor for visitor in self.visitors if self._is_late(visitor, now)]
 
@@ -148,8 +156,7 @@ class Reception:
         if visitor.state == READING:
             # A full house: those who hold a place without asking for anything do not keep it for
             # long.
-            crowded = len(self.visitors) >= self.most
-            most = min(1000, open_timeout) if crowded else open_timeout
+            most = min(1000, open_timeout) if self.places() < 1 else open_timeout
             return ticks_diff(now, visitor.since) >= most
         most = _LINGER if visitor.state == LINGERING else open_timeout
         return ticks_diff(now, visitor.heard) >= most

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FORMS
 from tools.virtualboard import find_micropython
-from tools.virtualboard.flash import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 LIB = ROOT / "lib"
@@ -65,15 +63,10 @@ class CPythonCore:
 
 
 @pytest.fixture(scope="session", params=["CPython", "MicroPython"])
-def core(request, tmp_path_factory):
+def core(request, lib):
     """The core on one interpreter: core(do="session", ...) -> answer; core.codes: the inner loops
     that it has. MicroPython runs it in the form that boards have (--lib).
     """
-    if request.param == "CPython":
-        core = CPythonCore()
-    else:
-        flash = tmp_path_factory.mktemp("flash")
-        fill(flash, ROOT, **FORMS[request.config.getoption("--lib")])
-        core = MicroPythonCore(flash / "lib")
+    core = CPythonCore() if request.param == "CPython" else MicroPythonCore(lib)
     yield core
     core.stop()

@@ -8,6 +8,7 @@ from tests.power import cut_at_random
 from tests.test_updates import (  # noqa: F401 - fixtures
     board,
     install_with_power_cuts,
+    new_board,
     password,
     project,
     take_back_with_power_cuts,

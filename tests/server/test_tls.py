@@ -490,7 +490,7 @@ def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
 
 
 def test_where_the_heap_is_too_small_for_tls_the_board_says_so_and_plain_clients_are_served(
-    make_board, certs
+    make_board, certs, compiled
 ):
     board = make_board(heap="64k", certs=certs)
     board.wait_for_log("wss:// is off: the heap is too small for it")

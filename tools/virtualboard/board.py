@@ -24,8 +24,6 @@ from . import flash as flash_filler
 from .interpreter import (
     compile_mpy,
     find_micropython,
-    find_mpy_cross,
-    native_arch,
     takes_interrupts,
 )
 from .serialport import Console, Port
@@ -304,7 +302,7 @@ class VirtualBoard:
     def _install_stand_ins(self):
         target = self._run / "modules"
         target.mkdir()
-        compiled = find_mpy_cross() and native_arch()
+        compiled = flash_filler.can_compile()
         for path in [*sorted((HERE / "modules").glob("*.py"))]:
             if compiled:
                 compile_mpy(path, target / (path.stem + ".mpy"), path.name)

@@ -27,6 +27,11 @@ def check_folder(flash: Path) -> None:
         )
 
 
+def can_compile() -> bool:
+    """Whether this machine can compile for the virtual board; where not, lib/ stays source."""
+    return bool(find_mpy_cross() and native_arch())
+
+
 def fill(flash: Path, root: Path, source: bool = False, native: bool = True) -> None:
     """Copy the firmware from `root` to `flash`; lib/ as .mpy where this machine can compile it.
 
@@ -41,7 +46,7 @@ def fill(flash: Path, root: Path, source: bool = False, native: bool = True) -> 
         target = flash / name[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    if not source and find_mpy_cross() and native_arch():
+    if not source and can_compile():
         compile_library(flash, native)
 
 
