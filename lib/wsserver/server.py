@@ -13,6 +13,7 @@ from micropython import const
 
 from .log import ERROR, INFO, log, traceback
 from .outbox import CLOSED, OPEN, Stock
+from .room import load
 from .timers import Timer, Timers
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
@@ -317,7 +318,7 @@ class Server:
             if connection.tail:
                 connection.tail = b""
             connection.receive(inbox, pos, end + count)
-        except Exception as error:  # no memory for a client, or what is noted of it; a fault in here
+        except Exception as error:  # no memory for a client or a note of it; a fault in here
             self._report(error)
             self.drop(connection, "internal error")
             return
@@ -440,9 +441,7 @@ class Server:
     def _tell_slow(self, took, name, client):
         self._told += took
         try:
-            from .slow import tell  # not loaded where all are quick
-
-            tell(self.log, took, name, client)
+            load("wsserver.slow").tell(self.log, took, name, client)
         except MemoryError:
             pass
 
