@@ -5,6 +5,8 @@ import sys
 
 import network
 
+from wsserver.room import load
+
 _PLENTY = 30000  # bytes of heap, of which code that will be needed again may keep some
 
 _last = True  # MACs at the access point, or whether the network is there
@@ -21,19 +23,15 @@ def watch(log=print) -> None:
         station = network.WLAN(network.STA_IF)
         now = station.isconnected() or not station.active()
     if now != _last:
-        from news import tell
-
+        load("news").tell(_last, now, log)
         del sys.modules["news"]
-        tell(_last, now, log)
         _last = now
 
 
 def asked(sock) -> None:
     """Somebody at the access point asks for a name: for server's watch."""
     try:
-        import names
-
-        names.serve(sock)
+        load("names").serve(sock)
         if gc.mem_free() < _PLENTY:
             del sys.modules["names"]
     except MemoryError:

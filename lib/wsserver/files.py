@@ -6,6 +6,7 @@ import os
 from .answers import response_head
 from .handshake import HTTPError, Request, host_name
 from .percent import unquote
+from .room import load
 
 _TYPES = (
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
@@ -69,9 +70,8 @@ def _open(name, request, headers):
     file.seek(0)
     headers.append("Vary: Accept-Encoding")
     if not takes_gzip:
-        from .inflate import inflated  # seldom: every browser takes gzip
-
-        return 200, int.from_bytes(end[4:], "little"), inflated(file)
+        # Seldom: every browser takes gzip.
+        return 200, int.from_bytes(end[4:], "little"), load("wsserver.inflate").inflated(file)
     tag = '"%s"' % str(binascii.hexlify(end), "utf-8")
     headers += ("Content-Encoding: gzip", "ETag: " + tag)
     if tag in request.headers.get("if-none-match", ""):
