@@ -65,7 +65,18 @@ MICROPYTHON = {
 
 # The direction of imports is one way: each may import only those before it (docs/design.md).
 ORDER = [
-    *("portable", "native", "frames", "close", "answers", "handshake", "percent", "log", "slow"),
+    *(
+        "room",
+        "portable",
+        "native",
+        "frames",
+        "close",
+        "answers",
+        "handshake",
+        "percent",
+        "log",
+        "slow",
+    ),
     *("access", "limits", "outbox", "reader", "protocol", "client", "inflate", "files", "visitor"),
     *("door", "deadlines", "late", "reception", "route", "timers", "options"),
     *("watch", "listening", "server"),
@@ -82,13 +93,18 @@ def tree_of(file):
 
 
 def imports_of(file):
-    """The modules that a file imports anywhere in it: those beside it, and all others."""
+    """The modules that a file imports anywhere in it, or has room.load import: those beside it,
+    and all others.
+    """
     beside, others = set(), set()
     for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             others.update(alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            (beside if node.level else others).add((node.module or "").split(".")[0])
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            (beside if node.level else others).update(name.split(".")[0] for name in names)
+        elif isinstance(node, ast.Constant) and str(node.value).startswith("wsserver."):
+            beside.add(node.value.split(".")[1])
     return beside, others
 
 

@@ -22,13 +22,19 @@ class Deadlines:
         server = self.server
         clients = server.clients
         if server.limits:
-            server.limits.sweep(clients, server.log)
+            try:
+                server.limits.sweep(clients, server.log)
+            except MemoryError:
+                pass  # whom it has not come to is counted the next time
         for index in range(len(clients) - 1, -1, -1):
             client = clients[index]
-            if client.state == OPEN:
-                self._keep_alive(client, now)
-            else:
-                self._see_off(client, now)
+            try:
+                if client.state == OPEN:
+                    self._keep_alive(client, now)
+                else:
+                    self._see_off(client, now)
+            except MemoryError:  # to note a time: who holds memory would stay for ever
+                server.drop(client, "no memory")
         for visitor in self.reception.sweep(now):
             self.server.drop(visitor)
 

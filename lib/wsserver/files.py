@@ -9,6 +9,7 @@ from .answers import response_head
 from .frames import const
 from .handshake import HTTPError, Request, host_name
 from .percent import unquote
+from .room import load
 
 # Bytes of heap: with as much, decompressing for who may want it takes nothing from others; with as
 # little, this code does not stay for the next file.
@@ -53,7 +54,7 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
     except OSError:
         raise HTTPError(404, "no such file") from None
     if gc.mem_free() < _LITTLE:
-        del sys.modules["wsserver.files"], sys.modules["wsserver"].files
+        del sys.modules[__name__], sys.modules["wsserver"].files
     if file and request.method == "HEAD":
         file.close()
         file = None
@@ -80,9 +81,8 @@ def _open(name, request, headers):
     file.seek(0)
     headers.append("Vary: Accept-Encoding")
     if not takes_gzip:
-        from .inflate import inflated  # seldom: every browser takes gzip
-
-        return 200, int.from_bytes(end[4:], "little"), inflated(file)
+        # Seldom: every browser takes gzip.
+        return 200, int.from_bytes(end[4:], "little"), load("wsserver.inflate").inflated(file)
     tag = '"%s"' % str(binascii.hexlify(end), "utf-8")
     headers += ("Content-Encoding: gzip", "ETag: " + tag)
     if tag in request.headers.get("if-none-match", ""):

@@ -1,18 +1,18 @@
 """WebSocket frames, RFC 6455 section 5: headers, and the inner loops that touch payloads.
 
-Pure: bytes in, bytes out. `send`, `take`, `text`, `unmask` and `utf8` come from `native` where the
-interpreter can compile native code and from `portable` elsewhere.
+Pure: bytes in, bytes out. `deliver`, `encoded`, `send`, `unmask` and `utf8` come from `native`
+where the interpreter can compile native code and from `portable` elsewhere.
 """
 
 try:
-    from .native import send, take, text, unmask, utf8
+    from .native import deliver, encoded, send, unmask, utf8
 except (
     ImportError,
     AttributeError,
     SyntaxError,
     ValueError,
 ):  # CPython, or a CPU without native code
-    from .portable import send, take, text, unmask, utf8
+    from .portable import deliver, encoded, send, unmask, utf8
 
 try:
     from micropython import const
@@ -51,7 +51,7 @@ def encode(message) -> bytearray:
     opcode = _BINARY
     if isinstance(message, str):
         opcode = _TEXT
-        message = message.encode()
+        message = encoded(message)  # type: ignore[arg-type]
     length = len(message)
     frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
     start = put_header(frame, 0, opcode, length)

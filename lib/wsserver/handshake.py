@@ -7,6 +7,8 @@ import binascii
 import gc
 import hashlib
 
+from .room import load
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 # Characters beside letters and digits:
@@ -32,9 +34,7 @@ class HTTPError(Exception):
     def response(self) -> bytes:
         """The whole response."""
         gc.collect()  # else there may be no room in one piece for what is loaded now
-        from .answers import refusal  # not loaded where all requests are granted
-
-        return refusal(self)
+        return load("wsserver.answers").refusal(self)
 
 
 class Request:

@@ -3,6 +3,8 @@
 import gc
 import sys
 
+from . import room
+
 
 def load(server, path: str):
     """The Route of a path of which the server knows no more than what has it: `routes[path]` is
@@ -14,9 +16,9 @@ def load(server, path: str):
     late = server.routes[path]
     gc.collect()  # what is loaded now is to lie in one piece
     try:
-        __import__(late[0]).serve(server, *late[1:])
+        room.load(late[0]).serve(server, *late[1:])
     except Exception:
         for name in set(sys.modules) - before:
-            del sys.modules[name]
+            sys.modules.pop(name, None)  # which may be an empty entry: see room
         raise
     return server.routes[path]

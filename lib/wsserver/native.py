@@ -1,5 +1,5 @@
-"""The inner loops in native code: taking frames, unmasking, UTF-8 validation, making texts, and
-sending what is short.
+"""The inner loops in native code: delivering messages, unmasking, UTF-8 validation, and sending
+what is short.
 
 Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same
 functions in plain Python, with their documentation; the tests run both against each other. Only
@@ -11,7 +11,7 @@ from array import array
 import micropython
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
-bytes = bytes
+bytearray = bytearray
 len = len
 str = str
 type = type
@@ -65,172 +65,192 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
     return seen & 0x80
 
 
-@micropython.viper
-def take(buf: ptr32, pos: int, end: int, limit: int) -> int:
-    """Unmask the frame at buf[pos] if it is of the common kind: see portable.take."""
-    data = ptr8(int(buf))
-    if end - pos < 6:
-        return 0
-    opcode = data[pos] ^ 0x80
-    length = data[pos + 1] - 0x80
-    if opcode < 1 or opcode > 2 or length < 0 or length > 126:
-        return 0
-    at = pos + 2
-    if length == 126:
-        at = pos + 4
-        length = data[pos + 2] << 8 | data[pos + 3]
-        if length < 126:
-            return 0
-    start = pos
-    pos = at + 4
-    if length > limit:
-        return 0
-    if length > end - pos:
-        return start - pos - length
-    end = pos + length
-    # Bytes up to a word boundary, then whole words: Xtensa traps on unaligned word access.
-    base = int(buf)
-    phase = 0
-    seen = 0
-    while pos < end and (base + pos) & 3:
-        byte = data[pos] ^ data[at + phase]
-        data[pos] = byte
-        seen |= byte
-        pos += 1
-        phase += 1
-    words = (end - pos) >> 2
-    if words > 0:
-        mask = data[at + phase]
-        mask |= data[at + ((phase + 1) & 3)] << 8
-        mask |= data[at + ((phase + 2) & 3)] << 16
-        mask |= data[at + ((phase + 3) & 3)] << 24
-        behind = pos + (words << 2)
-        stop = end
-        many = 0
-        # The first three arguments are kept in registers, all else is in memory. So in this loop
-        # `buf` is where it is, `end` the mask and `pos` the unmasked word: in 60 % of the time.
-        buf = ptr32(base + pos)
-        end = mask
-        while words > 3:  # four at a time: most of the time goes into counting
-            pos = buf[0] ^ end
-            buf[0] = pos
-            many |= pos
-            pos = buf[1] ^ end
-            buf[1] = pos
-            many |= pos
-            pos = buf[2] ^ end
-            buf[2] = pos
-            many |= pos
-            pos = buf[3] ^ end
-            buf[3] = pos
-            many |= pos
-            buf = ptr32(int(buf) + 16)
-            words -= 4
-        while words > 0:
-            pos = buf[0] ^ end
-            buf[0] = pos
-            many |= pos
-            buf = ptr32(int(buf) + 4)
-            words -= 1
-        pos = behind
-        end = stop
-        seen |= many | many >> 8 | many >> 16 | many >> 24
-    while pos < end:
-        byte = data[pos] ^ data[at + (phase & 3)]
-        data[pos] = byte
-        seen |= byte
-        pos += 1
-        phase += 1
-    return length << 3 | (seen & 0x80) >> 5 | opcode
+# The bytes of a text, which are its own: encode() would compute their hash.
+encoded = memoryview
 
-
-# The object that `text` works on, and the type that it shall have. To native code an array is what
-# it consists of: pointers to both.
-_cell = array("O", (None, str))  # type: ignore[type-var]
+# One object that is looked at, and two types. To native code an array is what it consists of:
+# pointers to them.
+_cell = array("O", (None, str, bytes))  # type: ignore[type-var]
 
 
 @micropython.viper
-def text(data):
-    """The str of bytes that are known to be UTF-8: see portable.text.
+def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr32) -> int:
+    """Call message(client, data) for each whole, common frame: see portable.deliver.
 
-    str(data, "utf-8") would validate them, compute their hash twice, and look for the text among
-    all names that the program has. bytes(data) does none of that but one hash, and makes an object
-    that differs from such a str in its first word only, which is its type: so that is set here.
+    Data begins as a bytearray, with a NUL behind it, whose head is then made that of a str or
+    bytes of which no hash is known yet: str() and bytes() would go through all of it again, str()
+    several times. `_layout_is_known` has made sure that this is possible.
     """
-    made = bytes(data)
-    if not made:
-        return ""
+    cell = _cell
     words = ptr32(_cell)
     big = 0x10000
     wide = big * big  # 0 where a word has 32 bits
-    _cell[0] = made  # type: ignore[call-overload]
-    address = words[0]
-    if wide:
-        address |= words[1] << 32
-        head = ptr32(address)
-        head[0] = words[2]
-        head[1] = words[3]
-        words[1] = 0
-    else:
-        head = ptr32(address)
-        head[0] = words[1]
-    words[0] = 0  # nothing: it shall not be kept here
-    return made
-
-
-@micropython.viper
-def _differ_in_type_only(cell: ptr32) -> bool:
-    """Whether what `text` does is right for this interpreter. cell: a bytes object, the str that
-    str() makes of it, which shares its data, and both types.
-    """
-    big = 0x10000
-    size = 2 if big * big else 1  # of a pointer, in words of 32 bits
-    one = cell[0]
-    other = cell[size]
-    if size == 2:
-        one |= cell[1] << 32
-        other |= cell[3] << 32
-    left = ptr32(one)
-    right = ptr32(other)
-    at = 0
-    while at < size:
-        if left[at] != cell[2 * size + at] or right[at] != cell[3 * size + at]:
-            return False
-        at += 1
-    while at < 4 * size:
-        if left[at] != right[at]:
-            return False
-        at += 1
-    return True
-
-
-_made = bytes((1, 2, 3, 4))
-if not _differ_in_type_only(array("O", (_made, str(_made, "utf-8"), bytes, str))):
-    from .portable import text  # noqa: F401
-del _made, _differ_in_type_only
+    new = bytearray
+    base = int(ptr8(buf))
+    last = end
+    most = limit
+    at = pos
+    while True:
+        progress[0] = at
+        data = ptr8(base + at)
+        if last - at < 6:
+            return 0
+        opcode = data[0] ^ 0x80
+        length = data[1] - 0x80
+        if opcode < 1 or opcode > 2 or length < 0 or length > 126:
+            return 0
+        start = at + 6
+        if length == 126:
+            length = data[2] << 8 | data[3]
+            if length < 126:
+                return 0
+            start = at + 8
+        if length > most:
+            return 0
+        stop = start + length
+        if stop > last:
+            return stop - at
+        if not client.plain:
+            return 0
+        at = stop
+        progress[0] = at
+        made = new(length + 1)
+        data = ptr8(base + start - 4)
+        many = 0
+        # The first three arguments are kept in registers, all else is in memory: in the loops
+        # `pos` is where data comes from, `end` where it goes, and `limit` a word of it.
+        pos = base + start
+        if length < 126:
+            end = int(ptr8(made))
+            mask = data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24
+            count = length
+            while count > 3:
+                limit = ptr8(pos)[0]
+                limit |= ptr8(pos)[1] << 8
+                limit |= ptr8(pos)[2] << 16
+                limit |= ptr8(pos)[3] << 24
+                limit ^= mask
+                ptr32(end)[0] = limit
+                many |= limit
+                pos += 4
+                end += 4
+                count -= 4
+            while count > 0:
+                limit = ptr8(pos)[0] ^ (mask & 0xFF)
+                ptr8(end)[0] = limit
+                many |= limit
+                mask >>= 8
+                pos += 1
+                end += 1
+                count -= 1
+        else:
+            # In place: bytes up to a word boundary, then whole words, since Xtensa traps on
+            # unaligned ones.
+            phase = 0
+            while pos & 3:
+                limit = ptr8(pos)[0] ^ data[phase]
+                ptr8(pos)[0] = limit
+                many |= limit
+                pos += 1
+                phase += 1
+            count = base + stop - pos
+            mask = data[phase & 3] | data[(phase + 1) & 3] << 8
+            end = mask | data[(phase + 2) & 3] << 16 | data[(phase + 3) & 3] << 24
+            while count > 15:  # four words at a time: most of the time goes into counting
+                limit = ptr32(pos)[0] ^ end
+                ptr32(pos)[0] = limit
+                many |= limit
+                limit = ptr32(pos)[1] ^ end
+                ptr32(pos)[1] = limit
+                many |= limit
+                limit = ptr32(pos)[2] ^ end
+                ptr32(pos)[2] = limit
+                many |= limit
+                limit = ptr32(pos)[3] ^ end
+                ptr32(pos)[3] = limit
+                many |= limit
+                pos += 16
+                count -= 16
+            while count > 0:
+                limit = ptr8(pos)[0] ^ data[phase & 3]
+                ptr8(pos)[0] = limit
+                many |= limit
+                pos += 1
+                phase += 1
+                count -= 1
+            _copy(made, length, buf, start)
+        many |= many >> 16
+        if (many | many >> 8) & 0x80 and opcode == 1 and int(utf8(made, 0, length, 0, 0)):
+            return -1
+        cell[0] = made  # type: ignore[call-overload]
+        pos = words[0]
+        if wide:
+            pos |= words[1] << 32
+            end = int(words) + (opcode << 3)
+            ptr32(pos)[0] = ptr32(end)[0]
+            ptr32(pos)[1] = ptr32(end)[1]
+            ptr32(pos)[2] = 0
+            ptr32(pos)[3] = 0
+            ptr32(pos)[4] = length
+            words[1] = 0
+        else:
+            ptr32(pos)[0] = words[opcode]
+            ptr32(pos)[1] = 0
+            ptr32(pos)[2] = length
+        words[0] = 0  # nothing: it shall not be kept here
+        if at == last and client.inbox:
+            client.free_inbox()
+        progress[1] += 1
+        message(client, made)
 
 
 @micropython.viper
 def send(client, message) -> bool:
     """Queue a message: see portable.send."""
-    kind = type(message)
-    opcode = 2
-    data = message
-    if kind is str:
-        opcode = 1
-        data = message.encode()  # which does not copy it
-    elif kind is not bytes:
+    cell = _cell
+    words = ptr32(_cell)
+    big = 0x10000
+    cell[0] = message
+    address = words[0]
+    opcode = 0
+    length = 0
+    if big * big:
+        address |= words[1] << 32
+        words[1] = 0
+        if not address & 3:
+            head = ptr32(address)
+            length = head[4]
+            if head[0] == words[2] and head[1] == words[3]:
+                opcode = 1
+            elif head[0] == words[4] and head[1] == words[5]:
+                opcode = 2
+    elif not address & 3:
+        head = ptr32(address)
+        length = head[2]
+        if head[0] == words[1]:
+            opcode = 1
+        elif head[0] == words[2]:
+            opcode = 2
+    words[0] = 0
+    if not opcode:
+        if type(message) is not str:
+            return bool(client.send_other(message))
+        opcode = 1  # one of the program's names
+        length = int(len(message.encode()))
+    if length > 125:
         return bool(client.send_other(message))
-    length = int(len(data))
     pos = int(client.out_end)
     end = pos + 2 + length
-    if length > 125 or end > int(client.out_limit):
-        return bool(client.send_other(message))
+    if end > int(client.out_limit):
+        if not client.make_room(2 + length):
+            return False
+        pos = int(client.out_end)
+        end = pos + 2 + length
     here = ptr8(int(ptr8(client.out)) + pos)
     here[0] = 0x80 | opcode
     here[1] = length
     here = ptr8(int(here) + 2)
-    there = ptr8(data)
+    there = ptr8(message)
     while length > 3:  # four at a time: most of the time goes into counting
         here[0] = there[0]
         here[1] = there[1]
@@ -246,3 +266,50 @@ def send(client, message) -> bool:
         length -= 1
     client.out_end = end
     return True
+
+
+def _copy(made, length, buf, start):
+    made[:length] = buf[start : start + length]
+
+
+@micropython.viper
+def _layout_is_known(cell: ptr32, made: ptr8, text: ptr8, data: ptr8) -> bool:
+    """Whether objects of this interpreter are as `deliver` and `send` take them to be: type, hash
+    or spare room, length, pointer to the bytes. cell: a bytearray, a str and a bytes object of 5
+    bytes each, then their types.
+    """
+    big = 0x10000
+    size = 2 if big * big else 1  # of a pointer, in words of 32 bits
+    at = 0
+    while at < 3:
+        kind = cell[(at + 3) * size]
+        address = cell[at * size]
+        if size == 2:
+            kind |= cell[at * 2 + 7] << 32
+            address |= cell[at * 2 + 1] << 32
+        head = ptr32(address)
+        found = head[0]
+        length = head[2 * size]
+        bytes_at = head[3 * size]
+        if size == 2:
+            found |= head[1] << 32
+            length |= head[5] << 32
+            bytes_at |= head[7] << 32
+        expected = int(made)
+        if at == 1:
+            expected = int(text)
+        elif at == 2:
+            expected = int(data)
+        if found != kind or length != 5 or bytes_at != expected:
+            return False
+        at += 1
+    return True
+
+
+_data = bytes((1, 2, 3, 4, 5))
+_text = str(_data, "utf-8")
+_made = bytearray(5)
+_kinds = (_made, _text, _data, bytearray, str, bytes)
+if not _layout_is_known(array("O", _kinds), _made, _text, _data):
+    from .portable import deliver, encoded, send  # noqa: F401
+del _data, _text, _made, _kinds, _layout_is_known

@@ -5,6 +5,8 @@ buffers of one size come and go without fragmenting the heap. Pure: the server w
 out[out_start:out_end] to the socket and moves out_start.
 """
 
+from array import array
+
 # The states of a WebSocket connection:
 OPEN = 0
 CLOSING = 1  # our Close is sent, the peer's is awaited, and no message delivered any more
@@ -23,6 +25,9 @@ class Stock:
         self.max_size = max_size  # bytes in the largest message that is taken in one piece
         self.write_limit = write_limit  # bytes of data that may wait in one send buffer
         self.log = log
+        # Of the messages that are being delivered: where in the buffer the next frame begins, and
+        # how many there were.
+        self.progress = array("i", (0, 0))
         self.ready = []  # outboxes that have begun to fill since the server looked last
         # The server's functions: write what the network takes of an outbox right now; call a
         # callback and say so if it takes long.

@@ -63,37 +63,56 @@ def unmask(buf: bytearray, pos: int, end: int, key, at: int) -> int:
     return seen & 0x80
 
 
-def take(buf: bytearray, pos: int, end: int, limit: int) -> int:
-    """Unmask the frame at buf[pos:end] if it is of the common kind (RFC 6455, section 5.2).
+def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> int:
+    """Call message(client, data) for each of the frames at buf[pos:end], which is overwritten, as
+    far as they are of the common kind; `data` is a str or bytes (RFC 6455, section 5.2).
 
     Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible
-    length field, payload of at most `limit` and 65535 bytes. Returned is length << 3, with 4 added
-    if a byte of the payload is not ASCII, and the opcode. The payload begins at pos + 6, or at
-    pos + 8 from a length of 126 on. Any other frame is left alone: 0; for one that would be common
-    but has not arrived whole, minus the bytes that it has in all.
+    length field, payload of at most `limit` and 65535 bytes. Returned is 0 at anything else, at
+    the end, and when client.plain has become False; the bytes that the next frame has in all, if
+    it would be common but has not arrived whole; -1 behind a text that is not UTF-8.
+
+    progress[0] is where the next frame begins, progress[1] grows by the messages delivered: also
+    when a callback raises, or there is no memory for a message. With the last byte used, the
+    client's inbox is freed before the callback, whose answer may need a buffer.
     """
-    if end - pos < 6:
-        return 0
-    opcode = buf[pos] ^ 0x80
-    length = buf[pos + 1] - 0x80
-    if opcode < 1 or opcode > 2 or length < 0 or length > 126:
-        return 0
-    start = pos + 6
-    if length == 126:
-        start = pos + 8
-        length = buf[pos + 2] << 8 | buf[pos + 3]
-        if length < 126:
+    while True:
+        progress[0] = pos
+        if end - pos < 6:
             return 0
-    if length > limit:
-        return 0
-    if length > end - start:
-        return pos - start - length
-    return length << 3 | unmask(buf, start, start + length, buf, start - 4) >> 5 | opcode
+        opcode = buf[pos] ^ 0x80
+        length = buf[pos + 1] - 0x80
+        if opcode < 1 or opcode > 2 or length < 0 or length > 126:
+            return 0
+        start = pos + 6
+        if length == 126:
+            start = pos + 8
+            length = buf[pos + 2] << 8 | buf[pos + 3]
+            if length < 126:
+                return 0
+        if length > limit:
+            return 0
+        if length > end - start:
+            return start - pos + length
+        if not client.plain:
+            return 0
+        progress[0] = pos = start + length
+        beyond_ascii = unmask(buf, start, pos, buf, start - 4)
+        if opcode == 2:
+            data = bytes(buf[start:pos])
+        elif beyond_ascii and utf8(buf, start, pos, 0, 0):
+            return -1
+        else:
+            data = str(buf[start:pos], "utf-8")
+        if pos == end:
+            client.free_inbox()
+        progress[1] += 1
+        message(client, data)
 
 
-def text(data: memoryview) -> str:
-    """The str of bytes that are known to be UTF-8."""
-    return str(data, "utf-8")
+def encoded(text: str):
+    """The bytes of a text, in UTF-8."""
+    return text.encode()
 
 
 def send(client, message) -> bool:
@@ -104,7 +123,8 @@ def send(client, message) -> bool:
     endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013). TypeError
     for anything else than the types above.
 
-    What is short, and finds room, is done here, everything else by Protocol.send_other.
+    What is short is done here, with the room that Protocol.make_room makes, everything else by
+    Protocol.send_other.
     """
     opcode = 2
     data = message
@@ -114,10 +134,15 @@ def send(client, message) -> bool:
     elif not isinstance(message, bytes):
         return client.send_other(message)
     length = len(data)
+    if length > 125:
+        return client.send_other(message)
     pos = client.out_end
     end = pos + 2 + length
-    if length > 125 or end > client.out_limit:
-        return client.send_other(message)
+    if end > client.out_limit:
+        if not client.make_room(2 + length):
+            return False
+        pos = client.out_end
+        end = pos + 2 + length
     out = client.out
     out[pos] = 0x80 | opcode
     out[pos + 1] = length

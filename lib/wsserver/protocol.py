@@ -7,14 +7,13 @@ TCP once the state is CLOSED and the outbox empty; and call `lost` when TCP is g
 """
 
 from .close import close_payload, parse_close
-from .frames import const, put_header, send, take, text, utf8
+from .frames import const, deliver, encoded, put_header, send
 from .log import ERROR, WARNING, traceback
 from .outbox import CLOSED, CLOSING, FAILED, OPEN, Outbox
 from .reader import Reader
 
 _TEXT = const(1)
 _BINARY = const(2)
-_BEYOND_ASCII = const(4)  # a flag of frames.take
 _CLOSE = const(8)
 _PING = const(9)
 _PONG = const(10)
@@ -64,49 +63,42 @@ class Protocol(Outbox):
         """
         message = self.route.message
         limit = self.stock.max_size
+        progress = self.stock.progress
+        progress[0] = pos
+        progress[1] = 0
         reader = self.reader
-        count = 0
-        if reader:
-            reader.pos = pos
         stuck = -1
         while True:
             try:
                 while True:
                     found = 0
-                    while self.plain:
-                        found = take(buf, pos, end, limit)
-                        if found <= 0:
-                            break
-                        length = found >> 3
-                        start = pos + (6 if length < 126 else 8)
-                        pos = start + length
-                        if found & _BEYOND_ASCII and found & _TEXT and utf8(buf, start, pos, 0, 0):
+                    if self.plain:
+                        found = deliver(pos, end, limit, buf, self, message, progress)
+                        pos = progress[0]
+                        if found < 0:
                             self.fail(_INVALID_DATA, "text is not UTF-8")
-                            break
-                        data = buf[start:pos]
-                        data = text(data) if found & _TEXT else bytes(data)
-                        if pos == end:
-                            self.free_inbox()
-                        count += 1
-                        message(self, data)
-                    if count and reader:
-                        reader.checked = 0  # what was looked at before it was whole
+                            found = 0
+                        elif progress[1] and reader:
+                            reader.checked = 0  # what was looked at before it was whole
                     if pos == end or self.state == CLOSED:
                         pos = end
                         break
                     reader = self.reader = self.reader or Reader(self)
                     reader.pos = pos
-                    more = reader.wait(buf, end, -found) if found < 0 else reader.step(buf, end)
+                    more = reader.wait(buf, end, found) if found else reader.step(buf, end)
                     pos = reader.pos
                     if not more:
                         break
-                if count:
-                    self.messages += count
-                self._keep(buf, pos, end)
+                if progress[1]:
+                    self.messages += progress[1]
+                if pos < end or self.inbox is not None:
+                    self._keep(buf, pos, end)
                 return
             except Exception as error:
                 # The application's, or there is no memory: it costs this client only.
                 self.crash(error)
+                if progress[0] > pos:
+                    pos = progress[0]
                 if reader and reader.pos > pos:
                     pos = reader.pos
                 if pos == stuck:  # no memory even to skip what is there
@@ -123,7 +115,7 @@ class Protocol(Outbox):
         self.in_start = end
 
     def _keep(self, buf, pos, end):
-        """Put buf[pos:end] aside until more arrives, or return the buffer that is not needed."""
+        """Put buf[pos:end] aside until more arrives, or return the inbox that is not needed."""
         if self.state:
             self.in_start = 0  # nobody waits for the message
         start = self.in_start
@@ -136,7 +128,8 @@ class Protocol(Outbox):
         else:
             if pos < end:
                 self.tail = bytearray(buf[pos:end])  # bytes would be hashed
-            self.free_inbox()
+            if self.inbox is not None:
+                self.free_inbox()
 
     def free_inbox(self) -> None:
         """Return the buffer, as soon as all in it is used: the answer may need one."""
@@ -147,22 +140,18 @@ class Protocol(Outbox):
     send = send
 
     def send_other(self, message) -> bool:
-        """As `send`, for what that leaves to be done here: long messages, unusual types, and those
-        for which there is no room yet.
-        """
+        """As `send`, for what that leaves to be done here: long messages and unusual types."""
         if isinstance(message, str):
             opcode = _TEXT
-            message = message.encode()  # which does not copy it
+            message = encoded(message)  # type: ignore[arg-type]
         elif isinstance(message, _BYTES):
             opcode = _BINARY
         else:
             raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
-        if self.state:
-            return False
         length = len(message)
         size = length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER)
-        if not self.room(size, self.stock.write_limit):
-            return self._overflow(size)
+        if not self.make_room(size):
+            return False
         start = put_header(self.out, self.out_end, opcode, length)
         self.out_end = end = start + length
         self.out[start:end] = message
@@ -172,16 +161,20 @@ class Protocol(Outbox):
         """As `send`, with a message that `frames.encode` has made a frame of: for one that goes to
         many.
         """
+        if not self.make_room(len(frame)):
+            return False
+        self.put(frame)
+        return True
+
+    def make_room(self, size: int) -> bool:
+        """See to it that a message's frame of `size` bytes can be put behind out_end. False: it is
+        not to be sent, and what the endpoint chose for one that finds no room has been done.
+        """
         if self.state:
             return False
-        if self.room(len(frame), self.stock.write_limit):
-            self.put(frame)
-            return True
-        return self._overflow(len(frame))
-
-    def _overflow(self, size) -> bool:
-        """Do what the endpoint chose for a frame of `size` bytes that finds no room."""
         limit = self.stock.write_limit
+        if self.room(size, limit):
+            return True
         if size > limit:
             text = "a message of %d bytes can never be sent: raise write_limit, now %d"
             self.stock.log(WARNING, text % (size, limit))

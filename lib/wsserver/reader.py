@@ -5,7 +5,7 @@ A Reader belongs to one Protocol and is made when first needed. Pure, like `prot
 section 5.2 for the header, 5.4 for fragments, 5.5 for control frames, 8.1 for UTF-8.
 """
 
-from .frames import const, text, unmask, utf8
+from .frames import const, unmask, utf8
 from .outbox import CLOSED, OPEN
 
 _TEXT = const(1)
@@ -174,7 +174,7 @@ class Reader:
         protocol = self.protocol
         self.kind = 0
         protocol.plain = True
-        message = text(data) if self.text else bytes(data)
+        message = str(data, "utf-8") if self.text else bytes(data)
         if last:
             protocol.free_inbox()
         protocol.messages += 1

@@ -20,6 +20,7 @@ from .handshake import (
 )
 from .log import INFO, WARNING
 from .outbox import OPEN
+from .room import load, probe
 from .visitor import LINGERING, READING, Visitor
 
 _TRY_AGAIN_LATER = const(1013)
@@ -27,7 +28,6 @@ _LINGER = const(500)  # ms of silence after which a visitor that was told to go 
 # HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets. Each
 # socket that is watched takes the place of one.
 _VISITORS = const(3)
-_PROBE = const(512)
 _IN = select.POLLIN
 
 
@@ -98,9 +98,7 @@ class Reception:
     def _accept_one(self, listener, now):
         server = self.server
         try:
-            # If register() below ran out of memory, poll would crash the next time. There is
-            # enough for it if this much is to be had.
-            bytearray(_PROBE)
+            probe()
             sock, address = listener.accept()
         except MemoryError:
             self.watch(False)
@@ -125,6 +123,7 @@ class Reception:
             if door:
                 visitor.secure = True
                 visitor.raw = raw
+                visitor.owed = 0  # so that there is a place to note it when there is no memory
             server.connections[id(sock)] = visitor
             self.visitors.append(visitor)
             server.poll.register(sock, _IN)
@@ -169,9 +168,7 @@ class Reception:
             server.limits.check_handshake(ip)
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
-            from .late import load
-
-            route = load(server, request.path)
+            route = load("wsserver.late").load(server, request.path)
         if route and route.access:
             route.access.check(request, ip)
         if route is None:
@@ -185,8 +182,7 @@ class Reception:
         for prefix, directory, https in self.server.folders:
             if request.path.startswith(prefix):
                 gc.collect()  # else there may be no room in one piece for what is loaded now
-                from .files import open_file  # not loaded where nobody asks for a page
-
+                open_file = load("wsserver.files").open_file
                 return open_file(request, prefix, directory, None if secure else https)
         raise HTTPError(404, "nothing is here")
 
@@ -217,6 +213,7 @@ class Reception:
         if visitor.secure:
             client.secure = True
             client.raw = visitor.raw
+            client.owed = 0  # see _accept_one
         server.clients.append(client)
         # Up to here there may be no memory, and the visitor goes. From here on it is the client's.
         client.sock, visitor.sock = visitor.sock, None

@@ -13,6 +13,7 @@ from micropython import const
 
 from .log import ERROR, INFO, log, traceback
 from .outbox import CLOSED, OPEN, Stock
+from .room import load
 from .timers import Timer, Timers
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
@@ -23,6 +24,7 @@ _GOING_AWAY = const(1001)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _LARGE = const(300000)  # bytes of heap: a chip with PSRAM
+_GARBAGE = const(131072)  # bytes, for which alone no such chip should collect
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _SLOW = const(200)  # ms in a callback of which a warning tells
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
@@ -211,7 +213,8 @@ class Server:
         """
         size = gc.mem_free() + gc.mem_alloc()
         if size > _LARGE and gc.threshold() < 0:
-            gc.threshold(size >> 3)  # each search for a free place goes through all garbage
+            # Each search for a free place goes through all garbage, each collection through all.
+            gc.threshold(max(size >> 3, _GARBAGE))
         try:
             while not self._stopping:
                 self._step(_TICK, False)
@@ -309,13 +312,13 @@ class Server:
                 self.drop(connection, "closed by the peer")
             return
         connection.heard = now = ticks_ms()
-        connection.bytes = (connection.bytes + count) & 0x3FFFFFFF
-        if connection.tail:
-            connection.tail = b""
         self._told = 0
         try:
+            connection.bytes = (connection.bytes + count) & 0x3FFFFFFF
+            if connection.tail:
+                connection.tail = b""
             connection.receive(inbox, pos, end + count)
-        except Exception as error:  # no memory for a new client, or a fault in here
+        except Exception as error:  # no memory for a client or a note of it; a fault in here
             self._report(error)
             self.drop(connection, "internal error")
             return
@@ -438,9 +441,7 @@ class Server:
     def _tell_slow(self, took, name, client):
         self._told += took
         try:
-            from .slow import tell  # not loaded where all are quick
-
-            tell(self.log, took, name, client)
+            load("wsserver.slow").tell(self.log, took, name, client)
         except MemoryError:
             pass
 

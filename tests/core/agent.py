@@ -6,6 +6,7 @@ same order to both.
 
 import json
 import sys
+from array import array
 from binascii import hexlify, unhexlify
 
 if sys.implementation.name == "micropython":
@@ -135,48 +136,95 @@ def masked_utf8(order):
     return {"state": loops(order).utf8(buf, order["cut"], len(buf), state, start)}
 
 
-def take(order):
-    buf = bytearray(unhexlify(order["data"]))
-    found = loops(order).take(buf, order["pos"], len(buf), order["limit"])
-    return {"found": found, "data": to_hex(buf)}
+class Endpoint:
+    """What `deliver` wants of a client, and its callback: writes down what it gets, and behaves as
+    the order's "then" says: with message number `then[1]` it does `then[0]`.
+    """
+
+    plain = True
+    inbox = b"an inbox"
+
+    def __init__(self, then):
+        self.then = then
+        self.seen = []
+
+    def free_inbox(self):
+        self.inbox = None
+        self.seen.append("free")
+
+    def on_message(self, client, message):
+        is_text = type(message) is str
+        data = message.encode() if is_text else message
+        again = str(data, "utf-8") if is_text else bytes(bytearray(data))
+        whole = type(message) in (str, bytes) and {again: 1}.get(message) and message + message
+        alike = whole == again + again and hash(message) == hash(again)
+        self.seen.append(["text" if is_text else "binary", to_hex(data), len(message), alike])
+        if self.then and self.then[1] == len([one for one in self.seen if one != "free"]):
+            if self.then[0] == "raise":
+                raise RuntimeError("on purpose")
+            self.plain = False
+
+
+def deliver(order):
+    buf = memoryview(bytearray(unhexlify(order["data"])))
+    endpoint = Endpoint(order.get("then"))
+    progress = array("i", (0, 0))
+    arguments = (order["limit"], buf, endpoint, endpoint.on_message, progress)
+    try:
+        found = loops(order).deliver(order["pos"], len(buf), *arguments)
+    except RuntimeError as error:
+        found = str(error)
+    return {"found": found, "seen": endpoint.seen, "next": progress[0], "count": progress[1]}
 
 
 class Box:
     """What `send` wants of a client."""
 
-    def __init__(self, pos, limit):
-        self.out = memoryview(bytearray(limit + 10))
+    def __init__(self, pos, limit, room):
+        self.out = memoryview(bytearray(max(limit, room) + 10))
         self.out_end = pos
         self.out_limit = limit
-        self.others = 0
+        self.room = room
+        self.others = self.rooms = 0
 
     def send_other(self, message):
         self.others += 1
         return self.others == 1
 
+    def make_room(self, size):
+        """Room there is at the beginning, as far as `room`."""
+        self.rooms += 1
+        if size > self.room:
+            return False
+        self.out_end = 0
+        self.out_limit = self.room
+        return True
+
+
+class Names:
+    """Gives each attribute's name: a str that the interpreter has among its names."""
+
+    def __getattr__(self, name):
+        return name
+
 
 def send(order):
-    box = Box(order["pos"], order["limit"])
+    box = Box(order["pos"], order["limit"], order.get("room", 0))
     message = unhexlify(order["message"])
     kind = order["type"]
-    message = (
-        str(message, "utf-8")
-        if kind == "str"
-        else {"bytes": bytes, "other": bytearray}[kind](message)
-    )
+    if kind in ("str", "name"):
+        message = str(message, "utf-8")
+    if kind == "name":
+        message = getattr(Names(), message)
+    elif kind == "other":
+        message = bytearray(message)
     said = loops(order).send(box, message)
-    return {"said": said, "others": box.others, "end": box.out_end, "out": to_hex(box.out)}
-
-
-def text(order):
-    data = unhexlify(order["data"])
-    made = loops(order).text(memoryview(data))
-    known = {str(data, "utf-8"): "found"}
     return {
-        "is": type(made) is str and made == str(data, "utf-8") and known.get(made) == "found",
-        "length": len(made),
-        "data": to_hex((made + "").encode()),
-        "after": to_hex(data),
+        "said": said,
+        "others": box.others,
+        "rooms": box.rooms,
+        "end": box.out_end,
+        "out": to_hex(box.out),
     }
 
 
@@ -203,9 +251,8 @@ _ORDERS = {
     "unmask": unmask,
     "utf8": utf8,
     "masked_utf8": masked_utf8,
-    "take": take,
+    "deliver": deliver,
     "send": send,
-    "text": text,
     "encode": encode,
     "upgrade": upgrade,
 }

@@ -141,33 +141,86 @@ def test_utf8_is_judged_through_the_mask_at_every_cut(core, data, key):
                 assert verdict == ("within" if state else "between")
 
 
-def take(core, code, data, limit=60000, pos=0):
-    answer = core(do="take", code=code, data=data.hex(), pos=pos, limit=limit)
-    return answer["found"], bytes.fromhex(answer["data"])
+def deliver(core, code, data, limit=60000, pos=0, then=None):
+    return core(do="deliver", code=code, data=data.hex(), pos=pos, limit=limit, then=then)
 
 
-def test_whole_plain_data_frames_within_the_limit_are_unmasked_where_they_are(core):
+def delivered(kind, payload):
+    """What an endpoint writes down of a message: all of it is as with any other str or bytes."""
+    length = len(payload.decode()) if kind == "text" else len(payload)
+    return [kind, payload.hex(), length, True]
+
+
+KINDS = {"text": TEXT, "binary": BINARY}
+
+
+def test_whole_plain_data_frames_within_the_limit_are_delivered(core):
     for code in core.codes:
-        for opcode in (TEXT, BINARY):
-            for length in (0, 1, 2, 3, 4, 15, 16, 17, 31, 125, 126, 127, 4001, 60000):
+        for kind, opcode in KINDS.items():
+            for length in (0, 1, 2, 3, 4, 15, 16, 17, 31, 125, 126, 127, 128, 129, 4001, 60000):
                 payload = bytes(97 + index % 26 for index in range(length))
                 data = frame(opcode, payload)
-                size = len(data)
                 for pos in range(4):
-                    found, after = take(core, code, b"..."[:pos] + data + b"more", length, pos)
-                    assert found == length << 3 | opcode
-                    assert after[pos + size - length :] == payload + b"more"
-                    assert after[: pos + size - length] == b"..."[:pos] + data[: size - length]
+                    answer = deliver(core, code, b"..."[:pos] + data + b"more", length, pos)
+                    assert answer["seen"] == [delivered(kind, payload)]
+                    assert (answer["found"], answer["count"]) == (0, 1)
+                    assert answer["next"] == pos + len(data)
 
 
-def test_taking_a_frame_tells_whether_all_of_it_is_ascii(core):
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("binary"), st.binary(max_size=300)),
+            st.tuples(st.just("text"), st.text(max_size=200).map(str.encode)),
+            st.tuples(st.just("text"), st.text("abé€", min_size=900).map(str.encode)),
+            st.tuples(st.just("text"), st.sampled_from([b"send", b"path", b"x" * 5000])),
+        ),
+        max_size=5,
+    )
+)
+def test_what_arrives_together_is_delivered_in_order_and_as_it_was_sent(core, messages):
+    data = b"".join(frame(KINDS[kind], payload) for kind, payload in messages)
+    expected = [delivered(kind, payload) for kind, payload in messages]
+    if messages:
+        expected.insert(-1, "free")  # all is used by then: the last answer may need the buffer
     for code in core.codes:
-        for length in (1, 5, 18, 40):
-            for place in range(length):
-                payload = bytearray(b"a" * length)
-                payload[place] = 0x80
-                assert take(core, code, frame(BINARY, bytes(payload)))[0] == length << 3 | 6
-            assert take(core, code, frame(BINARY, b"\x7f" * length))[0] == length << 3 | 2
+        answer = deliver(core, code, data)
+        assert answer["seen"] == expected
+        assert (answer["found"], answer["next"]) == (0, len(data))
+        assert answer["count"] == len(messages)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(hostile, st.binary(max_size=200), st.text(max_size=60).map(str.encode)))
+def test_a_text_that_is_not_utf8_is_not_delivered(core, payload):
+    good = frame(BINARY, b"\xff")
+    data = good + frame(TEXT, payload) + good
+    for code in core.codes:
+        answer = deliver(core, code, data)
+        if verdict_of_cpython(payload) == "between":
+            assert answer["found"] == 0 and answer["count"] == 3
+        else:
+            assert answer["seen"] == [delivered("binary", b"\xff")]
+            assert (answer["found"], answer["count"]) == (-1, 1)
+            assert answer["next"] == len(data) - len(good)
+
+
+def test_nothing_is_delivered_any_more_once_the_client_is_closing(core):
+    data = frame(TEXT, b"one") + frame(TEXT, b"two") + frame(TEXT, b"three")
+    for code in core.codes:
+        answer = deliver(core, code, data, then=("close", 2))
+        assert [seen[1] for seen in answer["seen"]] == [b"one".hex(), b"two".hex()]
+        assert (answer["found"], answer["count"]) == (0, 2)
+        assert answer["next"] == len(data) - len(frame(TEXT, b"three"))
+
+
+def test_it_can_go_on_behind_a_message_with_which_the_callback_raised(core):
+    data = frame(TEXT, b"one") + frame(TEXT, b"two") + frame(TEXT, b"three")
+    for code in core.codes:
+        answer = deliver(core, code, data, then=("raise", 2))
+        assert (answer["found"], answer["count"]) == ("on purpose", 2)
+        assert answer["next"] == len(data) - len(frame(TEXT, b"three"))
 
 
 def test_any_other_frame_is_left_alone(core):
@@ -184,8 +237,12 @@ def test_any_other_frame_is_left_alone(core):
             frame(8, b"x" * 9),
             b"",
         ):
-            assert take(core, code, other) == (0, other)
-        assert take(core, code, data, limit=199) == (0, data)
+            before = frame(BINARY, b"before")
+            answer = deliver(core, code, before + other)
+            assert (answer["found"], answer["count"]) == (0, 1)
+            assert answer["next"] == len(before)
+        answer = deliver(core, code, data, limit=199)
+        assert (answer["found"], answer["next"], answer["seen"]) == (0, 0, [])
 
 
 def test_of_a_common_frame_that_is_not_whole_yet_the_size_is_told(core):
@@ -193,9 +250,10 @@ def test_of_a_common_frame_that_is_not_whole_yet_the_size_is_told(core):
         for size, header in ((5, 6), (125, 6), (126, 8), (4000, 8)):
             data = frame(TEXT, b"x" * size)
             for cut in (header, header + 1, len(data) - 1):
-                part = b"." + data[:cut]
-                assert take(core, code, part, pos=1) == (-len(data), part)
-            assert take(core, code, data[:5]) == (0, data[:5])
+                answer = deliver(core, code, b"." + data[:cut], pos=1)
+                assert (answer["found"], answer["next"]) == (len(data), 1)
+                assert answer["seen"] == []
+            assert deliver(core, code, data[:5])["found"] == 0
 
 
 messages = st.one_of(
@@ -205,19 +263,36 @@ messages = st.one_of(
 
 
 @settings(max_examples=200, deadline=None)
-@given(messages, st.integers(0, 5), st.integers(-2, 2))
-def test_a_short_message_is_sent_where_there_is_room_for_it(core, message, pos, spare):
+@given(messages, st.integers(0, 5), st.integers(-2, 2), st.integers(-2, 2))
+def test_a_short_message_is_sent_where_there_is_room_for_it_or_can_be_made(
+    core, message, pos, spare, more
+):
     kind, data = message
     expected = bytes([0x81 if kind == "str" else 0x82, len(data) & 0xFF]) + data
     limit = max(0, pos + len(expected) + spare)
-    fits = len(data) < 126 and spare >= 0
+    room = len(expected) + more
+    short, fits = len(data) < 126, spare >= 0
+    begin = pos if fits else 0
+    sent = short and (fits or more >= 0)
     for code in core.codes:
-        order = {"do": "send", "code": code, "type": kind, "message": data.hex()}
+        order = {"do": "send", "code": code, "type": kind, "message": data.hex(), "room": room}
         answer = core(**order, pos=pos, limit=limit)
-        assert answer["said"] is True and answer["others"] == (0 if fits else 1)
-        assert answer["end"] == (pos + len(expected) if fits else pos)
+        assert answer["others"] == (not short)
+        assert answer["rooms"] == (short and not fits)
+        assert answer["said"] is (sent or not short)
+        assert answer["end"] == (begin + len(expected) if sent else pos)
         out = bytes.fromhex(answer["out"])
-        assert out == (bytes(pos) + expected if fits else b"").ljust(limit + 10, b"\0")
+        assert out == (bytes(begin) + expected if sent else b"").ljust(len(out), b"\0")
+
+
+def test_a_text_that_is_one_of_the_programs_names_is_sent_as_any_other(core):
+    for code in core.codes:
+        for name in ("on_message", "x", "größe"):
+            order = {"do": "send", "code": code, "type": "name", "pos": 0, "limit": 100}
+            answer = core(**order, message=name.encode().hex())
+            data = name.encode()
+            assert answer["said"] is True and answer["end"] == 2 + len(data)
+            assert bytes.fromhex(answer["out"]).startswith(bytes([0x81, len(data)]) + data)
 
 
 def test_what_is_not_sent_at_once_is_left_to_others(core):
@@ -225,15 +300,6 @@ def test_what_is_not_sent_at_once_is_left_to_others(core):
         order = {"do": "send", "code": code, "type": "other", "pos": 0, "limit": 100}
         answer = core(**order, message=b"a bytearray".hex())
         assert (answer["others"], answer["end"]) == (1, 0)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(st.text(max_size=150), st.sampled_from(["", "a", "send", "x" * 5000, "é" * 999])))
-def test_a_text_made_of_bytes_is_as_any_other(core, text):
-    data = text.encode().hex()
-    for code in core.codes:
-        answer = core(do="text", code=code, data=data)
-        assert answer == {"is": True, "length": len(text), "data": data, "after": data}
 
 
 def test_frames_have_the_shortest_header(core):

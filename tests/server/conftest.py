@@ -122,14 +122,12 @@ def raw():
 @pytest.fixture(scope="session")
 def make_lab(make_board):
     """make_lab(max_clients=..., ...) -> a board that runs lab.py with these arguments; with
-    `certs`, a folder, on port 443 with TLS as well.
+    `certs`, a folder, on port 443 with TLS as well; `limits`: the arguments of Limits.
     """
 
-    def make(*, ports=(80,), files=None, heap="256k", certs=None, **server):
-        content = {
-            "main.py": LAB.read_text(),
-            "lab.json": json.dumps({"server": server, "ports": ports, "tls": bool(certs)}),
-        }
+    def make(*, ports=(80,), files=None, heap="256k", certs=None, limits=None, **server):
+        settings = {"server": server, "ports": ports, "tls": bool(certs), "limits": limits}
+        content = {"main.py": LAB.read_text(), "lab.json": json.dumps(settings)}
         return make_board(files={**content, **(files or {})}, heap=heap, certs=certs)
 
     return make

@@ -1,8 +1,8 @@
 """main.py of the boards on which the server is tested: one endpoint for each thing that a client
 can bring about.
 
-Runs on MicroPython. /lab.json holds the arguments of Server, and "origins" and such for the
-endpoints.
+Runs on MicroPython. /lab.json holds the arguments of Server and of Limits, the ports, and whether
+there is TLS.
 """
 
 import gc
@@ -20,6 +20,10 @@ def log(level, text):
 
 
 server = Server(log=log, **lab["server"])
+if lab["limits"]:
+    from wsserver.limits import Limits
+
+    server.limits = Limits(**lab["limits"])
 
 
 class Reporting:
@@ -35,6 +39,16 @@ class Reporting:
 class Echo(Reporting):
     def on_message(self, client, message):
         client.send(message)
+
+
+class Laden(Echo):
+    """Gives its clients as many attributes as the query says: at some number what holds them must
+    grow for one more.
+    """
+
+    def on_open(self, client):
+        for number in range(int(client.query)):
+            setattr(client, "number%d" % number, number)
 
 
 class Types:
@@ -237,12 +251,35 @@ class Control:
         del spare
         print("hogged")
 
+    def starve(self, client, argument):
+        """As `hog`, but for milliseconds only, and what becomes free meanwhile is used up, too."""
+        hoard = [None] * 1000
+
+        def eat():
+            chain = None
+            try:
+                while True:
+                    chain = (chain,)
+            except MemoryError:
+                hoard[hoard.index(None)] = chain
+
+        def release():
+            timer.cancel()
+            hoard.clear()
+            print("released")
+
+        timer = server.every(1, eat)
+        server.after(int(argument), release)
+        eat()
+        print("hogged")
+
     def stop(self, client, _):
         server.stop()
 
 
 def build():
     server.websocket("/ws", Echo())
+    server.websocket("/laden", Laden())
     server.websocket("/types", Types())
     server.websocket("/chunks", Chunks())
     server.websocket("/raises", Raises())

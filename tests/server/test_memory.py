@@ -1,5 +1,6 @@
 """A board with little memory: it sheds what does not fit, and goes on serving."""
 
+import contextlib
 import threading
 import time
 
@@ -91,6 +92,61 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
     victim.send(frame(9, b"needs a Reader"))
     lab.wait_for_log("released", since=position)
     echo(raw(lab).open())
+
+
+# What MicroPython leaves behind where memory ended in an import: a name in sys.modules, and no
+# module. A dictionary there is a type, flags, the number of slots and their place; a slot is a key
+# and a value.
+EMPTY_ENTRY = """
+import sys
+import micropython
+
+@micropython.viper
+def make_empty(dictionary: int, value: int):
+    head = ptr32(dictionary)
+    slots = ptr32(head[6] | head[7] << 32)
+    at = 0
+    while at < 4 * head[4]:
+        if slots[at] | slots[at + 1] << 32 == value:
+            slots[at] = slots[at + 1] = 0
+        at += 2
+
+for name in ("wsserver.slow", "nothing"):
+    sys.modules[name] = name + " of its own"
+    make_empty(id(sys.modules), id(sys.modules[name]))
+"""
+
+
+def test_what_found_no_memory_to_be_loaded_is_loaded_the_next_time(make_board):
+    board = make_board(files={"boot.py": "", "main.py": ""}, wait=False)
+    board.wait_for_log(">>> ")
+    board.exec(EMPTY_ENTRY)
+    empty = board.exec("print('nothing' in sys.modules, sys.modules.get('nothing'))")
+    assert empty.split() == ["True", "None"]
+    board.exec("from wsserver.room import load")
+    assert board.exec("print(load('wsserver.slow').tell)").startswith("<function")
+    assert board.exec("print('nothing' in sys.modules)").strip() == "False"
+
+
+@pytest.mark.parametrize("limits", [None, {"messages": 1000, "bytes": 100000}])
+def test_whom_the_server_sees_off_goes_even_where_there_is_no_memory_to_note_since_when(
+    raw, make_lab, limits
+):
+    board = make_lab(max_clients=6, close_timeout=1, limits=limits)
+    control = raw(board).open("/control")
+    for laden in range(0, 10, 5):
+        victims = [raw(board).open(f"/laden?{laden + more}") for more in range(5)]
+        position = board.log_position
+        control.send(frame(TEXT, b"starve 3000"))
+        board.wait_for_log("hogged", since=position)
+        for victim in victims:
+            victim.send(frame(3, b"reserved opcode"))
+        for victim in victims:
+            with contextlib.suppress(ConnectionResetError):
+                victim.rest()
+        assert "released" not in board.log[position:]
+        board.wait_for_log("released", since=position)
+    echo(raw(board).open())
 
 
 def test_from_source_the_firmware_starts_with_128k(raw, make_board):

@@ -91,7 +91,7 @@ class Peer:
         self.sock.setblocking(False)
         self.frame, self.reply = len(sent) // kinds, len(expected) // kinds
         self.burst = memoryview(sent * (in_flight // kinds + 2))
-        self.pattern = memoryview(expected * (BUFFER // len(expected) + 2))
+        self.pattern = expected * (BUFFER // len(expected) + 2)
         self.wrap, self.rewrap = len(sent), len(expected)
         self.to_send = 0  # bytes that TCP has not taken yet
         self.at = 0  # where in burst they begin
@@ -128,7 +128,7 @@ class Peer:
         if not count:
             raise WrongAnswerError("the connection was closed")
         got = self.got
-        if buffer[:count] != self.pattern[got : got + count]:
+        if not self.pattern.startswith(buffer[:count], got):  # many times as fast as !=
             raise WrongAnswerError(f"a wrong byte among {count} after {got}")
         self.got = (got + count) % self.rewrap
         return (got + count) // self.reply - got // self.reply
