@@ -4,10 +4,12 @@ import gc
 import sys
 
 import network
+from micropython import const
 
 from wsserver.room import load
 
-_PLENTY = 30000  # bytes of heap, of which code that will be needed again may keep some
+_QUERY = const(512)  # bytes, the most that one has (RFC 1035, section 2.3.4)
+_PLENTY = const(30000)  # bytes of heap, of which code that will be needed again may keep some
 
 _last = True  # MACs at the access point, or whether the network is there
 
@@ -29,13 +31,16 @@ def watch(log=print) -> None:
 
 
 def asked(sock) -> None:
-    """Somebody at the access point asks for a name: for server's watch."""
+    """Somebody at the access point asks for a name, or comes for something else: for server's
+    watch.
+    """
     try:
-        load("names").serve(sock)
-        if gc.mem_free() < _PLENTY:
-            del sys.modules["names"]
-    except MemoryError:
         try:
+            query, sender = sock.recvfrom(_QUERY)
+            load("names").serve(sock, query, sender)
+            if gc.mem_free() < _PLENTY:
+                del sys.modules["names"]
+        except MemoryError:
             sock.recv(1)  # one query less: they ask again
-        except OSError:
-            pass  # there was none: see wsserver.watch
+    except OSError:
+        pass  # nobody asks

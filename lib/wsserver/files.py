@@ -1,13 +1,20 @@
 """Static files from flash over plain HTTP: just enough for a page that the board itself serves."""
 
 import binascii
+import gc
 import os
+import sys
 
 from .answers import response_head
+from .frames import const
 from .handshake import HTTPError, Request, host_name
 from .percent import unquote
 from .room import load
 
+# Bytes of heap: with as much, decompressing for who may want it takes nothing from others; with as
+# little, this code does not stay for the next file.
+_PLENTY = const(40000)
+_LITTLE = const(12000)
 _TYPES = (
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
     ".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"
@@ -20,9 +27,10 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
 
     The path behind `prefix` ("/", or with a slash at its end) is looked for in `directory`; that
     of a folder is its index.html. Where NAME.gz is there, it is sent as NAME's gzip coding, with
-    an ETag; who refuses gzip gets NAME, or what NAME.gz contains. https: the port to which the
-    request is sent on instead. HTTPError: 302, 400, 404, 405, or 406: there is no memory to
-    decompress what the client does not take as it is.
+    an ETag; who refuses gzip gets NAME, or what NAME.gz contains, and so does who does not say
+    what they take, where there is plenty of memory. https: the port to which the request is sent
+    on instead. HTTPError: 302, 400, 404, 405, or 406: there is no memory to decompress what the
+    client does not take as it is.
     """
     if https:
         raise HTTPError(302, "use https", "Location: " + _location(request, https))
@@ -45,6 +53,8 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
         status, size, file = _open(name, request, headers)
     except OSError:
         raise HTTPError(404, "no such file") from None
+    if gc.mem_free() < _LITTLE:
+        del sys.modules[__name__], sys.modules["wsserver"].files
     if file and request.method == "HEAD":
         file.close()
         file = None
@@ -53,8 +63,9 @@ def open_file(request: Request, prefix: str, directory: str, https=None):
 
 def _open(name, request, headers):
     """(status, size, file) of a file; `headers` get what its coding adds to them."""
-    # Who says nothing takes anything (RFC 9110, section 12.5.3).
-    accepted = request.headers.get("accept-encoding", "gzip").lower().replace(" ", "")
+    # Who says nothing takes anything (RFC 9110, section 12.5.3), but is often curl in a terminal.
+    unsaid = "" if gc.mem_free() >= _PLENTY else "gzip"
+    accepted = request.headers.get("accept-encoding", unsaid).lower().replace(" ", "")
     takes_gzip = "gzip" in accepted and "gzip;q=0" not in accepted
     packed = name + ".gz"
     path = packed if _is_file(packed) and (takes_gzip or not _is_file(name)) else name

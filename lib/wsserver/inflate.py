@@ -1,4 +1,4 @@
-"""Compressed files, for the rare client that takes no gzip. Loaded when one comes."""
+"""Compressed files, for the rare client that takes no gzip, or does not say so. Loaded for it."""
 
 from deflate import GZIP, DeflateIO
 

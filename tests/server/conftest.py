@@ -156,6 +156,15 @@ def served(request):
     return request.getfixturevalue("board" if address else "lab")
 
 
+def telling(module):
+    """Files with which the firmware says ten times a second whether a module is loaded."""
+    serve = "        server.run()\n"
+    main = (LAB.parents[2] / "main.py").read_text()
+    tell = f"        server.every(100, lambda: print('loaded:', '{module}' in sys.modules))\n"
+    assert serve in main
+    return {"main.py": main.replace(serve, tell + serve)}
+
+
 def wait_until(condition, what, seconds=10):
     """Wait for something that has no event of its own."""
     deadline = time.monotonic() + seconds

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from tests.server.conftest import telling
 from tests.server.test_requests import ask
 from tests.wire import TEXT, frame
 
@@ -42,8 +43,29 @@ def test_gzip_may_be_named_in_many_ways(raw, board, accepted):
     assert get(raw, board, Accept_Encoding=accepted)[1]["content-encoding"] == "gzip"
 
 
-def test_a_client_that_says_nothing_takes_anything(raw, board):
-    assert get(raw, board)[1]["content-encoding"] == "gzip"
+def test_a_client_that_says_nothing_gets_what_a_person_can_read(raw, board):
+    status, headers, body = get(raw, board)
+    assert (status, body.decode()) == (200, PAGE)
+    assert "content-encoding" not in headers
+    assert headers["vary"] == "Accept-Encoding"
+
+
+def test_where_memory_is_not_plenty_a_client_that_says_nothing_takes_anything(raw, board):
+    position = board.log_position
+    raw(board).open("/control").send(frame(TEXT, b"hog 500 36000"))
+    board.wait_for_log("hogged", since=position)
+    status, headers, body = get(raw, board)
+    assert (status, headers["content-encoding"]) == (200, "gzip")
+    assert gzip.decompress(body).decode() == PAGE
+    board.wait_for_log("released", since=position)
+
+
+def test_where_memory_is_little_the_code_for_files_does_not_stay(make_board, compiled, raw):
+    config = {"broadcast": {"interval": 0}, "access": {"hosts": ["board"]}}
+    board = make_board(heap="68k", config=config, files=telling("wsserver.files"))
+    assert get(raw, board, Accept_Encoding="gzip")[0] == 200
+    position = board.log_position
+    assert board.wait_for_log(r"loaded: (True|False)", since=position)[1] == "False"
 
 
 @pytest.mark.parametrize("accepted", ["identity", "", "br", "gzip;q=0", "gzip; q=0.0, identity"])
@@ -55,12 +77,13 @@ def test_a_client_that_refuses_gzip_gets_what_the_file_contains(raw, board, acce
 
 
 def test_without_memory_to_decompress_the_client_is_told_what_to_say_instead(raw, board):
+    position = board.log_position
     raw(board).open("/control").send(frame(TEXT, b"hog 500 20000"))
-    board.wait_for_log("hogged")
+    board.wait_for_log("hogged", since=position)
     status, headers, body = get(raw, board, Accept_Encoding="identity")
     assert (status, headers["content-type"]) == (406, "text/plain")
     assert b"Accept-Encoding: gzip" in body
-    board.wait_for_log("released")
+    board.wait_for_log("released", since=position)
     assert get(raw, board, Accept_Encoding="identity")[0] == 200
 
 
@@ -78,29 +101,34 @@ def test_a_file_that_is_not_compressed_is_sent_as_it_is(raw, board):
 
 
 def test_a_client_that_has_the_file_already_is_not_sent_it_again(raw, board):
-    tag = get(raw, board)[1]["etag"]
+    tag = get(raw, board, Accept_Encoding="gzip")[1]["etag"]
     for known in (tag, f'"other", {tag}', f"W/{tag}"):
-        status, headers, body = get(raw, board, If_None_Match=known)
+        status, headers, body = get(raw, board, Accept_Encoding="gzip", If_None_Match=known)
         assert (status, headers["etag"], body) == (304, tag, b"")
         assert "content-length" not in headers
-    assert get(raw, board, If_None_Match='"0123456789abcdef"')[0] == 200
+    other = '"0123456789abcdef"'
+    assert get(raw, board, Accept_Encoding="gzip", If_None_Match=other)[0] == 200
 
 
 def test_the_tag_changes_with_the_content_even_if_size_and_time_do_not(raw, board):
-    before = get(raw, board, "/app.js")[1]["etag"]
+    asking = {"Accept_Encoding": "gzip"}
+    before = asking["If_None_Match"] = get(raw, board, "/app.js", **asking)[1]["etag"]
     file = board.flash / "site" / "app.js.gz"
     was, stat = file.read_bytes(), file.stat()
     try:
         file.write_bytes(gzip.compress(b"COMPRESSED"))
         assert file.stat().st_size == stat.st_size
-        assert get(raw, board, "/app.js", If_None_Match=before)[0] == 200
+        status, headers, _ = get(raw, board, "/app.js", **asking)
+        assert (status, headers["etag"] == before) == (200, False)
     finally:
         file.write_bytes(was)
-    assert get(raw, board, "/app.js", If_None_Match=before)[0] == 304
+    assert get(raw, board, "/app.js", **asking)[0] == 304
 
 
 def test_a_head_request_gets_the_head_alone(raw, board):
-    connection = raw(board).send(b"HEAD / HTTP/1.1\r\nHost: board\r\n\r\n")
+    connection = raw(board).send(
+        b"HEAD / HTTP/1.1\r\nHost: board\r\nAccept-Encoding: gzip\r\n\r\n"
+    )
     head, _, rest = connection.rest().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK")
     assert b"Content-Length: %d" % len(FILES["site/index.html.gz"]) in head
