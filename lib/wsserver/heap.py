@@ -1,4 +1,6 @@
-"""Has allocating take less time on a large heap, that of a chip with PSRAM. Needed once."""
+"""Has allocating take less time on a large heap, that of a chip with PSRAM. Only loaded there, and
+not dropped: that would leave new holes.
+"""
 
 import gc
 

@@ -213,7 +213,6 @@ class Server:
         """
         if gc.mem_free() + gc.mem_alloc() > _LARGE:
             self._filling = load("heap").tune()
-            del sys.modules["wsserver.heap"], sys.modules["wsserver"].heap
         try:
             while not self._stopping:
                 self._step(_TICK, False)

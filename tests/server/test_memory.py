@@ -219,15 +219,16 @@ LARGE = """
 import gc
 from wsserver import Server
 
-stays = [bytearray(200) for _ in range(100)]
-for number in range(0, 100, 2):
-    stays[number] = None  # holes, for a while
-before = id((None,) * 300)  # in the first gap of this size
+stays = [(number,) * 25 for number in range(200)]
+end = max(id(one) for one in stays)
+for number in range(0, 200, 2):
+    stays[number] = None  # holes
 {then}
 
 def look():
     gc.collect()
-    print("threshold", gc.threshold(), "found", "behind" if id((before,)) > before else "in a hole")
+    place = "behind" if id((end,)) > end else "in a hole"
+    print("threshold", gc.threshold(), "found", place)
 
 server = Server()
 server.listen(80)
