@@ -57,7 +57,7 @@ class Desk:
         text = "settings: %s changed by %s; restarting"
         self._server.log(INFO, text % (", ".join(sorted(names)), client.address[0]))
         _tell(client, type="saved")
-        load("restart").soon(self._server)
+        load("restart", "").soon(self._server)
 
     def on_close(self, client, code: int, reason: str) -> None:
         """Nothing is kept of who was here."""

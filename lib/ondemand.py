@@ -65,7 +65,7 @@ class OnDemand:
         threshold = gc.threshold()
         gc.threshold(1024)  # see main.py
         try:
-            self._endpoint = load(self._module).endpoint(self._server, *self._arguments)
+            self._endpoint = load(self._module, "").endpoint(self._server, *self._arguments)
         finally:
             gc.threshold(threshold)
             self._modules = [name for name in sys.modules if name not in before]

@@ -67,6 +67,7 @@ MICROPYTHON = {
 ORDER = [
     *(
         "room",
+        "heap",
         "portable",
         "native",
         "frames",
@@ -103,8 +104,8 @@ def imports_of(file):
         elif isinstance(node, ast.ImportFrom):
             names = [node.module] if node.module else [alias.name for alias in node.names]
             (beside if node.level else others).update(name.split(".")[0] for name in names)
-        elif isinstance(node, ast.Constant) and str(node.value).startswith("wsserver."):
-            beside.add(node.value.split(".")[1])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "load":
+            beside.update(argument.value for argument in node.args if len(node.args) == 1)
     return beside, others
 
 

@@ -82,7 +82,7 @@ def _open(name, request, headers):
     headers.append("Vary: Accept-Encoding")
     if not takes_gzip:
         # Seldom: every browser takes gzip.
-        return 200, int.from_bytes(end[4:], "little"), load("wsserver.inflate").inflated(file)
+        return 200, int.from_bytes(end[4:], "little"), load("inflate").inflated(file)
     tag = '"%s"' % str(binascii.hexlify(end), "utf-8")
     headers += ("Content-Encoding: gzip", "ETag: " + tag)
     if tag in request.headers.get("if-none-match", ""):

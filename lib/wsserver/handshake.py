@@ -34,7 +34,7 @@ class HTTPError(Exception):
     def response(self) -> bytes:
         """The whole response."""
         gc.collect()  # else there may be no room in one piece for what is loaded now
-        return load("wsserver.answers").refusal(self)
+        return load("answers").refusal(self)
 
 
 class Request:

@@ -16,7 +16,7 @@ def load(server, path: str):
     late = server.routes[path]
     gc.collect()  # what is loaded now is to lie in one piece
     try:
-        room.load(late[0]).serve(server, *late[1:])
+        room.load(late[0], "").serve(server, *late[1:])
     except Exception:
         for name in set(sys.modules) - before:
             sys.modules.pop(name, None)  # which may be an empty entry: see room

@@ -6,6 +6,7 @@ Loaded when a server begins to listen.
 import errno
 import gc
 import select
+import sys
 from time import ticks_diff, ticks_ms
 
 from .client import Client
@@ -20,7 +21,7 @@ from .handshake import (
 )
 from .log import INFO, WARNING
 from .outbox import OPEN
-from .room import load, probe
+from .room import load
 from .visitor import LINGERING, READING, Visitor
 
 _TRY_AGAIN_LATER = const(1013)
@@ -28,6 +29,11 @@ _LINGER = const(500)  # ms of silence after which a visitor that was told to go 
 # HTTP exchanges at the same time: with 5 clients and 2 listeners the chip's 10 sockets. Each
 # socket that is watched takes the place of one.
 _VISITORS = const(3)
+_PROBE = const(512)
+# Bytes of heap that it takes to load what serves files, and what it imports; objects of 64-bit
+# machines are twice as large.
+_FILES = const(3400)
+_ANSWERS = const(1100)
 _IN = select.POLLIN
 
 
@@ -98,7 +104,9 @@ class Reception:
     def _accept_one(self, listener, now):
         server = self.server
         try:
-            probe()
+            # If register() below ran out of memory, poll would crash the next time. There is
+            # enough for it if this much is to be had.
+            bytearray(_PROBE)
             sock, address = listener.accept()
         except MemoryError:
             self.watch(False)
@@ -168,7 +176,7 @@ class Reception:
             server.limits.check_handshake(ip)
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
-            route = load("wsserver.late").load(server, request.path)
+            route = load("late").load(server, request.path)
         if route and route.access:
             route.access.check(request, ip)
         if route is None:
@@ -182,7 +190,13 @@ class Reception:
         for prefix, directory, https in self.server.folders:
             if request.path.startswith(prefix):
                 gc.collect()  # else there may be no room in one piece for what is loaded now
-                open_file = load("wsserver.files").open_file
+                try:
+                    need = _FILES if "wsserver.answers" in sys.modules else _FILES + _ANSWERS
+                    if gc.mem_free() < need << (sys.maxsize >> 62):
+                        raise MemoryError  # what is loaded in vain leaves its names for ever
+                    open_file = load("files").open_file
+                except MemoryError:
+                    raise HTTPError(503, "no memory for pages", "Retry-After: 5") from None
                 return open_file(request, prefix, directory, None if secure else https)
         raise HTTPError(404, "nothing is here")
 

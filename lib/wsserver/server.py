@@ -24,7 +24,6 @@ _GOING_AWAY = const(1001)
 
 _TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
 _LARGE = const(300000)  # bytes of heap: a chip with PSRAM
-_GARBAGE = const(131072)  # bytes, for which alone no such chip should collect
 _SWEEP = const(100)  # ms between two looks at the clients' deadlines
 _SLOW = const(200)  # ms in a callback of which a warning tells
 _GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
@@ -53,6 +52,7 @@ class Server:
     """
 
     hosts = portal = limits = None
+    _filling = None  # of the heap: see heap.tune
 
     def __init__(
         self,
@@ -209,12 +209,10 @@ class Server:
     def run(self) -> None:
         """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed.
 
-        Where the heap is large, and nobody has said otherwise, garbage is collected more often.
+        Where the heap is large, and nobody has set gc.threshold, garbage is collected more often.
         """
-        size = gc.mem_free() + gc.mem_alloc()
-        if size > _LARGE and gc.threshold() < 0:
-            # Each search for a free place goes through all garbage, each collection through all.
-            gc.threshold(max(size >> 3, _GARBAGE))
+        if gc.mem_free() + gc.mem_alloc() > _LARGE:
+            self._filling = load("heap").tune()
         try:
             while not self._stopping:
                 self._step(_TICK, False)
@@ -441,7 +439,7 @@ class Server:
     def _tell_slow(self, took, name, client):
         self._told += took
         try:
-            load("wsserver.slow").tell(self.log, took, name, client)
+            load("slow").tell(self.log, took, name, client)
         except MemoryError:
             pass
 

@@ -94,6 +94,18 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
     echo(raw(lab).open())
 
 
+def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_served(
+    raw, make_board
+):
+    board = make_board(heap="64k", config={"broadcast": {"interval": 0}})
+    for _ in range(8):
+        head = raw(board).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").rest()
+        assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"))
+    clients = [open_in_time(raw, board) for _ in range(3)]
+    for client in clients:
+        echo(client)
+
+
 # What MicroPython leaves behind where memory ended in an import: a name in sys.modules, and no
 # module. A dictionary there is a type, flags, the number of slots and their place; a slot is a key
 # and a value.
@@ -124,7 +136,7 @@ def test_what_found_no_memory_to_be_loaded_is_loaded_the_next_time(make_board):
     empty = board.exec("print('nothing' in sys.modules, sys.modules.get('nothing'))")
     assert empty.split() == ["True", "None"]
     board.exec("from wsserver.room import load")
-    assert board.exec("print(load('wsserver.slow').tell)").startswith("<function")
+    assert board.exec("print(load('slow').tell)").startswith("<function")
     assert board.exec("print('nothing' in sys.modules)").strip() == "False"
 
 
@@ -201,3 +213,40 @@ def test_a_million_messages_of_five_clients_leave_a_heap_of_64k_as_the_first_tho
     rounds(1998)
     assert in_use() <= before + 500
     assert "MemoryError" not in board.log[position:]
+
+
+LARGE = """
+import gc
+from wsserver import Server
+
+stays = [(number,) * 25 for number in range(200)]
+end = max(id(one) for one in stays)
+for number in range(0, 200, 2):
+    stays[number] = None  # holes
+{then}
+
+def look():
+    gc.collect()
+    place = "behind" if id((end,)) > end else "in a hole"
+    print("threshold", gc.threshold(), "found", place)
+
+server = Server()
+server.listen(80)
+server.after(1, look)
+server.run()
+"""
+
+
+def test_on_a_large_heap_what_is_new_is_not_searched_for_among_what_stays(make_board):
+    board = make_board(heap="600k", files={"main.py": LARGE.format(then="")})
+    found = board.wait_for_log(r"threshold (\d+) found (.*?)\r?\n")
+    assert int(found[1]) >= 131072
+    assert found[2] == "behind"
+
+
+@pytest.mark.parametrize("heap, then", [("128k", ""), ("600k", "gc.threshold(50000)")])
+def test_a_small_heap_and_one_that_somebody_takes_care_of_are_left_alone(make_board, heap, then):
+    board = make_board(heap=heap, files={"main.py": LARGE.format(then=then)})
+    found = board.wait_for_log(r"threshold (-?\d+) found (.*?)\r?\n")
+    assert int(found[1]) in (range(49000, 50001) if then else [-1])
+    assert found[2] == "in a hole"

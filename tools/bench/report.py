@@ -278,8 +278,8 @@ rounds of 0.4 s each; a cell is the median, in brackets the least and the most.
 
 Machine: {processor}; {system}; Python {python}; MicroPython {micropython}. Every
 MicroPython program had {heap} of heap on a virtual board with more than a chip's ten sockets. The
-load generator is a process of its own on a core of its own: it sleeps in epoll, sends frames that
-were built beforehand and compares every byte that comes back.
+load generator is a process of its own on a core of its own: it asks epoll without sleeping, sends
+frames that were built beforehand and compares every byte that comes back.
 
 - **ours**: this server, an ordinary endpoint with `on_message` that sends the message back.
 - **bare TCP**: the limit: a `poll` loop on the same MicroPython that writes back the bytes it
@@ -315,7 +315,7 @@ MicroPython's poll looks at these once a millisecond, which both pay.
 ## Processor time
 
 What the server's process used, system calls included, for one message (delivery, handshake). This
-does not depend on how the load generator sleeps and wakes.
+does not depend on how quick the load generator is.
 
 {processor_times}
 
