@@ -106,6 +106,19 @@ def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_
         echo(client)
 
 
+def test_with_little_memory_a_page_is_served_where_what_serves_it_is_loaded_already(raw, make_lab):
+    board = make_lab(files={"site/index.html": "here"})
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+    assert raw(board).send(request).rest().endswith(b"here")
+    for left, answer in ((6000, b"200 OK"), (4000, b"503 Service Unavailable")):
+        position = board.log_position
+        raw(board).open("/control").send(frame(TEXT, b"hog 500 %d" % left))
+        board.wait_for_log("hogged", since=position)
+        assert raw(board).send(request).until(b"\r\n") == b"HTTP/1.1 " + answer + b"\r\n"
+        board.wait_for_log("released", since=position)
+    assert raw(board).send(request).rest().endswith(b"here")
+
+
 # What MicroPython leaves behind where memory ended in an import: a name in sys.modules, and no
 # module. A dictionary there is a type, flags, the number of slots and their place; a slot is a key
 # and a value.
