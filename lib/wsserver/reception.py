@@ -221,7 +221,8 @@ class Reception:
         server = self.server
         subprotocol = choose_subprotocol(request, route.subprotocols)
         response = accept_response(request, subprotocol)
-        gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
+        if not server.filling:  # else the heap is large, and collecting takes long
+            gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
         self.last_id += 1
         client = Client(route, server.stock, self.last_id, visitor.address, request, subprotocol)
         if not client.room(len(response), server.stock.write_limit):
