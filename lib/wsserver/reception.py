@@ -222,7 +222,7 @@ class Reception:
         subprotocol = choose_subprotocol(request, route.subprotocols)
         response = accept_response(request, subprotocol)
         if not server.filling:  # else the heap is large, and collecting takes long
-            gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
+            gc.collect()  # what stays is not to lie behind garbage, where it splits the heap
         self.last_id += 1
         client = Client(route, server.stock, self.last_id, visitor.address, request, subprotocol)
         if not client.room(len(response), server.stock.write_limit):
