@@ -190,15 +190,20 @@ class Reception:
         for prefix, directory, https in self.server.folders:
             if request.path.startswith(prefix):
                 gc.collect()  # else there may be no room in one piece for what is loaded now
-                try:
-                    need = _FILES if "wsserver.answers" in sys.modules else _FILES + _ANSWERS
-                    if gc.mem_free() < need << (sys.maxsize >> 62):
-                        raise MemoryError  # what is loaded in vain leaves its names for ever
-                    open_file = load("files").open_file
-                except MemoryError:
-                    raise HTTPError(503, "no memory for pages", "Retry-After: 5") from None
+                open_file = self._load_files().open_file
                 return open_file(request, prefix, directory, None if secure else https)
         raise HTTPError(404, "nothing is here")
+
+    def _load_files(self):
+        modules = sys.modules
+        need = _FILES if "wsserver.answers" in modules else _FILES + _ANSWERS
+        # What is loaded in vain leaves its names for ever, so that is not tried.
+        if "wsserver.files" in modules or gc.mem_free() >= need << (sys.maxsize >> 62):
+            try:
+                return load("files")
+            except MemoryError:
+                pass
+        raise HTTPError(503, "no memory for pages", "Retry-After: 5")
 
     def _make_room(self):
         """See to it that there is a place for one more client. HTTPError 503: there is none."""
@@ -216,7 +221,8 @@ class Reception:
         server = self.server
         subprotocol = choose_subprotocol(request, route.subprotocols)
         response = accept_response(request, subprotocol)
-        gc.collect()  # what stays for long is not to lie behind garbage, where it splits the heap
+        if not server.filling:  # else the heap is large, and collecting takes long
+            gc.collect()  # what stays is not to lie behind garbage, where it splits the heap
         self.last_id += 1
         client = Client(route, server.stock, self.last_id, visitor.address, request, subprotocol)
         if not client.room(len(response), server.stock.write_limit):

@@ -52,7 +52,7 @@ class Server:
     """
 
     hosts = portal = limits = None
-    _filling = None  # of the heap: see heap.tune
+    filling = None  # of the heap: see heap.tune
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class Server:
         Where the heap is large, and nobody has set gc.threshold, garbage is collected more often.
         """
         if gc.mem_free() + gc.mem_alloc() > _LARGE:
-            self._filling = load("heap").tune()
+            self.filling = load("heap").tune()
         try:
             while not self._stopping:
                 self._step(_TICK, False)

@@ -101,9 +101,20 @@ def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_
     for _ in range(8):
         head = raw(board).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").rest()
         assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"))
-    clients = [open_in_time(raw, board) for _ in range(3)]
-    for client in clients:
-        echo(client)
+    echo(open_in_time(raw, board))
+
+
+def test_with_little_memory_a_page_is_served_where_what_serves_it_is_loaded_already(raw, make_lab):
+    board = make_lab(files={"site/index.html": "here"})
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+    assert raw(board).send(request).rest().endswith(b"here")
+    for left, answer in ((6000, b"200 OK"), (4000, b"503 Service Unavailable")):
+        position = board.log_position
+        raw(board).open("/control").send(frame(TEXT, b"hog 500 %d" % left))
+        board.wait_for_log("hogged", since=position)
+        assert raw(board).send(request).until(b"\r\n") == b"HTTP/1.1 " + answer + b"\r\n"
+        board.wait_for_log("released", since=position)
+    assert raw(board).send(request).rest().endswith(b"here")
 
 
 # What MicroPython leaves behind where memory ended in an import: a name in sys.modules, and no
