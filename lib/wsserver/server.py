@@ -211,7 +211,7 @@ class Server:
 
         Where the heap is large, and nobody has set gc.threshold, garbage is collected more often.
         """
-        if gc.mem_free() + gc.mem_alloc() > _LARGE:
+        if not self.filling and gc.mem_free() + gc.mem_alloc() > _LARGE:
             self.filling = load("heap").tune()
         try:
             while not self._stopping:
