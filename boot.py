@@ -13,11 +13,15 @@ import machine
 # over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
 gc.threshold(1024)
 gc.collect()
-if gc.mem_free() < 31000 << (sys.maxsize >> 62):  # bytes; on 64 bits twice as many
+try:
+    if gc.mem_free() < 31000 << (sys.maxsize >> 62):  # bytes; on 64 bits twice as many
+        raise MemoryError
+    room = bytearray(30000)  # which may not be there in one piece
+except MemoryError:
     import shortage  # noqa: F401 - says so
 
     safe_mode = True  # restarting, as main.py would, makes nothing better
-room = bytearray(0 if "safe_mode" in globals() else 30000)
+    room = None
 
 # At nearly every start there is nothing to install and nothing has failed.
 signs = machine.reset_cause() == machine.WDT_RESET or [
