@@ -172,6 +172,16 @@ class Closes(Reporting):
             print("sent after close")
 
 
+def all_there_is():
+    """Use up the heap; it is free again when what is returned is forgotten."""
+    chain = None
+    try:
+        while True:
+            chain = (chain,)
+    except MemoryError:
+        return chain
+
+
 class Control:
     """Orders for the server as a whole; each is a method."""
 
@@ -242,12 +252,7 @@ class Control:
 
         server.after(time_ms, release)
         spare = bytearray(left)
-        chain = None
-        try:
-            while True:
-                chain = (chain,)
-        except MemoryError:
-            hoard.append(chain)
+        hoard.append(all_there_is())
         del spare
         print("hogged")
 
@@ -256,12 +261,7 @@ class Control:
         hoard = [None] * 1000
 
         def eat():
-            chain = None
-            try:
-                while True:
-                    chain = (chain,)
-            except MemoryError:
-                hoard[hoard.index(None)] = chain
+            hoard[hoard.index(None)] = all_there_is()
 
         def release():
             timer.cancel()
