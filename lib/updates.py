@@ -58,6 +58,7 @@ class Update:
             "free": max(0, _free() - _SPARE),
             "piece": min(_PIECE, self._server.stock.max_size),
             "state": recovery.state(),
+            "layout": 2,  # of lib/; tools/deploy/wifi.py
         }
         client.send(json.dumps(about))
 

@@ -13,8 +13,8 @@ import websocket
 
 from tests.conftest import FORMS
 from tools.certs import cli
-from tools.deploy import remote, wireless
-from tools.deploy.__main__ import deploy, parse
+from tools.deploy import wifi
+from tools.deploy.deployment import Options, deploy
 from tools.failure import Failure
 from tools.virtualboard import VirtualBoard
 
@@ -79,7 +79,7 @@ def board(new_board, request):
 @pytest.fixture(autouse=True)
 def password(monkeypatch):
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
-    monkeypatch.setattr(wireless, "_PROOF", 3)
+    monkeypatch.setattr(wifi, "_PROOF", 3)
 
 
 def is_source(board):
@@ -89,14 +89,14 @@ def is_source(board):
 
 def lib_as_on(board):
     """deploy's options for the form of lib/ that a board has."""
-    return ["--source"] if is_source(board) else []
+    return {"source": is_source(board)}
 
 
-def run(board, project, *options):
+def run(board, project, **options):
     """Deploy, in the form that the board has; Failure where it fails."""
-    host = ["--host", f"127.0.0.1:{board.http_port}", "--ca", str(project / "none")]
-    options = [*lib_as_on(board), *map(str, options)]
-    deploy(parse([*host, "--root", str(project), "--wait", "5", *options]))
+    host = f"127.0.0.1:{board.http_port}"
+    options = {"ca": project / "none", "wait": 5, **lib_as_on(board), **options}
+    deploy(Options(host=host, root=project, **options))
 
 
 def firmware_of(board):
@@ -185,7 +185,7 @@ def test_settings_and_certificates_are_replaced_when_told_to(board, project):
     new.write_text(json.dumps({**CONFIG, "wifi": {"ssid": "other"}}))
     (project / "certs").mkdir()
     (project / "certs" / "server.key.der").write_text("mine")
-    run(board, project, "--config", new, "--certs")
+    run(board, project, config=new, certs=True)
     assert (board.flash / "config.json").read_text() == new.read_text()
     assert (board.flash / "certs" / "server.key.der").read_text() == "mine"
 
@@ -208,13 +208,13 @@ def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_
     with new_board(config=CONFIG, certs=certs) as board:
         board.wait_for_log("serving")
         host = f"wss://localhost:{board.https_port}"
-        rest = ["--root", str(project), *lib_as_on(board)]
-        deploy(parse(["--host", host, "--ca", str(certs / "ca.pem"), *rest]))
+        rest = {"root": project, **lib_as_on(board)}
+        deploy(Options(host=host, ca=certs / "ca.pem", **rest))
         assert f"{host}/update: MicroPython" in capsys.readouterr().out
         assert cli.main(["--folder", str(tmp_path / "other")]) == 0
         other = str(tmp_path / "other" / "ca.pem")
         with pytest.raises(Failure, match="the board's certificate is not one of"):
-            deploy(parse(["--host", host, "--ca", other, *rest]))
+            deploy(Options(host=host, ca=Path(other), **rest))
 
 
 # --- who and what gets in
@@ -222,7 +222,7 @@ def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_
 
 def test_a_wrong_password_is_told(board, project, monkeypatch):
     monkeypatch.setenv("ADMIN_PASSWORD", "wrong horse")
-    with pytest.raises(Failure, match="the admin's password is wrong"):
+    with pytest.raises(Failure, match="the admin password is wrong"):
         run(board, project)
 
 
@@ -238,7 +238,7 @@ def test_an_address_where_nobody_is_and_one_that_is_none_are_told(board, project
         run(board, project)
     for host in ("http://192.168.4.1", "192.168.4.1:port", "ws://192.168.4.1/ws"):
         with pytest.raises(Failure, match="is no address"):
-            deploy(parse(["--host", host, "--root", str(project)]))
+            deploy(Options(host=host, root=project))
 
 
 def test_only_what_can_be_deployed_can_be_written(board):
@@ -321,7 +321,7 @@ def test_an_update_that_was_cut_off_changes_nothing_and_the_next_one_is_whole(bo
         path.write_text(path.read_text() + "\nNEW = 1\n")
     for _ in range(3):
         left = chance.randrange(1, 20)
-        send = remote.Remote._send
+        send = wifi.Update._send
 
         def until(self, message, send=send):
             nonlocal left
@@ -329,11 +329,11 @@ def test_an_update_that_was_cut_off_changes_nothing_and_the_next_one_is_whole(bo
                 left -= 1
                 if not left:
                     self._socket.shutdown()
-                    raise remote.Unreachable("cut off")
+                    raise wifi.Unreachable("cut off")
             send(self, message)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(remote.Remote, "_send", until)
+            patch.setattr(wifi.Update, "_send", until)
             with pytest.raises(Failure, match="cut off"):
                 run(board, project)
         assert firmware_of(board) == before, f"seed {SEED}"
@@ -341,7 +341,9 @@ def test_an_update_that_was_cut_off_changes_nothing_and_the_next_one_is_whole(bo
     board.wait_ready()
     assert firmware_of(board) == before, f"seed {SEED}"
     run(board, project)
-    kept = {path: data for path, data in before.items() if path.startswith(wireless.FIXED)}
+    kept = {
+        path: data for path, data in before.items() if path.startswith(wifi.WifiTransport.fixed)
+    }
     assert firmware_of(board) == {**freshly_made(board, project), **kept}, f"seed {SEED}"
 
 
@@ -352,7 +354,7 @@ def install_with_power_cuts(board, project, times):
         for path in (project / "lib").rglob("*.py"):
             path.write_text(path.read_text() + f"\nNEW = {number}\n")
         position = board.log_position
-        run(board, project, "--wait", "0")
+        run(board, project, wait=0)
         board.wait_for_log("update: installing", since=position)
         for _ in range(4):
             time.sleep(chance.random() * 0.02)
@@ -360,7 +362,7 @@ def install_with_power_cuts(board, project, times):
         board.wait_for_log("this start has succeeded", since=position)
         new, there = freshly_made(board, project), firmware_of(board)
         changed = {path for path in new if new[path] != there.get(path)}
-        assert all(path.startswith(wireless.FIXED) for path in changed), f"seed {SEED}"
+        assert all(path.startswith(wifi.WifiTransport.fixed) for path in changed), f"seed {SEED}"
         assert there.keys() == new.keys(), f"seed {SEED}"
 
 
@@ -374,7 +376,7 @@ def take_back_with_power_cuts(board, project, times):
             path.write_text(path.read_text() + "\nNEW = 1\n")
         (project / "lib" / "demo.py").write_text("1 / 0\n")
         position = board.log_position
-        run(board, project, "--wait", "0")
+        run(board, project, wait=0)
         board.wait_for_log("taking it back", since=position)
         for _ in range(4):
             time.sleep(chance.random() * 0.02)
@@ -417,9 +419,9 @@ def test_a_version_that_does_not_work_is_taken_back(board, project, capsys, path
     (project / path).write_text(content)
     (project / "lib" / "added.py").write_text("")
     (project / "lib" / "wsserver" / "slow.py").unlink()
-    source = ["--source"] if path == "lib/demo.py" and content == SYNTAX_ERROR else []
+    source = {"source": True} if path == "lib/demo.py" and content == SYNTAX_ERROR else {}
     with pytest.raises(Failure, match="the board runs the one before it again"):
-        run(board, project, "--wait", 3, *source)
+        run(board, project, wait=3, **source)
     assert told in capsys.readouterr().out
     assert firmware_of(board) == before
     assert not list(board.flash.glob("failed-*"))
@@ -441,7 +443,7 @@ def test_when_the_version_before_it_does_not_start_either_there_is_safe_mode(
     board, project, lib_form
 ):
     (project / "lib" / "demo.py").write_text("1 / 0\n")
-    run(board, project, "--wait", 0)
+    run(board, project, wait=0)
     board.wait_for_log("trial-1 of 3")
     old = board.flash / "update" / "old" / "lib" / f"demo{lib_form.suffix}"
     assert old.exists()
@@ -454,7 +456,7 @@ def test_a_new_version_that_is_switched_off_and_on_is_not_taken_back(board, proj
     (project / "lib" / "demo.py").write_text(
         (project / "lib" / "demo.py").read_text() + "\nprint('new')\n"
     )
-    run(board, project, "--wait", 0)
+    run(board, project, wait=0)
     for _ in range(5):
         position = board.log_position
         board.power_cycle()
@@ -472,7 +474,7 @@ def test_deploying_over_usb_ends_what_an_update_has_begun(board, project):
     client.close()
     board.wait_for_log("trial-1 of 3")
     shutil.copy(ROOT / "lib" / "demo.py", project / "lib" / "demo.py")
-    deploy(parse(["--port", board.serial, "--root", str(project)]))
+    deploy(Options(port=board.serial, root=project))
     assert state(board) == []
     assert (board.flash / "main.py").read_bytes() == (ROOT / "main.py").read_bytes()
 

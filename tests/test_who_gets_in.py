@@ -3,7 +3,7 @@
 import pytest
 
 from tests.server.conftest import REQUEST, Raw
-from tests.wire import TEXT, frame
+from tools.wsclient import TEXT, frame
 
 
 def status(board, host="192.168.4.1", origin=None, path="/ws", upgrade=True):

@@ -6,8 +6,8 @@ import pytest
 
 from tests.faults.conftest import wait_alone
 from tests.server.conftest import Raw
-from tests.wire import CLOSE, TEXT, frame
-from tools import badinput
+from tools.hardening import badinput
+from tools.wsclient import CLOSE, TEXT, frame
 
 INFO = 20
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.conftest import wait_alone
 from tests.server.conftest import REQUEST, Raw
-from tests.wire import CONTINUATION, PING, TEXT, close, frame
+from tools.wsclient import CONTINUATION, PING, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
 # Every stage of a connection: within the request, behind it, within a header, a payload, a

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.conftest import Probe, bearable, ms, round_trips
 from tests.server.conftest import Raw
-from tests.wire import PONG, TEXT, frame
+from tools.wsclient import PONG, TEXT, frame
 
 
 class Phone(Raw):

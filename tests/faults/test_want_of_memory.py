@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.conftest import health, wait_alone
 from tests.server.conftest import REQUEST, Raw
-from tests.wire import CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
+from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
 QUIET = {"broadcast": {"interval": 0}}

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.server.conftest import REQUEST
-from tests.wire import CLOSE, PING, PONG, TEXT, close, frame
+from tools.wsclient import CLOSE, PING, PONG, TEXT, close, frame
 
 
 def echo(connection, text=b"x"):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.server.conftest import REQUEST
-from tests.wire import CLOSE, TEXT, close, frame
+from tools.wsclient import CLOSE, TEXT, close, frame
 
 
 def ends(lab, path, position):

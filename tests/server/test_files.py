@@ -6,7 +6,7 @@ import pytest
 
 from tests.server.conftest import telling
 from tests.server.test_requests import ask
-from tests.wire import TEXT, frame
+from tools.wsclient import TEXT, frame
 
 PAGE = "<!doctype html><title>Packed</title>" + "<p>the same again</p>" * 200
 FILES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.conftest import REQUEST, wait_until
-from tests.wire import TEXT, frame
+from tools.wsclient import TEXT, frame
 
 GUARDED = Path(__file__).with_name("guarded.py").read_text()
 SELDOM = """

@@ -4,7 +4,7 @@ import json
 import threading
 
 from tests.server.conftest import REQUEST
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
+from tools.wsclient import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 
 def test_text_arrives_as_str_and_binary_as_bytes(raw, lab):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.server.conftest import REQUEST, SITE
-from tests.wire import TEXT, close, frame
+from tools.wsclient import TEXT, close, frame
 
 
 def ask(raw, board, request):

@@ -6,7 +6,7 @@ import re
 import time
 
 from tests.server.conftest import wait_until
-from tests.wire import BINARY, CLOSE, PING, TEXT, frame
+from tools.wsclient import BINARY, CLOSE, PING, TEXT, frame
 
 
 def test_a_burst_that_the_network_takes_is_sent_whole(raw, lab):

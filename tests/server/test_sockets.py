@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.conftest import REQUEST, Raw
 from tests.test_portal import ask
-from tests.wire import TEXT, close, frame
+from tools.wsclient import TEXT, close, frame
 
 QUIET = {"broadcast": {"interval": 0}}
 HANDSHAKE = REQUEST.format(path="/ws").encode()

@@ -17,9 +17,9 @@ import pytest
 import websocket
 
 from tests.server.conftest import Raw, wait_until
-from tests.test_certs import needs_openssl
-from tests.wire import TEXT, frame
+from tests.tools.certs.test_certs import needs_openssl
 from tools.certs import cli
+from tools.wsclient import TEXT, frame
 
 QUIET = {"broadcast": {"interval": 0}}
 SEED = random.randrange(1 << 30)
