@@ -1,37 +1,213 @@
-"""What lands on a board is complete, and hangs together as docs/design.md says."""
+"""The layers of lib/: who may import what, and who may use a private name (docs/design.md)."""
 
 import ast
 import json
+import re
 
 import pytest
 
 from tools import ROOT
 
 LIB = ROOT / "lib"
-LIBRARY = LIB / "wsserver"
+LIBRARY = "wsserver"
+
+# A package may import those that are named for it, and itself. Names with a dot are subpackages.
+LAYERS = {
+    "wsserver.core": set(),
+    "wsserver.http": {"wsserver.core", "wsserver.lazy", "wsserver.log"},
+    "wsserver": {"wsserver.core", "wsserver.http"},
+    "config": {"wsserver"},
+    "certificates": {"config", "wsserver"},
+    "wifi": {"config", "wsserver"},
+    "failsafe": {"config", "wsserver"},
+    "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
+    "demo": {"config", "failsafe", "wifi", "wsserver"},
+    "startup": {"admin", "certificates", "config", "demo", "failsafe", "wifi", "wsserver"},
+}
+# The modules of wsserver itself: each may import those above it.
+WSSERVER = [
+    *("lazy", "log", "heap"),
+    *("timers", "keepalive", "tls"),
+    "acceptor",
+    "server",
+    "__init__",
+]
+# The library runs on every board from MicroPython 1.22 on, so it may import only these.
+MICROPYTHON = {
+    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
+    *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
+}
+# These manage modules and memory while modules load.
+LOADERS = {"lib/wsserver/lazy.py", "boot.py", "main.py"}
 
 
 def python_files(folder):
-    return {path.relative_to(LIB).as_posix() for path in folder.rglob("*.py")}
+    return sorted(folder.rglob("*.py"))
 
 
-# --- what gets installed
+def tree_of(file):
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def module_of(file):
+    """The dotted name of a file in lib/."""
+    parts = file.relative_to(LIB).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(module):
+    """The entry of LAYERS that a module belongs to, or the module's first name."""
+    parts = module.split(".")
+    two = ".".join(parts[:2])
+    return two if two in LAYERS else parts[0]
+
+
+def imports_of(file):
+    """The full dotted names that a file imports anywhere, or has `lazy` load by name."""
+    base = module_of(file).split(".") if file.is_relative_to(LIB) else []
+    if file.name != "__init__.py":
+        base = base[:-1]
+    found = set()
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = base[: len(base) + 1 - node.level] if node.level else []
+            name = ".".join([*start, *filter(None, [node.module])])
+            for alias in node.names:
+                full = f"{name}.{alias.name}" if name else alias.name
+                found.add(full if is_module(full) else name)
+        elif isinstance(node, ast.Call) and re.match(
+            r"(lazy\.)?(load|call|route|LazyEndpoint)$", ast.unparse(node.func)
+        ):
+            found.update(
+                argument.value
+                for argument in node.args
+                if isinstance(argument, ast.Constant)
+                and isinstance(argument.value, str)
+                and is_module(argument.value)
+            )
+    return found
+
+
+def is_module(name):
+    path = LIB / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+LIB_FILES = python_files(LIB)
+BOARD_FILES = [ROOT / "boot.py", ROOT / "main.py", *LIB_FILES]
+
+
+def each(files):
+    return pytest.mark.parametrize(
+        "file", files, ids=lambda path: path.relative_to(ROOT).as_posix()
+    )
+
+
+# --- imports
+
+
+@each(LIB_FILES)
+def test_a_package_imports_only_the_layers_below_it(file):
+    own = package_of(module_of(file))
+    assert own in LAYERS, f"{own} is new: give it its place in LAYERS"
+    ours = {package_of(name) for name in imports_of(file) if is_module(name)}
+    assert ours - LAYERS[own] - {own} == set()
+
+
+@each([file for file in LIB_FILES if file.parent == LIB / LIBRARY])
+def test_a_module_of_wsserver_imports_only_those_below_it(file):
+    assert file.stem in WSSERVER, f"{file.name} is new: give it its place in WSSERVER"
+    beside = {name for name in imports_of(file) if name.count(".") == 1 and is_module(name)}
+    modules = {
+        name.partition(".")[2]
+        for name in beside
+        if not (LIB / LIBRARY / name.partition(".")[2]).is_dir()
+    }
+    assert modules - set(WSSERVER[: WSSERVER.index(file.stem)]) == set()
+
+
+def test_no_package_imports_itself_through_others():
+    graph = {}
+    for file in LIB_FILES:
+        own = module_of(file)
+        graph[own] = {name for name in imports_of(file) if is_module(name)} - {own}
+    assert cycles(graph) == []
+
+
+def cycles(graph):
+    """Pairs of modules that import each other, directly or not. A parent package is no import."""
+    reach = {name: set(graph[name]) for name in graph}
+    for middle in graph:
+        for name in graph:
+            if middle in reach[name]:
+                reach[name] |= reach[middle]
+    return sorted((a, b) for a in graph for b in reach[a] if a < b and a in reach.get(b, ()))
+
+
+@each(python_files(LIB / LIBRARY))
+def test_the_library_imports_nothing_but_micropythons_modules(file):
+    foreign = {name.split(".")[0] for name in imports_of(file)} - {LIBRARY}
+    assert foreign - MICROPYTHON == set()
+
+
+@each(python_files(LIB / LIBRARY / "core"))
+def test_the_core_uses_neither_sockets_nor_clocks_nor_the_terminal(file):
+    called = [node.func for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)]
+    names = {function.id for function in called if isinstance(function, ast.Name)}
+    assert imports_of(file) & {"socket", "select", "time", "os"} == set()
+    assert names & {"print", "open", "input"} == set()
+
+
+# --- private names
+
+
+def private_names(file):
+    """Where a file uses another object's attribute that begins with one underscore."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+            owner = ast.unparse(node.value)
+            if owner not in ("self", "cls", "sys.implementation"):
+                yield f"{node.lineno}: {owner}.{node.attr}"
+
+
+@each([file for file in LIB_FILES if not file.is_relative_to(LIB / LIBRARY)])
+def test_no_package_uses_a_private_name_of_the_library(file):
+    own = {
+        node.name if isinstance(node, ast.FunctionDef) else node.attr
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, (ast.FunctionDef, ast.Attribute))
+        and (isinstance(node, ast.FunctionDef) or ast.unparse(node.value) == "self")
+    }
+    assert [use for use in private_names(file) if use.rpartition(".")[2] not in own] == []
+
+
+@each(BOARD_FILES)
+def test_only_the_loaders_change_what_is_loaded(file):
+    if file.relative_to(ROOT).as_posix() in LOADERS:
+        return
+    text = ast.unparse(tree_of(file))
+    assert re.findall(r"sys\.modules|gc\.threshold|__import__", text) == []
+
+
+# --- what is installed
 
 
 def test_package_json_installs_every_file_of_the_library():
     package = json.loads((ROOT / "package.json").read_text())
-    assert {target for target, _ in package["urls"]} == python_files(LIBRARY)
+    ours = {file.relative_to(LIB).as_posix() for file in python_files(LIB / LIBRARY)}
+    assert {target for target, _ in package["urls"]} == ours
 
 
-def test_package_json_names_each_file_once_and_where_it_is():
+def test_package_json_names_each_file_once_and_by_its_path():
     package = json.loads((ROOT / "package.json").read_text())
     assert [source for target, source in package["urls"] if source != f"lib/{target}"] == []
     assert len({source for _, source in package["urls"]}) == len(package["urls"])
 
 
-@pytest.fixture
-def frozen_files(monkeypatch):
-    """What firmware/manifest.py freezes, found out by running it with its functions replaced."""
+def test_the_manifest_freezes_everything_in_lib(monkeypatch):
+    """It is run as MicroPython's build does, with its functions replaced."""
     manifest = ROOT / "firmware" / "manifest.py"
     frozen = set()
 
@@ -41,113 +217,25 @@ def frozen_files(monkeypatch):
         frozen.update(found)
 
     def module(name, base_path="."):
-        file = (manifest.parent / base_path / name).resolve()
-        assert file.is_file(), f"module {name!r} is not in {base_path}"
-        frozen.add(file.relative_to(LIB).as_posix())
+        frozen.add((manifest.parent / base_path / name).resolve(strict=True))
 
-    monkeypatch.chdir(manifest.parent)  # as MicroPython's build does
+    monkeypatch.chdir(manifest.parent)
     names = {"package": package, "module": module, "include": lambda name: None}
     exec(compile(manifest.read_text(), str(manifest), "exec"), names)
-    return frozen
+    assert frozen == set(LIB_FILES)
 
 
-def test_the_manifest_freezes_everything_in_lib(frozen_files):
-    assert frozen_files == python_files(LIB)
+# --- syntax
 
 
-# --- how it hangs together
-
-# What the library may use: in every board's firmware from MicroPython 1.22 on.
-MICROPYTHON = {
-    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
-    *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
-}
-
-# The direction of imports is one way: each may import only those before it (docs/design.md).
-ORDER = [
-    *(
-        "room",
-        "heap",
-        "portable",
-        "native",
-        "frames",
-        "close",
-        "answers",
-        "handshake",
-        "percent",
-        "log",
-        "slow",
-    ),
-    *("access", "limits", "outbox", "reader", "protocol", "client", "inflate", "files", "visitor"),
-    *("door", "deadlines", "late", "reception", "route", "timers", "options"),
-    *("watch", "listening", "server"),
-    "__init__",
-]
-
-# These never see a socket, a clock or the terminal, so that they can be tested on their own.
-PURE = ["portable", "native", "frames", "close", "answers", "handshake", "outbox", "reader"]
-PURE += ["protocol", "client"]
-
-
-def tree_of(file):
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def imports_of(file):
-    """The modules that a file imports anywhere in it, or has room.load import: those beside it,
-    and all others.
-    """
-    beside, others = set(), set()
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.Import):
-            others.update(alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            (beside if node.level else others).update(name.split(".")[0] for name in names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "load":
-            beside.update(argument.value for argument in node.args if len(node.args) == 1)
-    return beside, others
-
-
-modules = pytest.mark.parametrize("file", sorted(LIBRARY.glob("*.py")), ids=lambda path: path.stem)
-
-
-@modules
-def test_the_library_imports_nothing_but_micropythons_own_modules(file):
-    assert imports_of(file)[1] - MICROPYTHON == set()
-
-
-@modules
-def test_a_module_of_the_library_imports_only_those_below_it(file):
-    assert file.stem in ORDER, f"{file.name} is new: give it its place in ORDER"
-    assert imports_of(file)[0] - set(ORDER[: ORDER.index(file.stem)]) == set()
-
-
-@pytest.mark.parametrize("name", PURE)
-def test_the_core_touches_neither_sockets_nor_clocks_nor_the_terminal(name):
-    file = LIBRARY / f"{name}.py"
-    called = [node.func for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)]
-    names = {function.id for function in called if isinstance(function, ast.Name)}
-    assert imports_of(file)[1] & {"socket", "select", "time", "os"} == set()
-    assert names & {"print", "open", "input"} == set()
-
-
-PROGRAMS = [path for path in (ROOT / "boot.py", ROOT / "main.py") if path.exists()]
-board_files = pytest.mark.parametrize(
-    "file",
-    [*PROGRAMS, *sorted(LIB.rglob("*.py"))],
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
-)
-
-
-@board_files
-def test_the_boards_code_uses_no_syntax_that_is_kept_off_the_board(file):
+@each(BOARD_FILES)
+def test_board_code_uses_no_syntax_that_micropython_lacks_or_slows_down(file):
     kept_off = (ast.NamedExpr, ast.Match)
     assert [node.lineno for node in ast.walk(tree_of(file)) if isinstance(node, kept_off)] == []
 
 
-@board_files
-def test_the_boards_code_compares_errno_with_names_because_numbers_differ_between_ports(file):
+@each(BOARD_FILES)
+def test_board_code_compares_errno_with_names_because_numbers_differ(file):
     comparisons = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Compare)]
     assert [node.lineno for node in comparisons if compares_errno_with_number(node)] == []
 
