@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
-from tests.server.conftest import Raw
+from tools.wsclient import TEXT, frame
+from tests.wsserver.conftest import Raw
 from tools.hardening.fuzz import firmware, network
-from tools.wsclient import TEXT, RawClient, frame
+from tools.wsclient import Peer
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_a_syntax_error_is_reported_as_one_line_that_names_file_and_line(project
 
 def test_viper_code_that_does_not_compile_is_found_for_every_chip(project):
     code = "import micropython\n\n\n@micropython.viper\ndef f(a: int):\n    return a.x\n"
-    lines = check_compiles(project(code, "lib/wsserver/native.py"))
+    lines = check_compiles(project(code, "lib/wsserver/core/native.py"))
     for cpu in ARCHITECTURES:
         assert f"({cpu}:" in str(lines)
 
@@ -144,7 +144,7 @@ def test_native_code_outside_its_module_is_found(project):
 
 def test_code_for_one_cpu_only_is_found(project):
     code = "import micropython\n\n\n@micropython.asm_thumb\ndef f():\n    nop()\n"
-    assert "rv32imc" in str(check_compiles(project(code, "lib/wsserver/native.py")))
+    assert "rv32imc" in str(check_compiles(project(code, "lib/wsserver/core/native.py")))
 
 
 def test_examples_are_checked_like_the_code_that_lands_on_boards(project):
