@@ -18,8 +18,10 @@ try:
         raise MemoryError
     room = bytearray(30000)  # which may not be there in one piece
 except MemoryError:
-    import shortage  # noqa: F401 - says so
+    from failsafe import crash
 
+    crash.out_of_memory()
+    del crash
     safe_mode = True  # restarting, as main.py would, makes nothing better
     room = None
 
@@ -28,14 +30,14 @@ signs = machine.reset_cause() == machine.WDT_RESET or [
     name for name in os.listdir("/") if name == "update" or name.startswith("failed-")
 ]
 if signs:
-    import recovery
+    from failsafe import rollback
 
-    if not recovery.start():
+    if not rollback.start():
         safe_mode = True  # main.py does nothing then
-    del recovery, sys.modules["recovery"]
+    del rollback, sys.modules["failsafe.rollback"], sys.modules["failsafe"].rollback
 try:
     if signs:
-        import trial  # noqa: F401 - tells firmware.py that this start has something to prove
+        import admin.confirm  # noqa: F401 - tells firmware.py that there is a trial
     import secret
     import settings
     import wifi
@@ -47,7 +49,7 @@ try:
     del chosen, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
 except Exception as error:
     room = None
-    import crash
+    from failsafe import crash
 
     crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)

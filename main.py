@@ -22,9 +22,9 @@ try:
 except Exception as error:
     server = None  # what follows needs its memory
     gc.collect()
-    import crash
+    from failsafe import crash
 
     crash.restart(error)  # /crash.log tells of it
 finally:
-    if "watchdog" in sys.modules:  # Ctrl-C: nobody feeds it at the prompt
-        sys.modules["watchdog"].rest()
+    if "failsafe.watchdog" in sys.modules:  # Ctrl-C: nobody feeds it at the prompt
+        sys.modules["failsafe.watchdog"].rest()

@@ -25,7 +25,7 @@ def start(log):
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
     room = bytearray(gc.mem_free() // 6)
-    import broadcast  # noqa: F401
+    import demo.echo  # noqa: F401
     import stations
 
     # What server.listen() would load later.
@@ -37,12 +37,15 @@ def start(log):
     gc.collect()
     server, port, secured = opening.server(config["server"], tls, context, guard, log)
     del sys.modules["opening"], opening
-    import demo
+    from demo import application
 
-    demo.build(server, config, tls["port"] if secured and tls["redirect"] else None)
-    del sys.modules["demo"]
+    application.build(server, config, tls["port"] if secured and tls["redirect"] else None)
+    del sys.modules["demo.application"], sys.modules["demo"].application, application
     if admin["enabled"]:
-        server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
+        server.routes["/settings"] = server.routes["/update"] = (
+            "admin.endpoints",
+            admin["password"],
+        )
     server.every(2000, stations.watch)
     if server.portal:
         import portal
@@ -50,11 +53,11 @@ def start(log):
         portal.start(server)
         del sys.modules["portal"], sys.modules["wsserver.watch"], portal
     timeout = config["watchdog"]["timeout"]
-    if timeout or "trial" in sys.modules:  # boot.py has loaded it, or nothing is to be proved
-        import trial
+    if timeout or "admin.confirm" in sys.modules:  # boot.py loads it if there is a trial
+        from admin import confirm
 
-        trial.watch(server, timeout)
-        del sys.modules["trial"]
+        confirm.watch(server, timeout)
+        del sys.modules["admin.confirm"], sys.modules["admin"].confirm
     both = " and wss://" if secured else ""
     print("serving ws://%s:%d/ws%s" % (_address(), port, both))
     return server

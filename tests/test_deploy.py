@@ -117,7 +117,7 @@ def test_one_file_that_changed_is_the_only_one_to_be_copied(full_board, project,
     capsys.readouterr()
     run(full_board, project)
     output = capsys.readouterr().out
-    assert "[1/1] /lib/demo.mpy" in output
+    assert "[1/1] /lib/demo/application.mpy" in output
     assert "1 files copied, 0 removed" in output
     assert "  | changed\n" in output
 

@@ -1,4 +1,4 @@
-"""A board's /update over Wi-Fi: what lib/updates.py answers to."""
+"""A board's /update over Wi-Fi: what lib/admin/update.py answers to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _listens(name: str, port: int) -> bool:
 class Remote:
     """A board that takes updates. Use it as a context manager; every call may raise Failure.
 
-    about: what the board says of itself: lib/updates.py's `on_open`.
+    about: what the board says of itself: lib/admin/update.py's `on_open`.
     """
 
     def __init__(self, url: str, password: str, ca: Path, patience: float = _PATIENCE):

@@ -1,7 +1,7 @@
 """make deploy HOST=...: the same over Wi-Fi, through the server itself.
 
 Nothing that runs is touched before all is there; the board installs it at its next start, and
-takes it back if that does not succeed: lib/recovery.py.
+takes it back if that does not succeed: lib/failsafe/rollback.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .remote import Remote, Unreachable, address
 from .transfer import check_room
 
 # What brings an update back that does not start is not itself replaced by one.
-FIXED = ("/boot.py", "/lib/recovery.", "/lib/watchdog.")
+FIXED = ("/boot.py", "/lib/failsafe/")
 _STARTS = 3  # that a board tries a new version
 _PROOF = 15  # seconds of serving until it counts as good, and some
 
