@@ -464,7 +464,7 @@ def test_power_cycles_do_not_roll_back_a_new_version(board, project):
         position = board.log_position
         board.power_cycle()
         board.wait_for_log("trial-1 of 3", since=position)
-    board.wait_for_log("start confirmed: /update/trial-1")
+    board.wait_for_log("start confirmed: removed /update/trial-1")
 
 
 def test_deploying_over_usb_ends_a_trial(board, project):

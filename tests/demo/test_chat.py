@@ -366,7 +366,9 @@ def test_when_memory_is_used_up_the_demo_is_refused_with_1013(make_board):
     assert "Traceback" not in full.log
 
 
-LOADED = "import sys; print([name for name in sys.modules if name in ('demo.chat', 'demo.led', 'demo.stats')])"
+LOADED = "import sys; print([name for name in sys.modules if name in %s])" % (
+    ("demo.chat", "demo.led", "demo.stats"),
+)
 
 
 def test_the_code_is_unloaded_with_the_last_client_and_the_led_stays(make_board):
