@@ -19,10 +19,11 @@ def serve(server, password) -> None:
 
 
 def _generated():
-    import secret
+    from config import secrets
 
-    password = secret.get("admin_password")
-    del sys.modules["secret"]
+    password = secrets.get("admin_password")
+    for name in ("config.secrets", "config.atomic", "config"):
+        sys.modules.pop(name, None)
     # Once more: where the flash cannot keep it, it is another one than boot.py has printed.
     print("admin: password " + password)
     return password

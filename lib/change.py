@@ -4,9 +4,7 @@ import gc
 import json
 import os
 
-import configfile
-import fields
-import safefile
+from config import atomic, loader, schema
 
 _PATH = "/config.json"
 # What is less than this would keep the settings page from working, which alone could undo it.
@@ -15,8 +13,8 @@ _LEAST = (("server", "max_size", 1024), ("server", "write_limit", 4096))
 
 def look(path: str = _PATH) -> tuple:
     """(the settings that the file stands for, what is wrong with it: {field: why})."""
-    raw, problem = configfile.read_raw(path)
-    settings, problems = fields.validate(raw)
+    raw, problem = loader.read_raw(path)
+    settings, problems = schema.validate(raw, loader.has_large_heap())
     return settings, _by_field([problem] if problem else problems)
 
 
@@ -26,15 +24,15 @@ def save(wanted: dict, path: str = _PATH) -> dict:
     Returns what is wrong with them, {field: why}; if anything is, nothing is changed. OSError: nor
     is it then.
     """
-    raw, broken = configfile.read_raw(path)
-    before = _by_field(fields.validate(raw)[1])
+    raw, broken = loader.read_raw(path)
+    before = _by_field(schema.validate(raw, loader.has_large_heap())[1])
     gc.collect()
     raw = raw if isinstance(raw, dict) else {}
     for section, values in wanted.items():
         if not isinstance(raw.get(section), dict):
             raw[section] = {}
         raw[section].update(values)
-    after = _by_field(fields.validate(raw)[1])
+    after = _by_field(schema.validate(raw, loader.has_large_heap())[1])
     # What was wrong already, and is not touched, is no reason to keep all else from being changed.
     problems = {
         name: text
@@ -49,14 +47,14 @@ def save(wanted: dict, path: str = _PATH) -> dict:
     if problems:
         return problems
     pieces = _pieces(raw)
-    if sum(len(piece) for piece in pieces) > configfile.MOST_BYTES:
-        return {"": "all settings together are over %d bytes long" % configfile.MOST_BYTES}
+    if sum(len(piece) for piece in pieces) > loader.MAX_BYTES:
+        return {"": "all settings together are over %d bytes long" % loader.MAX_BYTES}
     if broken:
         try:
             os.rename(path, path + ".broken")  # somebody may want to mend it
         except OSError:
             pass  # it is not there
-    safefile.write(path, lambda: pieces)
+    atomic.write(path, lambda: pieces)
     return {}
 
 

@@ -22,7 +22,7 @@ import sys
 import machine
 import recovery
 import restart
-import safefile
+from config import atomic
 from micropython import const
 
 _PIECE = const(1024)  # bytes of content in a message
@@ -151,7 +151,7 @@ class Update:
         if not 1 <= seconds <= 900:
             raise ValueError("not so many seconds")
         recovery.make_folders(_NEW)
-        safefile.write("/update/todo", lambda: self._todo(seconds))
+        atomic.write("/update/todo", lambda: self._todo(seconds))
         self._server.after(_LATER, lambda: restart.soon(self._server))
         return 0
 
