@@ -22,8 +22,9 @@ import sys
 import machine
 import recovery
 import restart
-from config import atomic
 from micropython import const
+
+from config import atomic
 
 _PIECE = const(1024)  # bytes of content in a message
 _SPARE = const(32768)  # bytes of flash that are to stay free, for folders and settings

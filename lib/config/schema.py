@@ -72,9 +72,9 @@ _FIELDS: dict = {
 }
 
 
-# Fields whose buffers are allocated in one piece. Without PSRAM a single allocation must not exceed
-# 4,600 bytes: after a while the heap has no larger free block, and a failing request makes the
-# GC heap grow into the memory that TLS needs. `max_size` leaves 160 bytes for frame headers.
+# Fields whose buffers are allocated in one piece. Without PSRAM no allocation may exceed 4,600
+# bytes: after a while the heap has no larger free block, and a request that fails makes the GC
+# heap grow into the memory that TLS needs. `max_size` leaves 160 bytes for frame headers.
 _MAX_PIECE = (
     ("max_size", 4440),
     ("write_limit", 4600),
@@ -241,7 +241,7 @@ def _only(text, ranges):
     return all(any(ranges[at] <= char <= ranges[at + 1] for at in bounds) for char in text)
 
 
-# kind: (check, requirement)
+# A check and the requirement to report, by kind.
 _KINDS: dict = {
     "flag": (_is_flag, "true or false"),
     "text": (_is_text, "a text of %d to %d bytes, without \\ud800 to \\udfff"),
