@@ -563,4 +563,4 @@ def test_mip_installs_from_a_web_server_that_has_this_folder(empty_board, tmp_pa
 
 def test_the_rules_for_settings_are_the_boards_own():
     assert own.rules().validate({"wifi": {"channel": 14}})[1] != []
-    assert own.rules().__file__ == str(ROOT / "lib" / "fields.py")
+    assert own.rules().__file__ == str(ROOT / "lib" / "config" / "schema.py")

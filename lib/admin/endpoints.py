@@ -14,9 +14,9 @@ def serve(server, password) -> None:
 
 
 def _generated():
-    import secret
+    from config import secrets
 
-    password = secret.get("admin_password")
+    password = secrets.get("admin_password")
     # If the flash cannot store it, this is a different one from the one that boot.py printed.
     print("admin: password " + password)
     return password

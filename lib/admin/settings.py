@@ -4,10 +4,7 @@ import gc
 import json
 import os
 
-import configfile
-import fields
-import safefile
-
+from config import atomic, loader, schema
 from wsserver import INFO
 from wsserver.room import load
 
@@ -78,10 +75,14 @@ def _error(client, text):
 # --- the file
 
 
+def _validate(raw):
+    return schema.validate(raw, loader.has_large_heap())
+
+
 def look(path: str = _PATH) -> tuple:
     """Return (the settings of the file, its problems as {field: text})."""
-    raw, problem = configfile.read_raw(path)
-    settings, problems = fields.validate(raw)
+    raw, problem = loader.read_raw(path)
+    settings, problems = _validate(raw)
     return settings, _by_field([problem] if problem else problems)
 
 
@@ -91,15 +92,15 @@ def save(wanted: dict, path: str = _PATH) -> dict:
     Returns problems as {field: text}. If there are any, the file stays unchanged.
     Raises OSError if the file cannot be written; it stays unchanged then, too.
     """
-    raw, broken = configfile.read_raw(path)
-    before = _by_field(fields.validate(raw)[1])
+    raw, broken = loader.read_raw(path)
+    before = _by_field(_validate(raw)[1])
     gc.collect()
     raw = raw if isinstance(raw, dict) else {}
     for section, values in wanted.items():
         if not isinstance(raw.get(section), dict):
             raw[section] = {}
         raw[section].update(values)
-    after = _by_field(fields.validate(raw)[1])
+    after = _by_field(_validate(raw)[1])
     # Old problems of other fields do not prevent a change.
     problems = {
         name: text
@@ -110,14 +111,14 @@ def save(wanted: dict, path: str = _PATH) -> dict:
     if problems:
         return problems
     pieces = _pieces(raw)
-    if sum(len(piece) for piece in pieces) > configfile.MOST_BYTES:
-        return {"": "all settings together are over %d bytes long" % configfile.MOST_BYTES}
+    if sum(len(piece) for piece in pieces) > loader.MAX_BYTES:
+        return {"": "all settings together are over %d bytes long" % loader.MAX_BYTES}
     if broken:
         try:
             os.rename(path, path + ".broken")  # the user may want to repair it
         except OSError:
             pass  # it does not exist
-    safefile.write(path, lambda: pieces)
+    atomic.write(path, lambda: pieces)
     return {}
 
 

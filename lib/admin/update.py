@@ -20,9 +20,10 @@ import os
 import sys
 
 import machine
-import safefile
 from failsafe import rollback
 from micropython import const
+
+from config import atomic
 
 from . import restart
 
@@ -147,7 +148,7 @@ class UpdateEndpoint:
         if not 1 <= seconds <= 900:
             raise ValueError("seconds: must be 1 to 900")
         rollback.make_folders(_NEW)
-        safefile.write("/update/todo", lambda: self._todo(seconds))
+        atomic.write("/update/todo", lambda: self._todo(seconds))
         self._server.after(_DELAY, lambda: restart.soon(self._server))
         return 0
 

@@ -1,4 +1,4 @@
-"""lib/tlscontext.py: certificates on flash become a TLS context, or one line says why not."""
+"""lib/certificates: files on flash become a TLS context, or one line says why not."""
 
 import binascii
 import datetime
@@ -26,7 +26,7 @@ from tools.certs import Authority, Identity, make_authority, parse_name
 from tools.certs.authority import make_key
 from tools.virtualboard import find_micropython
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = (ROOT / "docs/tls.md").read_text().split("## Messages on the serial port")[1]
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 YEAR = datetime.timedelta(days=365)
@@ -67,12 +67,12 @@ BUILD = """
 import sys
 sys.path.insert(0, {lib!r})
 {before}
-import tlscontext
+from certificates import TLSError, context
 try:
-    print("built", type(tlscontext.server_context("cert", "key", {client_ca!r})).__name__)
-except tlscontext.TLSError as error:
+    print("built", type(context.server_context("cert", "key", {client_ca!r})).__name__)
+except TLSError as error:
     print(error)
-print("left:", [name for name in sys.modules if name.startswith("cert")])
+print("loaded:", sorted(name[13:] for name in sys.modules if name.startswith("certificates.")))
 """
 
 
@@ -94,8 +94,7 @@ def build(lib, tmp_path):
         command = [*find_micropython(), "-X", f"heapsize={heap}", "program.py"]
         done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
-        line, end = done.stdout.splitlines()
-        assert end == "left: []"
+        line, run.loaded = done.stdout.splitlines()
         return line
 
     return run
@@ -152,16 +151,16 @@ def check(line, file, what, remedy):
 
 
 def test_no_certificate(build):
-    check(build(None, key(EC)), "cert", "is not there", "make certs")
+    check(build(None, key(EC)), "cert", "not found", "make certs")
 
 
 def test_no_key(build):
-    check(build(certificate(EC)), "key", "is not there", "copy both to the board")
+    check(build(certificate(EC)), "key", "not found", "copy it together")
 
 
 def test_no_authority_for_clients(build):
     line = build(certificate(EC), key(EC), client_ca="nowhere")
-    check(line, "nowhere", "is not there", "make certs")
+    check(line, "nowhere", "not found", "make certs")
 
 
 @pytest.mark.parametrize("file", ["cert", "key"])
@@ -188,19 +187,19 @@ DAMAGED = {
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_certificate(build, damage, encoding):
     line = build(DAMAGED[damage](certificate(EC, encoding)), key(EC))
-    check(line, "cert", "no certificate in PEM or DER, or it is damaged", "copy it")
+    check(line, "cert", "is not a certificate in PEM or DER, or is damaged", "copy it")
 
 
 @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_key(build, damage, encoding):
     line = build(certificate(EC), DAMAGED[damage](key(EC, encoding)))
-    check(line, "key", "no private key in PEM or DER, or it is damaged", "copy it")
+    check(line, "key", "is not a private key in PEM or DER, or is damaged", "copy it")
 
 
 def test_a_damaged_authority_for_clients(build):
     line = build(certificate(EC), key(EC), anchor()[:100])
-    check(line, "ca", "no certificate in PEM or DER, or it is damaged", "copy it")
+    check(line, "ca", "is not a certificate in PEM or DER, or is damaged", "copy it")
 
 
 def test_a_certificate_with_what_mbed_tls_does_not_know(build):
@@ -210,7 +209,9 @@ def test_a_certificate_with_what_mbed_tls_does_not_know(build):
     for files in ((certificate(unknown), key(unknown)), (certificate(EC), key(EC))):
         line = build(*files, client_ca=certificate(unknown))
         file = "cert" if files[0] == certificate(unknown) else "ca"
-        check(line, file, "of a kind that MicroPython does not know", "use EC P-256 or RSA-2048")
+        check(
+            line, file, "of a type that MicroPython does not support", "use EC P-256 or RSA-2048"
+        )
 
 
 def test_a_key_of_a_kind_that_mbed_tls_does_not_know(build):
@@ -219,7 +220,7 @@ def test_a_key_of_a_kind_that_mbed_tls_does_not_know(build):
         own = ed25519.Ed25519PrivateKey.generate()
     server = Identity(signed("server", "server", own, make_key("ec")), own)
     line = build(certificate(server), key(server))
-    check(line, "key", "of a kind that MicroPython does not know", "use EC P-256 or RSA-2048")
+    check(line, "key", "of a type that MicroPython does not support", "use EC P-256 or RSA-2048")
 
 
 OTHERS = {
@@ -235,7 +236,7 @@ OTHERS = {
 def test_a_key_of_another_certificate(build, pair, form):
     server, other = OTHERS[pair]
     line = build(certificate(server), key(other, form=form))
-    check(line, "key", "is the key of another certificate", "copy both to the board again")
+    check(line, "key", "belongs to another certificate", "copy both to the board again")
 
 
 def test_a_key_with_a_passphrase(build):
@@ -250,7 +251,7 @@ def test_an_expired_certificate(build):
     server = make_authority(then).make_server(then, NAMES)
     end = server.certificate.not_valid_after_utc
     line = build(certificate(server), key(server))
-    check(line, "cert", f"has expired on {end:%Y-%m-%d}", "make a new one")
+    check(line, "cert", f"expired on {end:%Y-%m-%d}", "make a new one")
 
 
 def test_a_certificate_that_is_not_yet_valid(build):
@@ -264,7 +265,7 @@ def test_a_certificate_that_is_not_yet_valid(build):
 
 def test_an_authority_for_clients_that_has_expired(build):
     line = build(certificate(EC), key(EC), anchor(make_authority(NOW - 12 * YEAR)))
-    check(line, "ca", "has expired", "make a new one")
+    check(line, "ca", "expired on", "make a new one")
 
 
 def test_dates_beyond_2049_which_are_written_with_four_digits_are_read(build):
@@ -277,11 +278,11 @@ def test_dates_beyond_2049_which_are_written_with_four_digits_are_read(build):
 
 def test_a_file_that_is_far_too_long_is_not_read_into_memory(build):
     line = build(bytes(3_000_000), key(EC))
-    check(line, "cert", "is over 12288 bytes long", "leave only what the server needs")
+    check(line, "cert", "is longer than 12288 bytes", "leave only what the server needs")
 
 
 FILL = """
-import tlscontext
+from certificates import context, files
 keep = []
 try:
     while True:
@@ -315,7 +316,8 @@ sys.modules["esp32"] = esp32
 READER = """
 import binascii, sys
 sys.path.insert(0, sys.argv[1])
-import certcheck
+import io
+from certificates import der, files
 print("ready")
 while True:
     line = sys.stdin.readline().strip()
@@ -323,9 +325,9 @@ while True:
         break
     first, second = (binascii.unhexlify(part) for part in line.split("-"))
     try:
-        for certificate in certcheck.objects(first, b"CERTIFICATE"):
-            certcheck.validity(certificate)
-            certcheck.belong_together(certificate, second)
+        for certificate in files.objects(io.BytesIO(first), b"CERTIFICATE") or ():
+            der.validity(certificate)
+            der.belong_together(certificate, second)
         print("read")
     except ValueError:
         print("refused")
@@ -385,10 +387,12 @@ def test_any_bytes_whatever_are_read_or_refused(reader, first, second):
 # --- on a board, and to real clients
 
 SERVE = """
-import socket, tlscontext
+import socket
+from certificates import TLSError
+from certificates.context import server_context
 try:
-    context = tlscontext.server_context("/certs/a.crt", "/certs/a.key", {client_ca!r})
-except tlscontext.TLSError as error:
+    context = server_context("/certs/a.crt", "/certs/a.key", {client_ca!r})
+except TLSError as error:
     context = None
     print(error)
 if context:
@@ -520,4 +524,4 @@ def test_a_board_whose_clock_is_not_set_does_not_judge_dates(serve):
 
 def test_a_board_says_on_serial_what_is_wrong_by_the_names_of_its_files(serve):
     board = serve(certificate(EC), key(RSA))
-    board.wait_for_log(r"/certs/a\.key is the key of another certificate than /certs/a\.crt: copy")
+    board.wait_for_log(r"/certs/a\.key belongs to another certificate than /certs/a\.crt: copy")

@@ -1,4 +1,4 @@
-"""A phone joins the board's Wi-Fi: every name leads to the board, and the page opens by itself."""
+"""The captive portal: DNS resolves every name to the board, and probes are redirected."""
 
 import http.client
 import socket
@@ -12,10 +12,8 @@ import dns.rdatatype
 import dns.resolver
 import pytest
 
-from tests.server.conftest import telling
-
 QUIET = {"broadcast": {"interval": 0}}
-# What they ask for, with the Host that they send, when they have joined a Wi-Fi.
+# (Host, path) of the requests that operating systems send after joining a network.
 PROBES = {
     "Android": ("connectivitycheck.gstatic.com", "/generate_204"),
     "Android, older": ("clients3.google.com", "/generate_204"),
@@ -38,7 +36,7 @@ def board(make_board):
 
 
 def serving(board):
-    """The board, once it also answers names: it says that it serves after that."""
+    """Return the board when it answers queries: it reports "serving" after that."""
     board.wait_for_log("serving")
     return board
 
@@ -67,12 +65,12 @@ def get(board, host, path):
 
 
 @pytest.mark.parametrize("name", ["captive.apple.com", "a.b.c.d.example", "x" * 63 + ".example"])
-def test_every_name_leads_to_the_board(board, name):
+def test_every_name_resolves_to_the_board(board, name):
     answer = resolver_of(board).resolve(name, "A")
     assert [record.address for record in answer] == ["192.168.7.1"]
 
 
-def test_the_answer_is_one_that_nobody_keeps_for_long(board):
+def test_an_answer_may_be_cached_for_a_few_seconds_only(board):
     answer = ask(board, "captive.apple.com")
     assert answer.answer[0].ttl <= 10
     assert answer.flags & dns.flags.AA
@@ -80,18 +78,18 @@ def test_the_answer_is_one_that_nobody_keeps_for_long(board):
 
 
 @pytest.mark.parametrize("kind", ["AAAA", "HTTPS", "TXT", "MX", "SOA"])
-def test_of_other_kinds_there_is_nothing_which_is_no_error(board, kind):
+def test_other_record_types_get_an_empty_answer_without_an_error(board, kind):
     answer = ask(board, "www.google.com", kind)
     assert answer.rcode() == dns.rcode.NOERROR
     assert answer.answer == []
 
 
-def test_a_resolver_that_knows_extensions_is_answered_too(board):
+def test_a_query_with_edns_is_answered(board):
     answer = ask(board, "www.google.com", use_edns=0, payload=1232, want_dnssec=True)
     assert [record.address for record in answer.answer[0]] == ["192.168.7.1"]
 
 
-def test_what_is_no_query_is_ignored_and_the_next_one_answered(board):
+def test_malformed_queries_are_ignored_and_the_next_query_is_answered(board):
     query = dns.message.make_query("www.google.com", "A").to_wire()
     response = dns.message.make_response(dns.message.from_wire(query)).to_wire()
     broken = [
@@ -110,12 +108,12 @@ def test_what_is_no_query_is_ignored_and_the_next_one_answered(board):
         sock.settimeout(10)
         for data in broken:
             sock.send(data)
-            # The board keeps few: one after the other.
+            # One after the other: the receive buffer is small.
             sock.send(b"\x12\x34" + query[2:])
             assert sock.recv(512)[:2] == b"\x12\x34"
 
 
-def test_when_the_captive_portal_is_off_nobody_answers_and_foreign_names_are_refused(make_board):
+def test_without_a_captive_portal_queries_stay_unanswered(make_board):
     board = serving(make_board(config={"wifi": {"captive_portal": False}}))
     with pytest.raises((dns.exception.Timeout, OSError)):
         dns.query.udp(
@@ -127,7 +125,7 @@ def test_when_the_captive_portal_is_off_nobody_answers_and_foreign_names_are_ref
     assert get(board, "captive.apple.com", "/hotspot-detect.html")[0] == 421
 
 
-def test_in_somebody_elses_network_the_board_answers_no_names(make_board):
+def test_a_station_does_not_answer_queries(make_board):
     wifi = {"mode": "station", "station_ssid": "Home", "station_password": "correct horse"}
     air = {"networks": {"Home": {"password": "correct horse"}}}
     board = serving(make_board(config={"wifi": wifi}, air=air))
@@ -141,19 +139,19 @@ def test_in_somebody_elses_network_the_board_answers_no_names(make_board):
 
 
 @pytest.mark.parametrize("system", PROBES)
-def test_what_a_system_asks_for_when_it_has_joined_is_sent_on_to_the_page(board, system):
+def test_the_probe_of_each_operating_system_is_redirected_to_the_page(board, system):
     status, headers = get(board, *PROBES[system])
     assert status == 302
     assert headers["Location"] == "http://192.168.7.1/"
 
 
-def test_where_they_are_sent_there_is_the_page(board):
+def test_the_redirect_leads_to_the_page(board):
     status, headers = get(board, "192.168.7.1", "/")
     assert status == 200
     assert headers["Content-Type"].startswith("text/html")
 
 
-def test_after_ctrl_c_the_port_for_names_is_free_again(make_board):
+def test_after_ctrl_c_the_dns_port_is_free_again(make_board):
     board = serving(make_board(config=QUIET))
     position = board.log_position
     board.exec("import machine")
@@ -163,15 +161,7 @@ def test_after_ctrl_c_the_port_for_names_is_free_again(make_board):
     board.wait_for_log("bound", since=position)
 
 
-def test_where_the_heap_is_small_names_are_answered_and_the_code_for_it_does_not_stay(make_board):
-    board = serving(make_board(config=QUIET, heap="64k", files=telling("names")))
-    for _ in range(3):
-        assert ask(board, "www.google.com").answer
-    position = board.log_position
-    assert board.wait_for_log(r"loaded: (True|False)", since=position)[1] == "False"
-
-
-def test_queries_that_come_together_are_all_answered(board):
+def test_a_burst_of_queries_is_answered(board):
     query = dns.message.make_query("www.google.com", "A").to_wire()
     numbers = [bytes((0, number)) for number in range(5)]
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
@@ -182,13 +172,12 @@ def test_queries_that_come_together_are_all_answered(board):
         assert [sock.recv(512)[:2] for _ in numbers] == numbers
 
 
-def test_without_memory_to_answer_names_pages_are_served_and_nothing_is_reported(make_board):
-    files = {"lib/names.py": "print('asked')\nraise MemoryError\n"}
+def test_without_memory_for_answers_the_board_serves_pages_and_drops_queries(make_board):
+    files = {"lib/wifi/dns.py": "def answer(*_):\n    print('asked')\n    raise MemoryError\n"}
     board = serving(make_board(config=QUIET, files=files))
-    for _ in range(3):
-        assert get(board, "localhost", "/")[0] == 200
     with pytest.raises(dns.exception.Timeout):
         ask(board, "www.google.com", timeout=0.2)
-    assert get(board, "localhost", "/")[0] == 200
-    assert board.log.count("asked") == 1  # not for each connection
+    for _ in range(3):
+        assert get(board, "localhost", "/")[0] == 200
+    assert board.log.count("asked") == 1  # the query is dropped, not tried again
     assert "Traceback" not in board.log

@@ -1,10 +1,10 @@
-"""Wi-Fi on a virtual board, whose air can be changed."""
+"""Wi-Fi on a virtual board with a simulated air interface."""
 
 from pathlib import Path
 
 import pytest
 
-BOOT = (Path(__file__).resolve().parents[1] / "boot.py").read_text()
+BOOT = (Path(__file__).resolve().parents[2] / "boot.py").read_text()
 MAC = "24:6f:28:00:00:01"
 OTHER = "24:6f:28:00:00:02"
 
@@ -21,7 +21,7 @@ print("asked")
 
 
 def ask(make_board, **wifi):
-    """The log of a board with these Wi-Fi settings, whose main.py asks `network` about them."""
+    """Return the log of a board with these Wi-Fi settings; its main.py prints the state."""
     board = make_board(config={"wifi": wifi}, files={"main.py": ASK}, wait=False)
     board.wait_for_log("asked")
     return board.log
@@ -45,26 +45,26 @@ def test_the_access_point_is_as_the_settings_say(make_board):
     assert "correct horse" not in log
 
 
-def test_without_settings_the_access_point_has_wpa2_and_the_usual_address(make_board):
+def test_by_default_the_access_point_has_wpa2_and_its_usual_address(make_board):
     log = ask(make_board)
     assert "ap True ['ESP32-WS-Server', 3, 6, False, 4] 192.168.4.1" in log
     assert "names esp32-ws" in log
 
 
-def test_an_empty_password_makes_an_open_network(make_board):
+def test_an_empty_password_opens_a_network_without_encryption(make_board):
     log = ask(make_board, password="")
     assert "ap True ['ESP32-WS-Server', 0," in log
-    assert "open to everybody" in log
+    assert "open network without a password" in log
 
 
-def test_a_password_that_is_too_short_is_named_and_never_makes_an_open_network(make_board):
+def test_a_short_password_is_reported_and_never_opens_the_network(make_board):
     log = ask(make_board, password="1234567")
     assert "wifi.password: must be a text of 8 to 63 bytes" in log
     assert "ap True ['ESP32-WS-Server', 3," in log
     assert "1234567" not in log
 
 
-def test_stations_that_join_and_leave_are_logged_with_their_mac(make_board):
+def test_stations_that_join_and_leave_are_logged(make_board):
     board = make_board()
     board.air(stations=[MAC, OTHER])
     board.wait_for_log(f"station {MAC} joined")
@@ -74,7 +74,7 @@ def test_stations_that_join_and_leave_are_logged_with_their_mac(make_board):
     assert f"station {OTHER} left" not in board.log
 
 
-def test_stations_are_logged_also_where_the_release_gives_their_mac_alone(make_board):
+def test_stations_are_logged_on_releases_without_their_ip_address(make_board):
     older = """
 import network
 status = network.WLAN.status
@@ -97,9 +97,7 @@ network.WLAN.config = refuse
 
 
 @pytest.mark.parametrize("error", ["OSError", "RuntimeError"])
-def test_an_access_point_that_wifi_refuses_to_set_up_is_named_and_is_never_left_open(
-    make_board, error
-):
+def test_an_access_point_that_cannot_be_configured_is_never_left_open(make_board, error):
     files = {"boot.py": REFUSE % (0, error) + BOOT, "main.py": ASK}
     board = make_board(files=files, wait=False)
     board.wait_for_log("asked")
@@ -107,7 +105,7 @@ def test_an_access_point_that_wifi_refuses_to_set_up_is_named_and_is_never_left_
     assert "ap False" in board.log
 
 
-def test_a_name_that_wifi_refuses_does_not_make_the_board_unreachable(make_board):
+def test_a_refused_ssid_is_replaced_by_the_default(make_board):
     refuse = REFUSE.replace('values.get("channel") != %d', 'values.get("ssid") == "Odd"')
     files = {"boot.py": refuse % "OSError" + BOOT, "main.py": ASK}
     board = make_board(files=files, config={"wifi": {"ssid": "Odd", "password": ""}}, wait=False)
@@ -116,7 +114,7 @@ def test_a_name_that_wifi_refuses_does_not_make_the_board_unreachable(make_board
     assert "ap True ['ESP32-WS-Server', 3, 6," in board.log  # not open, as the refused one was
 
 
-def test_the_name_for_mdns_is_set_before_wifi_starts_which_would_ignore_it_later(make_board):
+def test_the_mdns_name_is_set_before_wifi_is_active(make_board):
     watch = """
 import network
 said, start = network.hostname, network.WLAN.active
@@ -134,7 +132,7 @@ network.hostname, network.WLAN.active = hostname, active
     assert board.log.index("hostname lab-7") < board.log.index("active True")
 
 
-def test_a_channel_that_wifi_refuses_is_named_and_the_network_opens_on_channel_1(make_board):
+def test_a_refused_channel_is_replaced_by_channel_1(make_board):
     files = {"boot.py": REFUSE % (1, "OSError") + BOOT, "main.py": ASK}
     board = make_board(files=files, config={"wifi": {"channel": 13}}, wait=False)
     board.wait_for_log("asked")
@@ -146,7 +144,7 @@ HOME = {"mode": "station", "station_ssid": "Home", "station_password": "secret99
 
 
 def join(make_board, networks, **wifi):
-    """A board that is to join "Home", and its log once it serves."""
+    """Return a board that tries to join "Home", and its log when it serves."""
     config = {"wifi": {**HOME, "station_timeout": 2, **wifi}}
     board = make_board(config=config, air={"networks": networks})
     board.wait_for_log("serving")
@@ -161,34 +159,34 @@ def test_a_station_joins_its_network(make_board):
     assert "secret99" not in log
 
 
-def test_a_wrong_password_is_named_and_the_access_point_opens_instead(make_board):
+def test_after_a_wrong_password_the_access_point_opens(make_board):
     _, log = join(make_board, {"Home": {"password": "other"}})
-    assert "cannot join 'Home': the password is wrong" in log
+    assert "cannot join 'Home': wrong password" in log
     assert "serving ws://192.168.4.1:80/ws" in log
 
 
-def test_a_network_that_is_not_there_is_named_and_the_access_point_opens_instead(make_board):
+def test_if_the_network_is_not_found_the_access_point_opens(make_board):
     _, log = join(make_board, {"Elsewhere": {}})
-    assert "cannot join 'Home': there is no network of that name in reach" in log
+    assert "cannot join 'Home': network not found" in log
     assert "access point 'ESP32-WS-Server'" in log
 
 
-def test_a_network_with_unfitting_security_is_named(make_board):
+def test_an_unsupported_security_type_is_reported(make_board):
     _, log = join(make_board, {"Home": {"reason": 210}})
-    assert "cannot join 'Home': the network's kind of security does not fit" in log
+    assert "cannot join 'Home': the network's security type is not supported" in log
 
 
-def test_a_reason_that_is_not_known_is_given_as_its_number(make_board):
+def test_an_unknown_failure_is_reported_by_its_number(make_board):
     _, log = join(make_board, {"Home": {"reason": 39}})
-    assert "cannot join 'Home': reason 39" in log
+    assert "cannot join 'Home': driver status 39" in log
 
 
-def test_a_handshake_that_fails_asks_for_the_password(make_board):
+def test_a_failed_authentication_suggests_checking_the_password(make_board):
     _, log = join(make_board, {"Home": {"reason": 15}})
-    assert "cannot join 'Home': the network did not let the board in: is the password" in log
+    assert "cannot join 'Home': authentication failed: check the password" in log
 
 
-def test_an_error_while_joining_opens_the_access_point_instead(make_board):
+def test_after_a_driver_error_the_access_point_opens(make_board):
     fail = """
 import network
 def fail(*arguments):
@@ -200,7 +198,7 @@ network.WLAN.connect = fail
     assert "access point 'ESP32-WS-Server'" in board.log
 
 
-def test_ctrl_c_ends_the_joining(make_board):
+def test_ctrl_c_interrupts_joining(make_board):
     config = {"wifi": {**HOME, "station_timeout": 600}}
     board = make_board(config=config, wait=False)
     board.wait_for_log("joining 'Home'")

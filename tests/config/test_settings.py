@@ -1,4 +1,4 @@
-"""config.json: what it may hold, and that nothing in it keeps a board from starting."""
+"""config.json: valid and invalid values; no content prevents a board from starting."""
 
 import json
 import re
@@ -12,29 +12,29 @@ from hypothesis import strategies as st
 
 from tools.virtualboard import find_micropython
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = json.loads((ROOT / "config.example.json").read_text())
 AGENT = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-import fields
+from config import schema
 print("ready")
 while True:
     line = sys.stdin.readline()
     if not line:
         break
-    print(json.dumps(fields.validate(json.loads(line))))
+    print(json.dumps(schema.validate(json.loads(line))))
 """
 
 
 @pytest.fixture(scope="module", params=["CPython", "MicroPython"])
 def validate(request, lib, tmp_path_factory):
-    """fields.validate on one of the interpreters."""
+    """schema.validate on one of the interpreters."""
     if request.param == "CPython":
         sys.path.insert(0, str(ROOT / "lib"))
-        import fields
+        from config import schema
 
-        yield lambda raw: tuple(json.loads(json.dumps(fields.validate(raw))))
+        yield lambda raw: tuple(json.loads(json.dumps(schema.validate(raw))))
         sys.path.remove(str(ROOT / "lib"))
         return
     agent = tmp_path_factory.mktemp("agent") / "agent.py"
@@ -60,12 +60,12 @@ def validate(request, lib, tmp_path_factory):
     process.wait(10)
 
 
-def test_an_empty_file_means_the_defaults_and_config_example_json_shows_them(validate):
+def test_the_defaults_are_those_of_config_example_json(validate):
     assert validate({}) == (EXAMPLE, [])
     assert validate(EXAMPLE) == (EXAMPLE, [])
 
 
-def test_a_field_that_is_set_is_taken_and_the_others_keep_their_defaults(validate):
+def test_a_given_field_is_used_and_the_others_have_their_defaults(validate):
     config, problems = validate({"server": {"port": 8081}, "broadcast": {"text": "hi"}})
     assert problems == []
     assert config["server"] == {**EXAMPLE["server"], "port": 8081}
@@ -97,6 +97,7 @@ GOOD = [
     ("tls", "cert", "/certs/fullchain.pem"),
     ("tls", "client_ca", "/certs/clients.crt.der"),
     ("tls", "max_clients", 1),
+    ("tls", "reserved", 0),
     ("tls", "redirect", True),
     ("broadcast", "interval", 0),
     ("broadcast", "interval", 0.25),
@@ -183,6 +184,7 @@ BAD = [
     ("tls", "client_ca", None),
     ("tls", "client_ca", "x" * 65),
     ("tls", "max_clients", 0),
+    ("tls", "reserved", -1),
     ("tls", "redirect", 1),
     ("broadcast", "interval", -1),
     ("broadcast", "interval", None),
@@ -192,14 +194,14 @@ BAD = [
 
 
 @pytest.mark.parametrize("section, field, value", GOOD)
-def test_a_good_value_is_taken(validate, section, field, value):
+def test_a_valid_value_is_accepted(validate, section, field, value):
     config, problems = validate({section: {field: value}})
     assert problems == []
     assert config[section][field] == value
 
 
 @pytest.mark.parametrize("section, field, value", BAD)
-def test_a_bad_value_is_named_and_costs_only_its_own_field(validate, section, field, value):
+def test_an_invalid_value_is_reported_and_affects_only_its_field(validate, section, field, value):
     other = "server" if section == "wifi" else "wifi"
     neighbour = {"server": ("port", 81), "wifi": ("channel", 3)}[other]
     config, problems = validate({section: {field: value}, other: dict([neighbour])})
@@ -209,7 +211,7 @@ def test_a_bad_value_is_named_and_costs_only_its_own_field(validate, section, fi
     assert config[other] == {**EXAMPLE[other], neighbour[0]: neighbour[1]}
 
 
-def test_what_does_not_exist_is_named_with_what_does(validate):
+def test_unknown_names_are_reported_with_the_known_ones(validate):
     config, problems = validate({"wlan": {}, "server": {"prot": 80}})
     assert config == EXAMPLE
     assert any(text.startswith("wlan: ") and "wifi" in text for text in problems)
@@ -217,22 +219,22 @@ def test_what_does_not_exist_is_named_with_what_does(validate):
 
 
 @pytest.mark.parametrize("raw", [[], None, 5, "x", True, {"server": []}, {"wifi": None}])
-def test_what_should_be_an_object_and_is_not_is_named(validate, raw):
+def test_a_missing_object_is_reported(validate, raw):
     config, problems = validate(raw)
     assert config == EXAMPLE
     assert "must be an object" in problems[0]
 
 
-def test_a_station_without_a_network_is_an_access_point(validate):
+def test_a_station_without_a_network_becomes_an_access_point(validate):
     config, problems = validate({"wifi": {"mode": "station"}})
     assert config["wifi"]["mode"] == "ap"
     assert problems[0].startswith("wifi.station_ssid: ")
 
 
-def test_tls_on_the_port_of_plain_http_is_off(validate):
+def test_tls_on_the_port_of_plain_http_is_disabled(validate):
     config, problems = validate({"tls": {"port": 80}})
     assert config["tls"] == {**EXAMPLE["tls"], "port": 80, "enabled": False}
-    assert problems == ["tls.port: must be another than server.port; using no TLS"]
+    assert problems == ["tls.port: must differ from server.port; using no TLS"]
     assert validate({"tls": {"port": 80}, "server": {"port": 8080}})[1] == []
     assert validate({"server": {"port": 443}})[0]["tls"]["enabled"] is False
 
@@ -262,7 +264,7 @@ near_misses = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(anything | near_misses)
-def test_any_json_whatever_gives_settings_that_are_good(validate, raw):
+def test_any_json_results_in_valid_settings(validate, raw):
     config, _ = validate(raw)
     assert validate(config) == (config, [])
     for section, values in EXAMPLE.items():
@@ -276,7 +278,7 @@ def rows(section):
     return dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", table, re.M))
 
 
-def test_the_documentation_has_every_field_with_its_default():
+def test_the_documentation_lists_every_field_and_default():
     for section, values in EXAMPLE.items():
         assert rows(section) == {field: json.dumps(value) for field, value in values.items()}
 
@@ -292,19 +294,19 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_board_with_a_broken_file_says_so_and_starts_with_the_defaults(make_board, name):
+def test_a_broken_file_is_reported_and_the_defaults_are_used(make_board, name):
     board = make_board(files={"config.json": BROKEN[name]})
     assert re.search(r"/config\.json: is .*using defaults", board.log)
     assert "'ESP32-WS-Server'" in board.log
 
 
-def test_a_board_with_a_bad_field_names_it_once_and_uses_the_rest(make_board):
+def test_an_invalid_field_is_reported_once_and_the_rest_is_used(make_board):
     board = make_board(config={"wifi": {"ssid": "Mine", "channel": 99}})
     assert board.log.count("/config.json: wifi.channel: must be int from 1 to 13; using 6") == 1
     assert "'Mine'" in board.log
 
 
-def test_a_file_that_begins_with_a_byte_order_mark_is_read_as_editors_on_windows_write_it(
+def test_a_byte_order_mark_is_accepted(
     make_board,
 ):
     board = make_board(files={"config.json": b'\xef\xbb\xbf{"wifi": {"ssid": "Mine"}}'})
@@ -316,13 +318,13 @@ DEEP = '{"wifi": ' * 400
 
 
 @pytest.mark.parametrize("content", ["[" * 4090, DEEP + "1" + "}" * 400], ids=["broken", "whole"])
-def test_a_file_of_brackets_is_named_and_the_board_starts_with_the_defaults(make_board, content):
+def test_deep_nesting_is_reported_and_the_defaults_are_used(make_board, content):
     board = make_board(files={"config.json": content})
     assert board.log.count("/config.json: is nested too deeply") == 1
     assert "access point 'ESP32-WS-Server'" in board.log
 
 
-def test_brackets_in_a_text_are_no_nesting(make_board):
+def test_brackets_in_a_string_are_not_nesting(make_board):
     text = "[{" * 200 + '\\"['
     board = make_board(files={"config.json": json.dumps({"broadcast": {"text": text}})})
     assert "nested" not in board.log

@@ -1,46 +1,26 @@
-"""What certificates and keys say of themselves, read out of PEM or DER.
+"""Reads dates and public keys out of certificates and keys in DER.
 
-Whatever the bytes are, nothing but ValueError comes of them. Only needed at start: see
-`certfiles`. Sources: X.690 (DER), RFC 5280 section 4.1 (certificates), RFC 7468 (PEM).
+Malformed input raises ValueError and nothing else. Sources: X.690 (DER), RFC 5280 section 4.1
+(certificates).
 """
-
-import binascii
 
 from micropython import const
 
 _INTEGER = const(0x02)
-_BITS = const(0x03)
+_BIT_STRING = const(0x03)
 _UTC_TIME = const(0x17)
 _GENERALIZED_TIME = const(0x18)
 _SEQUENCE = const(0x30)
 _VERSION = const(0xA0)
 
 
-def objects(data: bytes, label: bytes) -> list:
-    """The objects in a file, each as DER: those of the PEM blocks whose label ends with `label`,
-    or the one that DER itself is.
-
-    ValueError: PEM or DER that is cut off or damaged, or neither.
-    """
-    found = []
-    at = data.find(b"-----BEGIN ")
-    if at < 0:
-        return [_whole(data)]
-    while at >= 0:
-        name_end = data.find(b"-----", at + 11)
-        end = data.find(b"-----END ", at)
-        if not 0 <= name_end < end:
-            raise ValueError
-        if data[at + 11 : name_end].endswith(label):
-            found.append(_whole(binascii.a2b_base64(data[name_end + 5 : end])))
-        at = data.find(b"-----BEGIN ", end)
-    if not found:
-        raise ValueError
-    return found
+def whole(data: bytes) -> bytes:
+    """Return the first element of the data, which must be a SEQUENCE, without trailing bytes."""
+    return data[: _enter(data, 0, len(data), _SEQUENCE)[1]]
 
 
 def validity(certificate: bytes) -> list:
-    """[first, last] moment of a certificate in DER: (year, month, day, hour, minute, second)."""
+    """Return [first, last] moment of validity: (year, month, day, hour, minute, second)."""
     at, end = _fields(certificate)[3]
     moments = []
     for _ in range(2):
@@ -50,17 +30,17 @@ def validity(certificate: bytes) -> list:
 
 
 def belong_together(certificate: bytes, key: bytes) -> bool:
-    """Whether a private key is that of a certificate, both in DER.
+    """Return whether a private key belongs to a certificate, both in DER.
 
-    Every usual form of a private key holds the public one as well: an EC key the point, an RSA key
-    the modulus, byte for byte as in the certificate. For EC alone it is optional: a key that is
-    too short to have it is taken at its word.
+    A private key also contains the public key: the point of an EC key, or the modulus of an RSA
+    key, byte for byte as in the certificate. The point is optional; an EC key that is too short
+    to contain it is accepted.
     """
     at, end = _fields(certificate)[5]
     _, _, at = _element(certificate, at, end)  # the algorithm
-    at, end = _enter(certificate, at, end, _BITS)
+    at, end = _enter(certificate, at, end, _BIT_STRING)
     public = certificate[at + 1 : end]
-    if public[:1] == b"\x30":  # RSA: the modulus and the exponent, where EC has the point alone
+    if public[:1] == b"\x30":  # RSA: a SEQUENCE of modulus and exponent; EC: the point
         at, end = _enter(public, 0, len(public), _SEQUENCE)
         at, end = _enter(public, at, end, _INTEGER)
         return public[at:end] in key
@@ -68,7 +48,7 @@ def belong_together(certificate: bytes, key: bytes) -> bool:
 
 
 def _fields(certificate):
-    """[(start, stop)] of serial number, algorithm, issuer, validity, subject and public key."""
+    """Return [(start, stop)] of serial, algorithm, issuer, validity, subject and public key."""
     at, end = _enter(certificate, 0, len(certificate), _SEQUENCE)
     at, end = _enter(certificate, at, end, _SEQUENCE)
     tag, _, stop = _element(certificate, at, end)
@@ -82,13 +62,8 @@ def _fields(certificate):
     return found
 
 
-def _whole(data):
-    """The data without what follows its first element, which must be a sequence."""
-    return data[: _enter(data, 0, len(data), _SEQUENCE)[1]]
-
-
 def _enter(data, at, end, expected):
-    """(start, stop) of the content of the element at `at`, which must have this tag."""
+    """Return (start, stop) of the content of the element at `at`, which must have this tag."""
     tag, start, stop = _element(data, at, end)
     if tag != expected:
         raise ValueError
@@ -96,14 +71,14 @@ def _enter(data, at, end, expected):
 
 
 def _element(data, at, end):
-    """(tag, start, stop) of the element at `at`; it must lie before `end`."""
+    """Return (tag, start, stop) of the element at `at`, which must end before `end`."""
     head = data[at : min(at + 4, end)]
     if len(head) < 2:
         raise ValueError
     start, size = at + 2, head[1]
     if size >= 0x80:
         count = size - 0x80
-        if not 1 <= count <= len(head) - 2:  # so no more than 64 KB
+        if not 1 <= count <= len(head) - 2:  # lengths of up to 64 KB
             raise ValueError
         start, size = start + count, int.from_bytes(head[2 : 2 + count], "big")
     if start + size > end:
@@ -112,7 +87,7 @@ def _element(data, at, end):
 
 
 def _moment(tag, text):
-    """RFC 5280, section 4.1.2.5: always with seconds, always in UTC."""
+    """Parse a time: always with seconds, always in UTC (RFC 5280, section 4.1.2.5)."""
     if tag == _UTC_TIME and len(text) == 13:
         text = (b"20" if text[0] < 0x35 else b"19") + text
     elif tag != _GENERALIZED_TIME or len(text) != 15:

@@ -1,4 +1,4 @@
-"""The firmware's rules for who gets in, as they are by default and as config.json changes them."""
+"""Access control: host names, origins and rate limits, by default and as set in config.json."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.wire import TEXT, frame
 
 
 def status(board, host="192.168.4.1", origin=None, path="/ws", upgrade=True):
-    """The status of the answer to a handshake, or to a plain request, and its Location."""
+    """Return the status of a handshake or plain request, and the Location header if any."""
     request = REQUEST.format(path=path).replace("localhost", host)
     if not upgrade:
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
@@ -28,14 +28,14 @@ def changed(make_board):
     return make_board(config={**config, "wifi": {"hostname": "rose", "captive_portal": False}})
 
 
-def test_by_default_the_board_answers_to_its_own_names_and_addresses_only(board):
+def test_by_default_only_the_boards_own_names_and_addresses_are_served(board):
     for host in ("esp32-ws", "ESP32-WS.local", "localhost:8080", "10.0.0.7", "[fe80::1]:80"):
         assert status(board, host) == (101,), host
     for host in ("evil.example", "rose.local", "esp32-ws.local.evil.example", "10.0.0.7.evil"):
         assert status(board, host) == (421,), host
 
 
-def test_by_default_a_page_of_another_name_is_sent_to_the_boards_own(board):
+def test_by_default_a_page_request_for_another_name_is_redirected(board):
     assert status(board, "evil.example", upgrade=False) == (302, "http://192.168.4.1/")
 
 
@@ -49,7 +49,7 @@ def test_by_default_only_the_boards_own_pages_may_connect(board, path):
         assert status(board, origin=origin, path=path) == refused, origin
 
 
-def test_other_names_and_pages_can_be_let_in(changed):
+def test_settings_allow_other_host_names_and_origins(changed):
     for host in ("garden.lan", "rose.local", "192.168.4.1"):
         assert status(changed, host) == (101,), host
     assert status(changed, "esp32-ws.local") == (421,)
@@ -58,7 +58,7 @@ def test_other_names_and_pages_can_be_let_in(changed):
     assert status(changed, origin="https://other.example") == (403,)
 
 
-def test_what_one_address_may_do_can_be_limited(changed):
+def test_settings_limit_the_rate_per_address(changed):
     first, second = Raw(changed).open(), Raw(changed).open()
     with pytest.raises((AssertionError, OSError)):
         Raw(changed).open()
