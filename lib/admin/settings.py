@@ -1,17 +1,38 @@
 """/settings: show and change the settings. The messages are JSON, described in docs/joining.md."""
 
+import errno
 import gc
 import json
 import os
 
+from failsafe import rollback
+from micropython import const
+
 from config import atomic, loader, schema
-from wsserver import INFO
-from wsserver.room import load
+from wsserver import INFO, lazy
 
 _PATH = "/config.json"
 _SECRETS = (("wifi", "password"), ("wifi", "station_password"), ("admin", "password"))
-# With less, the settings page would no longer work, so the change could not be undone.
-_MINIMUM = (("server", "max_size", 1024), ("server", "write_limit", 4096))
+_COMMANDS = 'the commands are {"save": {section: {field: value}}} and {"confirm": true}'
+# Seconds after which a change that the page has not confirmed is reverted. After a change of the
+# network, the user has to join another one first.
+_CONFIRM = const(120)
+_CONFIRM_WIFI = const(600)
+# The page needs this much: with less, it could not be used to undo the change.
+_MINIMUM = {
+    "server": {
+        "max_clients": 2,
+        "max_size": 1024,
+        "write_limit": 4096,
+        "max_head": 1024,
+        "ping_interval": 1,
+        "ping_timeout": 2,
+        "close_timeout": 1,
+        "open_timeout": 5,
+    },
+    "limits": {"connections": 4, "handshakes": 20, "messages": 5, "bytes": 8192},
+}
+_COPY = const(512)  # bytes at a time
 
 
 class SettingsEndpoint:
@@ -21,7 +42,7 @@ class SettingsEndpoint:
         self._server = server
 
     def on_open(self, client) -> None:
-        """Send the settings and the problems of the file."""
+        """Send the settings, one message per section, and the problems of the file."""
         settings, problems = look()
         secrets = {}
         for section, field in _SECRETS:
@@ -29,17 +50,35 @@ class SettingsEndpoint:
             secrets["%s.%s" % (section, field)] = (
                 "generated" if value is None else "set" if value else "none"
             )
-        _send(client, type="settings", settings=settings, secrets=secrets, problems=problems)
+        while settings:
+            section, values = settings.popitem()
+            _send(client, type="section", section=section, values=values)
+        _send(
+            client,
+            type="settings",
+            secrets=secrets,
+            problems=problems,
+            unconfirmed=_unconfirmed() is not None,
+        )
 
     def on_message(self, client, message) -> None:
-        """{"save": {section: {field: value}}}: change these fields and restart the board."""
+        """Execute {"save": {section: {field: value}}} or {"confirm": true}."""
         try:
-            wanted = json.loads(message)["save"]
+            command = json.loads(message)
+            wanted = command.get("save")
+            if wanted is None and command["confirm"] is True:
+                lazy.call("admin.confirm", "confirm_settings")
+                _send(client, type="confirmed")
+                return
             for values in wanted.values():
                 values.items()
         except (ValueError, TypeError, KeyError, AttributeError):
-            _error(client, 'the only command is {"save": {section: {field: value}}}')
+            _error(client, _COMMANDS)
             return
+        message = command = None  # this memory may be needed below
+        self._save(client, wanted)
+
+    def _save(self, client, wanted):
         try:
             problems = save(wanted)
         except MemoryError:
@@ -54,8 +93,8 @@ class SettingsEndpoint:
         names = ["%s.%s" % (section, field) for section in wanted for field in wanted[section]]
         text = "settings: %s changed by %s; restarting"
         self._server.log(INFO, text % (", ".join(sorted(names)), client.address[0]))
-        _send(client, type="saved")
-        load("admin.restart", "").soon(self._server)
+        _send(client, type="saved", confirm=int(_unconfirmed()))
+        lazy.load("admin.restart").soon(self._server)
 
     def on_close(self, client, code: int, reason: str) -> None:
         """Do nothing: the endpoint has no state per client."""
@@ -110,9 +149,11 @@ def save(wanted: dict, path: str = _PATH) -> dict:
     _check_minimum(wanted, problems)
     if problems:
         return problems
+    after = before = None
     pieces = _pieces(raw)
     if sum(len(piece) for piece in pieces) > loader.MAX_BYTES:
         return {"": "all settings together are over %d bytes long" % loader.MAX_BYTES}
+    _keep_old(path, _CONFIRM_WIFI if "wifi" in wanted else _CONFIRM)
     if broken:
         try:
             os.rename(path, path + ".broken")  # the user may want to repair it
@@ -122,12 +163,46 @@ def save(wanted: dict, path: str = _PATH) -> dict:
     return {}
 
 
+def _keep_old(path, seconds):
+    """Copy the settings to /config.undo-S, unless it has those before an unconfirmed change."""
+    now = _unconfirmed()
+    name = "/" + rollback.UNDO_SETTINGS
+    if now is None:
+        atomic.write(name + str(seconds), lambda: _content(path))
+    elif int(now) < seconds:
+        os.rename(name + now, name + str(seconds))
+
+
+def _content(path):
+    """Yield a file in small pieces; of a missing file, an empty object."""
+    try:
+        with open(path, "rb") as file:
+            while True:
+                piece = file.read(_COPY)
+                if not piece:
+                    return
+                yield piece
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    yield b"{}"
+
+
+def _unconfirmed():
+    """Return the seconds in the name of /config.undo-S, or None if nothing is unconfirmed."""
+    for name in os.listdir("/"):
+        if name.startswith(rollback.UNDO_SETTINGS) and not name.endswith(".new"):
+            return name[len(rollback.UNDO_SETTINGS) :]
+    return None
+
+
 def _check_minimum(wanted, problems):
-    for section, field, minimum in _MINIMUM:
-        value = wanted.get(section, {}).get(field)
-        if isinstance(value, int) and value < minimum:
-            text = "must be at least %d, because this page needs it" % minimum
-            problems.setdefault("%s.%s" % (section, field), text)
+    for section, minimums in _MINIMUM.items():
+        for field, value in wanted.get(section, {}).items():
+            minimum = minimums.get(field, 0)
+            if isinstance(value, (int, float)) and value < minimum:
+                text = "must be at least %d, because this page needs it" % minimum
+                problems.setdefault("%s.%s" % (section, field), text)
 
 
 def _by_field(problems):

@@ -7,9 +7,10 @@ JSON value: {"error": "..."} if it is refused. File contents are binary messages
 ["begin"] -> free bytes, or -1: files of the last update remain, repeat the command
 ["file", path, size, hash] -> 0, (content) -> the bytes still missing    ["remove", path] -> 0
 ["commit", seconds] -> 0; the board restarts, and the update must serve within that time
+["confirm"] -> 0: the update on trial is confirmed, or the seconds until it can be
 
 Nothing that runs is touched: all files go to /update/new, and `failsafe.rollback` installs them at
-the next start.
+the next start. An update that is not confirmed is rolled back.
 """
 
 import binascii
@@ -18,6 +19,7 @@ import hashlib
 import json
 import os
 import sys
+from time import ticks_diff, ticks_ms
 
 import machine
 from failsafe import rollback
@@ -25,14 +27,29 @@ from micropython import const
 
 from config import atomic
 
-from . import restart
+from . import confirm, restart
 
+_LAYOUT = const(2)  # of the files on the flash; make deploy HOST= needs the same one
 _PIECE = const(1024)  # bytes of content in a message
 _SPARE = const(32768)  # bytes of flash that stay free, for folders and settings
 _DELAY = const(100)  # ms until the restart: the answer goes first
+_PROVEN = const(10000)  # ms from the first "confirm" to the confirmation
+_TAKEN_OVER = const(1008)  # close code: policy violation
 
 _NEW = "/update/new"
 _RECORD = "/deployed.json"
+
+# What an update may contain in /lib: the firmware's packages except failsafe, and its modules.
+_PACKAGES = ("admin", "certificates", "config", "demo", "fleet", "panel", "wifi", "wsserver")
+_MODULES = ("startup",)
+# A module of an application in /app must not hide these. (failsafe and the firmware import some
+# of them, and MicroPython prefers a file to most built-in modules.)
+_BUILT_IN = (
+    " array asyncio binascii bluetooth boot builtins cmath collections cryptolib deflate errno"
+    " esp esp32 espnow framebuf gc hashlib heapq io json lwip machine main math micropython mip"
+    " neopixel network ntptime onewire os platform random re requests select socket ssl struct"
+    " sys time tls uctypes umqtt urequests utime vfs websocket webrepl _boot _onewire _thread "
+)
 
 
 class UpdateEndpoint:
@@ -41,19 +58,23 @@ class UpdateEndpoint:
     def __init__(self, server):
         self._server = server
         self._owner = None
+        self._committed = False
+        self._confirming = None  # ticks_ms of the first "confirm"
         self._file = None
+        self._paths = {}  # path -> "new", "changed" or "gone", by its last complete transfer
 
     def on_open(self, client):
         """Describe the board."""
         implementation = sys.implementation
         about = {
+            "layout": _LAYOUT,
             "version": implementation.version[:3],
             "machine": getattr(implementation, "_machine", sys.platform),
             "mpy": getattr(implementation, "_mpy", 0),
             "id": binascii.hexlify(machine.unique_id()).decode(),
             "heap": gc.mem_free() + gc.mem_alloc(),
             "free": max(0, _free() - _SPARE),
-            "piece": min(_PIECE, self._server.stock.max_size),
+            "piece": min(_PIECE, self._server.max_size),
             "state": rollback.state(),
         }
         client.send(json.dumps(about))
@@ -80,6 +101,10 @@ class UpdateEndpoint:
             return _hash(_checked(*arguments))
         if command == "read":
             return _read(*arguments)
+        if command == "confirm":
+            return self._confirm()
+        if self._committed:
+            raise ValueError("the update is complete, and the board restarts")
         if command == "begin":
             return self._begin(client)
         if client is not self._owner:
@@ -87,22 +112,20 @@ class UpdateEndpoint:
         if command == "file":
             return self._begin_file(*arguments)
         if command == "remove":
-            self._gone.append(_replaceable(*arguments))
-            return 0
+            return self._remove(*arguments)
         if command == "commit":
             return self._commit(*arguments)
         raise ValueError
 
     def _begin(self, client):
-        if self._owner not in (None, client):
-            raise ValueError("another update is in progress")
+        """Begin an update; end another client's update, whose connection may be dead."""
         state = rollback.state()
         if state == "todo" or state.startswith("trial"):
-            raise ValueError("the last update is still on trial: try again in 20 s")
+            raise ValueError("the last update is still on trial: confirm it first")
+        if self._owner not in (None, client):
+            self._owner.close(_TAKEN_OVER, "another client has taken over the update")
         self._owner = client
-        self._new = []
-        self._changed = []
-        self._gone = []
+        self._paths = {}
         self._close_file()
         if state:  # first: without it, the remaining files are of no use
             os.remove("/update/" + state)
@@ -111,6 +134,7 @@ class UpdateEndpoint:
     def _begin_file(self, path, size, digest):
         _replaceable(path)
         self._close_file()
+        self._paths.pop(path, None)
         if _free() - _SPARE < size:
             raise ValueError("the flash is full")
         rollback.make_folders(_NEW + path)
@@ -132,9 +156,14 @@ class UpdateEndpoint:
         path = self._path
         if _hash(_NEW + path) != self._digest:
             raise ValueError("%s was damaged on its way" % path)
-        paths = self._changed if rollback.exists(path) else self._new
-        if path not in paths:
-            paths.append(path)
+        self._paths[path] = "changed" if rollback.exists(path) else "new"
+        return 0
+
+    def _remove(self, path):
+        _removable(path)
+        if self._file and self._path == path:
+            self._close_file()
+        self._paths[path] = "gone"
         return 0
 
     def _close_file(self):
@@ -149,20 +178,35 @@ class UpdateEndpoint:
             raise ValueError("seconds: must be 1 to 900")
         rollback.make_folders(_NEW)
         atomic.write("/update/todo", lambda: self._todo(seconds))
+        self._committed = True
         self._server.after(_DELAY, lambda: restart.soon(self._server))
         return 0
 
     def _todo(self, seconds):
         """Yield the JSON for `failsafe.rollback` in pieces, which need no large block."""
         yield b'{"seconds": %d' % seconds
-        for name, paths in (("new", self._new), ("changed", self._changed), ("gone", self._gone)):
-            yield (', "%s": [' % name).encode()
-            for at, path in enumerate(paths):
-                if at:
-                    yield b","
-                yield json.dumps(path).encode()
+        for kind in ("new", "changed", "gone"):
+            yield (', "%s": [' % kind).encode()
+            separator = b""
+            for path in self._paths:
+                if self._paths[path] == kind:
+                    yield separator
+                    yield json.dumps(path).encode()
+                    separator = b","
             yield b"]"
         yield b"}"
+
+    def _confirm(self):
+        """Confirm the update on trial, after it has served this client for a while."""
+        if not rollback.state().startswith("trial"):
+            raise ValueError("no update is on trial")
+        if self._confirming is None:
+            self._confirming = ticks_ms()
+        left = _PROVEN - ticks_diff(ticks_ms(), self._confirming)
+        if left > 0:
+            return left // 1000 + 1
+        confirm.confirm_update()
+        return 0
 
 
 endpoint = UpdateEndpoint  # LazyEndpoint calls this
@@ -221,8 +265,27 @@ def _read(path, start):
 
 
 def _replaceable(path):
-    """Return the path. Raises ValueError if an OTA update must not replace the file."""
-    if _checked(path) == "/boot.py" or path.startswith("/lib/failsafe/"):
+    """Check that an OTA update may contain this file. Raises ValueError if not."""
+    parts = _removable(path)[1:].split("/")
+    stem, _, suffix = parts[-1].rpartition(".")
+    allowed = True
+    if parts[0] == "lib":
+        is_module = len(parts) == 2 and stem in _MODULES and suffix in ("py", "mpy")
+        allowed = is_module or len(parts) > 2 and parts[1] in _PACKAGES
+    elif parts[0] == "app":
+        name = parts[1].split(".")[0].lower()
+        own = _PACKAGES + _MODULES + ("failsafe",)
+        allowed = name not in own and " %s " % name not in _BUILT_IN
+    if not allowed:
+        raise ValueError("%s hides, or is not, a module of the firmware" % path)
+
+
+def _removable(path):
+    """Return the path. Raises ValueError if a rollback needs the file."""
+    # Some file systems ignore the case of names.
+    if _checked(path) == "/boot.py" or path.lower().startswith(
+        ("/lib/failsafe/", "/lib/failsafe.")
+    ):
         raise ValueError("%s is only replaced over USB" % path)
     return path
 
@@ -234,7 +297,7 @@ def _checked(path):
     folder, _, rest = path[1:].partition("/")
     if rest:
         certificate = folder == "certs" and "/" not in rest and rest.endswith(".der")
-        fits = certificate or folder in ("lib", "www")
+        fits = certificate or folder in ("lib", "www", "app")
     else:
         fits = folder in ("boot.py", "main.py", "config.json", "deployed.json")
     if not fits or path[0] != "/" or path[-1] == "/" or "//" in path or "/." in path:

@@ -4,7 +4,7 @@ import gc
 import sys
 from time import time
 
-from ondemand import OnDemand
+from wsserver.lazy import LazyEndpoint
 
 from .echo import Broadcast, Echo
 
@@ -20,7 +20,7 @@ def build(server, settings: dict, https=None) -> None:
         if gc.mem_free() < room:
             print("demo: not enough memory for /demo")
         else:
-            chat = OnDemand(server, "demo.chat", "/demo", settings["demo"], time(), room=room)
+            chat = LazyEndpoint(server, "demo.chat", "/demo", settings["demo"], time(), room=room)
             server.websocket("/demo", chat, origins=origins)
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])

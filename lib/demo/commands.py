@@ -4,7 +4,7 @@ import json
 
 from micropython import const
 
-from wsserver.frames import utf8
+from wsserver.core.frames import validate_utf8
 
 _MAX_SIZE = const(3200)  # bytes of a command: a message of 1000 characters of 3 bytes, and more
 _MAX_MESSAGE = const(1000)  # characters
@@ -21,12 +21,12 @@ def parse(message) -> tuple:
     """Return (name, value, option) of a command.
 
     name: "echo", "led", "message", "name" or "stats". option: of a message, the receiver's id or
-    None for all; of a command for the LED, whether it was plain text.
+    None for all; of a command for the LED, True if it was plain text, else its time or None.
     Raises ValueError with a text for the client if the command is invalid.
     """
     if not isinstance(message, str):
         raise ValueError("binary messages are not supported; " + _HELP)
-    if len(message.encode()) > _MAX_SIZE:
+    if len(memoryview(message)) > _MAX_SIZE:
         raise ValueError("a command has at most %d bytes" % _MAX_SIZE)
     text = message.strip()
     if text[:1] == "{":
@@ -49,7 +49,7 @@ def _parse_json(text):
         raise ValueError("invalid JSON: %s; %s" % (text[:40], _HELP)) from None
     if "\\u" in text:
         data = json.dumps(command).encode()
-        if utf8(data, 0, len(data), 0, 0):
+        if validate_utf8(data, 0, len(data), 0, 0):
             command = json.loads(_join_surrogates(data))
     return command
 
@@ -82,20 +82,19 @@ def _join_surrogates(data):
 
 
 def _command(command):
-    to = command.pop("to", None)
-    names = list(command)
-    if len(names) != 1 or names[0] not in _CHECKS or to is not None and names[0] != "message":
-        raise ValueError("expected one command, not %s; %s" % (_list(names, to), _HELP))
-    name = names[0]
+    names = [name for name in command if name not in ("to", "at")]
+    name = names[0] if len(names) == 1 else None
+    extra = [option for option in ("to", "at") if command.get(option) is not None]
+    if name not in _CHECKS or extra and extra != [_OPTIONS.get(name)]:
+        raise ValueError("expected one command, not %s; %s" % (_list(names + extra), _HELP))
     value = _CHECKS[name](command[name])
-    if to is not None and (isinstance(to, bool) or not isinstance(to, int)):
-        raise ValueError("to: must be the id of a client, an integer")
-    return name, value, to
+    option = command[extra[0]] if extra else None
+    if isinstance(option, bool) or not isinstance(option, (int, type(None))):
+        raise ValueError(_OPTION_ERRORS[name])
+    return name, value, option
 
 
-def _list(names, to):
-    if to is not None:
-        names.append("to")
+def _list(names):
     return ", ".join([str(name)[:20] for name in names[:6]]) or "none"
 
 
@@ -123,6 +122,11 @@ def _name(value):
     return name
 
 
+_OPTIONS = {"message": "to", "led": "at"}
+_OPTION_ERRORS = {
+    "message": "to: must be the id of a client, an integer",
+    "led": "at: must be a time of the board in ms, an integer",
+}
 _CHECKS = {
     "echo": _echo,
     "led": _unchecked,

@@ -2,8 +2,7 @@
 
 import gc
 import json
-import sys
-from time import ticks_diff, ticks_us, time
+from time import ticks_diff, ticks_ms, time
 
 import esp32
 import network
@@ -11,12 +10,11 @@ from micropython import const
 
 _LONGEST = const(3600)  # seconds between two reports
 _BYTES = const(2**30 - 1)  # a client's byte counter wraps after this
-_WORD = 8 if sys.maxsize >> 32 else 4  # bytes of an item in a list
-_PRECISION = const(512)  # bytes of the size of the largest block
+_CLOCK = const(2**30 - 1)  # the board's clock in reports, in ms, wraps after this
 
 
 class Stats:
-    """Sends reports to subscribed clients. One timer and one report per second serve all of them.
+    """Sends reports to subscribed clients. One timer serves all of them.
 
     limit: maximum bytes of a report. started: time() at startup; ticks_ms wraps after twelve days.
     """
@@ -25,7 +23,7 @@ class Stats:
         self._server = server
         self._limit = limit
         self._started = started
-        self._subscribers = {}  # client -> [seconds between reports or 0, seconds to the next]
+        self._subscribers = {}  # client -> Subscription
         self._meter = self._timer = None
 
     def subscribe(self, client, value) -> None:
@@ -34,19 +32,21 @@ class Stats:
         The first report comes after the first second of measurement.
         Raises ValueError for other values.
         """
-        if value is True:
-            self._subscribers.setdefault(client, [0, 1])[1] = 1
-        elif not value and isinstance(value, (int, float)):
-            self.unsubscribe(client)
-            return
-        elif isinstance(value, (int, float)) and 1 <= value <= _LONGEST:
-            self._subscribers[client] = [int(value), 1]
-        else:
+        if not isinstance(value, (int, float)) or value and not 1 <= value <= _LONGEST:
             text = "stats: must be true, seconds from 1 to %d, or 0 for no more"
             raise ValueError(text % _LONGEST)
+        if not value:
+            self.unsubscribe(client)
+            return
         if not self._timer:
             self._meter = Meter(self._server)
             self._timer = self._server.every(1000, self._tick)
+        subscription = self._subscribers.get(client)
+        if not subscription:
+            self._subscribers[client] = subscription = Subscription(self._meter)
+        subscription.due = 1
+        if value is not True:
+            subscription.interval = int(value)
 
     def unsubscribe(self, client) -> None:
         """Send no more reports to this client."""
@@ -56,32 +56,75 @@ class Stats:
             self._meter.stop()
             self._meter = self._timer = None
 
+    def ignore(self, size: int) -> None:
+        """Leave a message of `size` bytes that has just been received out of the rates."""
+        if self._meter:
+            self._meter.messages -= 1
+            self._meter.bytes -= size + (6 if size < 126 else 8)  # the header of its frame
+
     def _tick(self):
         try:
-            measured = self._meter.measure()
-            text = None
-            for client, state in list(self._subscribers.items()):
-                state[1] -= 1
-                if state[1] <= 0:
-                    text = text or self._report(measured)
-                    client.send(text)
-                    state[1] = state[0]
-                    if not state[0]:
-                        self.unsubscribe(client)
+            self._meter.update()
+            values = None
+            for client, subscription in list(self._subscribers.items()):
+                subscription.due -= 1
+                if subscription.due > 0:
+                    continue
+                values = values or self._values()
+                client.send(self._report(subscription, values))
+                subscription.due = subscription.interval
+                if not subscription.interval:
+                    self.unsubscribe(client)
         except MemoryError:
             pass  # skip this report
 
-    def _report(self, report):
-        report["type"] = "stats"
-        report["uptime"] = time() - self._started
-        report["heap"] = heap()
-        report["idf"] = idf_heap()
-        report["temperature"] = temperature()
-        report["wifi"] = wifi()
-        head = json.dumps(report)[:-1]
+    def _values(self):
+        """Return the JSON of the values that are the same in all reports, without its braces."""
+        values = {
+            "time": ticks_ms() & _CLOCK,
+            "uptime": time() - self._started,
+            "heap": heap(),
+            "idf": idf_heap(),
+            "temperature": temperature(),
+            "wifi": wifi(),
+        }
+        return json.dumps(values)[1:-1]
+
+    def _report(self, subscription, values):
+        head = '{"type": "stats", %s, %s' % (subscription.rates(self._meter), values)
         if len(head) + 20 > self._limit:
             return '{"type": "error", "error": "stats: write_limit is too small for a report"}'
         return listing(head, self._server.clients, _describe, self._limit)
+
+
+class Subscription:
+    """A client's interval, and the state of the meter at its last report.
+
+    interval: seconds between reports; 0: only one. due: seconds until the next report.
+    """
+
+    def __init__(self, meter):
+        self.interval = 0
+        self.due = 1
+        self._mark(meter)
+
+    def _mark(self, meter):
+        self._now = meter.now
+        self._waited = meter.waited
+        self._messages = meter.messages
+        self._bytes = meter.bytes
+
+    def rates(self, meter) -> str:
+        """Return JSON fields with the averages since the last call."""
+        elapsed = ticks_diff(meter.now, self._now) or 1
+        busy = 1 - (meter.waited - self._waited) / elapsed
+        text = '"cpu": %.3f, "messages_per_second": %.1f, "bytes_per_second": %d' % (
+            min(max(busy, 0), 1),
+            max(meter.messages - self._messages, 0) * 1000 / elapsed,
+            max(meter.bytes - self._bytes, 0) * 1000 // elapsed,
+        )
+        self._mark(meter)
+        return text
 
 
 def listing(head: str, clients: list, describe, limit: int) -> str:
@@ -108,78 +151,57 @@ def _describe(client):
 
 
 class Meter:
-    """Measures the load of the server's loop and its traffic, until stop()."""
+    """Measures the load of the server's loop and its traffic, from its creation to stop().
+
+    now: ticks_ms of the last update. waited: ms that the loop has waited. messages, bytes:
+    received from all clients.
+    """
 
     def __init__(self, server):
         self._server = server
-        self._poll = server._ipoll
-        server._ipoll = self._timed
-        self._waited = 0  # us that the loop has waited since the last measure()
-        self._since = ticks_us()
-        self._seen = {one.id: (one.messages, one.bytes) for one in server.clients}
+        self._waited = 0  # us since the last update
+        self._seen = {}  # client -> [its messages, its bytes at the last update]
+        self.waited = self.messages = self.bytes = 0
+        self.update()
+        self.messages = self.bytes = 0
+        server.on_wait(self._add)
 
     def stop(self) -> None:
         """Stop measuring."""
-        self._server._ipoll = self._poll
+        self._server.on_wait(None)
 
-    def _timed(self, timeout):
-        start = ticks_us()
-        ready = self._poll(timeout)
-        self._waited += ticks_diff(ticks_us(), start)
-        return ready
+    def _add(self, microseconds):
+        self._waited += microseconds
 
-    def measure(self) -> dict:
-        """Return the values since the last call.
-
-        "cpu": the share of time (0 to 1) in which the loop did not wait. "messages_per_second",
-        "bytes_per_second": received from all clients.
-        """
-        now = ticks_us()
-        elapsed = ticks_diff(now, self._since) or 1
-        busy = 1 - self._waited / elapsed
-        self._since = now
+    def update(self) -> None:
+        """Add what happened since the last update."""
+        self.now = ticks_ms()
+        self.waited += self._waited // 1000
         self._waited = 0
-        messages = count = 0
-        seen = {}
-        for one in self._server.clients:
-            before = self._seen.get(one.id, (0, 0))
-            messages += one.messages - before[0]
-            count += one.bytes - before[1] & _BYTES
-            seen[one.id] = (one.messages, one.bytes)
-        self._seen = seen
-        return {
-            "cpu": round(min(max(busy, 0), 1), 3),
-            "messages_per_second": round(messages * 1000000 / elapsed, 1),
-            "bytes_per_second": round(count * 1000000 / elapsed),
-        }
+        clients = self._server.clients
+        for client in clients:
+            seen = self._seen.get(client)
+            if not seen:
+                self._seen[client] = seen = [0, 0]
+            self.messages += client.messages - seen[0]
+            self.bytes += client.bytes - seen[1] & _BYTES
+            seen[0] = client.messages
+            seen[1] = client.bytes
+        if len(self._seen) > len(clients):
+            for client in list(self._seen):
+                if client not in clients:
+                    del self._seen[client]
 
 
 # --- the board
 
 
 def heap() -> dict:
-    """Return bytes of the GC heap: "free", "used", "largest" free block. Collects garbage."""
+    """Return bytes of the GC heap, "used" and "free". Collects garbage."""
     gc.collect()
-    free, used = gc.mem_free(), gc.mem_alloc()
-    return {"free": free, "used": used, "largest": min(free, _largest(free))}
-
-
-def _largest(free):
-    least = idf_heap()["largest"]
-    most = free + _WORD
-    automatic = gc.isenabled()
-    gc.disable()  # else each failure would collect
-    while most - least > _PRECISION:
-        middle = (least + most) // 2
-        try:
-            piece = [None] * (middle // _WORD)
-            piece.clear()  # frees it at once
-            least = middle
-        except MemoryError:
-            most = middle
-    if automatic:
-        gc.enable()
-    return least
+    free, growth = gc.mem_free(), idf_heap()["largest"]
+    # On a chip, gc.mem_free() includes what the heap could grow by: the largest free IDF block.
+    return {"used": gc.mem_alloc(), "free": free - growth if free > growth else free}
 
 
 def idf_heap() -> dict:

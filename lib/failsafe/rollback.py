@@ -9,6 +9,9 @@ the new one. All steps between two renames can be repeated from any point.
 /update/undone   it has been rolled back
 
 Without any of these there is nothing to do. `admin.confirm` ends a trial.
+
+/config.undo-S has the settings before a change that is not confirmed yet. They are restored if
+starts fail, too.
 """
 
 import json
@@ -21,6 +24,7 @@ from . import bootcount
 
 _MAX_TRIALS = const(3)  # starts of an update until it is rolled back
 _UPDATE = "/update/"
+UNDO_SETTINGS = "config.undo-"
 
 
 def start() -> bool:
@@ -36,6 +40,10 @@ def start() -> bool:
         print("update: %r: the files stay as they are" % error)
     count = bootcount.failures()
     if count < bootcount.MAX_FAILURES:
+        return True
+    if revert_settings():
+        print("settings: %d starts failed: the last change is reverted" % count)
+        bootcount.set_failures(0)
         return True
     bootcount.set_failures(bootcount.MAX_FAILURES - 1)  # each restart is one more attempt
     print("safe mode: %d starts failed, so main.py does nothing now." % count)
@@ -59,6 +67,15 @@ def state() -> str:
         if name in ("todo", "undo", "undone") or name.startswith("trial-"):
             return name
     return ""
+
+
+def revert_settings() -> bool:
+    """Restore the settings before an unconfirmed change. Return False if there is none."""
+    for name in os.listdir("/"):
+        if name.startswith(UNDO_SETTINGS) and not name.endswith(".new"):
+            _move("/" + name, "/config.json")
+            return True
+    return False
 
 
 def _continue_update(cause):
