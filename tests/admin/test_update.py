@@ -23,6 +23,13 @@ PASSWORD = "correct horse"
 CONFIG = {"broadcast": {"interval": 0}, "admin": {"password": PASSWORD}}
 SEED = random.randrange(1 << 30)
 SYNTAX_ERROR = "x = (\n"
+# Files that would replace or hide what a rollback needs.
+HIDING = [
+    *("/lib/failsafe.py", "/lib/Failsafe/rollback.mpy", "/lib/recovery.py", "/lib/json.py"),
+    *("/lib/os.mpy", "/lib/machine/__init__.py", "/lib/startup/__init__.py", "/lib/extra.py"),
+    *("/app/json.py", "/app/JSON.py", "/app/failsafe/crash.py", "/app/wsserver.mpy"),
+    *("/Lib/failsafe/rollback.mpy", "/BOOT.PY", "/app/boot.py"),
+]
 # An application that hangs soon after startup.
 HANGS = """
 def build(server, *arguments):
@@ -43,11 +50,16 @@ def project(tmp_path):
         shutil.copy(ROOT / name, folder / name)
     for name in ("lib", "www"):
         shutil.copytree(ROOT / name, folder / name)
-    confirm = folder / "lib" / "admin" / "confirm.py"
-    text = confirm.read_text()
-    assert "_PROVEN = const(10000)" in text
-    confirm.write_text(text.replace("_PROVEN = const(10000)", "_PROVEN = const(300)"))
+    speed_up(folder / "lib" / "admin" / "confirm.py", "_PROVEN = const(10000)", "const(300)")
+    speed_up(folder / "lib" / "admin" / "update.py", "_PROVEN = const(10000)", "const(300)")
     return folder
+
+
+def speed_up(path, line, value):
+    """Replace the value of a constant."""
+    text = path.read_text()
+    assert line in text
+    path.write_text(text.replace(line, line.split("const")[0] + value))
 
 
 @pytest.fixture
@@ -143,18 +155,33 @@ def put(client, path, content):
     return answer
 
 
+def begin(client):
+    while ask(client, "begin") < 0:
+        pass
+
+
+def confirm(board, position):
+    """Confirm the update on trial, as `make deploy` does, once the board serves."""
+    board.wait_for_log("serving", since=position)
+    client = raw(board)
+    while ask(client, "confirm"):
+        time.sleep(0.1)
+    client.close()
+    board.wait_for_log("update confirmed: removed /update/trial-", since=position)
+
+
 # --- what is sent
 
 
 def test_only_what_changed_is_sent_and_the_new_version_serves(board, project, lib_form, capsys):
-    (project / "lib" / "extra.py").write_text("value = 1\n")
+    (project / "lib" / "demo" / "extra.py").write_text("value = 1\n")
     (project / "www" / "more").mkdir()
     (project / "www" / "more" / "page.html").write_text("more")
     run(board, project)
     assert (board.flash / "www" / "more" / "page.html").read_text() == "more"
     secrets = (board.flash / "secrets.json").read_bytes()
     settings = (board.flash / "config.json").read_bytes()
-    (project / "lib" / "extra.py").unlink()
+    (project / "lib" / "demo" / "extra.py").unlink()
     demo = project / "lib" / "demo" / "application.py"
     demo.write_text(demo.read_text() + "\nprint('the new version')\n")
     (project / "config.json").write_text("{}")
@@ -165,7 +192,7 @@ def test_only_what_changed_is_sent_and_the_new_version_serves(board, project, li
     assert re.search(r"2 files copied, 1 removed, \d+ unchanged; restarting", output)
     assert "ready: the new version serves" in output
     board.wait_for_log("the new version")
-    assert not (board.flash / "lib" / f"extra{lib_form.suffix}").exists()
+    assert not (board.flash / "lib" / "demo" / f"extra{lib_form.suffix}").exists()
     assert (board.flash / "secrets.json").read_bytes() == secrets
     assert (board.flash / "config.json").read_bytes() == settings
     assert state(board) == []
@@ -247,13 +274,8 @@ def test_only_deployable_paths_can_be_written(board):
     while ask(client, "begin") < 0:
         pass
     refused = [
-        *(
-            "/boot.py",
-            "/lib/failsafe/rollback.mpy",
-            "/lib/failsafe/x.py",
-            "/secrets.json",
-            "/crash.log",
-        ),
+        *("/boot.py", "/lib/failsafe/rollback.mpy", "/lib/failsafe/x.py"),
+        *("/secrets.json", "/crash.log"),
         *("/lib/../boot.py", "/lib/./x", "/www//x", "/lib/", "lib/x", "/", "", "/www/.hidden"),
         *("/certs/ca.key", "/certs/x/y.der", "/update/todo", "/www/a\\b", "/www/a\nb", "/tmp/x"),
         *("/www/" + "x" * 300, 5, None),
@@ -261,6 +283,8 @@ def test_only_deployable_paths_can_be_written(board):
     for path in refused:
         assert "error" in ask(client, "file", path, 1, "00"), path
         assert "error" in ask(client, "remove", path), path
+    for path in HIDING:
+        assert "error" in ask(client, "file", path, 1, "00"), path
     assert "error" in ask(client, "read", "/secrets.json", 0)
     assert "error" in ask(client, "hash", "/secrets.json")
     assert "error" in ask(client, "file", "/www/x", 100_000_000, "00")
@@ -283,9 +307,10 @@ def test_damaged_content_is_refused_and_not_installed(board):
     assert ask(client, "file", "/www/y", 5, digest) == 0
     assert "not complete" in ask(client, "commit", 60)["error"]
     assert put(client, "/www/y", b"right") == 0
+    position = board.log_position
     assert ask(client, "commit", 60) == 0
     client.close()
-    board.wait_for_log("start confirmed")
+    confirm(board, position)
     assert (board.flash / "www" / "y").read_bytes() == b"right"
     assert not (board.flash / "www" / "x").exists()
 
@@ -300,22 +325,130 @@ def test_an_update_of_many_long_names_does_not_run_out_of_memory(board):
     assert put(client, paths[0], b"new") == 0
     for path in paths[1:]:
         assert ask(client, "remove", path) == 0
+    position = board.log_position
     assert ask(client, "commit", 60) == 0
     client.close()
-    board.wait_for_log("start confirmed")
+    confirm(board, position)
     assert (board.flash / paths[0][1:]).read_bytes() == b"new"
     assert not (board.flash / paths[1][1:]).exists()
 
 
-def test_one_update_at_a_time(board):
+def test_a_second_sender_takes_over_the_update_of_a_dead_one(board):
     first, second = raw(board), raw(board)
-    assert ask(first, "begin") > 0
-    assert "another update is in progress" in ask(second, "begin")["error"]
+    begin(first)
+    assert ask(first, "file", "/www/x", 5, "00") == 0
     assert "begin" in ask(second, "file", "/www/x", 1, "00")["error"]
-    first.close()
-    end = time.monotonic() + 5
-    while not isinstance(ask(second, "begin"), int):
-        assert time.monotonic() < end
+    begin(second)
+    assert first.recv_data() == (8, b"\x03\xf0another client has taken over the update")
+    assert put(second, "/www/x", b"right") == 0
+
+
+def test_a_file_sent_again_but_incomplete_is_not_installed(board):
+    client = raw(board)
+    begin(client)
+    assert put(client, "/www/x", b"whole") == 0
+    digest = hashlib.sha256(b"longer").hexdigest()
+    assert ask(client, "file", "/www/x", 6, digest) == 0
+    client.send_binary(b"long")
+    assert json.loads(client.recv()) == 2
+    assert put(client, "/www/y", b"whole") == 0
+    position = board.log_position
+    assert ask(client, "commit", 60) == 0
+    confirm(board, position)
+    assert (board.flash / "www" / "y").exists()
+    assert not (board.flash / "www" / "x").exists()
+
+
+def test_a_file_sent_again_but_damaged_is_not_installed(board):
+    client = raw(board)
+    begin(client)
+    assert put(client, "/www/x", b"whole") == 0
+    assert ask(client, "file", "/www/x", 5, hashlib.sha256(b"other").hexdigest()) == 0
+    client.send_binary(b"wrong")
+    assert "was damaged" in json.loads(client.recv())["error"]
+    position = board.log_position
+    assert ask(client, "commit", 60) == 0
+    confirm(board, position)
+    assert not (board.flash / "www" / "x").exists()
+
+
+def test_the_last_command_for_a_path_counts(board):
+    (board.flash / "www" / "old").write_text("old")
+    client = raw(board)
+    begin(client)
+    assert put(client, "/www/x", b"whole") == 0
+    assert ask(client, "remove", "/www/x") == 0
+    assert ask(client, "remove", "/www/old") == 0
+    assert put(client, "/www/old", b"new") == 0
+    position = board.log_position
+    assert ask(client, "commit", 60) == 0
+    confirm(board, position)
+    assert not (board.flash / "www" / "x").exists()
+    assert (board.flash / "www" / "old").read_text() == "new"
+
+
+def test_nothing_is_accepted_after_the_commit(board):
+    client = raw(board)
+    begin(client)
+    assert put(client, "/www/x", b"whole") == 0
+    position = board.log_position
+    commands = (["commit", 60], ["file", "/www/x", 0, ""], ["remove", "/www/x"], ["begin"])
+    for command in commands:  # sent at once: the board restarts soon
+        client.send(json.dumps(command))
+    answers = [json.loads(client.recv()) for _ in commands]
+    assert answers[0] == 0
+    assert all("the board restarts" in answer["error"] for answer in answers[1:])
+    confirm(board, position)
+    assert (board.flash / "www" / "x").read_bytes() == b"whole"
+
+
+# --- confirmation
+
+
+def test_an_update_is_not_confirmed_by_serving_alone(board, project):
+    change(project)
+    position = board.log_position
+    run(board, project, "--wait", 0)
+    board.wait_for_log("serving", since=position)
+    time.sleep(1)  # more than three times as long as a confirmation takes
+    assert state(board) == ["trial-1"]
+    confirm(board, position)
+    assert state(board) == []
+
+
+def test_the_next_deployment_confirms_the_last_one(board, project, capsys):
+    change(project)
+    position = board.log_position
+    run(board, project, "--wait", 0)
+    assert "rolls back if nothing confirms" in capsys.readouterr().out
+    board.wait_for_log("serving", since=position)
+    run(board, project)
+    assert "0 files copied" in capsys.readouterr().out
+    board.wait_for_log("update confirmed", since=position)
+
+
+def test_an_update_that_nothing_confirms_is_rolled_back(new_board, project, capsys):
+    path = project / "lib" / "admin" / "confirm.py"
+    with new_board(config=CONFIG) as board:
+        board.wait_ready()
+        before = firmware_of(board)
+        change(project)
+        speed_up(path, "_UNCONFIRMED = const(180000)", "const(1000)")
+        position = board.log_position
+        run(board, project, "--wait", 0)
+        board.wait_for_log(r"not confirmed within 1 s(.*\n)*.*rolling back", since=position)
+        board.wait_for_log(r"rolling back(.*\n)*serving", since=position)
+        assert firmware_of(board) == before
+        assert "not confirmed within" in (board.flash / "crash.log").read_text()
+
+
+def test_there_is_nothing_to_confirm_without_an_update(board):
+    assert ask(raw(board), "confirm") == {"error": "no update is on trial"}
+
+
+def change(project):
+    path = project / "lib" / "demo" / "application.py"
+    path.write_text(path.read_text() + "\nNEW = 1\n")
 
 
 # --- interrupted
@@ -363,8 +496,9 @@ def install_with_power_cuts(board, project, times):
         board.wait_for_log("update: installing", since=position)
         for _ in range(4):
             time.sleep(chance.random() * 0.02)
+            position = board.log_position
             board.power_cycle()
-        board.wait_for_log("start confirmed", since=position)
+        confirm(board, position)
         new, there = freshly_made(board, project), firmware_of(board)
         changed = {path for path in new if new[path] != there.get(path)}
         assert all(path.startswith(wireless.FIXED) for path in changed), f"seed {SEED}"
@@ -422,7 +556,7 @@ def long(*values):
 def test_a_version_that_does_not_work_is_rolled_back(board, project, capsys, path, content, told):
     before = firmware_of(board)
     (project / path).write_text(content)
-    (project / "lib" / "added.py").write_text("")
+    (project / "lib" / "demo" / "added.py").write_text("")
     (project / "lib" / "wsserver" / "slow.py").unlink()
     source = ["--source"] if path == "lib/demo/application.py" and content == SYNTAX_ERROR else []
     with pytest.raises(Failure, match="the board runs the one before it again"):
@@ -464,7 +598,7 @@ def test_power_cycles_do_not_roll_back_a_new_version(board, project):
         position = board.log_position
         board.power_cycle()
         board.wait_for_log("trial-1 of 3", since=position)
-    board.wait_for_log("start confirmed: removed /update/trial-1")
+    confirm(board, position)
 
 
 def test_deploying_over_usb_ends_a_trial(board, project):

@@ -17,7 +17,7 @@ from tools.failure import Failure
 from tools.serialport.target import Target, described
 
 PATH = "/update"
-_PATIENCE = 20  # seconds of silence until a board counts as gone
+_PATIENCE = 30  # seconds of silence until a board counts as gone
 _HUNG_UP = (
     "the board hung up: it may have no memory for updates; close what is connected to it and try "
     "again, or deploy over USB"
