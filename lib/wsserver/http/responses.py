@@ -1,6 +1,6 @@
-"""HTTP responses but the one that opens a WebSocket connection. Loaded for the first of them."""
+"""HTTP responses other than 101."""
 
-# One string takes a fraction of the heap that a dict of them takes.
+# One string takes a fraction of the memory of a dict.
 _REASONS = (
     "200 OK|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|403 Forbidden|"
     "404 Not Found|405 Method Not Allowed|406 Not Acceptable|421 Misdirected Request|"
@@ -15,7 +15,7 @@ def _reason(status):
 
 
 def response_head(status: int, headers, length=None) -> bytes:
-    """Status line and header lines, with Content-Length when a length is given."""
+    """Return status line and header lines, with Content-Length if `length` is given."""
     lines = ["HTTP/1.1 " + _reason(status)]
     lines.extend(headers)
     if length is not None:
@@ -24,8 +24,8 @@ def response_head(status: int, headers, length=None) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def refusal(error) -> bytes:
-    """The whole response that an HTTPError stands for."""
+def error_response(error) -> bytes:
+    """Return the whole response for an HTTPError."""
     body = "%s: %s%s\n" % (
         _reason(error.status)[4:],
         error.detail,

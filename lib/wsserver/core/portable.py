@@ -6,7 +6,7 @@ its own.
 """
 
 
-def utf8(buf: bytearray, pos: int, end: int, state: int, start: int) -> int:
+def validate_utf8(buf: bytearray, pos: int, end: int, state: int, start: int) -> int:
     """Advance a UTF-8 decoder over buf[pos:end] (RFC 3629: no overlong forms, no surrogates,
     nothing past U+10FFFF).
 
@@ -69,7 +69,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
 
     Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible
     length field, payload of at most `limit` and 65535 bytes. Returned is 0 at anything else, at
-    the end, and when client.plain has become False; the bytes that the next frame has in all, if
+    the end, and when client._plain has become False; the bytes that the next frame has in all, if
     it would be common but has not arrived whole; -1 behind a text that is not UTF-8.
 
     progress[0] is where the next frame begins, progress[1] grows by the messages delivered: also
@@ -94,23 +94,23 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
             return 0
         if length > end - start:
             return start - pos + length
-        if not client.plain:
+        if not client._plain:
             return 0
         progress[0] = pos = start + length
         beyond_ascii = unmask(buf, start, pos, buf, start - 4)
         if opcode == 2:
             data = bytes(buf[start:pos])
-        elif beyond_ascii and utf8(buf, start, pos, 0, 0):
+        elif beyond_ascii and validate_utf8(buf, start, pos, 0, 0):
             return -1
         else:
             data = str(buf[start:pos], "utf-8")
         if pos == end:
-            client.free_inbox()
+            client._free_inbox()
         progress[1] += 1
         message(client, data)
 
 
-def encoded(text: str):
+def text_bytes(text: str):
     """The bytes of a text, in UTF-8."""
     return text.encode()
 
@@ -132,20 +132,20 @@ def send(client, message) -> bool:
         opcode = 1
         data = message.encode()
     elif not isinstance(message, bytes):
-        return client.send_other(message)
+        return client._send_other(message)
     length = len(data)
     if length > 125:
-        return client.send_other(message)
-    pos = client.out_end
+        return client._send_other(message)
+    pos = client._out_end
     end = pos + 2 + length
-    if end > client.out_limit:
-        if not client.make_room(2 + length):
+    if end > client._out_limit:
+        if not client._make_room(2 + length):
             return False
-        pos = client.out_end
+        pos = client._out_end
         end = pos + 2 + length
-    out = client.out
+    out = client._out
     out[pos] = 0x80 | opcode
     out[pos + 1] = length
     out[pos + 2 : end] = data
-    client.out_end = end
+    client._out_end = end
     return True

@@ -1,23 +1,13 @@
-"""What a server was told about one of its paths. Loaded for each path, and dropped again."""
+"""Routes: what the server knows about a path. Loaded while one is made."""
+
+from ..core.protocol import Route
 
 
-class Route:
-    """An endpoint and what the server was told about it, with its callbacks looked up once.
+def make_route(endpoint, subprotocols=(), origins=None, overflow="close", access=None) -> Route:
+    """Make a Route from the arguments of Server.websocket.
 
-    Only data: what stays of this module while the server runs is to be small. There is also an
-    attribute for each callback, by its name without on_, or None.
+    Raises ValueError if they are not valid.
     """
-
-    subprotocols: tuple
-    origins: tuple
-    access: object
-    drops: bool  # whether a message that finds no room is dropped
-    message: object
-    chunk: object
-
-
-def route_to(endpoint, subprotocols=(), origins=None, overflow="close", access=None) -> Route:
-    """The Route to an endpoint: see Server.websocket. ValueError: the arguments do not fit."""
     if isinstance(subprotocols, str) or isinstance(origins, str):
         raise ValueError("subprotocols and origins are tuples or lists of str")
     if overflow not in ("close", "drop"):

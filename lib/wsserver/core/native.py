@@ -18,8 +18,8 @@ type = type
 
 
 @micropython.viper
-def utf8(buf: ptr8, pos: int, end: int, state: int, start: int) -> int:
-    """Advance the UTF-8 decoder `state` over buf[pos:end]: see portable.utf8."""
+def validate_utf8(buf: ptr8, pos: int, end: int, state: int, start: int) -> int:
+    """Advance the UTF-8 decoder `state` over buf[pos:end]: see portable.validate_utf8."""
     while pos < end:
         byte = buf[pos]
         if start:
@@ -66,7 +66,7 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
 
 
 # The bytes of a text, which are its own: encode() would compute their hash.
-encoded = memoryview
+text_bytes = memoryview
 
 # One object that is looked at, and two types. To native code an array is what it consists of:
 # pointers to them.
@@ -110,7 +110,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
         stop = start + length
         if stop > last:
             return stop - at
-        if not client.plain:
+        if not client._plain:
             return 0
         at = stop
         progress[0] = at
@@ -180,7 +180,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
                 count -= 1
             _copy(made, length, buf, start)
         many |= many >> 16
-        if (many | many >> 8) & 0x80 and opcode == 1 and int(utf8(made, 0, length, 0, 0)):
+        if (many | many >> 8) & 0x80 and opcode == 1 and int(validate_utf8(made, 0, length, 0, 0)):
             return -1
         cell[0] = made  # type: ignore[call-overload]
         pos = words[0]
@@ -198,8 +198,8 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
             ptr32(pos)[1] = 0
             ptr32(pos)[2] = length
         words[0] = 0  # nothing: it shall not be kept here
-        if at == last and client.inbox:
-            client.free_inbox()
+        if at == last and client._inbox:
+            client._free_inbox()
         progress[1] += 1
         message(client, made)
 
@@ -234,19 +234,19 @@ def send(client, message) -> bool:
     words[0] = 0
     if not opcode:
         if type(message) is not str:
-            return bool(client.send_other(message))
+            return bool(client._send_other(message))
         opcode = 1  # one of the program's names
         length = int(len(message.encode()))
     if length > 125:
-        return bool(client.send_other(message))
-    pos = int(client.out_end)
+        return bool(client._send_other(message))
+    pos = int(client._out_end)
     end = pos + 2 + length
-    if end > int(client.out_limit):
-        if not client.make_room(2 + length):
+    if end > int(client._out_limit):
+        if not client._make_room(2 + length):
             return False
-        pos = int(client.out_end)
+        pos = int(client._out_end)
         end = pos + 2 + length
-    here = ptr8(int(ptr8(client.out)) + pos)
+    here = ptr8(int(ptr8(client._out)) + pos)
     here[0] = 0x80 | opcode
     here[1] = length
     here = ptr8(int(here) + 2)
@@ -264,7 +264,7 @@ def send(client, message) -> bool:
         here = ptr8(int(here) + 1)
         there = ptr8(int(there) + 1)
         length -= 1
-    client.out_end = end
+    client._out_end = end
     return True
 
 
@@ -311,5 +311,5 @@ _text = str(_data, "utf-8")
 _made = bytearray(5)
 _kinds = (_made, _text, _data, bytearray, str, bytes)
 if not _layout_is_known(array("O", _kinds), _made, _text, _data):
-    from .portable import deliver, encoded, send  # noqa: F401
+    from .portable import deliver, send, text_bytes  # noqa: F401
 del _data, _text, _made, _kinds, _layout_is_known
