@@ -98,14 +98,14 @@ print("kinds", sorted(kinds))
 SECRETS = (
     CUT
     + """
-import secret
+from config import secrets
 old = '{"wifi_password": "unchanged1"}'
-found = at_every_step("/secrets.json", old, lambda: secret.get("admin_password"))
+found = at_every_step("/secrets.json", old, lambda: secrets.get("admin_password"))
 wifi = set()
 for cut, text in found:
     put("/secrets.json", text)
-    wifi.add(secret.get("wifi_password"))
-    assert secret.get("admin_password") == secret.get("admin_password")
+    wifi.add(secrets.get("wifi_password"))
+    assert secrets.get("admin_password") == secrets.get("admin_password")
 print("steps", len(found), [cut for cut, _ in found].count(True))
 print("wifi", wifi, {len(json.loads(text)) for _, text in found})
 """

@@ -98,7 +98,7 @@ def test_an_error_while_it_serves_is_written_down_and_it_serves_again(make_board
 
 
 def test_an_error_in_boot_py_counts_as_well(make_board):
-    board = make_board(files={"lib/wifi.py": "import nonsense\n"}, wait=False)
+    board = make_board(files={"lib/wifi/connect.py": "import nonsense\n"}, wait=False)
     board.wait_for_log(r"safe mode(.*\n)*.*nonsense(.*\n)*>>> $")
     assert len(crashes(board)) == 4  # the last one in safe mode: there is no other way to be told
 

@@ -408,7 +408,7 @@ def long(*values):
         ("lib/demo.py", HANGS, "the watchdog restarted the board"),
         ("main.py", SYNTAX_ERROR, "the watchdog restarted the board"),
         long("lib/demo.py", SYNTAX_ERROR, "SyntaxError"),
-        long("lib/wifi.py", "import nonsense\n", "nonsense"),
+        long("lib/wifi/connect.py", "import nonsense\n", "nonsense"),
         long("lib/updates.py", "import nonsense\n", "nonsense"),
     ],
 )
