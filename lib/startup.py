@@ -10,11 +10,10 @@ heap grows into the memory that TLS needs.
 import gc
 import os
 import socket
-import sys
 
 import network
 
-from wsserver import Server
+from wsserver import Server, lazy
 
 _DEFAULT_PORT = 80  # used if server.port is not available
 _HTTP_SOCKETS = 2  # kept free for HTTP requests, so that one can reach the admin's page
@@ -29,7 +28,7 @@ def start(log, settings=None):
     Raises OSError if not even port 80 is available.
     """
     if settings is None:
-        settings = _call("config.loader", "load")
+        settings = lazy.call("config.loader", "load")
     server = _create_server(settings, log)
     _set_access(server, settings)
     port = _listen(server, settings["server"]["port"])
@@ -65,7 +64,7 @@ def _set_access(server, settings):
     if wifi["captive_portal"] and ap.active():
         server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
     if any(settings["limits"].values()):
-        from wsserver.limits import Limits
+        from wsserver.http.ratelimit import Limits
 
         server.limits = Limits(**settings["limits"])
 
@@ -91,7 +90,7 @@ def _listen(server, port):
 
 def _listen_tls(server, tls):
     """Listen for wss:// and https:// if there is a certificate; return whether it does."""
-    context = _call("certificates.context", "from_settings", tls, print)
+    context = lazy.call("certificates.context", "from_settings", tls, print)
     if not context:
         return False
     try:
@@ -107,23 +106,23 @@ def _serve(server, settings, secure):
 
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
-    _call("demo.application", "build", server, settings, https)
+    lazy.call("demo.application", "build", server, settings, https)
     if admin["enabled"]:
-        server.routes["/settings"] = server.routes["/update"] = (
-            "admin.endpoints",
-            admin["password"],
-        )
+        for path in ("/settings", "/update"):
+            lazy.route(server, path, "admin.endpoints", admin["password"])
     from wifi import monitor
 
     server.every(_MONITOR_MS, monitor.check)
     timeout = settings["watchdog"]["timeout"]
-    if timeout or _has_failed_before():
-        _call("admin.confirm", "watch", server, timeout)
+    if timeout or _is_unconfirmed():
+        lazy.load("failsafe.watchdog")  # stays: main.py looks for it
+        lazy.call("admin.confirm", "watch", server, timeout)
 
 
-def _has_failed_before():
-    """Return whether an update is on trial, or starts have failed: this one must prove itself."""
-    return any(name == "update" or name.startswith("failed-") for name in os.listdir("/"))
+def _is_unconfirmed():
+    """Return whether this start, an update or changed settings are not confirmed yet."""
+    prefixes = ("failed-", "config.undo-")
+    return any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
 
 
 def _limit_clients(server):
@@ -154,14 +153,3 @@ def _address():
     """Return the board's address, "0.0.0.0" while it has none."""
     ap = network.WLAN(network.AP_IF)
     return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]
-
-
-def _call(name, function, *arguments):
-    before = set(sys.modules)
-    __import__(name)
-    try:
-        return getattr(sys.modules[name], function)(*arguments)
-    finally:
-        for name in set(sys.modules) - before:
-            del sys.modules[name]
-        gc.collect()

@@ -25,6 +25,20 @@ _REQUIRED_BLOCK = const(17 * 1024)
 _MAX_DER = const(4096)  # bytes of one certificate or key
 _FIRST_YEAR = const(2025)  # an earlier year: the clock is not set, chips start at 2000
 
+# Cipher suites with forward secrecy and authenticated encryption (AEAD). A Mbed TLS that supports
+# TLS 1.3 selects it if the client does; without a suite of 1.3, each of these handshakes fails.
+_SUITES = (
+    "TLS1-3-AES-256-GCM-SHA384",
+    "TLS1-3-AES-128-GCM-SHA256",
+    "TLS1-3-CHACHA20-POLY1305-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384",
+    "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384",
+    "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
+    "TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256",
+    "TLS-ECDHE-RSA-WITH-CHACHA20-POLY1305-SHA256",
+)
+
 
 def from_settings(settings: dict, log=print):
     """Return the SSLContext for the section "tls", or None. log(text) gets the reason for None."""
@@ -106,19 +120,22 @@ def _load_chain(context, chain, private):
     except OSError:  # Mbed TLS reports a failed allocation like this
         raise MemoryError from None
     if hasattr(context, "set_ciphers"):
-        context.set_ciphers([name for name in context.get_ciphers() if _is_strong(name)])
+        _restrict_ciphers(context)
 
 
-def _is_strong(name):
-    """Return whether a cipher suite has forward secrecy and authenticated encryption (AEAD).
+def _restrict_ciphers(context):
+    """Enable those of _SUITES that this Mbed TLS supports.
 
-    All suites of TLS 1.3 have both. Without them, a Mbed TLS that supports TLS 1.3 would refuse
-    every client that offers it.
+    They are tried one by one: get_ciphers() would allocate up to 170 names.
     """
-    if name.startswith("TLS1-3-"):
-        return True
-    aead = "-GCM-" in name or "-CCM" in name or "-CHACHA20-" in name
-    return "-ECDHE-" in name and aead and "-PSK-" not in name
+    supported = []
+    for name in _SUITES:
+        try:
+            context.set_ciphers((name,))
+            supported.append(name)
+        except (OSError, ValueError):  # unknown
+            pass
+    context.set_ciphers(supported)
 
 
 def _seem_to_match(certificate, private):

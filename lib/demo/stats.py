@@ -32,7 +32,8 @@ class Stats:
         The first report comes after the first second of measurement.
         Raises ValueError for other values.
         """
-        if not isinstance(value, (int, float)) or value and not 1 <= value <= _LONGEST:
+        is_number = isinstance(value, (int, float))
+        if not isinstance(value, bool) and not (is_number and _is_interval(value)):
             text = "stats: must be true, seconds from 1 to %d, or 0 for no more"
             raise ValueError(text % _LONGEST)
         if not value:
@@ -95,6 +96,10 @@ class Stats:
         if len(head) + 20 > self._limit:
             return '{"type": "error", "error": "stats: write_limit is too small for a report"}'
         return listing(head, self._server.clients, _describe, self._limit)
+
+
+def _is_interval(value):
+    return value == 0 or 1 <= value <= _LONGEST
 
 
 class Subscription:

@@ -9,8 +9,6 @@ import socket
 import network
 from micropython import const
 
-from wsserver.watch import watch
-
 from .dns import answer
 
 _PORT = const(53)
@@ -27,7 +25,7 @@ def start(server, log=print) -> None:
     except OSError as error:
         log("wifi: captive portal disabled: UDP port %d is not available: %s" % (_PORT, error))
         return
-    watch(server, sock, _receive)
+    server.add_reader(sock, _receive)
 
 
 def _receive(sock):

@@ -36,7 +36,14 @@ class Admin:
         _opened.append(self)
 
     def next(self):
-        return json.loads(self.client.recv())
+        """Return the next message. The sections of the settings are joined to one."""
+        sections = {}
+        while True:
+            message = json.loads(self.client.recv())
+            if message["type"] != "section":
+                break
+            sections[message["section"]] = message["values"]
+        return {**message, "settings": sections} if sections else message
 
     def save(self, **sections):
         self.client.send(json.dumps({"save": sections}))
@@ -98,7 +105,7 @@ def test_the_admin_gets_all_settings_without_the_passwords(made):
 def test_problems_of_the_file_are_reported_by_field(made):
     problems = Admin(made).next()["problems"]
     assert problems["wifi.channel"] == "must be int from 1 to 13"
-    assert problems["mine"].startswith("no such section")
+    assert problems["mine"].startswith("unknown section")
 
 
 def test_the_generated_password_opens_the_settings(make_board):
@@ -133,7 +140,7 @@ def test_saved_settings_take_effect_after_a_restart(make_changed):
     answer = admin.save(
         broadcast={"interval": 0.1, "text": "nachher ✓ {}"}, wifi={"ssid": "Löwe ✓"}
     )
-    assert answer == {"type": "saved"}
+    assert answer == {"type": "saved", "confirm": 600}
     assert admin.client.recv_data() == (8, b"\x03\xf4the board restarts")
     board.wait_for_log("settings: broadcast.interval, broadcast.text, wifi.ssid changed by 127")
     board.wait_for_log(r"(?s)access point 'L\\xf6we \\u2713'.*serving", since=position)
@@ -151,13 +158,13 @@ def test_saved_settings_take_effect_after_a_restart(make_changed):
     "wanted, field, why",
     [
         ({"wifi": {"password": "short"}}, "wifi.password", "8 to 63 bytes"),
-        ({"wifi": {"mode": "station"}}, "wifi.station_ssid", "needed for mode"),
+        ({"wifi": {"mode": "station"}}, "wifi.station_ssid", "required in mode"),
         ({"wifi": {"channel": 99}}, "wifi.channel", "from 1 to 13"),
         ({"server": {"port": "80"}}, "server.port", "from 1 to 65535"),
-        ({"server": {"port": 443}}, "tls.port", "another than server.port"),
+        ({"server": {"port": 443}}, "tls.port", "must differ from server.port"),
         ({"server": {"max_size": 100}}, "server.max_size", "at least 1024"),
-        ({"server": {"nonsense": 1}}, "server.nonsense", "no such field"),
-        ({"nonsense": {"port": 1}}, "nonsense", "no such section"),
+        ({"server": {"nonsense": 1}}, "server.nonsense", "unknown field"),
+        ({"nonsense": {"port": 1}}, "nonsense", "unknown section"),
         ({"broadcast": {"text": "x" * 501}}, "broadcast.text", "0 to 500 bytes"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -181,7 +188,7 @@ def test_an_unknown_command_is_answered_with_an_error(made, text):
     admin.client.send(text)
     answer = admin.next()
     assert answer["type"] == "error"
-    assert answer["error"].startswith("the only command is")
+    assert answer["error"].startswith("the commands are")
 
 
 def test_a_board_that_cannot_join_opens_its_access_point_with_portal(make_changed):
@@ -190,7 +197,7 @@ def test_a_board_that_cannot_join_opens_its_access_point_with_portal(make_change
     admin = Admin(board)
     admin.next()
     lost = {"mode": "station", "station_ssid": "Nowhere", "station_timeout": 1}
-    assert admin.save(wifi=lost) == {"type": "saved"}
+    assert admin.save(wifi=lost) == {"type": "saved", "confirm": 600}
     board.wait_for_log("cannot join 'Nowhere': there is no network", since=position)
     board.wait_for_log("(?s)access point instead.*serving ws://192.168.4.1:80/", since=position)
     query = dns.message.make_query("captive.apple.com", "A")
@@ -204,7 +211,7 @@ def test_a_broken_file_is_kept_beside_the_new_one(make_board):
     password = board.wait_for_log(r"admin: password (\S+)")[1]
     admin = Admin(board, password)
     assert "is not JSON" in admin.next()["problems"][""]
-    assert admin.save(wifi={"ssid": "New"}) == {"type": "saved"}
+    assert admin.save(wifi={"ssid": "New"})["type"] == "saved"
     assert config_of(board) == {"wifi": {"ssid": "New"}}
     assert (board.flash / "config.json.broken").read_text() == '{"wifi": {"ssid": "Old'
 

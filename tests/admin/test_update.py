@@ -549,7 +549,7 @@ def long(*values):
         ("lib/demo/application.py", HANGS, "the watchdog restarted the board"),
         ("main.py", SYNTAX_ERROR, "the watchdog restarted the board"),
         long("lib/demo/application.py", SYNTAX_ERROR, "SyntaxError"),
-        long("lib/wifi.py", "import nonsense\n", "nonsense"),
+        long("lib/wifi/connect.py", "import nonsense\n", "nonsense"),
         long("lib/admin/update.py", "import nonsense\n", "nonsense"),
     ],
 )

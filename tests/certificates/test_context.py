@@ -103,7 +103,7 @@ def build(lib, tmp_path):
 BUILT = "built SSLContext"
 
 
-# --- what works
+# --- valid files
 
 SEC1_OR_PKCS1 = PrivateFormat.TraditionalOpenSSL
 
@@ -115,18 +115,18 @@ def test_a_certificate_and_its_key_make_a_context(build, server, encoding, form)
     assert build(certificate(server, encoding), key(server, encoding, form)) == BUILT
 
 
-def test_what_people_write_around_pem_is_passed_over(build):
+def test_text_around_pem_blocks_is_ignored(build):
     text = b"Subject: board\r\n\r\n" + certificate(EC, Encoding.PEM).replace(b"\n", b"\r\n")
     parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
     assert build(text, parameters + key(EC, Encoding.PEM, SEC1_OR_PKCS1)) == BUILT
 
 
-def test_a_certificate_and_key_in_one_pem_file_are_found_in_it(build):
+def test_certificate_and_key_can_be_in_one_pem_file(build):
     both = key(EC, Encoding.PEM) + certificate(EC, Encoding.PEM)
     assert build(both, both) == BUILT
 
 
-def test_an_ec_key_without_its_public_half_is_taken_at_its_word(build):
+def test_an_ec_key_without_its_public_point_is_accepted(build):
     number = EC.key.private_numbers().private_value.to_bytes(32, "big")
     # RFC 5915: version 1, the number, the curve; the public point is optional
     content = b"\x02\x01\x01\x04\x20" + number
@@ -135,11 +135,11 @@ def test_an_ec_key_without_its_public_half_is_taken_at_its_word(build):
 
 
 @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
-def test_an_authority_for_clients_is_taken(build, encoding):
+def test_an_authority_for_clients_is_accepted(build, encoding):
     assert build(certificate(EC), key(EC), anchor(encoding=encoding)) == BUILT
 
 
-# --- what is wrong, and what to do about it
+# --- problems and remedies
 
 
 def check(line, file, what, remedy):
@@ -150,21 +150,21 @@ def check(line, file, what, remedy):
     assert remedy in line
 
 
-def test_no_certificate(build):
+def test_a_missing_certificate(build):
     check(build(None, key(EC)), "cert", "not found", "make certs")
 
 
-def test_no_key(build):
+def test_a_missing_key(build):
     check(build(certificate(EC)), "key", "not found", "copy it together")
 
 
-def test_no_authority_for_clients(build):
+def test_a_missing_authority_for_clients(build):
     line = build(certificate(EC), key(EC), client_ca="nowhere")
     check(line, "nowhere", "not found", "make certs")
 
 
 @pytest.mark.parametrize("file", ["cert", "key"])
-def test_what_cannot_be_read_at_all(build, tmp_path, file):
+def test_a_folder_instead_of_a_file(build, tmp_path, file):
     (tmp_path / file).mkdir()
     files = {"cert": certificate(EC), "key": key(EC)}
     del files[file]
@@ -202,7 +202,7 @@ def test_a_damaged_authority_for_clients(build):
     check(line, "ca", "is not a certificate in PEM or DER, or is damaged", "copy it")
 
 
-def test_a_certificate_with_what_mbed_tls_does_not_know(build):
+def test_a_certificate_that_mbed_tls_does_not_support(build):
     limits = x509.NameConstraints([x509.DNSName("localhost")], None)
     own = make_key("ec")
     unknown = Identity(signed("server", "server", own, own, limits), own)
@@ -214,7 +214,7 @@ def test_a_certificate_with_what_mbed_tls_does_not_know(build):
         )
 
 
-def test_a_key_of_a_kind_that_mbed_tls_does_not_know(build):
+def test_a_key_that_mbed_tls_does_not_support(build):
     own = ed25519.Ed25519PrivateKey.generate()
     while own.public_key().public_bytes_raw()[0] == 0x30:  # looks like RSA: also refused
         own = ed25519.Ed25519PrivateKey.generate()
@@ -268,7 +268,7 @@ def test_an_authority_for_clients_that_has_expired(build):
     check(line, "ca", "expired on", "make a new one")
 
 
-def test_dates_beyond_2049_which_are_written_with_four_digits_are_read(build):
+def test_dates_after_2049_are_understood(build):
     then = NOW + 30 * YEAR
     server = make_authority(then).make_server(then, NAMES)
     start = server.certificate.not_valid_before_utc
@@ -276,7 +276,7 @@ def test_dates_beyond_2049_which_are_written_with_four_digits_are_read(build):
     check(line, "cert", f"is not valid before {start:%Y-%m-%d}", "set the clock")
 
 
-def test_a_file_that_is_far_too_long_is_not_read_into_memory(build):
+def test_a_file_that_is_too_long_is_not_read(build):
     line = build(bytes(3_000_000), key(EC))
     check(line, "cert", "is longer than 12288 bytes", "leave only what the server needs")
 
@@ -299,7 +299,7 @@ def test_a_heap_that_is_too_small(build):
 
 
 @pytest.mark.parametrize("free, in_one", [(20000, 18000), (60000, 12000)])
-def test_a_chip_whose_memory_would_not_do_for_one_connection(build, free, in_one):
+def test_a_chip_without_memory_for_one_connection(build, free, in_one):
     regions = [(100000, in_one, in_one, 0), (50000, free - in_one, in_one // 2, 0)]
     before = f"""
 class esp32:
@@ -311,7 +311,7 @@ sys.modules["esp32"] = esp32
     check(line, "cert", "not enough memory for TLS", "lower server.max_clients")
 
 
-# --- no bytes whatever are too much for the reader
+# --- arbitrary bytes
 
 READER = """
 import binascii, sys
@@ -358,19 +358,19 @@ def reader(lib, tmp_path_factory):
     process.wait(10)
 
 
-def test_the_reader_reads_what_is_good(reader):
+def test_the_reader_reads_valid_files(reader):
     assert reader(certificate(EC), key(EC)) == "read"
     assert reader(certificate(RSA, Encoding.PEM), key(RSA)) == "read"
 
 
-def test_a_certificate_that_is_cut_anywhere_is_refused(reader):
+def test_a_truncated_certificate_is_refused(reader):
     whole = certificate(EC)
     assert {reader(whole[:at], b"") for at in range(len(whole))} == {"refused"}
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
-def test_a_certificate_with_anything_changed_is_read_or_refused(reader, data):
+def test_a_modified_certificate_is_read_or_refused(reader, data):
     changed = bytearray(certificate(EC, data.draw(st.sampled_from([Encoding.DER, Encoding.PEM]))))
     for _ in range(data.draw(st.integers(1, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
@@ -379,9 +379,43 @@ def test_a_certificate_with_anything_changed_is_read_or_refused(reader, data):
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=100))
-def test_any_bytes_whatever_are_read_or_refused(reader, first, second):
+def test_arbitrary_bytes_are_read_or_refused(reader, first, second):
     assert reader(first, second) in ("read", "refused")
     assert reader(b"0" + bytes([min(len(first), 127)]) + first, second) in ("read", "refused")
+
+
+# --- DER files are used unparsed
+
+TIME = "import sys\nclass time:\n    gmtime = staticmethod(lambda: (%d, 1, 1, 0, 0, 0, 5, 1))\n"
+TIME += "sys.modules['time'] = time\n"
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
+@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
+def test_with_der_files_the_checking_code_is_not_loaded(build, server, form):
+    assert build(certificate(server), key(server, form=form), before=TIME % 2000) == BUILT
+    assert build.loaded == "loaded: ['context']"
+
+
+CHECKED = {
+    "PEM": {"cert": certificate(EC, Encoding.PEM), "key": key(EC)},
+    "the clock is set": {"cert": certificate(EC), "key": key(EC), "year": NOW.year},
+    "client certificates": {"cert": certificate(EC), "key": key(EC), "client_ca": anchor()},
+}
+
+
+@pytest.mark.parametrize("reason", CHECKED)
+def test_the_checking_code_is_loaded_if_it_is_needed(build, reason):
+    files = dict(CHECKED[reason])
+    build(before=TIME % files.pop("year", 2000), **files)
+    assert build.loaded == "loaded: ['context', 'der', 'files']"
+
+
+@pytest.mark.parametrize("pair", OTHERS)
+def test_a_wrong_key_in_der_is_detected_without_a_clock(build, pair):
+    server, other = OTHERS[pair]
+    line = build(certificate(server), key(other), before=TIME % 2000)
+    check(line, "key", "belongs to another certificate", "copy both to the board again")
 
 
 # --- on a board, and to real clients
@@ -443,27 +477,46 @@ def talk(board, context, name="localhost"):
         return stream.recv(100), stream.version(), stream.getpeercert()
 
 
+@pytest.fixture(scope="module")
+def newest():
+    """The newest version of TLS that the interpreter's Mbed TLS supports."""
+    program = "import tls; print(tls.SSLContext(tls.PROTOCOL_TLS_SERVER).get_ciphers())"
+    command = [*find_micropython(), "-c", program]
+    return "TLSv1.3" if "TLS1-3-" in subprocess.check_output(command, text=True) else "TLSv1.2"
+
+
 @pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
-def test_a_board_shows_its_certificate_to_a_client_that_trusts_the_authority(serve, server):
+def test_a_client_that_trusts_the_authority_gets_the_newest_tls(serve, server, newest):
     board = serve(certificate(server), key(server))
     answer, version, shown = talk(board, trusting(), "192.168.4.1")
     assert answer == b"you said hello"
-    assert version == "TLSv1.2"
+    assert version == newest
     assert ("IP Address", "192.168.4.1") in shown["subjectAltName"]
     with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
-        talk(board, trusting(make_authority(NOW, title="somebody else")))
+        talk(board, trusting(make_authority(NOW, title="another authority")))
     with pytest.raises(ssl.SSLCertVerificationError, match="[Hh]ostname mismatch"):
         talk(board, trusting(), "bank.example")
 
 
-def test_a_board_with_64_kb_has_room_for_it(serve):
+@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
+def test_tls_1_2_uses_ephemeral_keys_and_authenticated_encryption(serve, server):
+    board = serve(certificate(server), key(server))
+    context = trusting()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert talk(board, context)[:2] == (b"you said hello", "TLSv1.2")
+    context.set_ciphers("kRSA:ECDHE+AES+SHA:ECDHE+AES+SHA256:!AESGCM:!CHACHA20:!AESCCM")
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        talk(board, context)
+
+
+def test_a_board_with_64_kb_serves_tls(serve):
     board = serve(certificate(EC), key(EC), heap="64k")
     assert talk(board, trusting())[0] == b"you said hello"
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
 @pytest.mark.parametrize("kind", ["ec", "rsa"])
-def test_a_board_shows_all_certificates_of_a_chain(serve, kind, form):
+def test_a_board_sends_all_certificates_of_a_chain(serve, kind, form):
     root, between, server = (make_key(kind) for _ in range(3))
     links = [
         signed("server", "between", server, between),
@@ -476,7 +529,7 @@ def test_a_board_shows_all_certificates_of_a_chain(serve, kind, form):
     assert talk(board, trusting(Authority(Identity(trusted, root))))[0] == b"you said hello"
 
 
-def test_only_clients_of_the_authority_get_in_when_it_is_given(serve, tmp_path):
+def test_only_clients_of_the_given_authority_are_accepted(serve, tmp_path):
     board = serve(certificate(EC), key(EC), anchor())
 
     def client(authority, now=NOW):
@@ -488,7 +541,7 @@ def test_only_clients_of_the_authority_get_in_when_it_is_given(serve, tmp_path):
         return context
 
     assert talk(board, client(AUTHORITY))[0] == b"you said hello"
-    stranger = client(make_authority(NOW, title="somebody else"))
+    stranger = client(make_authority(NOW, title="another authority"))
     for context in (trusting(), stranger, client(AUTHORITY, NOW - 3 * YEAR)):
         position = board.log_position
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -497,8 +550,8 @@ def test_only_clients_of_the_authority_get_in_when_it_is_given(serve, tmp_path):
     assert talk(board, client(AUTHORITY))[0] == b"you said hello"
 
 
-def test_an_authority_for_clients_that_begins_after_the_boards_clock_is_refused(serve):
-    """Mbed TLS would refuse all clients, and nobody would know why."""
+def test_an_authority_that_begins_after_the_boards_clock_is_refused(serve):
+    """Otherwise Mbed TLS would refuse all clients without a reason."""
     board = serve(certificate(EC), key(EC), certificate(AUTHORITY.identity))
     board.wait_for_log(
         r"/certs/ca\.crt is not valid before .*clock shows 2000-01-01: set the clock, or use the "
@@ -506,7 +559,7 @@ def test_an_authority_for_clients_that_begins_after_the_boards_clock_is_refused(
     )
 
 
-def test_a_servers_certificate_does_not_let_a_client_in(serve, tmp_path):
+def test_a_client_with_a_server_certificate_is_refused(serve, tmp_path):
     board = serve(certificate(EC), key(EC), anchor())
     file = tmp_path / "client.pem"
     file.write_bytes(key(EC, Encoding.PEM) + certificate(EC, Encoding.PEM))
@@ -516,12 +569,12 @@ def test_a_servers_certificate_does_not_let_a_client_in(serve, tmp_path):
         talk(board, context)
 
 
-def test_a_board_whose_clock_is_not_set_does_not_judge_dates(serve):
+def test_without_a_clock_dates_are_not_checked(serve):
     then = NOW - 2 * YEAR
     server = make_authority(then).make_server(then, NAMES)
     assert "listening on 443" in serve(certificate(server), key(server)).log
 
 
-def test_a_board_says_on_serial_what_is_wrong_by_the_names_of_its_files(serve):
+def test_a_board_logs_the_problem_with_the_file_names(serve):
     board = serve(certificate(EC), key(RSA))
     board.wait_for_log(r"/certs/a\.key belongs to another certificate than /certs/a\.crt: copy")

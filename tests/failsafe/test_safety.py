@@ -99,7 +99,7 @@ def test_an_error_while_serving_is_logged_and_the_board_restarts(make_board):
 
 
 def test_an_error_in_boot_py_counts_as_a_failed_start(make_board):
-    board = make_board(files={"lib/wifi.py": "import nonsense\n"}, wait=False)
+    board = make_board(files={"lib/wifi/connect.py": "import nonsense\n"}, wait=False)
     board.wait_for_log(r"safe mode(.*\n)*.*nonsense(.*\n)*>>> $")
     assert len(crashes(board)) == 4  # the last one was written in safe mode
 
