@@ -8,6 +8,7 @@ many sockets may be open, `tell(port)` is called when one listens.
 import gc as _gc
 import io as _io
 
+import esp32 as _esp32
 import uselect as _uselect
 import usocket as _usocket
 
@@ -30,6 +31,8 @@ _HOST_OPTION = {SO_REUSEADDR: 2, SO_BROADCAST: 6}  # of level 1, SOL_SOCKET on L
 _MAILBOX = 2304  # bytes, which the host doubles: about the 6 short datagrams that lwIP keeps
 _WINDOW = 5744  # bytes: lwIP's TCP_WND and TCP_SND_BUF in the ESP32 builds
 _ENFILE = 23
+_ENOBUFS = 105
+_LISTENER = 22000  # bytes of the IDF heap below which listen() fails, as measured
 
 # Linux's errno -> lwIP's. A write after the peer has gone is ECONNRESET there, never EPIPE.
 _ERRORS = {
@@ -204,6 +207,8 @@ class socket(_io.IOBase):
         self._call(self._sock.bind, _pack(address, self._ports))
 
     def listen(self, backlog=2):
+        if _esp32._pool() < _LISTENER:
+            raise OSError(_ENOBUFS)
         self._call(self._sock.listen, backlog)
         if _tell:
             _tell(self._bound)
