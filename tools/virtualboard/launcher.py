@@ -77,6 +77,7 @@ def _start():
     sys.path[:] = ["", ".frozen", "/lib"]
     if growth:
         growth.forget_names()
+        socket._make_reserve()
         # All of this stays: what would be collected later would leave holes.
         machine._filler = [None, None, board, growth, _chipheap, tell, read_program]
         _gc._hidden = growth.limit(board["heap"], board["used"], machine._filler)

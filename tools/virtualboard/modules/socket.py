@@ -50,6 +50,12 @@ _ERRORS = {
 }
 
 _open = []  # file descriptors of the open sockets
+_secure = []  # those of them that have a TLS connection
+_SESSION = 23800  # bytes of the IDF heap that one takes, from wrap_socket() on
+# What stands in for a socket takes more of the heap than a chip's does. With HEAP=chip, this holds
+# as many lists as there may be sockets; that memory is freed for as long as a socket is open.
+_reserve = []
+_ENTRIES = [None] * 16  # 64 bytes: a stand-in takes 98, and a socket of the chip 32
 _closed = _usocket.socket()
 _closed.close()
 _host = "127.0.0.1"
@@ -66,6 +72,47 @@ def _setup(host, ports, udp_ports, most, tell):
     _udp_ports.update(udp_ports)
     _most = most
     _tell = tell
+
+
+def _make_reserve():
+    """Set memory aside for the stand-ins of all sockets; it is freed socket by socket."""
+    for _ in range(_most):
+        _reserve.append([])
+    _balance()
+
+
+def _balance():
+    """Free a part of the reserve for each open socket, and allocate what others gave back."""
+    for index, part in enumerate(_reserve):
+        if index < len(_open):
+            part.clear()
+        elif not part:
+            try:
+                part.extend(_ENTRIES)
+            except MemoryError:
+                return
+
+
+def _forget(fd):
+    """Count a socket as closed."""
+    _open.remove(fd)
+    if fd in _secure:
+        _secure.remove(fd)
+        _esp32._take(-_SESSION)
+
+
+def _take_session(sock):
+    """Count the memory of a TLS connection until the socket is closed. False: there is none."""
+    if not _esp32._take(_SESSION):
+        return False
+    _secure.append(sock._fd)
+    return True
+
+
+def _give_session_back(sock):
+    if sock._fd in _secure:
+        _secure.remove(sock._fd)
+        _esp32._take(-_SESSION)
 
 
 def _error(error):
@@ -104,7 +151,7 @@ def _is_full():
             poller.register(fd, 0)
         for fd, event in poller.poll(0):
             if event & 32:  # POLLNVAL: not open any more
-                _open.remove(fd)
+                _forget(fd)
     return len(_open) >= _most
 
 
@@ -112,7 +159,6 @@ class socket(_io.IOBase):
     """A socket; accept() makes one of the host's."""
 
     _ports = _ports
-    _on_close = None  # of the TLS session that uses it
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
         if isinstance(af, int):
@@ -130,6 +176,8 @@ class socket(_io.IOBase):
         self._owner = open(self._fd, "rb")
         if self._fd not in _open:  # it is, where the collector closed one of the same number
             _open.append(self._fd)
+        if _reserve:
+            _balance()
 
     def ioctl(self, request, argument):
         if request == 10:  # MP_STREAM_GET_FILENO: select.poll watches the real one
@@ -150,10 +198,8 @@ class socket(_io.IOBase):
 
     def close(self):
         if self._fd in _open:
-            _open.remove(self._fd)
+            _forget(self._fd)
             self._fd = -1
-            if self._on_close:
-                self._on_close()
         self._owner.close()
         self._sock = _closed  # the host's socket would go on with whoever gets its number next
 
