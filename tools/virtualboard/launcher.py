@@ -82,7 +82,8 @@ def _start():
         machine._filler = [None, None, board, growth, _chipheap, tell, read_program]
         _gc._hidden = growth.limit(board["heap"], board["used"], machine._filler)
     else:
-        machine._filler = _fill(board["heap"])
+        machine._filler = [board, read_program, None]
+        machine._filler[-1] = _fill(board["heap"])
         if "_gc" in board["modules"]:
             _gc._hidden = _gc._mem_alloc() - board["used"]
     if "_gc" in board["modules"]:
@@ -161,6 +162,9 @@ def _main():
         print("\0raw\0", end="")
     else:
         _run("main.py")
+        import machine
+
+        machine._greet("\0own\0")
 
 
 try:

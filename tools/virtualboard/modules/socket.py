@@ -56,8 +56,20 @@ _SESSION = 23800  # bytes of the IDF heap that one takes, from wrap_socket() on
 # as many lists as there may be sockets; that memory is freed for as long as a socket is open.
 _reserve = []
 _ENTRIES = [None] * 16  # 64 bytes: a stand-in takes 98, and a socket of the chip 32
-_closed = _usocket.socket()
-_closed.close()
+
+
+def _raise_ebadf(*args):
+    raise OSError(9)
+
+
+class _Closed:
+    """In the place of a host's socket that is closed, whose number another one may get."""
+
+    def __getattr__(self, name):
+        return _raise_ebadf
+
+
+_closed = _Closed()
 _host = "127.0.0.1"
 _ports = {}
 _udp_ports = {}

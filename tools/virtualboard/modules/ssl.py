@@ -1,4 +1,4 @@
-"""The chip's ssl module, for interpreters that have tls alone: CPython's names on top of it."""
+"""The chip's ssl module, for interpreters that have tls alone."""
 
 from tls import (
     CERT_NONE,
@@ -11,25 +11,17 @@ from tls import (
 )
 
 
-def wrap_socket(
-    sock,
-    server_side=False,
-    key=None,
-    cert=None,
-    cert_reqs=CERT_NONE,
-    cadata=None,
-    server_hostname=None,
-    do_handshake=True,
-):
-    context = SSLContext(PROTOCOL_TLS_SERVER if server_side else PROTOCOL_TLS_CLIENT)
-    if cert or key:
-        context.load_cert_chain(cert, key)
-    if cadata:
-        context.load_verify_locations(cadata)
-    context.verify_mode = cert_reqs
+def wrap_socket(sock, **options):
+    server = options.pop("server_side", False)
+    context = SSLContext(PROTOCOL_TLS_SERVER if server else PROTOCOL_TLS_CLIENT)
+    if options.get("cert") or options.get("key"):
+        context.load_cert_chain(options.pop("cert"), options.pop("key"))
+    if options.get("cadata"):
+        context.load_verify_locations(options.pop("cadata"))
+    context.verify_mode = options.pop("cert_reqs", CERT_NONE)
     return context.wrap_socket(
         sock,
-        server_side=server_side,
-        do_handshake_on_connect=do_handshake,
-        server_hostname=server_hostname,
+        server_side=server,
+        do_handshake_on_connect=options.pop("do_handshake", True),
+        server_hostname=options.pop("server_hostname", None),
     )
