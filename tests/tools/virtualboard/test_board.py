@@ -549,7 +549,7 @@ def test_a_port_in_use_is_explained_in_one_line(make_run, option):
 
 def test_a_config_that_is_not_json_gets_a_warning_and_reaches_the_board(make_run, tmp_path):
     config = tmp_path / "broken.json"
-    config.write_text('{"server": ')
+    config.write_text('{"server": nothing}')
     process = make_run("--config", str(config))
     lines = lines_until(process, "board ready: ")
     assert lines[0].startswith(f"warning: {config} is not JSON")
