@@ -2,7 +2,9 @@
 
 HTTP_PORT ?= 8080
 HTTPS_PORT ?= 8443
-HEAP ?= 128k
+HEAP =
+WORD =
+MICROPYTHON =
 CONFIG ?=
 BOARD ?=
 ROUNDS ?= 5
@@ -27,6 +29,10 @@ SOURCE =
 BYTECODE =
 YES =
 
+# The virtual board's interpreter, for every tool: 32 or 64 bits, or any that was built elsewhere.
+export MICROPYTHON
+export MICROPYTHON_WORD = $(WORD)
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -48,9 +54,11 @@ help:
 
 #: make run          start a virtual board and print its URLs and its serial output; Ctrl-C ends it
 #:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=128k CONFIG=my.json
+#:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
+#:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
 #:                     MAIN=examples/echo.py runs that instead of main.py
 run: certs/server.crt.der
-	$(TOOLS) run --certs certs --heap $(HEAP) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,MAIN,main) $(ARGS)
+	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,MAIN,main) $(ARGS)
 certs/server.crt.der: | $(READY)
 	$(TOOLS) certs
 #: make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)
@@ -83,8 +91,9 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 #: make test         run the test suite against virtual boards
 #:                     BOARD=192.168.4.1 against a real one; ARGS='-k handshake' for pytest;
 #:                     SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;
+#:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
 #:                     JOBS=3 test files at the same time, 0 for one after the other
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(ARGS)
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(ARGS)
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)
@@ -111,7 +120,7 @@ format: ; $(TOOLS) format
 setup: $(READY)
 #: make clean        remove .venv, caches and all other generated files
 clean:
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build .micropython32 .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .git -prune -o -name '*.mpy' -type f -exec rm -f {} +
 

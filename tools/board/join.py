@@ -11,10 +11,7 @@ from .session import BoardError, Session
 
 # Runs on the board: its own modules know the settings, and the passwords that it generated.
 _ASK = """
-try:
-    from config import loader, secrets
-except ImportError:  # firmware of before the packages
-    import secret as secrets, settings as loader
+from config import loader, secrets
 _quiet = lambda text: None
 _s = loader.load(log=_quiet)
 _w, _a = _s["wifi"], _s["admin"]

@@ -14,13 +14,11 @@ from .files import CERTIFICATES, CONFIG, certificates
 from .plan import Found
 
 _MAX_BYTES = 4096  # the board reads no larger config.json
-# lib/ as packages, and before.
-_RULES = ("lib/config/schema.py", "lib/fields.py")
 
 
 def rules_file(root: Path = ROOT) -> Path:
     """Return the file of the board's own rules for config.json, which also run on CPython."""
-    return next(root / name for name in _RULES if (root / name).exists())
+    return root / "lib" / "config" / "schema.py"
 
 
 def rules(root: Path = ROOT) -> ModuleType:

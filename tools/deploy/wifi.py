@@ -30,10 +30,10 @@ from .plan import Found, Plan, check_space, read_record
 from .progress import Progress
 
 PATH = "/update"
-_PATIENCE = 20  # seconds of silence until a board counts as gone
+_PATIENCE = 30  # seconds of silence until a board counts as gone
 _CONNECT = 5  # seconds until an address counts as unused
 _STARTS = 3  # starts of a new version until the board rolls back
-_PROOF = 15  # seconds of serving until a new version is confirmed, with some reserve
+_PROOF = 15  # seconds of serving until a new version can be confirmed, with some reserve
 _CLOSED = (
     "the board closed the connection: it may be out of memory for updates; disconnect its other "
     "clients and try again, or deploy over USB"
@@ -68,6 +68,8 @@ class WifiTransport:
         if "layout" not in about:
             self._board.close()
             raise Failure(_OLD_LAYOUT)
+        if about["state"].startswith("trial"):  # of an earlier deployment that did not wait
+            self._board.confirm()
         self.target = described(
             *(about["version"], about["machine"], about["mpy"], bytes.fromhex(about["id"])),
             *(0, about["heap"], about["free"]),
@@ -106,22 +108,30 @@ class WifiTransport:
         self._committed = True
 
     def start(self, wait: float) -> None:
-        """Wait until the board confirms the new version. Raises Failure if it rolls back."""
+        """Wait until the board serves, and confirm its update. Raises Failure if it rolls back."""
         self._board.close()
         if not self._committed:
             return
         print("restarting", flush=True)
         if wait:
             self._wait_until_confirmed((_STARTS + 1) * (wait + _PROOF))
+        else:
+            print(
+                "the board rolls back if nothing confirms the new version within three minutes: "
+                "run this again to confirm it"
+            )
 
     def _wait_until_confirmed(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        shown = ""
         while time.monotonic() < end:
             time.sleep(0.5)
             try:
                 with Update(self.name, self._password, self._ca, patience=5) as board:
                     state = board.about["state"]
+                    if state.startswith("trial"):
+                        print("it serves; 10 seconds until it can be confirmed", flush=True)
+                        board.confirm()
+                        state = ""
                     log = board.read("/crash.log") if state == "undone" else b""
             except Unreachable:
                 continue
@@ -132,10 +142,6 @@ class WifiTransport:
                 print("/crash.log ends with:")
                 print("\n".join(f"  | {line}" for line in log.decode().splitlines()[-20:]))
                 raise Failure("the new version did not start: the board rolled back")
-            if state != shown and state.startswith("trial"):
-                print("it serves; waiting 10 seconds for its confirmation", flush=True)
-                shown = state
-            time.sleep(1)
         raise Failure(
             "the board does not answer: join its Wi-Fi again and open its page; if that fails, "
             "its log shows why (make monitor)"
@@ -231,6 +237,11 @@ class Update:
         while piece := self.ask("read", path, len(content)):
             content += piece
         return content
+
+    def confirm(self) -> None:
+        """Confirm the update on trial. The board requires to serve this connection for a while."""
+        while left := self.ask("confirm"):
+            time.sleep(min(left, 1))
 
     def send(self, path: str, content: bytes, progress: Progress) -> None:
         """Add a file to the update that has begun."""

@@ -112,11 +112,13 @@ def test_what_has_not_changed_is_not_copied(full_board, project, capsys):
 
 
 def test_one_file_that_changed_is_the_only_one_to_be_copied(full_board, project, capsys):
-    (project / "lib" / "demo.py").write_text("def build(*_):\n    print('changed')\n")
+    (project / "lib" / "demo" / "application.py").write_text(
+        "def build(*_):\n    print('changed')\n"
+    )
     capsys.readouterr()
     run(full_board, project)
     output = capsys.readouterr().out
-    assert "[1/1] /lib/demo.mpy" in output
+    assert "[1/1] /lib/demo/application.mpy" in output
     assert "1 files copied, 0 removed" in output
     assert "  | changed\n" in output
 
@@ -144,10 +146,10 @@ def test_files_that_were_not_deployed_stay(full_board, project):
 
 
 def test_a_source_copied_by_hand_goes_because_it_would_hide_the_compiled_file(full_board, project):
-    (full_board.flash / "lib" / "demo.py").write_text("old")
+    (full_board.flash / "lib" / "firmware.py").write_text("old")
     run(full_board, project)
-    assert not (full_board.flash / "lib" / "demo.py").exists()
-    assert (full_board.flash / "lib" / "demo.mpy").exists()
+    assert not (full_board.flash / "lib" / "firmware.py").exists()
+    assert (full_board.flash / "lib" / "firmware.mpy").exists()
 
 
 def test_sources_can_be_deployed_instead_of_compiled_files(full_board, project):
