@@ -3,7 +3,7 @@
 `import wsserver` loads `server`, `acceptor`, `keepalive`, `timers`, `log`, `lazy`, `core` and most
 of `http`; they stay loaded. These are loaded on first use, and stay: `tls` for a listener with
 TLS, `heap` for boards with PSRAM, and parts of `http` (see there). `setup` is loaded while
-it runs, `ondemand` for `lazy.route` and `lazy.LazyEndpoint`.
+it runs, `ondemand` when a lazy route or `lazy.LazyEndpoint` is used.
 """
 
 from .lazy import load

@@ -77,8 +77,14 @@ def loaded(besides=()) -> list:
     return [name for name in sys.modules if name not in besides]
 
 
+def route(server, path: str, module: str, *args) -> None:
+    """Register a path whose module is imported on the first request.
+
+    `module.serve(server, *args)` must register the real route with server.websocket().
+    """
+    server.routes[path] = (module, args)  # see ondemand.resolve
+
+
 def __getattr__(name):
-    # Not all programs use these: that saves 2 KB on a 32-bit board.
-    if name in ("LazyEndpoint", "route"):
-        return getattr(load("wsserver.ondemand"), name)
-    raise AttributeError(name)
+    # LazyEndpoint is loaded when a program uses it, which saves 1.5 KB on a 32-bit board.
+    return getattr(load("wsserver.ondemand"), name)

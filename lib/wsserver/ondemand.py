@@ -9,33 +9,19 @@ from .log import WARNING
 _TRY_AGAIN_LATER = const(1013)  # RFC 6455, section 7.4.1, and the IANA registry
 
 
-def route(server, path: str, module: str, *args) -> None:
-    """Register a path whose module is imported on the first request.
+def resolve(server, path: str):
+    """Load the module of a lazy route, and return the route that it registers.
 
-    `module.serve(server, *args)` must register the real route with server.websocket().
+    If that raises, the next request tries again.
     """
-    server.routes[path] = LazyRoute(module, args)
-
-
-class LazyRoute:
-    """A placeholder for a Route."""
-
-    def __init__(self, module: str, args: tuple):
-        self._module = module
-        self._args = args
-
-    def resolve(self, server, path: str):
-        """Load the module, and return the route that it has registered for `path`.
-
-        If that raises, the next request tries again.
-        """
-        before = loaded()
-        try:
-            load(self._module).serve(server, *self._args)
-        except Exception:
-            unload(*loaded(before))
-            raise
-        return server.routes[path]
+    module, args = server.routes[path]
+    before = loaded()
+    try:
+        load(module).serve(server, *args)
+    except Exception:
+        unload(*loaded(before))
+        raise
+    return server.routes[path]
 
 
 class LazyEndpoint:

@@ -518,12 +518,11 @@ class Server:
     def _warn_slow(self, took, name, client):
         self._slow_ms += took
         try:
-            if client is None:
-                name = "timer %s" % getattr(name, "__name__", name)
+            if client:
+                name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
             else:
-                name = "on_%s of %s" % (name, getattr(client, "_path", "an HTTP request"))
-            text = "slow: %s took %d ms, in which no other connection was served"
-            self.log(WARNING, text % (name, took))
+                name = "timer %s" % getattr(name, "__name__", name)
+            self.log(WARNING, "slow: %s took %d ms and blocked the server" % (name, took))
         except MemoryError:
             pass
 

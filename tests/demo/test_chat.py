@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from tests.demo.guest import Guest
-from tests.server.conftest import wait_until
+from tests.wsserver.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = (ROOT / "main.py").read_text()
@@ -385,7 +385,7 @@ def test_the_code_is_unloaded_with_the_last_client_and_the_led_stays(make_board)
     again.leave()
     other.wait_for_log("disconnected", since=position)
     assert other.exec(LOADED).strip() == "[]"
-    assert other.exec("print(server._ipoll == server.poll.ipoll)").strip() == "True"
+    assert other.exec("print(server._on_wait is None)").strip() == "True"
 
 
 def test_many_visits_leave_the_heap_as_it_was(make_board):

@@ -8,10 +8,9 @@ import json
 import sys
 import time
 
-from ondemand import OnDemand
-
 from wsserver import Server
-from wsserver.access import Basic, Token
+from wsserver.http.auth import Basic, Token
+from wsserver.lazy import LazyEndpoint
 
 with open("/guarded.json") as file:
     guarded = json.load(file)
@@ -52,7 +51,7 @@ server = Server(max_clients=20)
 server.hosts = ("board", "board.local", "localhost")
 server.portal = guarded["portal"]
 if guarded["limits"]:
-    from wsserver.limits import Limits
+    from wsserver.http.ratelimit import Limits
 
     server.limits = Limits(**guarded["limits"])
 server.websocket("/ws", Echo())
@@ -61,8 +60,8 @@ server.websocket("/basic", Echo(), access=Basic("admin", "pass:word"))
 server.websocket("/slow", Slow())
 server.websocket("/modules", Modules())
 server.websocket("/counts", Counts())
-server.websocket("/seldom", OnDemand(server, "seldom", "hello"))
-server.websocket("/broken", OnDemand(server, "broken"))
-server.websocket("/hungry", OnDemand(server, "hungry"))
+server.websocket("/seldom", LazyEndpoint(server, "seldom", "hello"))
+server.websocket("/broken", LazyEndpoint(server, "broken"))
+server.websocket("/hungry", LazyEndpoint(server, "hungry"))
 server.listen(80)
 server.run()

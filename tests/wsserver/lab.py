@@ -21,7 +21,7 @@ def log(level, text):
 
 server = Server(log=log, **lab["server"])
 if lab["limits"]:
-    from wsserver.limits import Limits
+    from wsserver.http.ratelimit import Limits
 
     server.limits = Limits(**lab["limits"])
 

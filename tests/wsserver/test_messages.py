@@ -3,7 +3,7 @@
 import json
 import threading
 
-from tests.server.conftest import REQUEST
+from tests.wsserver.conftest import REQUEST
 from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.server.conftest import REQUEST, SITE
+from tests.wsserver.conftest import REQUEST, SITE
 from tests.wire import TEXT, close, frame
 
 

@@ -5,7 +5,7 @@ anybody.
 import re
 import time
 
-from tests.server.conftest import wait_until
+from tests.wsserver.conftest import wait_until
 from tests.wire import BINARY, CLOSE, PING, TEXT, frame
 
 

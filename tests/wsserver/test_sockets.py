@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.server.conftest import REQUEST, Raw
+from tests.wsserver.conftest import REQUEST, Raw
 from tests.test_portal import ask
 from tests.wire import TEXT, close, frame
 

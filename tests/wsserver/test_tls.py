@@ -16,7 +16,7 @@ import urllib.request
 import pytest
 import websocket
 
-from tests.server.conftest import Raw, wait_until
+from tests.wsserver.conftest import Raw, wait_until
 from tests.test_certs import needs_openssl
 from tests.wire import TEXT, frame
 from tools.certs import cli
@@ -328,7 +328,7 @@ def test_without_memory_for_one_more_session_it_is_refused(make_secure_board, se
     clients.append(secure(board).open())
     with pytest.raises((ssl.SSLError, OSError)):
         secure(board)
-    board.wait_for_log("not enough memory for one more TLS session")
+    board.wait_for_log("not enough memory for another TLS session")
     for client in clients:
         echo(client)
     clients[0].close()
@@ -464,7 +464,7 @@ class Unwrapped:
 @pytest.mark.parametrize("group", ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*"])
 def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
     kosoku = pytest.importorskip("kosoku", reason="kosoku has no wheel for this machine")
-    from tests.server.test_conformance import GROUPS
+    from tests.wsserver.test_conformance import GROUPS
 
     if not hasattr(make_lab, "spacious"):
         make_lab.spacious = make_lab(
@@ -492,7 +492,7 @@ def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
 def test_where_the_heap_is_too_small_for_tls_the_board_says_so_and_plain_clients_are_served(
     make_board, certs, compiled
 ):
-    board = make_board(heap="64k", certs=certs)
+    board = make_board(heap="72k", certs=certs)
     board.wait_for_log("wss:// is off: the heap is too small for it")
     client = websocket.create_connection(board.ws_url(), timeout=10)
     client.send("plain")

@@ -50,7 +50,6 @@ class Route:
     drops: bool
     message: object
     chunk: object
-    resolve = None  # a method of placeholders: see ondemand.LazyRoute
 
 
 class Protocol(SendBuffer):

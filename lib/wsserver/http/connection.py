@@ -72,8 +72,8 @@ class HTTPConnection(SendBuffer):
         if server.limits:
             server.limits.check_handshake(ip)
         route = server.routes.get(request.path)
-        if route and route.resolve:
-            route = route.resolve(server, request.path)
+        if isinstance(route, tuple):
+            route = load("wsserver.ondemand").resolve(server, request.path)
         if route is None:
             self._answer(*self._open_file(request))
             return

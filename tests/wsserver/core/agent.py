@@ -12,13 +12,16 @@ from binascii import hexlify, unhexlify
 if sys.implementation.name == "micropython":
     sys.path.insert(0, sys.argv[1])
 
-from wsserver import frames, handshake, portable
-from wsserver.outbox import Stock
-from wsserver.protocol import Protocol
-from wsserver.route import route_to
+from wsserver.core import frames, portable
+from wsserver.core.buffers import BufferPool
+from wsserver.core.protocol import Protocol
+from wsserver.http import handshake
+from wsserver.http.request import HTTPError, parse_request
+from wsserver.http.responses import error_response
+from wsserver.http.routes import make_route
 
 try:
-    from wsserver import native
+    from wsserver.core import native
 except (ImportError, AttributeError, SyntaxError):
     native = None
 
@@ -52,7 +55,7 @@ class Recorder:
 
     def note_chunk(self, client, chunk, final):
         # Where chunks are cut is up to the network: the message is what counts.
-        kind = "text" if client.reader.text else "binary"
+        kind = "text" if client._decoder.is_text else "binary"
         if not self.events or self.events[-1][0] != "open " + kind:
             self.events.append(["open " + kind, ""])
         self.events[-1][1] += to_hex(bytes(chunk))
@@ -69,16 +72,16 @@ class Recorder:
 def feed(protocol, data, in_size):
     """Hand `data` to a connection as a server does."""
     while len(data):
-        inbox = protocol.inbox
+        inbox = protocol._inbox
         if inbox is None:
-            data = memoryview(bytearray(protocol.tail + bytes(data)))
-            protocol.tail = b""
-            protocol.receive(data, 0, len(data))
+            data = memoryview(bytearray(protocol._tail + bytes(data)))
+            protocol._tail = b""
+            protocol._receive(data, 0, len(data))
             return
-        start = protocol.in_end
+        start = protocol._in_end
         count = min(len(data), in_size - start)
         inbox[start : start + count] = data[:count]
-        protocol.receive(inbox, protocol.in_start, start + count)
+        protocol._receive(inbox, protocol._in_start, start + count)
         data = data[count:]
 
 
@@ -86,21 +89,21 @@ def session(order):
     """Feed chunks to one connection. Answers the events and all that it sent."""
     events = []
     logged = []
-    stock = Stock(
+    pool = BufferPool(
         order["max_size"],
         order.get("write_limit", 100000),
         lambda level, text: logged.append(text),
     )
     endpoint = Recorder(events, order.get("chunked", False), order.get("reply", "echo"))
-    protocol = Protocol(route_to(endpoint), stock)
+    protocol = Protocol(make_route(endpoint), pool)
     sent = b""
     for chunk in order["chunks"]:
-        feed(protocol, memoryview(bytearray(unhexlify(chunk))), stock.in_size)
-        if protocol.out:
-            sent += bytes(protocol.out[protocol.out_start : protocol.out_end])
-            protocol.discard()
-    state = protocol.state
-    protocol.lost("gone")
+        feed(protocol, memoryview(bytearray(unhexlify(chunk))), pool.inbox_size)
+        if protocol._out:
+            sent += bytes(protocol._out[protocol._out_start : protocol._out_end])
+            protocol._discard()
+    state = protocol._state
+    protocol._on_lost("gone")
     return {"events": events, "sent": to_hex(sent), "state": state, "logged": logged}
 
 
@@ -122,7 +125,7 @@ def utf8(order):
     state = 0
     for part in order["parts"]:
         buf = bytearray(unhexlify(part))
-        state = loops(order).utf8(buf, 0, len(buf), state, 0)
+        state = loops(order).validate_utf8(buf, 0, len(buf), state, 0)
         states.append(state)
         if state < 0:
             break
@@ -132,8 +135,8 @@ def utf8(order):
 def masked_utf8(order):
     buf = bytearray(unhexlify(order["data"]))
     start = order["start"]
-    state = loops(order).utf8(buf, start, order["cut"], 0, start)
-    return {"state": loops(order).utf8(buf, order["cut"], len(buf), state, start)}
+    state = loops(order).validate_utf8(buf, start, order["cut"], 0, start)
+    return {"state": loops(order).validate_utf8(buf, order["cut"], len(buf), state, start)}
 
 
 class Endpoint:
@@ -141,15 +144,15 @@ class Endpoint:
     the order's "then" says: with message number `then[1]` it does `then[0]`.
     """
 
-    plain = True
-    inbox = b"an inbox"
+    _plain = True
+    _inbox = b"an inbox"
 
     def __init__(self, then):
         self.then = then
         self.seen = []
 
-    def free_inbox(self):
-        self.inbox = None
+    def _free_inbox(self):
+        self._inbox = None
         self.seen.append("free")
 
     def on_message(self, client, message):
@@ -162,7 +165,7 @@ class Endpoint:
         if self.then and self.then[1] == len([one for one in self.seen if one != "free"]):
             if self.then[0] == "raise":
                 raise RuntimeError("on purpose")
-            self.plain = False
+            self._plain = False
 
 
 def deliver(order):
@@ -181,23 +184,23 @@ class Box:
     """What `send` wants of a client."""
 
     def __init__(self, pos, limit, room):
-        self.out = memoryview(bytearray(max(limit, room) + 10))
-        self.out_end = pos
-        self.out_limit = limit
+        self._out = memoryview(bytearray(max(limit, room) + 10))
+        self._out_end = pos
+        self._out_limit = limit
         self.room = room
         self.others = self.rooms = 0
 
-    def send_other(self, message):
+    def _send_other(self, message):
         self.others += 1
         return self.others == 1
 
-    def make_room(self, size):
+    def _make_room(self, size):
         """Room there is at the beginning, as far as `room`."""
         self.rooms += 1
         if size > self.room:
             return False
-        self.out_end = 0
-        self.out_limit = self.room
+        self._out_end = 0
+        self._out_limit = self.room
         return True
 
 
@@ -223,8 +226,8 @@ def send(order):
         "said": said,
         "others": box.others,
         "rooms": box.rooms,
-        "end": box.out_end,
-        "out": to_hex(box.out),
+        "end": box._out_end,
+        "out": to_hex(box._out),
     }
 
 
@@ -235,15 +238,15 @@ def encode(order):
 
 def upgrade(order):
     try:
-        request = handshake.parse_request(unhexlify(order["head"]))
+        request = parse_request(unhexlify(order["head"]))
         handshake.check_upgrade(request, order.get("origins") or (None, "self"))
         chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
         return {
             "response": to_hex(handshake.accept_response(request, chosen)),
             "query": request.query,
         }
-    except handshake.HTTPError as error:
-        return {"response": to_hex(error.response())}
+    except HTTPError as error:
+        return {"response": to_hex(error_response(error))}
 
 
 _ORDERS = {

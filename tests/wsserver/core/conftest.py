@@ -12,7 +12,7 @@ import pytest
 
 from tools.virtualboard import find_micropython
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LIB = ROOT / "lib"
 AGENT = Path(__file__).with_name("agent.py")
 

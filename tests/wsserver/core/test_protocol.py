@@ -255,13 +255,13 @@ def test_binary_messages_may_hold_anything(core):
 
 @pytest.mark.timeout(20)
 def test_a_frame_for_which_there_is_never_memory_ends_the_connection_not_the_loop(monkeypatch):
-    from tests.core import agent
-    from wsserver import protocol
+    from tests.wsserver.core import agent
+    from wsserver.core import protocol
 
     def no_memory(_):
         raise MemoryError
 
-    monkeypatch.setattr(protocol, "Reader", no_memory)
+    monkeypatch.setattr(protocol, "FrameDecoder", no_memory)
     order = {"max_size": MAX_SIZE, "chunks": [frame(PING, b"x").hex()]}
     answer = agent.session(order)
     assert answer["state"] == protocol.CLOSED
