@@ -12,8 +12,6 @@ import dns.rdatatype
 import dns.resolver
 import pytest
 
-from tests.wsserver.conftest import telling
-
 QUIET = {"broadcast": {"interval": 0}}
 # (Host, path) of the requests that operating systems send after joining a network.
 PROBES = {
