@@ -85,9 +85,13 @@ class UpdateEndpoint:
                 answer = self._execute(client, *json.loads(message))
             else:
                 answer = self._take(client, message)
-        except (OSError, ValueError, TypeError, MemoryError) as error:
-            answer = {"error": str(error) or "unknown command"}
-        client.send(answer if isinstance(answer, bytes) else json.dumps(answer))
+            if not isinstance(answer, bytes):
+                answer = json.dumps(answer)
+        except (OSError, ValueError, TypeError) as error:
+            answer = json.dumps({"error": str(error) or "unknown command"})
+        except MemoryError:
+            answer = '{"error": "out of memory"}'
+        client.send(answer)
 
     def on_close(self, client, code, reason):
         """End an incomplete update. The next one removes its files from /update/new."""
