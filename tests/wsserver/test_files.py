@@ -6,7 +6,6 @@ import pytest
 
 from tools.wsclient import TEXT, frame
 from tests.wsserver.test_requests import ask
-from tools.deploy.webpages import pack
 
 PAGE = "<!doctype html><title>Packed</title>" + "<p>the same again</p>" * 200
 FILES = {
