@@ -98,7 +98,7 @@ def each(files):
     )
 
 
-# --- imports
+# --- what may be imported
 
 
 @each(LIB_FILES)

@@ -6,7 +6,6 @@ import pytest
 import websocket
 
 from tests.wsserver.conftest import Raw
-from tools.deploy import files as flashfiles
 from tools.certs import cli as certs
 from tools.deploy import files as flashfiles
 from tools.failure import Failure

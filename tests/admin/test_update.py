@@ -481,7 +481,9 @@ def test_an_interrupted_update_changes_nothing_and_can_be_repeated(board, projec
     board.wait_ready()
     assert firmware_of(board) == before, f"seed {SEED}"
     run(board, project)
-    kept = {path: data for path, data in before.items() if path.startswith(wifi.WifiTransport.fixed)}
+    kept = {
+        path: data for path, data in before.items() if path.startswith(wifi.WifiTransport.fixed)
+    }
     assert firmware_of(board) == {**freshly_made(board, project), **kept}, f"seed {SEED}"
 
 
@@ -558,7 +560,9 @@ def test_a_version_that_does_not_work_is_rolled_back(board, project, capsys, pat
     (project / path).write_text(content)
     (project / "lib" / "demo" / "added.py").write_text("")
     (project / "lib" / "wsserver" / "heap.py").unlink()
-    source = {"source": True} if path == "lib/demo/application.py" and content == SYNTAX_ERROR else {}
+    source = (
+        {"source": True} if path == "lib/demo/application.py" and content == SYNTAX_ERROR else {}
+    )
     with pytest.raises(Failure, match="the board rolled back"):
         run(board, project, wait=3, **source)
     assert told in capsys.readouterr().out

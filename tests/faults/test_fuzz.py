@@ -4,10 +4,9 @@ from collections import Counter
 
 import pytest
 
-from tools.wsclient import TEXT, frame
 from tests.wsserver.conftest import Raw
 from tools.hardening.fuzz import firmware, network
-from tools.wsclient import Peer
+from tools.wsclient import TEXT, RawClient, frame
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import pytest
 import websocket
 
 from tests.test_certs import needs_openssl
-from tools.wsclient import TEXT, frame
 from tests.wsserver.conftest import Raw, wait_until
 from tools.certs import cli
 from tools.wsclient import TEXT, frame

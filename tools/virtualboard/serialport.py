@@ -165,7 +165,12 @@ class Console:
         """Hand on the input that can be handed on now."""
         if self._section and not self.is_running():
             self._finish()
-        while self._input and not self._expected and self._greeting is None and time.monotonic() >= self._held_until:
+        while (
+            self._input
+            and not self._expected
+            and self._greeting is None
+            and time.monotonic() >= self._held_until
+        ):
             if self.is_running():
                 if self._returning:
                     self._hold(0.001)

@@ -12,10 +12,6 @@ from tools import ROOT
 from tools.deploy.files import firmware
 from tools.deploy.webpages import pack
 
-<<<<<<<< HEAD:tests/tools/deploy/test_webpages.py
-========
-ROOT = Path(__file__).resolve().parents[2]
->>>>>>>> boarda:tests/browser/test_webpages.py
 PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; script-src 'self'; style-src 'self'">

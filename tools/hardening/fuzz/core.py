@@ -18,7 +18,7 @@ if "wsserver" not in sys.modules:
     _package.__path__ = [str(_LIB / "wsserver")]
     sys.modules["wsserver"] = _package
 
-from tools.wsclient import CLOSE, PONG  # noqa: E402
+from tools.wsclient import CLOSE, PONG, mask, parse_server  # noqa: E402
 from wsserver.core import buffers, protocol  # noqa: E402
 from wsserver.http import connection as http  # noqa: E402
 from wsserver.http import handshake, request, responses, routes  # noqa: E402
