@@ -32,25 +32,25 @@ def headers() -> Iterator[bytes]:
 
 def texts() -> int:
     """Compare the library's UTF-8 decoder with CPython's; returns how many texts there were."""
-    from wsserver.portable import utf8
+    from wsserver.core.portable import validate_utf8
 
     count = 0
     buffer = bytearray(3)
     for first in range(256):
-        state1 = _compare(utf8, buffer, 0, first, 0)
+        state1 = _compare(validate_utf8, buffer, 0, first, 0)
         for second in range(256):
-            state2 = _compare(utf8, buffer, 1, second, state1)
+            state2 = _compare(validate_utf8, buffer, 1, second, state1)
             for third in range(256):
-                _compare(utf8, buffer, 2, third, state2)
+                _compare(validate_utf8, buffer, 2, third, state2)
         count += 1 + 256 + 65536
     return count
 
 
-def _compare(utf8, buffer, at, byte, state):
+def _compare(validate_utf8, buffer, at, byte, state):
     """Put a byte at the end of a text; the state of the decoder behind it."""
     buffer[at] = byte
     if state >= 0:
-        state = utf8(buffer, at, at + 1, state, 0)
+        state = validate_utf8(buffer, at, at + 1, state, 0)
     text = bytes(buffer[: at + 1])
     if state == 0:
         text.decode()  # raises if it is none

@@ -1,0 +1,134 @@
+"""Rate limits for each IP address."""
+
+from time import ticks_diff, ticks_ms
+
+from ..core.frames import const
+from ..log import WARNING
+from .request import HTTPError
+
+_POLICY_VIOLATION = const(1008)
+_MAX_ADDRESSES = const(16)  # that are remembered; the one idle longest is evicted
+_LOG_INTERVAL = const(10000)  # ms between two log lines
+_BURST = const(2)  # messages and bytes: bursts of so many seconds' worth
+_SECOND = const(1000)  # ms
+_MINUTE = const(60000)
+
+
+class Limits:
+    """Limits for each IP address; None means no limit.
+
+    connections: at the same time, WebSocket or not; further ones are closed at once. handshakes:
+    HTTP requests of any kind per minute; further ones get 429. messages, bytes: per second, from
+    all clients of the address, with bursts of twice the rate; a client beyond it is closed with
+    1008.
+    """
+
+    def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
+        self._connections = connections
+        self._handshakes = handshakes
+        self._messages = messages
+        self._bytes = bytes
+        self._addresses = {}  # IP -> _Address
+        self._refused = 0
+        self._logged = None  # ms
+
+    def admits(self, ip: str, connections) -> bool:
+        """Return whether `ip` may open one more connection; `connections` are those open."""
+        if self._connections is None:
+            return True
+        count = 0
+        for connection in connections:
+            count += connection._address[0] == ip
+        self._refused += count >= self._connections
+        return count < self._connections
+
+    def check_handshake(self, ip: str) -> None:
+        """Count an HTTP request.
+
+        Raises HTTPError 429 if there were too many.
+        """
+        if self._handshakes is not None:
+            bucket = self._address(ip).handshakes
+            if not bucket.take(1, self._handshakes, _MINUTE, ticks_ms()):
+                self._refused += 1
+                raise HTTPError(429, "too many requests", "Retry-After: 60")
+
+    def sweep(self, clients, log) -> None:
+        """Count what clients have sent since the last time, and close those over the limit.
+
+        log(level, text) gets a line about what was refused.
+        """
+        now = ticks_ms()
+        for client in clients:
+            messages = client._messages - client._counted_messages
+            size = (client._bytes - client._counted_bytes) & 0x3FFFFFFF
+            if size:
+                client._counted_messages = client._messages
+                client._counted_bytes = client._bytes
+                if not self._allows(client, messages, size, now):
+                    self._refused += 1
+                    client._fail(_POLICY_VIOLATION, "too many messages or bytes")
+        if self._refused and (
+            self._logged is None or ticks_diff(now, self._logged) >= _LOG_INTERVAL
+        ):
+            log(WARNING, "limits: refused %d connections, requests or clients" % self._refused)
+            self._refused = 0
+            self._logged = now
+
+    def _allows(self, client, messages, size, now):
+        address = self._address(client._address[0])
+        allowed = True
+        if self._messages is not None:
+            allowed = address.messages.take(messages, self._messages, _SECOND, now)
+        if self._bytes is not None:
+            allowed = address.bytes.take(size, self._bytes, _SECOND, now) and allowed
+        return allowed
+
+    def _address(self, ip):
+        addresses = self._addresses
+        if ip not in addresses:
+            if len(addresses) >= _MAX_ADDRESSES:
+                _evict(addresses)
+            addresses[ip] = _Address()
+        return addresses[ip]
+
+
+def _evict(addresses):
+    # Not in _address(), where the closure would allocate memory at each call.
+    now = ticks_ms()
+    addresses.pop(max(addresses, key=lambda ip: addresses[ip].age(now)))
+
+
+class _Address:
+    def __init__(self):
+        self.handshakes = _Bucket(1)
+        self.messages = _Bucket(_BURST)
+        self.bytes = _Bucket(_BURST)
+
+    def age(self, now):
+        """Return the ms since the address was last used."""
+        buckets = (self.handshakes, self.messages, self.bytes)
+        return min(ticks_diff(now, bucket.updated) for bucket in buckets)
+
+
+class _Bucket:
+    """A leaky bucket, without floats, which would allocate memory.
+
+    One item raises the level by `period`, and in each ms the level falls by the rate, which is in
+    items per `period` ms. The bucket is full after `burst` periods' worth.
+    """
+
+    def __init__(self, burst):
+        self.level = 0
+        self.burst = burst
+        self.updated = ticks_ms()
+
+    def take(self, count, rate, period, now):
+        """Add `count` items; return whether they fit."""
+        window = self.burst * period  # ms in which a full bucket drains
+        elapsed = min(ticks_diff(now, self.updated), 2 * window)
+        self.updated = now
+        self.level = max(0, self.level - rate * elapsed) + count * period
+        fits = self.level <= rate * window
+        self.level = min(self.level, 2 * rate * window)  # bounds the time until it is empty
+        return fits
