@@ -63,8 +63,7 @@ class Port:
         return self._master
 
     def is_open(self) -> bool:
-        """Return whether the port is open. While it is not, what is sent is lost.
-        """
+        """Return whether the port is open. While it is not, what is sent is lost."""
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
         self._open = not any(event & select.POLLHUP for _, event in poller.poll(0))
