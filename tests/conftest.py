@@ -11,6 +11,12 @@ from tools.certs import cli
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.board import heap_bytes
 from tools.virtualboard.flash import can_compile, fill
+from tools.virtualboard.interpreter import (
+    WORDS,
+    NoInterpreterError,
+    interpreter,
+    select_interpreter,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,10 +55,31 @@ def pytest_addoption(parser):
         help="what the virtual boards run: lib/ compiled for this CPU, or to bytecode alone, or "
         "from source",
     )
+    parser.addoption(
+        "--word",
+        choices=[str(word) for word in WORDS],
+        help="the size of the virtual boards' words, in bits; MICROPYTHON=/path in the "
+        "environment names another interpreter",
+    )
+
+
+def pytest_configure(config):
+    """Choose the interpreter, here and in what the tests start; fetch it before workers do."""
+    select_interpreter(config.getoption("--word"))
+    if not config.getoption("--board"):
+        try:
+            interpreter()
+        except NoInterpreterError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_report_header(config):
-    return f"lib/ on virtual boards: {config.getoption('--lib')}"
+    if config.getoption("--board"):
+        return None
+    found = interpreter()
+    return (
+        f"virtual boards: {found.word} bits, {found.version}; lib/: {config.getoption('--lib')}"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 from tools.failure import Failure
 
 from .board import VirtualBoard, check_port, heap_bytes
-from .interpreter import NoInterpreterError
+from .interpreter import WORDS, NoInterpreterError, select_interpreter
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -24,6 +24,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--http-port", type=int, default=8080, help="where the board's port 80 appears"
     )
     parser.add_argument("--https-port", type=int, default=8443, help="where its port 443 appears")
+    parser.add_argument(
+        "--word", type=int, choices=WORDS, help="the size of the board's words, in bits"
+    )
     parser.add_argument("--heap", default="128k", help="the firmware's heap, such as 64k")
     parser.add_argument("--config", type=Path, help="a config.json for the board")
     parser.add_argument("--main", type=Path, help="a program that takes main.py's place")
@@ -32,6 +35,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--source", action="store_true", help="run lib/ from source, not compiled")
     parser.add_argument("--sockets", type=int, default=10, help="how many sockets the board has")
     options = parser.parse_args(arguments)
+    select_interpreter(options.word)
     try:
         heap_bytes(options.heap)
         if options.config:
