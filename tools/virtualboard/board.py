@@ -149,7 +149,7 @@ class VirtualBoard:
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._wake, False)
         self._port = Port()
-        self._console = Console(self._interrupt)
+        self._console = Console(self._interrupt, self._give_program)
         self._stopping = False
         self._started = False
         self._asked = 0.0  # since when an interrupt is to be sent
@@ -309,6 +309,9 @@ class VirtualBoard:
             else:
                 shutil.copyfile(path, target / path.name)
 
+    def _give_program(self, program):
+        (self._run / "program.py").write_bytes(program)
+
     def _launch(self, cause, raw=False):
         board = {
             "cause": cause,
@@ -395,6 +398,7 @@ class VirtualBoard:
         self._take_output()
         self._console.write(self._port.read())
         self._console.pump()
+        self._take_output()  # the raw REPL's answers do not wait for the next turn
         self._port.flush()
         if self._process.poll() is not None:
             self._exited()

@@ -28,6 +28,10 @@ def _start():
         with host.open("/air.json", "r") as file:
             return file.read()
 
+    def read_program(size):
+        with host.open("/program.py", "rb") as file:
+            return file.read(size)
+
     import errno  # noqa: F401
     import os
     import select  # noqa: F401
@@ -42,7 +46,7 @@ def _start():
 
     sys.modules["tls"] = _tls
     os._setup(run + "/flash")
-    machine._setup(board["cause"], tell)
+    machine._setup(board["cause"], tell, read_program, globals())
     network._setup(read_air)
     ports, udp_ports = (
         {int(port): there for port, there in board[name].items()}
