@@ -32,9 +32,14 @@ class Form(NamedTuple):
     suffix: str = ".mpy"
     compiling: int = 0
 
-    def heap(self, size: str) -> str:
-        """What a board needs for what one with a heap of `size` can do with compiled files."""
-        return str(heap_bytes(size) + self.compiling)
+    def heap(self, size: str | None) -> str | None:
+        """Return the heap that a board needs to do what one with `size` does with compiled files.
+
+        None is the default of a board: that of a chip, or 128k with 64 bits.
+        """
+        if not self.compiling or size == "chip":
+            return size
+        return str(heap_bytes(size or "128k") + self.compiling)
 
 
 FORMS = {
@@ -134,7 +139,7 @@ def board(request, lib_form):
     if address:
         yield RealBoard(address)
     else:
-        config, heap = {"broadcast": {"interval": 0}}, lib_form.heap("128k")
+        config, heap = {"broadcast": {"interval": 0}}, lib_form.heap(None)
         with VirtualBoard(config=config, heap=heap, **lib_form.options) as virtual:
             virtual.wait_ready()
             yield virtual
@@ -152,7 +157,7 @@ def make_board(request, lib_form):
     address = request.config.getoption("--board")
     boards = []
 
-    def make(wait=True, heap="128k", **arguments):
+    def make(wait=True, heap=None, **arguments):
         if address:
             pytest.skip("needs a virtual board of its own, and the tests are for a real one")
         if not arguments.keys() & {"source", "native"}:
@@ -168,6 +173,12 @@ def make_board(request, lib_form):
     yield make
     for board in boards:
         board.stop()
+
+
+@pytest.fixture(scope="session")
+def word():
+    """The size of the boards' words, in bits."""
+    return interpreter().word
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,15 @@ RUN = b"\0run\0"  # a program that came over the raw REPL begins
 OUT = b"\0out\0"  # it has ended: its traceback follows, if any
 END = b"\0end\0"
 FRIENDLY = b"\0fri\0"  # the greeting of the friendly prompt follows
-MARKERS = re.compile(b"|".join([RAW, RUN, OUT, END, FRIENDLY]))
+OWN = b"\0own\0"  # the Unix port's own greeting follows, which is not shown
+ALL_MARKERS = (RAW, RUN, OUT, END, FRIENDLY, OWN)
+MARKERS = re.compile(b"|".join(ALL_MARKERS))
 MARKER_SIZE = 5
 # Typed at the friendly prompt, hidden from the port's reader.
 RUN_COMMAND = b'__import__("machine")._run(%d)\r'
 GREET_COMMAND = b'__import__("machine")._greet()\r'
 RAW_GREETING = b"raw REPL; CTRL-B to exit\r\n>"
+PROMPT = b">>> "
 PASTE = b"\x05A\x01"
 WINDOW = 128  # bytes that raw paste takes before it asks for more
 # The frame of machine.py that runs a program is none of the program's.
@@ -140,6 +143,8 @@ class Console:
         self._last = b""  # the last byte that was shown
         self._muted = False
         self._expected = b""  # the marker that ends the hiding of what was typed
+        self._greeting: bytes | None = None  # the part that has come of one that is not shown
+        self._returning = False  # whether the interpreter is on its way to the prompt
         self._section = b""  # of a program's output: RUN, OUT, or b"" if none runs
         self._trace = b""  # the incomplete last line of a traceback
         self._program = b""
@@ -150,8 +155,8 @@ class Console:
         return bool(termios.tcgetattr(self.master)[3] & termios.IEXTEN)
 
     def is_waiting(self) -> bool:
-        """Whether `pump` has something left to hand on, or to find out."""
-        return bool(self._input or self._section)
+        """Whether `pump` has something left to hand on."""
+        return bool(self._input)
 
     def write(self, data: bytes) -> None:
         """Take bytes for the interpreter; `pump` hands them on when it is ready for them."""
@@ -161,8 +166,11 @@ class Console:
         """Hand on the input that can be handed on now."""
         if self._section and not self.is_running():
             self._finish()
-        while self._input and not self._expected and time.monotonic() >= self._held_until:
+        while self._input and not self._expected and self._greeting is None and time.monotonic() >= self._held_until:
             if self.is_running():
+                if self._returning:
+                    self._hold(0.001)
+                    return
                 more = self._pump_running()
             else:
                 more = self._pump_raw() if self.raw else self._pump_prompt()
@@ -263,6 +271,7 @@ class Console:
             self._type(RUN_COMMAND % len(self._program), RUN)
         else:
             self._shown += b"\r\n"
+            self._returning = False
             os.write(self.master, CTRL_C + CTRL_D)
             self._hold(0.05)
 
@@ -300,6 +309,7 @@ class Console:
         """Type at the friendly prompt; nothing is shown until `marker`."""
         self._read_terminal()
         self._muted = True
+        self._returning = False
         self._expected = marker
         os.write(self.master, CTRL_C + line)
 
@@ -341,7 +351,7 @@ class Console:
         while cut > 0 and data[cut - 1 : cut] == b"\0":
             cut -= 1
         keep = data[cut:] if cut >= 0 else b""
-        if not any(marker.startswith(keep) for marker in (RAW, RUN, OUT, END, FRIENDLY)):
+        if not any(marker.startswith(keep) for marker in ALL_MARKERS):
             keep = b""
         self._output = keep
         self._show(data[: len(data) - len(keep)])
@@ -353,7 +363,10 @@ class Console:
             self._muted = False
             self._section = RUN if marker == RUN else b""
         elif marker == RAW and self.raw:
-            self._enter_raw_after_start()
+            self._muted = self._returning = True
+            self._shown += RAW_GREETING
+        elif marker == OWN:
+            self._greeting = b""
         elif marker == OUT and self._section == RUN:
             self._shown += CTRL_D
             self._section = OUT
@@ -362,13 +375,15 @@ class Console:
             self._trace = b""
             self._shown += CTRL_D + b">"
             self._section = b""
-            self._muted = True
-
-    def _enter_raw_after_start(self):
-        self._muted = True
-        self._shown += RAW_GREETING
+            self._muted = self._returning = True
 
     def _show(self, data):
+        if self._greeting is not None:
+            self._greeting += data
+            position = self._greeting.find(PROMPT)
+            if position < 0:
+                return
+            data, self._greeting = self._greeting[position:], None
         if self._muted or not data:
             return
         if self._section == OUT:

@@ -45,12 +45,12 @@ def _run(size):
     print("\0end\0", end="")
 
 
-def _greet():
+def _greet(end=""):
     """Greet like the friendly prompt."""
     import sys
 
     print("\0fri\0" + sys.version.split("; ")[-1] + "; Virtual board with ESP32")
-    print('Type "help()" for more information.')
+    print('Type "help()" for more information.\n' + end, end="")
 
 
 def _end(kind):
