@@ -157,10 +157,10 @@ bench: $(READY)
 		$(if $(ONLY),--only "$(ONLY)") $(ARGS)
 
 bench-memory: $(READY)
-	@exec $(BIN)/python -m tools.bench --memory $(if $(WORD),--word $(WORD)) --heap $(HEAP) $(ARGS)
+	@exec $(BIN)/python -m tools.bench --memory $(if $(WORD),--word $(WORD)) $(if $(HEAP),--heap $(HEAP)) $(ARGS)
 
 bench-startup: $(READY)
-	@exec $(BIN)/python -m tools.bench --startup $(if $(WORD),--word $(WORD)) --heap $(HEAP) $(ARGS)
+	@exec $(BIN)/python -m tools.bench --startup $(if $(WORD),--word $(WORD)) $(if $(HEAP),--heap $(HEAP)) $(ARGS)
 
 bench-check: $(READY)
 	@exec $(BIN)/python -m tools.bench --check --rounds $(ROUNDS) $(ARGS)

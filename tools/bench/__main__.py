@@ -32,7 +32,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--memory", action="store_true", help="the firmware's heap, and no speed")
     parser.add_argument("--startup", action="store_true", help="what each import at start takes")
     parser.add_argument("--word", type=int, choices=WORDS, help="the board's word, in bits")
-    parser.add_argument("--heap", default="128k", help="the board's heap for --memory, --startup")
+    parser.add_argument("--heap", help="the board's heap for --memory, --startup")
     parser.add_argument(
         "--seconds", type=float, default=60, help="how long an idle server is seen"
     )

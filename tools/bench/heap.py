@@ -27,17 +27,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.certs import cli as certs
-from tools.virtualboard import VirtualBoard
+from tools.virtualboard import VirtualBoard, chipheap
 from tools.virtualboard import board as board_module
-from tools.virtualboard.board import free_port, heap_bytes
+from tools.virtualboard.board import free_port
 from tools.virtualboard.interpreter import compile_mpy
 
 from .report import table
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).parent / "programs" / "probe.py"
-CHIP_HEAP = 56000  # bytes with which MicroPython's heap starts on an ESP32
-CHIP_USED = 4000  # of these, in use when boot.py begins
 LARGEST = 4600  # bytes that an allocation may take once Wi-Fi is up
 REFERENCE = "97b7781"  # the commit whose start is the measure for time
 PASSWORD = "bench-password"  # noqa: S105
@@ -91,15 +89,24 @@ class ProbedBoard(VirtualBoard):
             numbers = [int(word) for word in sock.recv(100).split()]
         return numbers[0], numbers[1], numbers[2], numbers[3]
 
-    def in_use(self, heap: int) -> int:
-        """Bytes that a chip's heap would have in use, after a collection.
+    @property
+    def is_chip(self) -> bool:
+        """Whether the board has the two heaps of a chip."""
+        return self._build is not None
 
-        The stand-ins are outside of the `heap` bytes that the firmware was given.
-        """
-        return heap - self.ask()[1] + CHIP_USED
+    def in_use(self) -> int:
+        """Bytes of the heap in use after a collection, without the stand-ins."""
+        _, free, _, _ = self.ask()
+        if self.is_chip:
+            return self.heap.used
+        assert self._heap
+        return self._heap - free + chipheap.USED
 
     def largest_free(self) -> int:
-        """Bytes of the largest free block, after a collection."""
+        """Bytes of the largest free block after a collection."""
+        if self.is_chip:
+            self.ask()
+            return self.heap.largest
         start = self.log_position
         self.ask("m")
         self.wait_for_log("<end of map>", since=start)
@@ -263,19 +270,18 @@ def open_demo(board: ProbedBoard) -> WebSocket | str:
         return str(error)
 
 
-def firmware_heap(heap: str, keys: Path, say: Callable[[str], None]) -> list[Figure]:
+def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> list[Figure]:
     """The heap in use, without /demo and with it."""
     figures = []
-    size = heap_in_bytes(heap)
     settings = config(server={"max_clients": CLIENTS + 1}, broadcast={"interval": 0})
     with ProbedBoard(settings, heap, certs=keys) as board:
         board.wait_ready()
 
         def step(what):
-            say(f"  {what}: {board.in_use(size):,} bytes in use")
+            say(f"  {what}: {board.in_use():,} bytes in use")
 
         clients = visit(board, step)
-        used, largest = board.in_use(size), board.largest_free()
+        used, largest = board.in_use(), board.largest_free()
         figures.append(limit("GC heap in use, /demo closed", used, 46000))
         figures.append(Figure("largest free block, /demo closed", f"{largest:,}"))
         clients.pop().close()
@@ -285,27 +291,26 @@ def firmware_heap(heap: str, keys: Path, say: Callable[[str], None]) -> list[Fig
             figures.append(Figure("GC heap in use, /demo open with stats", f"refused: {demo}"))
             clients[0].echo(SIZE)
         else:
-            used, largest = board.in_use(size), board.largest_free()
+            used, largest = board.in_use(), board.largest_free()
             figures.append(limit("GC heap in use, /demo open with stats", used, 49000))
-            if heap == "chip" or size <= CHIP_HEAP:
+            if board.is_chip:
                 name = "largest free block, /demo open"
                 reached = largest >= LARGEST
                 figures.append(Figure(name, f"{largest:,}", f"at least {LARGEST:,}", reached))
-        figures.append(growth(board))
+        if board.is_chip:
+            figures.extend(growth(board))
     return figures
 
 
-def growth(board: ProbedBoard) -> Figure:
-    """Whether the heap would have grown on a chip."""
-    in_use, free, _, _ = board.ask()
-    grown = in_use + free > CHIP_HEAP + 2000
-    text = "yes" if grown else "no"
-    return Figure("GC heap grows beyond 56,000 bytes", text, "never", not grown)
-
-
-def heap_in_bytes(heap: str) -> int:
-    """The bytes that a heap of this name has for the firmware."""
-    return CHIP_HEAP - CHIP_USED if heap == "chip" else heap_bytes(heap)
+def growth(board: ProbedBoard) -> list[Figure]:
+    """Whether the heap has grown, and the largest request since Wi-Fi is up."""
+    found = board.heap
+    times = f"{found.grown} times, last for {found.request:,}" if found.grown else "never"
+    return [
+        Figure("GC heap grows beyond 56,000 bytes", times, "never", not found.grown),
+        Figure("requests for memory that failed", f"{found.failed}"),
+        limit("largest allocation after Wi-Fi is up", found.biggest, LARGEST),
+    ]
 
 
 def limit(name: str, value: int, most: int) -> Figure:
@@ -313,7 +318,7 @@ def limit(name: str, value: int, most: int) -> Figure:
     return Figure(name, f"{value:,}", f"at most {most:,}", value <= most)
 
 
-def idle_garbage(heap: str, seconds: float) -> Figure:
+def idle_garbage(heap: str | None, seconds: float) -> Figure:
     """What an idle server with five clients allocates, without the stand-ins' part."""
     settings = config(broadcast={"interval": 0}, server={"ping_interval": 5})
     with ProbedBoard(settings, heap) as board:
@@ -339,7 +344,7 @@ def answer_pings(client: WebSocket) -> None:
             client.message(b"never")
 
 
-def tls_clients(heap: str, keys: Path) -> Figure:
+def tls_clients(heap: str | None, keys: Path) -> Figure:
     """How many wss clients fit beside two plain ones."""
     context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
     settings = config(tls={"max_clients": 8}, server={"max_clients": 7})
@@ -375,7 +380,7 @@ def reference_tree() -> Iterator[Path | None]:
         shutil.rmtree(folder)
 
 
-def start_time(heap: str, root: Path) -> float:
+def start_time(heap: str | None, root: Path) -> float:
     """Seconds from switching the board on to its "serving" line."""
     with VirtualBoard(config(), heap, root=root) as board:
         begin = time.perf_counter()
@@ -383,19 +388,18 @@ def start_time(heap: str, root: Path) -> float:
         return time.perf_counter() - begin
 
 
-def start_ratio(heap: str, rounds: int = 5) -> Figure:
+def start_ratio(heap: str | None, rounds: int = 5) -> Figure:
     """The time that the start takes, relative to the reference commit's."""
     name = f"time from start to serving, relative to {REFERENCE}"
     with reference_tree() as old:
         if not old:
             return Figure(name, "unknown", "at most 1.0")
-        roomy = "128k" if heap == "chip" else heap
-        pairs = [(start_time(heap, ROOT), start_time(roomy, old)) for _ in range(rounds)]
+        pairs = [(start_time(heap, ROOT), start_time(heap, old)) for _ in range(rounds)]
     ratio = statistics.median(new / before for new, before in pairs)
     return Figure(name, f"{ratio:.2f}", "at most 1.0", ratio <= 1.02)
 
 
-def measure(heap: str, seconds: float, say: Callable[[str], None]) -> list[Figure]:
+def measure(heap: str | None, seconds: float, say: Callable[[str], None]) -> list[Figure]:
     """All figures of the table. One that cannot be measured says why, and is missed."""
     figures: list[Figure] = []
     with certificates() as keys:
@@ -421,7 +425,7 @@ def show(figures: list[Figure]) -> str:
     return table(["figure", "measured", "required", ""], rows)
 
 
-def startup(heap: str) -> str:
+def startup(heap: str | None) -> str:
     """What each import of the start takes, in bytes, in the order in which they end."""
     with (
         certificates() as keys,

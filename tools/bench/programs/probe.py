@@ -36,7 +36,6 @@ class _Probe:
         self.modify = native.modify
         self.unregister = native.unregister
         self.poll = native.poll
-        _exclude_stand_ins()
         return self
 
     def ipoll(self, timeout=-1):
@@ -66,8 +65,10 @@ class _Probe:
 
 def _exclude_stand_ins():
     """Replace what allocates in the stand-ins and does not on a chip, or count it apart."""
-    import network
     import socket
+
+    import esp32
+    import network
 
     def readinto(self, buf, size=None):
         if size is None:
@@ -79,6 +80,14 @@ def _exclude_stand_ins():
             return self._sock.write(buf)
         return self._sock.write(buf, start, size)
 
+    def ifconfig(self, addresses=None):
+        # The last step of bringing Wi-Fi up: from now on the largest request counts.
+        if hasattr(esp32._page, "biggest"):
+            esp32._page.biggest = 0
+        return old_ifconfig(self, addresses)
+
+    old_ifconfig = network.WLAN.ifconfig
+    network.WLAN.ifconfig = ifconfig
     socket.socket.readinto = _translated(readinto, socket)
     socket.socket.write = _translated(write, socket)
     for name in ("status", "isconnected"):
@@ -165,6 +174,7 @@ def _absolute(name, chosen, level):
 
 _real_poll = poll
 _probe = _Probe()
+_exclude_stand_ins()
 
 
 def poll():
