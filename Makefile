@@ -44,7 +44,7 @@ flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
 
 COMMANDS := run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare screenshots bench bench-check lint format
+	compare screenshots bench bench-check bench-memory bench-startup lint format
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
 $(COMMANDS): $(READY)
@@ -112,6 +112,10 @@ screenshots: ; $(TOOLS) screenshots
 bench: ; $(TOOLS) bench --rounds $(ROUNDS) $(call opt,JSON,json) $(call opt,ONLY,only) $(ARGS)
 #: make bench-check  fail if a load is slower than in tools/bench/baseline.json by over a fifth
 bench-check: ; $(TOOLS) bench --check --rounds $(ROUNDS) $(ARGS)
+#: make bench-memory  measure the firmware's use of the heap: WORD=32 HEAP=128k ARGS='--seconds 10'
+bench-memory: ; $(TOOLS) bench --memory $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
+#: make bench-startup  show what each import of the start takes: WORD=32
+bench-startup: ; $(TOOLS) bench --startup $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
 #: make lint         check style, types, prose, and that everything compiles for every chip
 lint: ; $(TOOLS) lint
 #: make format       lay out the code as `make lint` requires, and regenerate generated files

@@ -307,14 +307,18 @@ def compare(only: str) -> None:
 @click.option("--only", help="Only loads with one of these names in theirs, by commas.")
 @click.option("--check", is_flag=True, help="Compare with tools/bench/baseline.json instead.")
 @click.option("--no-docs", is_flag=True, help="Do not write docs/benchmarks.md.")
+@click.option("--memory", is_flag=True, help="Measure the firmware's heap instead.")
+@click.option("--startup", is_flag=True, help="Show what each import of the start takes instead.")
+@click.option("--word", type=click.Choice([32, 64]), help="The board's word, in bits.")
+@click.option("--heap", help="The board's heap for --memory and --startup.")
+@click.option("--seconds", default=60.0, help="Duration of --memory for an idle server.")
 def bench(**options) -> int:
     """Measure speed and memory beside other servers and write docs/benchmarks.md."""
     from types import SimpleNamespace
 
     from tools.bench import runner
 
-    chosen = SimpleNamespace(**options)
-    return runner.bench_check(chosen) if chosen.check else runner.bench(chosen)
+    return runner.main(SimpleNamespace(**options))
 
 
 @commands.command()

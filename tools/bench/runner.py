@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from . import check, contenders, loads, measure, memory, report, summary
+from tools.virtualboard.interpreter import select_interpreter
+
+from . import check, contenders, heap, loads, measure, memory, report, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -112,3 +114,21 @@ def bench_check(chosen: SimpleNamespace) -> int:
         return {**plain, **secure}
 
     return 0 if check.check(baseline, again, print) else 1
+
+
+def firmware(chosen: SimpleNamespace) -> int:
+    """Print the firmware's heap. Return 0, or 1 if a figure is missed."""
+    if chosen.startup:
+        print(heap.startup(chosen.heap))
+        return 0
+    figures = heap.measure(chosen.heap, chosen.seconds, say)
+    print(heap.show(figures))
+    return 1 if any(one.reached is False for one in figures) else 0
+
+
+def main(chosen: SimpleNamespace) -> int:
+    """Run the benchmark that the options choose. Return 0, or 1 if a figure is missed."""
+    select_interpreter(chosen.word)
+    if chosen.memory or chosen.startup:
+        return firmware(chosen)
+    return bench_check(chosen) if chosen.check else bench(chosen)
