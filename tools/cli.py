@@ -62,7 +62,6 @@ def main(arguments: list[str] | None = None, obj: object = None) -> int:
 
 
 port_option = click.option("--port", default="", help="Device, COM port or pyserial URL.")
-arguments_of_its_own = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 def existing_file(name: str, text: str):
@@ -200,12 +199,21 @@ def client(url: str, stats: int | None, ca: str | None, origin: str | None) -> N
 # --- a virtual board
 
 
-@commands.command(context_settings=arguments_of_its_own)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(arguments: tuple[str, ...]) -> int:
+@commands.command()
+@click.option("--http-port", default=8080, show_default=True, help="Port for the board's port 80.")
+@click.option("--https-port", default=8443, show_default=True, help="Port for its port 443.")
+@click.option("--word", type=click.Choice([32, 64]), help="Size of the board's words, in bits.")
+@click.option("--heap", help="Size such as 64k, or chip: two heaps as on a chip (32 bits only).")
+@existing_file("--config", "A config.json for the board.")
+@existing_file("--main", "A program that replaces main.py.")
+@existing_file("--flash", "Keep the flash in this folder.")
+@existing_file("--certs", "A folder with certificates, for wss://.")
+@click.option("--source", is_flag=True, help="Run lib/ from source, not compiled.")
+@click.option("--sockets", default=10, show_default=True, help="Number of sockets.")
+def run(**options) -> int:
     """Start a virtual board and print its URLs and its serial output. Ctrl-C ends it."""
     try:
-        from tools.virtualboard.cli import main
+        from tools.virtualboard import cli
     except ImportError as error:  # fcntl, termios: Windows
         raise Failure(
             f"the virtual board needs pseudo terminals, which this system does not have ({error})."
@@ -213,7 +221,7 @@ def run(arguments: tuple[str, ...]) -> int:
             " board works without."
         ) from None
     _end_with_parent()
-    return main(list(arguments))
+    return cli.run(**options)
 
 
 def _end_with_parent() -> None:
