@@ -55,7 +55,7 @@ def make(
 
 
 def _from_here(folder: Path) -> Path:
-    """The folder as people would write it."""
+    """Return the folder relative to the current one, if it is inside."""
     here = Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 

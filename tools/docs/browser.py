@@ -1,4 +1,4 @@
-"""Chromium without a window: it looks at the board's page as a person's browser does."""
+"""Start Chromium without a window, to test the board's page as a user's browser shows it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def find() -> str | None:
-    """The browser's path, or None: this machine has none."""
+    """Return the browser's path, or None if this computer has none."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 def launch(playwright: Playwright, home: Path) -> Browser:
-    """Start the browser, with a home of its own, so that it trusts what `trust` put there only."""
+    """Start the browser with a home of its own, so that it trusts only what `trust` added."""
     return playwright.chromium.launch(
         executable_path=find(),
         args=["--disable-background-networking"],
@@ -28,8 +28,9 @@ def launch(playwright: Playwright, home: Path) -> Browser:
 
 
 def trust(home: Path, authority: Path) -> bool:
-    """Have a browser that is started with this home trust a certificate authority (PEM). False:
-    there is no certutil (Debian: libnss3-tools) to tell it.
+    """Make a browser that is started with this home trust a certificate authority (PEM).
+
+    Returns False if there is no certutil (Debian: libnss3-tools).
     """
     if not shutil.which("certutil"):
         return False

@@ -36,7 +36,7 @@ AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
 
 
 def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
-    """Write the pictures into `folder`. Failure: there is no browser for it."""
+    """Write the pictures into `folder`. Raises Failure if there is no browser."""
     if not browser.find():
         raise Failure(f"there is no browser: none of {', '.join(browser.NAMES)} is on the PATH")
     try:
@@ -71,7 +71,7 @@ def _visit(chromium: Browser, url: str, name: str, **options) -> Page:
 
 
 def _settings(chromium: Browser, url: str, **options) -> Page:
-    """The settings page, with a mistake in it."""
+    """Return the settings page with an invalid value in it."""
     page = chromium.new_context(locale="en-GB", **options).new_page()
     page.goto(url + "settings.html")
     page.fill("#password", SETTINGS["admin"]["password"])
@@ -106,7 +106,9 @@ def _talk(pages: list[Page], seconds: float) -> None:
 
 
 def _shoot(page: Page, file: Path) -> None:
-    """WebP, a fraction of PNG's size, which only the browser's own protocol offers."""
+    """Take a picture as WebP, a fraction of PNG's size, which only the browser's own protocol
+    offers.
+    """
     page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
     page.mouse.move(0, 0)
     page.wait_for_timeout(500)  # until the lamp glows

@@ -1,7 +1,7 @@
-"""Bad input: what is sent, what a client sees, and what the log says. The one list of it: a test
-sends each row to a live board, `make compare` to other servers, and the document is made of it.
+"""Bad input: the bytes, what the client sees, and what the log says.
 
-Run as a program, it writes the table in docs/reliability.md.
+A test sends each row to a live board, `make compare` to other servers, and docs/reliability.md
+contains the table.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ MAX_SIZE, MAX_HEAD = 4096, 2048  # of the server that gets it
 
 @dataclass(frozen=True)
 class Bad:
-    """One row. `answer`: the HTTP status, or the code of the Close frame; `says`: its reason, or
-    the answer's body, up to a variable rest. `log`: the line without the client's number, or "".
+    """One row of the table.
+
+    answer: the HTTP status, or the code of the Close frame. says: its reason, or the body, up to a
+    variable rest. log: the log line without the client's number, or "".
     """
 
     what: str
@@ -193,7 +195,7 @@ ALL = REQUESTS + FRAMES
 
 
 def text() -> str:
-    """The tables of docs/reliability.md."""
+    """Return the tables of docs/reliability.md."""
     rows = "".join(
         f"| {bad.what} | `{bad.answer}`: {bad.says.strip(': ')} |\n" for bad in REQUESTS
     )

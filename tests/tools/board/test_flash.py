@@ -20,7 +20,7 @@ from tools.failure import Failure
 
 from . import images
 
-TOOLS = ("flash", "boards", "erase", "deploy", "monitor", "repl", "reset", "backup")
+TOOLS = ("flash", "boards", "erase", "deploy", "monitor", "repl", "reset", "backup", "join")
 
 
 def run(tool, *arguments, prefix=()):

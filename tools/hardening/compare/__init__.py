@@ -1,1 +1,1 @@
-"""`make compare`: what other servers do about the same faults, beside this one."""
+"""Compare this server with others under the same faults: `make compare`."""

@@ -1,4 +1,4 @@
-"""What is done to each server. A check gets a board and says in a few words what came of it."""
+"""The checks of `make compare`. A check gets a board and returns its result in a few words."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Check = Callable[[VirtualBoard], str]
 
 
 def serves(board: VirtualBoard, seconds: float = PATIENCE) -> bool:
-    """Whether a new client is served within that time."""
+    """Return whether a new client is served within that time."""
     return _until(lambda: _echoes(board), seconds) is not None
 
 
 def _until(found, seconds):
-    """Seconds until `found()`, or None."""
+    """Return the seconds until `found()` is true, or None."""
     started = time.monotonic()
     while time.monotonic() - started < seconds:
         with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def _echoes(board):
 
 
 def _heap(board):
-    """Bytes in use after a collection, or None."""
+    """Return the bytes in use after a collection, or None."""
     found = []
 
     def ask():
@@ -64,7 +64,7 @@ def _heap(board):
 
 
 def _is_closed(peer):
-    """Whether the server has closed the connection; what it says before is skipped."""
+    """Return whether the server has closed the connection, after skipping what it sent."""
     peer.sock.settimeout(0.01)
     try:
         while peer.sock.recv(4096):
@@ -132,7 +132,7 @@ def _p99(peer, count=300):
 
 
 def _others(board, trouble):
-    """Another client's p99 without and with three who do `trouble(board, ended)`."""
+    """Return another client's p99 without and with three clients that do `trouble(board, ended)`."""
     ended = threading.Event()
     with RawClient(board.http_port, timeout=PATIENCE).open("/ws") as peer:
         usual = min(_p99(peer) for _ in range(3))
@@ -181,7 +181,7 @@ def _drip(board, ended):
 
 @_again
 def _deaf(board, ended):
-    """Sends and sends, and reads none of the echoes."""
+    """Send without end and read none of the echoes."""
     with RawClient(board.http_port, timeout=0.05).open("/ws") as peer:
         data = frame(BINARY, bytes(4000)) * 4
         while not ended.is_set():
@@ -205,7 +205,7 @@ def deaf(board):
 
 
 def _close_code(peer):
-    """The code of the Close frame, 0: closed without one, None: neither."""
+    """Return the code of the Close frame, 0 for a close without one, None for neither."""
     peer.sock.settimeout(1)
     try:
         while True:
@@ -345,7 +345,7 @@ def _grown(board, before):
     after = _heap(board)
     if before is None or after is None:
         return "serves"
-    ended = board.log.count("ended by")
+    ended = board.log.count("went on after")
     restarts = f"; its loop ended {ended} times" if ended else ""
     return f"serves; heap in use {before:,}, then {after:,} bytes{restarts}"
 

@@ -28,7 +28,7 @@ def compare(only: str = "") -> None:
 
 
 def outcome(server: Server, check: checks.Check) -> str:
-    """What comes of a check, on a fresh board."""
+    """Return a check's result on a fresh board."""
     with server.running() as board:
         try:
             return check(board)
@@ -37,7 +37,7 @@ def outcome(server: Server, check: checks.Check) -> str:
 
 
 def text(rows: list[list[str]]) -> str:
-    """The section of docs/reliability.md."""
+    """Return the section of docs/reliability.md."""
     heads = ["", *(server.name for server in SERVERS)]
     lines = [heads, ["---"] * len(heads), *rows]
     table = "".join("| " + " | ".join(line) + " |\n" for line in lines)

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from tools.bench.contenders import package
+from tools.bench.contenders import package, program
 from tools.virtualboard import VirtualBoard
 
-PROGRAMS = Path(__file__).parent / "programs"
-HEAP = "256k"  # so that nobody fails for want of it: that is measured elsewhere
-SOCKETS = 10  # the chip's
+HEAP = "256k"  # enough for every server: memory is measured elsewhere
+SOCKETS = 10  # a chip has so many
+MAX_SIZE = 4096
+MOST = 7  # clients
 
 
 @dataclass(frozen=True)
 class Server:
-    """`program`: its name in programs/; `packages`: a function that gives the files it needs."""
+    """A server.
+
+    program: its name in tools/bench/programs. options: arguments of its server. packages: a
+    function that returns the files it needs.
+    """
 
     name: str
     program: str
+    options: dict[str, object] = field(default_factory=dict)
     packages: Callable[[], dict[str, bytes]] = dict
 
     @contextmanager
     def running(self) -> Iterator[VirtualBoard]:
-        """A board that runs it, and serves."""
+        """Yield a board that runs the server and is ready."""
         files: dict[str, str | bytes] = {"boot.py": "", **self.packages()}
-        files["main.py"] = (PROGRAMS / f"{self.program}.py").read_text(encoding="utf-8")
+        files["main.py"] = program(
+            self.program, MOST=MOST, MAX_SIZE=MAX_SIZE, OPTIONS=self.options
+        )
         with VirtualBoard(files=files, heap=HEAP, sockets=SOCKETS) as board:
             board.wait_ready(30)
             yield board
@@ -44,7 +51,16 @@ def _chumicro():
 
 
 SERVERS = (
-    Server("this server", "ours"),
-    Server("microdot", "microdot_server", _microdot),
-    Server("chumicro-websockets", "chumicro_server", _chumicro),
+    Server("this server", "ours", {"ping_interval": 1, "ping_timeout": 1, "open_timeout": 2}),
+    Server("microdot", "microdot_echo", packages=_microdot),
+    Server(
+        "chumicro-websockets",
+        "chumicro_echo",
+        {
+            "when_oversized": "disconnect",
+            "handshake_timeout_ms": 2000,
+            "pong_timeout_ms": 1000,
+        },
+        _chumicro,
+    ),
 )

@@ -1,1 +1,1 @@
-"""`make fuzz`: inputs nobody thought of, for the core on CPython and for a live virtual board."""
+"""Send random, mutated and exhaustive input to the core and to live boards: `make fuzz`."""

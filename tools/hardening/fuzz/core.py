@@ -1,4 +1,4 @@
-"""The sans-I/O core on CPython: what must hold of it, whatever the bytes and however they are cut.
+"""Check properties of the sans-I/O core on CPython that hold for any bytes, however they are cut.
 
 An AssertionError, or any other exception, is a find.
 """
@@ -31,7 +31,7 @@ _SIZES = ((200, 64), (64, 512), (1000, 100), (5000, 4112))
 
 
 class _Endpoint:
-    """Echoes, and writes down what happens."""
+    """Echo messages and record all events."""
 
     def __init__(self, chunked: bool):
         self.events: list[tuple] = []
@@ -67,8 +67,10 @@ class _Endpoint:
 
 
 class Outcome:
-    """What became of a connection: `events`, `sent`, `end` (as on_close got it), `state`, and
-    `failure`, the code that an error of the peer brought it.
+    """Record the outcome of a connection.
+
+    events: the endpoint's. sent: the bytes. end: the arguments of on_close. state: of the
+    connection. failure: the close code after an error of the peer, or None.
     """
 
     def __init__(self, data: bytes, cuts: list[int], sizes: tuple[int, int], chunked: bool):
@@ -103,12 +105,12 @@ class Outcome:
         self.failure = failures[0] if failures else None
 
     def seen(self) -> tuple:
-        """What must be the same however the bytes were cut."""
+        """Return what must be the same however the bytes were cut."""
         return self.events, self.sent, self.end, self.state
 
 
 def _note_failures(connection):
-    """A list of the codes with which a connection fails."""
+    """Return a list that receives the codes with which a connection fails."""
     failures: list[int] = []
     fail = connection._fail
 
@@ -123,7 +125,7 @@ def _note_failures(connection):
 
 
 def _count_buffers(pool):
-    """A function that tells how many of a pool's buffers are out."""
+    """Return a function that returns how many of a pool's buffers are in use."""
     out = [0]
     take, give = pool.take, pool.give
 
@@ -165,10 +167,11 @@ def _read(connection, buffer, data):
 
 
 def frames_of(recipe: bytes) -> bytes:
-    """Frames as a recipe says: for each its first byte, a length, and so many bytes of payload.
+    """Return the frames that a recipe describes: for each its first byte, a length, and the
+    payload.
 
-    So the guided fuzzer gets at what is behind the mask. Lengths from 240 on are longer than the
-    recipe: payload that is not there is "a".
+    So the guided fuzzer reaches the code behind the mask. Lengths from 240 on are longer than the
+    recipe; the rest of the payload is "a".
     """
     stream = b""
     while len(recipe) > 1 and len(stream) < _LONG_ENOUGH:
@@ -185,8 +188,8 @@ def frames_of(recipe: bytes) -> bytes:
 
 
 def check_session(data: bytes) -> None:
-    """Feed a connection: the first three bytes say how, the others are what the peer sends, or a
-    recipe for it.
+    """Feed a connection. The first three bytes choose the mode, the others are what the peer
+    sends, or a recipe for it.
     """
     if len(data) < 4:
         return
@@ -214,7 +217,7 @@ def check_session(data: bytes) -> None:
 
 
 def _visit(data: bytes, cuts: list[int]) -> tuple:
-    """What a visitor answers to these bytes, and the state it is in then."""
+    """Return the requests, the answer to these bytes, and the state of the connection."""
     pool = buffers.BufferPool(1000, 1200, lambda level, text: None)
     requests = []
 
@@ -246,7 +249,7 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
 
 
 def check_request(data: bytes) -> None:
-    """Feed a visitor: the first two bytes say how to cut, the others are the request."""
+    """Feed an HTTP connection. The first two bytes choose how to cut, the others are the request."""
     if len(data) < 3:
         return
     offset, request = data[1], data[2:]

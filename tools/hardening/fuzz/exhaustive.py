@@ -1,6 +1,4 @@
-"""All there is of what is short: every header of a frame, and every text of up to three bytes. Run
-as a program, it does all of it, in a minute or more.
-"""
+"""Try every header of a frame, and every text of up to three bytes, which takes a minute or more."""
 
 from __future__ import annotations
 
@@ -17,8 +15,8 @@ _PART = bytes((0x01, 0x81, 0, 0, 0, 0, 0x78))  # the beginning of a message
 
 
 def headers() -> Iterator[bytes]:
-    """Inputs for core.check_session: each pair of first bytes, with lengths at their limits, by
-    itself and within a message.
+    """Yield inputs for core.check_session: each pair of first bytes, with lengths at their limits,
+    by itself and within a message.
     """
     for first, second in product(range(256), repeat=2):
         kind = second & 0x7F
@@ -47,7 +45,7 @@ def texts() -> int:
 
 
 def _compare(validate_utf8, buffer, at, byte, state):
-    """Put a byte at the end of a text; the state of the decoder behind it."""
+    """Put a byte at the end of a text, check it, and return the new state of the decoder."""
     buffer[at] = byte
     if state >= 0:
         state = validate_utf8(buffer, at, at + 1, state, 0)
@@ -65,7 +63,7 @@ def _compare(validate_utf8, buffer, at, byte, state):
 
 
 def main() -> None:
-    """The last line on stderr says how many inputs there were."""
+    """Run everything. The last line on stderr has the number of inputs."""
     count = texts()
     for data in headers():
         core.check_session(data)

@@ -1,5 +1,6 @@
-"""What the firmware does beside the library: orders for /demo, and what the admin may say, over
-real sockets, against a live virtual board. The same must hold as in `network`.
+"""Fuzz the firmware's own endpoints on a live virtual board: /demo, /settings, /update, DNS.
+
+The same must hold as in `network`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _FIELDS = ["ssid", "password", "port", "max_clients", "max_size", "interval", "o
 
 
 class FirmwareFuzzer(network.Fuzzer):
-    """For a board with the firmware, of which /demo tells how it is doing."""
+    """Fuzz a board with the firmware, whose status comes from /demo."""
 
     growth = 2000  # what is loaded on demand does not always find the same place
 
@@ -71,7 +72,7 @@ class FirmwareFuzzer(network.Fuzzer):
 
 
 def _json(chance, depth=0):
-    """Some JSON."""
+    """Return random JSON."""
     kind = chance.randrange(9 if depth < 4 else 6)
     if kind == 0:
         return chance.choice((None, True, False, 0, -1, 1 << 40, 1e99, 0.1))
@@ -106,12 +107,12 @@ def _demo(board, chance):
 
 
 def _valid(data):
-    """As UTF-8, so that it is not the library that refuses it; 4096 bytes at most."""
+    """Return up to 4096 bytes of valid UTF-8, which the library itself does not refuse."""
     return data.decode("utf-8", "replace").encode()[:4096].decode("utf-8", "ignore").encode()
 
 
 def _admin(board, path):
-    """A connection to where only the admin gets."""
+    """Return a connection that is authenticated as the admin."""
     text = base64.urlsafe_b64encode(PASSWORD.encode()).decode().rstrip("=")
     offer = f"Sec-WebSocket-Protocol: settings, bearer.{text}\r\nUpgrade: w".encode()
     peer = RawClient(board.http_port)
@@ -131,7 +132,7 @@ def _settings(board, chance):
 
 
 def _update(board, chance):
-    """Parts of an update, none of which is ever told to be installed."""
+    """Send parts of an update that is never committed."""
     with _admin(board, "/update") as peer:
         if chance.random() < 0.5:
             peer.send(frame(TEXT, b'["begin"]') * 3)
@@ -169,7 +170,7 @@ def _arguments(chance):
 
 
 def _name(board, chance):
-    """A query for a name: the board answers each with its own address."""
+    """Send a DNS query. The board answers each with its own address."""
     queries = [head + b"\0\1\0\0\0\0\0\0" + name for head in _HEADS for name in _NAMES]
     query = guided.mutate(chance, chance.choice(queries), queries)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -181,7 +182,7 @@ def _name(board, chance):
 
 
 def _password(board, chance):
-    """A guess."""
+    """Guess a password."""
     secret = chance.randbytes(chance.randrange(40))
     header = chance.choice(
         (
@@ -201,7 +202,10 @@ KINDS: list[network.Kind] = [_demo, _demo, _settings, _update, _name, _password]
 
 
 def run(seconds: float, counts: Counter[str], seed: int | None = None) -> None:
-    """Fuzz a board of its own for so long; adds to `counts`. FindError: with the seed in it."""
+    """Fuzz a board of its own for so long and add to `counts`.
+
+    Raises FindError, with the seed, if the board misbehaves.
+    """
     with VirtualBoard(config=CONFIG, heap=HEAP) as board:
         board.wait_ready(30)
         seed = random.randrange(1 << 30) if seed is None else seed

@@ -1,8 +1,8 @@
-"""One run of one target: with atheris where it is installed, which looks for new branches in the
-core's code, else at random. A process of its own: libFuzzer ends the one that it runs in.
+"""Run one target: guided by coverage if atheris is installed, else at random.
 
-Arguments: target, seconds, folder for what is found and kept, and "random" not to be guided: that
-is faster, and begins with what guided runs have kept.
+A process of its own, because libFuzzer ends the process that it runs in. Arguments: target,
+seconds, folder for finds, and "random" for a run that is not guided: it is faster, and begins with
+the inputs that guided runs have kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_FINDS = 10  # of one run
 
 
 def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
-    """Fuzz; the last line on stderr says how many inputs there were."""
+    """Fuzz. The last line on stderr has the number of inputs."""
     kept = folder / target
     kept.mkdir(parents=True, exist_ok=True)
     for name, data in seeds.load(target):
@@ -47,7 +47,7 @@ def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
 
 
 def _at_random(target, seconds, folder):
-    """On and on, past what it finds: a long run is not to end with the first."""
+    """Try random inputs. A find does not end the run."""
     from . import core
 
     corpus = [path.read_bytes() for path in sorted((folder / target).iterdir())]
@@ -70,7 +70,7 @@ def _at_random(target, seconds, folder):
 
 
 def mutate(chance: random.Random, data: bytes, corpus: list[bytes]) -> bytes:
-    """A few random changes."""
+    """Return the data with a few random changes."""
     mutant = bytearray(data)
     for _ in range(chance.randrange(1, 6)):
         at = chance.randrange(len(mutant) + 1)

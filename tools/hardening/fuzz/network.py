@@ -1,7 +1,7 @@
-"""The network fuzzer: what nobody thought of, over real sockets, against a live virtual board.
+"""Fuzz a live virtual board over real sockets.
 
-After each batch a well-behaved client must echo, the log must hold no traceback and no restart,
-and the heap in use, after a collection, must be what it was.
+After each batch a well-behaved client must get its echo, the log must contain no traceback and no
+restart, and the heap in use after a collection must be unchanged.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Kind = Callable[[VirtualBoard, random.Random], None]  # sends an input of a kind
 
 
 class FindError(Exception):
-    """The board did what it must not do."""
+    """The board did something that it must not do."""
 
 
 class Fuzzer:
-    """Inputs for one board. `counts`: how many of each kind it has been given."""
+    """Send inputs to one board. counts: how many of each kind it got."""
 
     growth = GROWTH
 
@@ -58,7 +58,9 @@ class Fuzzer:
         self._lock = threading.Lock()
 
     def batch(self, each: int) -> None:
-        """So many inputs by each of several clients at once. FindError: something is wrong."""
+        """Send `each` inputs by each of several clients at once. Raises FindError if something is
+        wrong.
+        """
         workers = [
             threading.Thread(target=self._work, args=(self._seed + number, each))
             for number in range(WORKERS)
@@ -85,7 +87,7 @@ class Fuzzer:
                 raise FindError(f"{sign} after seeds up to {self._seed}:\n{seen}")
 
     def forget_heap(self) -> None:
-        """Take what is in use after the next batch for what is usual."""
+        """Make the heap in use after the next batch the normal value."""
         self._heap = 0
 
     def _work(self, seed, each):
@@ -102,7 +104,7 @@ class Fuzzer:
                 self.counts[kind.__name__[1:].replace("_", " ")] += 1
 
     def _check(self):
-        """A well-behaved client echoes, and nothing is left over."""
+        """Check that a well-behaved client gets its echo, and that nothing is left over."""
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -124,8 +126,8 @@ class Fuzzer:
             raise FindError(f"the heap grows: {self._heap} bytes in use, now {health['heap']}")
 
     def _health(self) -> dict:
-        """How many `clients` there are, with the one who asks, how many `visitors`, and how many
-        bytes of `heap` are in use.
+        """Return the numbers of `clients` (this one included) and `visitors` (HTTP connections),
+        and the bytes of `heap` in use.
         """
         with RawClient(self._board.http_port).open("/health") as peer:
             peer.send(frame(TEXT, b"?"))
@@ -133,7 +135,7 @@ class Fuzzer:
 
 
 def deliver(peer: RawClient, data: bytes, chance: random.Random) -> None:
-    """Send, cut somehow; sometimes read the answers; sometimes vanish."""
+    """Send data in pieces, sometimes read the answers, sometimes reset the connection."""
     step = chance.choice((1, 7, 100, 1500, 100000))
     if len(data) > 3000:
         step = max(step, 100)
@@ -193,7 +195,7 @@ def _mutated_request(board, chance):
 
 
 def _long_fields(board, chance):
-    """Every field of a request at its limits."""
+    """Send a request with one field at its limit."""
     size = chance.choice((0, 1, 100, 1900, 2030, 2047, 2048, 2049, 5000))
     field = chance.choice(("/%s", "/?%s", "/%%%s", "Host: %s", "Cookie: %s", "Origin: %s"))
     target, header = (field % ("a" * size), "X: y") if field[0] == "/" else ("/", field)
@@ -205,7 +207,7 @@ def _long_fields(board, chance):
 
 
 def _split_everywhere(board, chance):
-    """A whole session, cut in two at one place, with a pause."""
+    """Send a session that is cut in two at one place, with a pause."""
     data = request("/ws") + frame(TEXT, b"one") + frame(PING, b"two") + frame(CLOSE, b"\x03\xe8")
     cut = chance.randrange(1, len(data))
     with RawClient(board.http_port) as peer:
@@ -220,7 +222,7 @@ def _split_everywhere(board, chance):
 
 
 def _tls_cut(board, chance):
-    """A TLS client that sends its records with bytes flipped, missing or too many."""
+    """Send a ClientHello with bytes flipped, missing or added."""
     with RawClient(board.https_port, timeout=0.2) as peer:
         hello = bytearray(_client_hello())
         for _ in range(chance.randrange(4)):
@@ -231,9 +233,7 @@ def _tls_cut(board, chance):
 
 
 def _tls_flipped_within(board, chance):
-    """A TLS client of which one flight, of the handshake or later, arrives with bytes flipped,
-    missing, doubled or too many.
-    """
+    """Send one flight of a TLS client with bytes flipped, missing, doubled or added."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -257,7 +257,7 @@ def _tls_flipped_within(board, chance):
 
 
 def _broken(data, chance):
-    """Records as no TLS library would send them."""
+    """Return records that no TLS library would send."""
     kind = chance.randrange(4)
     flipped = bytearray(data or b"\x17\x03\x03\0\5hello")
     if kind == 0:
@@ -274,7 +274,7 @@ def _broken(data, chance):
 
 
 def _client_hello():
-    """What a TLS client says first."""
+    """Return a ClientHello."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     outgoing = ssl.MemoryBIO()
@@ -294,9 +294,9 @@ KINDS: list[Kind] = [
 def run(
     seconds: float, counts: Counter[str], most: int | None = None, seed: int | None = None
 ) -> None:
-    """Fuzz a board of its own for so long, or with about `most` inputs; adds to `counts`.
+    """Fuzz a board of its own for so long, or with about `most` inputs, and add to `counts`.
 
-    FindError: with the seed in its message.
+    Raises FindError, with the seed in its message, if the board misbehaves.
     """
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         keys = Path(folder) / "certs"
@@ -314,7 +314,7 @@ def run(
 
 
 def feed(fuzzer: Fuzzer, seconds: float, most: int | None = None) -> None:
-    """Batch after batch."""
+    """Send one batch after the other."""
     each = BATCH if most is None else min(BATCH, most // (2 * WORKERS))
     fuzzer.batch(each)
     fuzzer.forget_heap()  # the first batch fills what is kept for good

@@ -1,4 +1,4 @@
-"""What an independent WebSocket parser, wsproto's, makes of the same bytes."""
+"""Parse the same bytes with an independent WebSocket parser, wsproto's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRY_AGAIN_LATER = (1013).to_bytes(2, "big")
 
 
 class _Parser(FrameProtocol):
-    """wsproto's, with the one code more."""
+    """Parse frames as wsproto does, with one more close code."""
 
     def _process_close(self, frame: Frame) -> Frame:
         payload: Any = frame.payload  # bytes; what is returned holds a tuple
@@ -27,10 +27,10 @@ class _Parser(FrameProtocol):
 
 
 def verdict(data: bytes) -> tuple[list[tuple], int | None]:
-    """The events of a connection, and the code with which it fails, or None.
+    """Return (the events of a connection, the code with which it fails or None).
 
-    Events are ("text", bytes), ("binary", bytes), ("ping", bytes), ("pong", bytes) and
-    ("close", code, reason). What follows a Close is not looked at.
+    Events are ("text", bytes), ("binary", bytes), ("ping", bytes), ("pong", bytes) and ("close",
+    code, reason). Bytes after a Close frame are ignored.
     """
     parser = _Parser(client=False, extensions=[])
     events: list[tuple] = []
@@ -55,11 +55,11 @@ def verdict(data: bytes) -> tuple[list[tuple], int | None]:
 
 
 def agrees(data: bytes, events: list[tuple], failure: int | None, closed: bool) -> bool:
-    """Whether a connection that took `data` did as the oracle does.
+    """Return whether a connection that received `data` behaved like the oracle.
 
-    It may fail sooner, at bytes of which the oracle wants to see more first (and may then find
-    another fault before that of a text that could never become UTF-8), and with 1009, of which the
-    oracle knows nothing.
+    It may fail earlier, at bytes of which the oracle needs more; it may then report another fault
+    that comes before that of an invalid text. It may fail with 1009, which the oracle does not
+    know.
     """
     wanted, wanted_failure = verdict(data)
     last = wanted[-1][1] if wanted and wanted[-1][0] == "close" else None

@@ -59,7 +59,7 @@ def run(seconds: float, document: bool) -> int:
 
 
 def _watch(processes, seconds):
-    """Fuzz live boards meanwhile; how many inputs of each kind there were, and what was found."""
+    """Fuzz live boards meanwhile. Return (the number of inputs of each kind, the problems)."""
     problems: list[str] = []
     counts: Counter[str] = Counter()
     live: Counter[str] = Counter()

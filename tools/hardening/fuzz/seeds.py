@@ -1,4 +1,4 @@
-"""The corpus: inputs that are worth beginning with, and every find. Hex: git can show it."""
+"""The corpus: good first inputs, and every find, as hex text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CORPUS = Path(__file__).with_name("corpus")
 
 
 def load(target: str) -> Iterator[tuple[str, bytes]]:
-    """The (name, input) of each file for a target. Lines that begin with # are remarks."""
+    """Yield the (name, input) of each file for a target. Lines that begin with # are remarks."""
     for path in sorted((CORPUS / target).glob("*.hex")):
         lines = path.read_text(encoding="ascii").splitlines()
         yield path.stem, bytes.fromhex("".join(line for line in lines if line[:1] != "#"))

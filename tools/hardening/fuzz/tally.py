@@ -1,6 +1,4 @@
-"""What all runs of `make fuzz` that were written down have come to: tally.json, and the part of
-docs/reliability.md that is made of it.
-"""
+"""Sum up the recorded runs of `make fuzz`: tally.json, and a part of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ FILE = Path(__file__).with_name("tally.json")
 
 
 def add(counts: Counter[str], finds: int, seconds: float) -> None:
-    """Count a run in, and write the document anew."""
+    """Add a run and update the document."""
     runs = load()
     runs.append(
         {
@@ -31,12 +29,12 @@ def add(counts: Counter[str], finds: int, seconds: float) -> None:
 
 
 def load() -> list[dict]:
-    """All runs so far."""
+    """Return all runs so far."""
     return json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else []
 
 
 def text(runs: list[dict]) -> str:
-    """The section of docs/reliability.md."""
+    """Return the section of docs/reliability.md."""
     total: Counter[str] = Counter()
     for run in runs:
         for what, count in run["inputs"].items():

@@ -1,1 +1,1 @@
-"""`make soak`: hours of mixed load with faults on a virtual board, and what became of it."""
+"""Put every kind of load on a board at once, for hours: `make soak`."""

@@ -1,4 +1,4 @@
-"""Boards that run program.py, which says how it fares."""
+"""Boards that run program.py, which reports its health."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PROGRAM = Path(__file__).with_name("program.py")
 
 
 def files(tls: bool = False, level: int | None = None, **server: object) -> dict[str, str | bytes]:
-    """What goes onto the flash of a virtual board; `server`: the arguments of Server.
+    """Return the files for a virtual board. server: the arguments of Server.
 
-    level: the least log level that is printed; WARNING when it is None.
+    level: the least log level that is printed, WARNING if it is None.
     """
     options: dict[str, object] = {"tls": tls, "server": server}
     if level is not None:

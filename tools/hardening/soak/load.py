@@ -1,6 +1,4 @@
-"""Who talks to the board during a soak: steady clients, whose every byte is checked, and those who
-make trouble.
-"""
+"""The clients of a soak test: steady ones, whose every byte is checked, and troublemakers."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ class MistakeError(Exception):
 
 
 class Soak:
-    """Everybody who takes part, and what they have seen. Threads: each client has its own."""
+    """Run all clients, each in a thread of its own, and record their results."""
 
     def __init__(self, http_port: int, https_port: int):
         self.http_port = http_port
@@ -39,7 +37,7 @@ class Soak:
         self._trouble_threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Connect the steady clients, then let the others in."""
+        """Connect the steady clients, then start the troublemakers."""
         steady: list[Callable[[], None]] = [self._probe, self._echo, self._secure_echo, self._room]
         for work in steady:
             self._threads.append(self._run(work, self._stopped))
@@ -47,7 +45,7 @@ class Soak:
             self._trouble_threads.append(self._run(self._trouble(seed), self._calm))
 
     def stop_trouble(self) -> None:
-        """Send those who make trouble home; the steady clients stay."""
+        """Stop the troublemakers; the steady clients stay."""
         self._calm.set()
         for thread in self._trouble_threads:
             thread.join(60)
@@ -59,7 +57,7 @@ class Soak:
             thread.join(60)
 
     def health(self) -> dict:
-        """What the board says of itself, over a connection of its own."""
+        """Return the board's health, over a connection of its own."""
         end = time.monotonic() + 30
         while True:
             try:
@@ -72,7 +70,7 @@ class Soak:
                 time.sleep(0.02)
 
     def take_latencies(self) -> list[float]:
-        """Those since the last call, sorted."""
+        """Return the latencies since the last call, sorted."""
         found, self.latencies = self.latencies, []
         return sorted(found)
 
@@ -97,7 +95,7 @@ class Soak:
     # --- steady clients: to lose one of them is a problem
 
     def _enter(self, port, tls, path):
-        """A place for a steady client, whatever it takes to find one."""
+        """Return a connection for a steady client, however many attempts it takes."""
         while True:
             try:
                 return RawClient(port, tls=tls).open(path)
@@ -106,7 +104,7 @@ class Soak:
                     raise
 
     def _probe(self):
-        """One small message after the other: how long does it take?"""
+        """Send one small message after the other and measure the round trips."""
         with self._enter(self.http_port, False, "/ws") as peer:
             while not self._stopped.wait(PAUSE):
                 text = b"%032d" % random.randrange(1 << 60)
@@ -134,7 +132,7 @@ class Soak:
                 self._count(count)
 
     def _room(self):
-        """Broadcasts, and must hear itself; guests of the room hear it too."""
+        """Broadcast, and receive every broadcast; guests of the room receive it, too."""
         with self._enter(self.http_port, False, "/room") as peer:
             while not self._stopped.wait(0.05):
                 texts = [b"%d" % random.randrange(1 << 60) for _ in range(5)]
@@ -187,7 +185,7 @@ class Soak:
                 self._count(1)
 
     def _slow(self, chance):
-        """Asks for more than it takes, and is closed with 1013 or reads it late."""
+        """Request more than it reads. The server closes with 1013, or the client reads late."""
         with RawClient(self.http_port).open("/flood") as peer:
             peer.send(frame(TEXT, b"%d" % chance.randrange(1, 4000)))
             self._calm.wait(chance.random() * 5)
@@ -214,7 +212,7 @@ class Soak:
                 pass
 
     def _vanish(self, chance):
-        """A RST at any byte of a handshake, a frame and what follows."""
+        """Reset the connection at any byte of a handshake, a frame and what follows."""
         data = (
             request("/ws") + frame(TEXT, bytes(200), final=False) + frame(CONTINUATION, bytes(600))
         )
@@ -229,7 +227,7 @@ class Soak:
             peer.sock.recv(4096)
 
     def _half_request(self, chance):
-        """Says half of what it wants, and then nothing."""
+        """Send half of a request, and then nothing."""
         data = request("/ws")
         with RawClient(self.http_port) as peer:
             peer.send(data[: chance.randrange(1, len(data) - 1)])
@@ -260,7 +258,7 @@ class Soak:
             peer.reset()
 
     def _idle(self, chance):
-        """Says nothing, not even Pong, and is dropped for it."""
+        """Send nothing, not even a Pong, and be dropped for it."""
         with RawClient(self.http_port).open("/ws") as peer:
             end = time.monotonic() + 20
             while not self._calm.is_set() and time.monotonic() < end:
@@ -271,6 +269,6 @@ class Soak:
 
 
 def expect(found: bytes, wanted: bytes) -> None:
-    """MistakeError: they differ."""
+    """Raise MistakeError if they differ."""
     if found != wanted:
         raise MistakeError(f"{found[:40]!r} came instead of {wanted[:40]!r}")

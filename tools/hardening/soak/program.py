@@ -1,8 +1,8 @@
-"""main.py of the boards that are soaked and mistreated: the library with all that loads it, and a
-way to look in.
+"""main.py of the boards for soak tests and fuzzing: the library, and endpoints that report its
+health.
 
-Runs on MicroPython. /options.json may hold the arguments of Server, and whether to speak TLS. It
-says nothing of clients that come and go, of whom there are many.
+Runs on MicroPython. /options.json may contain the arguments of Server, and whether to use TLS.
+Clients that come and go are not logged: there are many.
 """
 
 import gc
@@ -25,14 +25,14 @@ class Echo:
 
 
 class Room:
-    """What one says, all hear."""
+    """Send each message to all clients."""
 
     def on_message(self, client, message):
         server.broadcast(message, path="/room")
 
 
 class Flood:
-    """Sends a text of so many bytes twenty times, whether the client takes it or not."""
+    """Send a text of so many bytes twenty times, whether the client reads it or not."""
 
     def on_message(self, client, message):
         try:
@@ -44,7 +44,7 @@ class Flood:
 
 
 class Chunks:
-    """Takes messages of any size in pieces, and says how long each was."""
+    """Receive messages of any size in pieces and report their lengths."""
 
     def on_open(self, client):
         client.context = 0
@@ -70,7 +70,7 @@ class Health:
 
 
 class Hog:
-    """Takes the heap for a while: told "ms left", it leaves `left` bytes in one piece."""
+    """Fill the heap for a while: told "ms left", it leaves one free block of `left` bytes."""
 
     def on_message(self, client, message):
         ms, left = (int(word) for word in message.split())

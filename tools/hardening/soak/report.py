@@ -1,4 +1,4 @@
-"""What a soak has seen: figures, plot, and the section in docs/reliability.md."""
+"""Report a soak test: figures, plot, and the section in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PLOT = ROOT / "docs" / "soak.svg"
 
 
 def at(values: list[float], part: float) -> float:
-    """The value below which `part` of the sorted values are."""
+    """Return the value below which `part` of the sorted values are."""
     return values[min(len(values) - 1, int(len(values) * part))] if values else 0.0
 
 
 def tracebacks(log: str) -> list[str]:
-    """Each traceback in a board's log, once, with how often it is there."""
+    """Return each traceback in a board's log once, with its number."""
     found = re.findall(r"Traceback \(most recent.*\n(?:  .*\n)+.*", log.replace("\r", ""))
     return [
         f"{count} of these: `{' / '.join(line.strip() for line in text.splitlines())}`"
@@ -27,7 +27,7 @@ def tracebacks(log: str) -> list[str]:
 
 
 def summary(soak: dict) -> dict:
-    """The figures that matter."""
+    """Return the important figures."""
     samples = soak["samples"]
     # The first minutes fill buffers and tables that stay.
     settled = [sample["heap"] for sample in samples[len(samples) // 10 :]]
@@ -46,7 +46,7 @@ def summary(soak: dict) -> dict:
 
 
 def text(soak: dict) -> str:
-    """The section."""
+    """Return the section of docs/reliability.md."""
     found = summary(soak)
     kinds = ", ".join(f"{name} {count:,}" for name, count in sorted(soak["troubles"].items()))
     about, last = soak["machine"], soak["last"]
@@ -81,7 +81,7 @@ Problems:
 
 
 def plot(soak: dict, file: Path) -> None:
-    """Heap, latency, and clients and messages, over time."""
+    """Plot heap, latency, clients and messages over time."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -116,6 +116,6 @@ def plot(soak: dict, file: Path) -> None:
 
 
 def write(soak: dict) -> None:
-    """The plot, and the section of docs/reliability.md."""
+    """Write the plot and the section of docs/reliability.md."""
     plot(soak, PLOT)
     sections.put(ROOT / "docs" / "reliability.md", "make soak", text(soak))

@@ -40,7 +40,7 @@ def soak(hours: float, samples: Path | None, check: bool, redraw: Path | None) -
 
 
 def run(seconds: float) -> dict:
-    """Soak a board of its own for so long."""
+    """Run the soak test on a board of its own and return the samples and problems."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))) / "certs"
         with contextlib.redirect_stdout(None):
@@ -94,7 +94,7 @@ def _watch(soak, board, seconds):
 
 
 def _settled(soak):
-    """The board's health once those who have gone are forgotten, or after 15 s anyway."""
+    """Return the board's health when the closed connections are forgotten, or after 15 s."""
     end = time.monotonic() + 15
     while True:
         health = soak.health()
