@@ -1,4 +1,4 @@
-"""Who is measured: what runs, where it listens, and how it is started and paused."""
+"""The servers that are measured: how each is started and paused, and where it listens."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Running:
     stop: Callable[[], object]
     log: Callable[[], str] = field(default=lambda: "")
     tls_port: int = 0
-    authority: str | None = None  # with TLS: who signed its certificate
+    authority: str | None = None  # with TLS: the CA of its certificate
 
     def pause(self) -> None:
         """Take it off the processor: some poll without sleeping."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from tools import ROOT
@@ -37,10 +38,14 @@ def text(boards: list[Board]) -> str:
     """Return the whole document."""
     table = _line(_COLUMNS) + _line(["---"] * len(_COLUMNS))
     table += "".join(_line(_cells(board)) for board in boards)
-    notes = "".join(
-        f"- **{board.name}** ({_hardware(board)}): {board.notes}\n" for board in boards
-    )
+    notes = "".join(map(_note, boards))
     return _HEAD + table + _MIDDLE + notes
+
+
+def _note(board: Board) -> str:
+    """Return a list item, wrapped like other Markdown."""
+    note = f"- **{board.name}** ({_hardware(board)}): {board.notes}"
+    return textwrap.fill(note, 100, subsequent_indent="  ", break_on_hyphens=False) + "\n"
 
 
 def _cells(board: Board) -> list[str]:

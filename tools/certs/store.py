@@ -164,7 +164,7 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """Return whether browsers let it sign others, and it has all extensions that those refer to."""
+    """Return whether browsers let it sign others, and it has the extensions that this needs."""
     try:
         extensions = certificate.extensions
         extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

@@ -1,7 +1,6 @@
 """`make screenshots`: take the pictures of the page for the documents.
 
-A virtual board serves it to a few visitors, who talk for half a minute, so that the charts have
-something to show.
+Some clients chat on a virtual board for half a minute, so that the charts have data.
 """
 
 from __future__ import annotations

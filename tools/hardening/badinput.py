@@ -213,4 +213,4 @@ def text() -> str:
 
 def document(old: str) -> str:
     """Return docs/reliability.md with the tables replaced."""
-    return sections.replace(old, "python -m tools.hardening.badinput", text())
+    return sections.replace(old, "python -m tools.badinput", text())

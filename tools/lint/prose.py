@@ -1,7 +1,7 @@
 """Check the prose of documents and docstrings.
 
-- Actors are clients, callers, servers and users: "who", "whom", "somebody", "nobody" and
-  "everybody" may stand for at most 0.5 of 1,000 words.
+- Actors are clients, callers, servers and users. The pronouns in _ACTORS are at most 0.5 of 1,000
+  words.
 - Markdown is wrapped at 100 columns.
 """
 

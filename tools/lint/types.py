@@ -44,34 +44,44 @@ _MISSING_METHODS = {
     "memoryview": "cast nbytes release tobytes tolist toreadonly",
 }
 
-# What is wrong or too narrow in the stubs: {file: (text, correction)}.
-_CORRECTED = {
+# What is wrong or too narrow in the stubs: (file, text, correction).
+_CORRECTED = (
     # `self.name: Anything = None` declares an attribute whose type is only known later. The board
     # has no `typing`, and mypy finds no alias of Any among the built-in names.
-    "builtins.pyi": (
-        "class object:",
-        "class Anything(Any):\n    pass\n\nclass object:",
+    ("builtins.pyi", "class object:", "class Anything(Any):\n    pass\n\nclass object:"),
+    # A memoryview of a str shows its UTF-8.
+    (
+        "builtins.pyi",
+        "def __new__(cls, obj: ReadableBuffer) -> Self:",
+        "def __new__(cls, obj: ReadableBuffer | str) -> Self:",
     ),
     # deque(iterable, maxlen, flags): the flag 1 makes a full one raise IndexError.
-    "collections/__init__.pyi": (
+    (
+        "collections/__init__.pyi",
         "def __init__(self, iterable: Iterable[_T], maxlen: int | None=None) -> None:",
         "def __init__(self, iterable: Iterable[_T], maxlen: int=0, flags: int=0) -> None:",
     ),
     # status("stations") is a list of tuples.
-    "network.pyi": (
+    (
+        "network.pyi",
         "def status(self, param: str, /) -> int:",
         "def status(self, param: str, /) -> Incomplete:",
     ),
     # The stubs of TLS contexts have no attributes.
-    "tls.pyi": ("class SSLContext:", "class SSLContext:\n    verify_mode: int"),
+    ("tls.pyi", "class SSLContext:", "class SSLContext:\n    verify_mode: int"),
     # Viper code takes pointers (ptr8) for anything that has a buffer.
-    "micropython.pyi": (
+    (
+        "micropython.pyi",
         "def viper(_func: Callable[_Param, _Ret], /) -> Callable[_Param, _Ret]:",
         "def viper(_func: Callable[_Param, _Ret], /) -> Callable[..., _Ret]:",
     ),
     # Ticks are ints; a separate type would only be one more name to import.
-    "_mpy_shed/time_mp.pyi": ("class _TicksMs:", "_TicksMs = int\n\nclass _TicksMsInTheStubs:"),
-}
+    (
+        "_mpy_shed/time_mp.pyi",
+        "class _TicksMs:",
+        "_TicksMs = int\n\nclass _TicksMsInTheStubs:",
+    ),
+)
 
 _SETTINGS = """
 [mypy]
@@ -116,7 +126,7 @@ def make_typeshed(folder: Path) -> None:
         _remove(_stub(modules, module), set(names.split()))
     for kind, names in _MISSING_METHODS.items():
         _remove(_stub(modules, "builtins"), {f"{kind}.{name}" for name in names.split()})
-    for name, (text, correction) in _CORRECTED.items():
+    for name, text, correction in _CORRECTED:
         _correct(modules / name, text, correction)
 
 

@@ -66,7 +66,7 @@ def choose_heap(text: str | None, word: int) -> int | None:
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port of this machine that nobody uses, of TCP or UDP."""
+    """Return an unused port of this machine, of TCP or UDP."""
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

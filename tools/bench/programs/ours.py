@@ -1,4 +1,4 @@
-"""This server, through its public API. The benchmarks use /ws and /all, `make compare` the rest."""
+"""This server, by its public API. The benchmarks use /ws and /all, `make compare` the rest."""
 
 import gc
 import time

@@ -132,7 +132,7 @@ def _p99(peer, count=300):
 
 
 def _others(board, trouble):
-    """Return another client's p99 without and with three clients that do `trouble(board, ended)`."""
+    """Return another client's p99 without and with three clients that make trouble."""
     ended = threading.Event()
     with RawClient(board.http_port, timeout=PATIENCE).open("/ws") as peer:
         usual = min(_p99(peer) for _ in range(3))
@@ -282,7 +282,7 @@ def failing_callback(board):
             stays = other.message() == b"not me"
         except OSError:
             stays = False
-    return f"{what}; the others {'are served' if stays else 'are lost'}"
+    return f"{what}; others {'are served' if stays else 'are lost'}"
 
 
 def slow_callback(board):
@@ -306,11 +306,11 @@ def full_house(board):
                 stays = first.message() == b"not me"
             except OSError:
                 stays = False
-        what = "those who are in are served" if stays else "those who are in are lost"
+        what = "connected clients are served" if stays else "connected clients are lost"
     finally:
         for peer in peers:
             peer.sock.close()
-    return what + (", and new ones afterwards" if serves(board) else ", and nobody afterwards")
+    return what + (", and new ones afterwards" if serves(board) else ", and none afterwards")
 
 
 def churn(board):
@@ -341,7 +341,7 @@ def _come_and_go(board, count, seed):
 
 def _grown(board, before):
     if not serves(board):
-        return "nobody is served any more"
+        return "no client is served any more"
     after = _heap(board)
     if before is None or after is None:
         return "serves"

@@ -249,7 +249,7 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
 
 
 def check_request(data: bytes) -> None:
-    """Feed an HTTP connection. The first two bytes choose how to cut, the others are the request."""
+    """Feed an HTTP connection: the first two bytes say how to cut the request that follows."""
     if len(data) < 3:
         return
     offset, request = data[1], data[2:]

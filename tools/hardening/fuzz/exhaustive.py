@@ -1,4 +1,4 @@
-"""Try every header of a frame, and every text of up to three bytes, which takes a minute or more."""
+"""Try every header of a frame, and every text of up to three bytes: a minute or more."""
 
 from __future__ import annotations
 
