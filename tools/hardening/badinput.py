@@ -31,6 +31,7 @@ class Bad:
 
     @property
     def is_request(self) -> bool:
+        """Return whether the row is an HTTP request, not a frame."""
         return self.answer < 600
 
 

@@ -82,12 +82,14 @@ def _closed_after(peer):
 
 
 def half_a_request(board):
+    """Send half of a request, and wait."""
     with RawClient(board.http_port) as peer:
         peer.send(request("/ws")[:60])
         return _closed_after(peer)
 
 
 def many_halves(board):
+    """Take all sockets by half requests, and connect a client."""
     peers = []
     try:
         for _ in range(9):
@@ -102,11 +104,13 @@ def many_halves(board):
 
 
 def hung(board):
+    """Connect, and answer no Ping."""
     with RawClient(board.http_port).open("/ws") as peer:
         return _closed_after(peer)
 
 
 def half_closed(board):
+    """Close one direction, and wait."""
     with RawClient(board.http_port).open("/ws") as peer:
         peer.sock.shutdown(socket.SHUT_WR)
         return _closed_after(peer)
@@ -193,14 +197,17 @@ def _deaf(board, ended):
 
 
 def slowloris(board):
+    """Send requests byte after byte."""
     return _others(board, _slowloris)
 
 
 def drip(board):
+    """Send a frame byte after byte."""
     return _others(board, _drip)
 
 
 def deaf(board):
+    """Send without end, and read nothing."""
     return _others(board, _deaf)
 
 
@@ -219,6 +226,7 @@ def _close_code(peer):
 
 
 def bad_frames(board):
+    """Send each bad frame."""
     found: Counter[str] = Counter()
     for bad in badinput.FRAMES:
         if not serves(board):
@@ -232,6 +240,7 @@ def bad_frames(board):
 
 
 def bad_requests(board):
+    """Send each bad request."""
     found: Counter[str] = Counter()
     for bad in REQUESTS:
         if not serves(board):
@@ -253,6 +262,7 @@ def _counted(found):
 
 
 def fragments(board):
+    """Send a message in fragments with a Ping between them."""
     with RawClient(board.http_port, timeout=2).open("/ws") as peer:
         peer.send(
             frame(TEXT, b"one ", final=False) + frame(PING, b"?") + frame(CONTINUATION, b"two")
@@ -265,6 +275,7 @@ def fragments(board):
 
 
 def foreign_page(board):
+    """Send the Origin of another site."""
     data = request("/ws").replace(b"Upgrade: w", b"Origin: http://evil.example\r\nUpgrade: w")
     with RawClient(board.http_port, timeout=2) as peer:
         peer.send(data)
@@ -272,6 +283,7 @@ def foreign_page(board):
 
 
 def failing_callback(board):
+    """Make a callback raise."""
     with RawClient(board.http_port).open("/ws") as other:
         with RawClient(board.http_port, timeout=2).open("/fails") as peer:
             peer.send(frame(TEXT, b"x"))
@@ -286,6 +298,7 @@ def failing_callback(board):
 
 
 def slow_callback(board):
+    """Make a callback take 300 ms."""
     with RawClient(board.http_port).open("/slow") as peer:
         peer.send(frame(TEXT, b"x"))
         answered = peer.message() == b"x"
@@ -294,6 +307,7 @@ def slow_callback(board):
 
 
 def full_house(board):
+    """Connect more clients than there are sockets."""
     peers = []
     try:
         with RawClient(board.http_port, timeout=3).open("/ws") as first:
@@ -314,6 +328,7 @@ def full_house(board):
 
 
 def churn(board):
+    """Connect and disconnect many clients."""
     _come_and_go(board, 100, 1)
     before = _heap(board)
     workers = [
@@ -351,6 +366,7 @@ def _grown(board, before):
 
 
 def fuzz(board):
+    """Run the network fuzzer."""
     kinds = [kind for kind in network.KINDS if "tls" not in kind.__name__]
     for seed in (1, 2, 3):
         _feed(board, kinds, 100, seed)

@@ -51,6 +51,7 @@ class Soak:
             thread.join(60)
 
     def stop(self) -> None:
+        """Stop all clients."""
         self._calm.set()
         self._stopped.set()
         for thread in (*self._threads, *self._trouble_threads):
