@@ -344,7 +344,7 @@ class VirtualBoard:
             "raw": raw,
             "sockets": self._sockets,
             "address": self.address,
-            "heap": chipheap.FREE if chip else self._heap,
+            "heap": self._heap or chipheap.FREE,
             "used": chipheap.USED,
             "growth": self._build,
             "fields": chipheap.FIELDS,
@@ -363,7 +363,7 @@ class VirtualBoard:
         self._console.restart(raw)
         self._started = False
         self._asked = 0.0
-        heap = chipheap.FREE if chip else self._heap
+        heap = self._heap or chipheap.FREE
         if self._build:
             heap += chipheap.POOL  # to grow into
         heap += heap // 40 + STAND_INS_COST

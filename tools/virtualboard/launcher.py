@@ -40,7 +40,7 @@ def _start():
     import time  # noqa: F401
 
     import _tls
-    import esp32  # noqa: F401
+    import esp32
     import machine
     import neopixel  # noqa: F401
     import network

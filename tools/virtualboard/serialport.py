@@ -2,8 +2,8 @@
 
 A UART and the terminal of MicroPython's Unix port differ. This module makes up for that:
 
-- Ctrl-C must interrupt a running program. The Unix port takes SIGINT only, and only while a program
-  runs.
+- Ctrl-C must interrupt a running program. The Unix port takes SIGINT only, and only while a
+  program runs.
 - The Unix port throws pending input away when it comes back to the prompt. A UART does not.
 - A print ends with CR LF on a board.
 - A UART does not care whether anything listens.
@@ -63,8 +63,7 @@ class Port:
         return self._master
 
     def is_open(self) -> bool:
-        """Return whether the port is open. While it is not, what is sent is lost.
-        """
+        """Return whether the port is open. While it is not, what is sent is lost."""
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
         self._open = not any(event & select.POLLHUP for _, event in poller.poll(0))
@@ -211,7 +210,7 @@ class Console:
         match = re.search(rb"[\x01-\x05]", self._input)
         control = match and match[0]
         count = match.end() if match else len(self._input)
-        if control == CTRL_A:
+        if match and control == CTRL_A:
             line = self._input[: match.start()]
             if line[-1:] == b"\r" or (not line and self._at_line_start):
                 if not self._forward(len(line)):
