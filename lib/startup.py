@@ -44,7 +44,8 @@ def start(log, settings=None):
 
 
 def _create_server(settings, log):
-    options = dict(settings["server"], max_tls=settings["tls"]["max_clients"])
+    tls = settings["tls"]
+    options = dict(settings["server"], max_tls=tls["max_clients"], tls_reserved=tls["reserved"])
     del options["port"]
     try:
         return Server(log=log, **options)

@@ -41,7 +41,7 @@ const SECTIONS = [
     ["open_timeout", "Timeout of a request in seconds", "number"],
     ["purge", "When all slots are taken", {"": "refuse new clients", lru: "evict the client that is idle longest"}],
     ["write_limit", "Send buffer per client in bytes", "number?", "Empty: as large as an echo needs."],
-    ["read_size", "Bytes to read at once", "number?", "Empty: depends on the memory."],
+    ["read_size", "Bytes to read at once", "number?", "Empty: 4128."],
     ["max_head", "Maximum size of a request head in bytes", "number"],
   ]],
   ["tls", "https:// and wss://", [

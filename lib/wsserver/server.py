@@ -46,7 +46,7 @@ class Server:
     write_limit: of the data that waits to be sent to one client; None: enough for an echo.
     read_size: of one read.
     max_head: of an HTTP request head.
-    max_tls: TLS connections at the same time.
+    max_tls: TLS connections at the same time; tls_reserved: those of them that only serve pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
 
     These attributes may be set at any time. hosts: the names, in lower case, that are accepted in
@@ -70,7 +70,8 @@ class Server:
         write_limit=None,
         read_size: int = _READ_SIZE,
         max_head: int = 2048,
-        max_tls: int = 2,
+        max_tls: int = 3,
+        tls_reserved: int = 0,
         log=log,
     ):
         if read_size is None:
@@ -89,6 +90,7 @@ class Server:
         self.routes = {}
         self._max_head = max_head
         self._max_tls = max_tls
+        self._max_tls_clients = max(1, max_tls - tls_reserved)
         self._purge = purge
         self._folders = []  # (prefix, directory, HTTPS port)
         self._last_id = 0
@@ -413,6 +415,13 @@ class Server:
             self._poll.modify(connection._sock, events)
 
     # --- the life cycle of connections
+
+    def _has_tls_slot(self) -> bool:
+        """Return whether one more WebSocket client may use TLS. Reserved slots are for pages."""
+        count = 0
+        for client in self.clients:
+            count += client._secure
+        return count < self._max_tls_clients
 
     def _has_place(self) -> bool:
         """Return whether one more client may connect; with purge="lru", evict one for it."""
