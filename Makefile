@@ -35,7 +35,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare screenshots bench bench-check lint format clean
+	compare screenshots bench bench-check bench-memory bench-startup lint format clean
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
@@ -74,6 +74,8 @@ help:
 	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
 	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
 	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
+	@echo "make bench-memory  measure what the firmware takes of the heap: WORD=32 HEAP=128k ARGS='--seconds 10'"
+	@echo "make bench-startup  show what each import of the start takes: WORD=32"
 	@echo "make lint         check style, types and that everything compiles for every chip"
 	@echo "make format       lay the code out as 'make lint' wants it"
 	@echo "make setup        only make .venv and install requirements.txt (the others do it when needed)"
@@ -153,6 +155,12 @@ compare: $(READY)
 bench: $(READY)
 	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \
 		$(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
+bench-memory: $(READY)
+	@exec $(BIN)/python -m tools.bench --memory $(if $(WORD),--word $(WORD)) $(if $(HEAP),--heap $(HEAP)) $(ARGS)
+
+bench-startup: $(READY)
+	@exec $(BIN)/python -m tools.bench --startup $(if $(WORD),--word $(WORD)) $(if $(HEAP),--heap $(HEAP)) $(ARGS)
 
 bench-check: $(READY)
 	@exec $(BIN)/python -m tools.bench --check --rounds $(ROUNDS) $(ARGS)

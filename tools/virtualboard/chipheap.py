@@ -26,7 +26,10 @@ RAW = 57344  # bytes that the heap begins with, tables included
 FREE = 52000  # bytes that are free when boot.py begins
 USED = 4000  # bytes that are in use then
 PAGE = 4096
-FIELDS = ("failed", "request", "pool", "grown", "raw", "least", "table", "start", "hidden", "end")
+FIELDS = (
+    *("failed", "request", "pool", "grown", "raw", "least"),
+    *("table", "start", "hidden", "end", "biggest"),
+)
 
 # Of the builds that can grow, by their ELF build ID. Addresses in the file: of the functions
 # gc_alloc() and gc_is_locked(); of the instructions that call (or jump to) gc_alloc; of the
@@ -50,7 +53,8 @@ class Heap(NamedTuple):
     that made it grow, or that failed. failed: how many requests failed (MemoryError). size: what
     can be allocated at most, 56,000 at first. used, free, largest: of `size`, where garbage counts
     as used; `largest` is the largest free block. pool: what is left of the other heap, least: the
-    least that it was.
+    least that it was. biggest: the largest request since the start, or since the board wrote 0
+    there.
     """
 
     grown: int
@@ -62,6 +66,7 @@ class Heap(NamedTuple):
     largest: int
     pool: int
     least: int
+    biggest: int
 
 
 def build_of(interpreter: Path) -> dict | None:
@@ -137,4 +142,5 @@ def read(path: Path, pid: int) -> Heap:
         largest=largest,
         pool=page["pool"],
         least=min(page["least"], page["pool"]),
+        biggest=page["biggest"],
     )

@@ -11,6 +11,10 @@ import uctypes
 
 # How allocating works afterwards. Words in quotes stand for addresses.
 _CODE = (
+    b"\x8b\x44\x24\x04",  # mov eax, [esp+4]: the size
+    b"\x3b\x05", "biggest",  # cmp eax, [biggest]
+    b"\x76\x05",  # jbe wrapper
+    b"\xa3", "biggest",  # mov [biggest], eax
     b"\x83\xec\x04",  # wrapper: sub esp, 4 (the stack stays aligned)
     b"\xff\x74\x24\x0c",  # push dword [esp+12]: the flags
     b"\xff\x74\x24\x0c",  # push dword [esp+12]: the size
