@@ -110,6 +110,11 @@ def numbers(path: Path) -> dict[str, int]:
         return dict(zip(FIELDS, struct.unpack_from(f"<{len(FIELDS)}I", page)))
 
 
+def usable(raw: int) -> int:
+    """Return how much of so many bytes can be allocated; the rest is the collector's tables."""
+    return raw * 128 // 131
+
+
 def read(path: Path, pid: int) -> Heap:
     """Return the memory of the board whose interpreter is process `pid`.
 
