@@ -24,7 +24,7 @@ def start(log):
     del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
-    room = bytearray(4200), bytearray(4600)
+    room = bytearray(4600), bytearray(4600)
     import broadcast  # noqa: F401
     import stations
 

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-_ROOM = 21000  # bytes of heap that a chip needs for all else once TLS is loaded
+_ROOM = 24500  # bytes of heap that a chip needs for all else once TLS is loaded
 
 
 def context(settings: dict, log):

@@ -363,7 +363,7 @@ def test_where_others_use_the_memory_up_it_says_so_and_they_notice_nothing(make_
     for _ in range(3):
         refused = websocket.create_connection(full.ws_url("/demo"), timeout=10)
         opcode, payload = refused.recv_data()
-        assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"no memory for chat")
+        assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"not enough memory for chat")
         refused.close()
         echo.send("hello")
         assert echo.recv() == "hello"

@@ -164,7 +164,7 @@ def test_after_ctrl_c_the_port_for_names_is_free_again(make_board):
 
 
 def test_where_the_heap_is_small_names_are_answered_and_the_code_for_it_does_not_stay(make_board):
-    board = serving(make_board(config=QUIET, heap="64k", files=telling("names")))
+    board = serving(make_board(config=QUIET, heap="72k", files=telling("names")))
     for _ in range(3):
         assert ask(board, "www.google.com").answer
     position = board.log_position

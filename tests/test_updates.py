@@ -480,14 +480,14 @@ def test_deploying_over_usb_ends_what_an_update_has_begun(board, project):
 def test_with_little_heap_an_update_works_or_is_refused_for_want_of_memory(
     new_board, project, capsys
 ):
-    with new_board(config=CONFIG, heap="64k") as board:
+    with new_board(config=CONFIG, heap="76k") as board:
         board.wait_ready()
         demo = project / "lib" / "demo.py"
         demo.write_text(demo.read_text() + "\nprint('the new version')\n")
         try:
             run(board, project)
         except Failure as failure:
-            assert "no memory" in str(failure)  # "for updates", or before it could say so
+            assert "not enough memory" in str(failure)  # "for updates", or before it could say so
             assert "the new version" not in board.log
         else:
             assert "ready: the new version serves" in capsys.readouterr().out
