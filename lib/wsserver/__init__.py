@@ -1,17 +1,17 @@
 """A complete RFC 6455 WebSocket server in pure MicroPython: see docs/api.md.
 
-`import wsserver` loads only `log` and `lazy`. The first use of `Server` or `Client` loads `server`,
-`acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay loaded. Other
-modules are loaded when they are needed, and stay: `tls` for a listener with TLS, `heap` for boards
-with PSRAM, `ondemand` for lazy routes and endpoints, and parts of `http` (see there). `setup` is
-loaded only while it runs.
+`import wsserver` loads only `log` and `lazy`. The first use of `Server` or `Client` loads the
+modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
+loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
+`heap` for boards with PSRAM, `ondemand` for lazy routes and endpoints, and parts of `http` (see
+there). `setup` is loaded only while it runs.
 """
 
 from .lazy import load
 from .log import DEBUG, ERROR, INFO, WARNING
 
 __version__ = "1.0.0"
-__all__ = ("DEBUG", "ERROR", "INFO", "WARNING", "Client", "Server")  # noqa: F822
+__all__ = ("DEBUG", "ERROR", "INFO", "WARNING", "Client", "Server")
 
 
 def __getattr__(name):
