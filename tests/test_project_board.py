@@ -71,8 +71,8 @@ ORDER = [
     *("http.static", "http.auth", "http.ratelimit", "http.connection"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", "__init__"),
 ]
-# lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
-UPWARDS = {("lazy", "ondemand")}
+# The server is loaded when it is first used, and so is what lazy routes and endpoints need.
+UPWARDS = {("lazy", "ondemand"), ("http.connection", "ondemand")}
 
 # These never see a socket, a clock or the terminal, so that they can be tested on their own.
 PURE = [name for name in ORDER if name.startswith("core.")]

@@ -3,6 +3,7 @@ docs/tls.md.
 """
 
 from .authority import Authority, Identity, KeyKind, make_authority
+from .check import find_problem
 from .names import Name, parse_name
 from .store import Store, StoreError
 
@@ -13,6 +14,7 @@ __all__ = [
     "Name",
     "Store",
     "StoreError",
+    "find_problem",
     "make_authority",
     "parse_name",
 ]

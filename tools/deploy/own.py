@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+from tools.certs import find_problem
 from tools.failure import Failure
 from tools.flashfiles import CERTIFICATES, CONFIG, ROOT, certificates
 
@@ -76,4 +77,7 @@ def read_certificates(folder: Path, needed: bool) -> dict[str, bytes]:
     ours = {path: file.read_bytes() for path, file in certificates(folder).items()}
     if needed and not ours:
         raise Failure(f"CERTS=1: there are no certificates in {folder}: make certs makes them")
-    return ours
+    problem = find_problem(folder)  # the board loads them unchecked
+    if problem and needed:
+        raise Failure(f"CERTS=1: {problem}")
+    return {} if problem else ours
