@@ -4,6 +4,7 @@ See docs/tls.md.
 """
 
 from .authority import Authority, Identity, KeyKind, make_authority
+from .check import find_problem
 from .names import Name, parse_name
 from .store import Store, StoreError
 
@@ -14,6 +15,7 @@ __all__ = [
     "Name",
     "Store",
     "StoreError",
+    "find_problem",
     "make_authority",
     "parse_name",
 ]

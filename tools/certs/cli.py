@@ -14,6 +14,7 @@ from tools.deploy.userfiles import rules_file
 from tools.failure import Failure
 
 from .authority import Authority, KeyKind, make_authority
+from .check import find_problem
 from .names import Name, board_names, parse_name
 from .store import Store, StoreError
 
@@ -110,6 +111,9 @@ def _make_server(
             "device again"
         ) from None
     store.save_server(server, authority.make_anchor())
+    problem = find_problem(store.folder, now)
+    if problem:
+        raise StoreError(problem)
     end = server.certificate.not_valid_after_utc
     print(f"board's certificate: {store.folder / 'server.pem'}, valid until {end:%Y-%m-%d}")
     print("  for " + ", ".join(str(name.value) for name in names))

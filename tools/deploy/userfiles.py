@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tools import ROOT
+from tools.certs import find_problem
 from tools.failure import Failure
 
 from .files import CERTIFICATES, CONFIG, certificates
@@ -51,14 +52,17 @@ def read_config(path: Path, root: Path = ROOT) -> bytes:
 
 
 def read_certificates(folder: Path, needed: bool) -> dict[str, bytes]:
-    """Return {path on the board: content} of the certificates in a folder.
+    """Return {path on the board: content} of the certificates in a folder, {} if one is bad.
 
-    Raises Failure if they are needed and there are none.
+    Raises Failure if they are needed and there are none, or if one is bad.
     """
     ours = {path: file.read_bytes() for path, file in certificates(folder).items()}
     if needed and not ours:
         raise Failure(f"CERTS=1: there are no certificates in {folder}: make certs makes them")
-    return ours
+    problem = find_problem(folder)  # the board loads them unchecked
+    if problem and needed:
+        raise Failure(f"CERTS=1: {problem}")
+    return {} if problem else ours
 
 
 def requested(config: Path | None, certs: bool, root: Path = ROOT) -> dict[str, bytes]:

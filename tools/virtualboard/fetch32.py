@@ -1,4 +1,4 @@
-"""Fetch a 32-bit MicroPython: Debian's i386 package and its libraries, unpacked in the checkout.
+"""Fetch a 32-bit MicroPython: Debian's i386 package and its libraries, below the checkout.
 
 Debian's signatures are checked by apt, with lists and a cache of their own. Nothing is installed,
 and no root is needed. The mirror is the one that the machine's own apt uses.

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tools import ROOT
-from tools.certs import Store, make_authority, parse_name
+from tools.certs import Store, find_problem, make_authority, parse_name
 from tools.certs.cli import main
 from tools.virtualboard import VirtualBoard
 
@@ -243,6 +243,45 @@ def test_openssl_speaks_tls_1_2_with_them(certs, kind):
     assert "Verify return code: 0 (ok)" in outcomes[0].stdout
     assert "TLSv1.2" in outcomes[0].stdout
     assert outcomes[1].returncode != 0
+
+
+# --- the check before deploying
+
+
+def test_the_files_of_make_certs_pass_the_check(certs):
+    certs()
+    assert find_problem(certs.folder) is None
+    assert find_problem(certs.folder / "nothing here") is None
+
+
+def test_expired_and_future_certificates_fail_the_check(certs):
+    certs()
+    assert "server.crt.der expired on" in find_problem(certs.folder, NOW + 398 * DAY)
+    assert "server.crt.der is not valid before" in find_problem(certs.folder, NOW - 2 * DAY)
+
+
+@pytest.mark.parametrize("name", ["server.crt.der", "server.key.der", "clients.crt.der"])
+def test_damaged_files_fail_the_check(certs, name):
+    certs()
+    path = certs.folder / name
+    path.write_bytes(path.read_bytes()[:60])
+    assert f"{name} is not a" in find_problem(certs.folder)
+
+
+@pytest.mark.parametrize("name", ["server.crt.der", "server.key.der"])
+def test_half_a_pair_fails_the_check(certs, name):
+    certs()
+    (certs.folder / name).unlink()
+    assert f"without {name}" in find_problem(certs.folder)
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_key_of_another_certificate_fails_the_check(certs, kind):
+    certs()
+    key = (certs.folder / "server.key.der").read_bytes()
+    certs("--key", kind)
+    (certs.folder / "server.key.der").write_bytes(key)
+    assert "belongs to another certificate" in find_problem(certs.folder)
 
 
 # --- names

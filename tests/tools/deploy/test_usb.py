@@ -206,19 +206,22 @@ def test_settings_that_the_board_would_not_take_are_refused(tmp_path, text, prob
 
 
 def test_the_boards_certificates_are_kept_until_told_otherwise(full_board, project, capsys):
-    (project / "certs").mkdir()
-    (project / "certs" / "ca.key").write_text("the authority's own")
-    (project / "certs" / "server.crt.der").write_text("first")
+    folder = str(project / "certs")
+    ours = project / "certs" / "server.crt.der"
     there = full_board.flash / "certs" / "server.crt.der"
+    make_certs(["--folder", folder])
+    first = ours.read_bytes()
     run(full_board, project)
-    assert there.read_text() == "first"
-    (project / "certs" / "server.crt.der").write_text("second")
+    assert there.read_bytes() == first
+    make_certs(["--folder", folder])
     run(full_board, project)
-    assert there.read_text() == "first"
+    assert there.read_bytes() == first
     assert "the board's certificates are kept" in capsys.readouterr().out
     run(full_board, project, certs=True)
-    assert there.read_text() == "second"
-    assert {path.name for path in there.parent.iterdir()} == {"server.crt.der"}
+    assert there.read_bytes() == ours.read_bytes() != first
+    assert {path.name for path in there.parent.iterdir()} == {
+        *("server.crt.der", "server.key.der", "clients.crt.der"),
+    }
     capsys.readouterr()
     run(full_board, project)
     assert "are kept" not in capsys.readouterr().out, "they are the same"
@@ -238,6 +241,15 @@ def test_with_new_certificates_the_board_serves_https(full_board, project, capsy
 
 def test_certificates_that_were_never_made_are_told_before_anything_is_touched(project):
     with pytest.raises(Failure, match=r"no certificates in .*certs: make certs makes them"):
+        run("/dev/none", project, certs=True)
+
+
+def test_a_key_of_another_certificate_is_not_deployed(project, tmp_path):
+    for folder in (project / "certs", tmp_path / "other"):
+        make_certs(["--folder", str(folder)])
+    other = (tmp_path / "other" / "server.key.der").read_bytes()
+    (project / "certs" / "server.key.der").write_bytes(other)
+    with pytest.raises(Failure, match="belongs to another certificate than server.crt.der"):
         run("/dev/none", project, certs=True)
 
 

@@ -93,7 +93,7 @@ def test_a_board_that_is_short_of_memory_decompresses_a_page_that_was_packed(mak
     program = "import wsserver\nserver = wsserver.Server()\nserver.files('/', '/www')\n"
     files = {"main.py": program + "server.listen(80)\nserver.run()\n"}
     files["www/index.html.gz"] = pack({"/www/index.html": page.encode()})["/www/index.html.gz"]
-    board = make_board(heap="80k", files=files)
+    board = make_board(heap="96k", files=files)
     request = urllib.request.Request(board.http_url, headers={"Accept-Encoding": "identity"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.read().decode() == page

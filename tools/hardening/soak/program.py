@@ -104,7 +104,7 @@ server.websocket("/hog", Hog())
 server.files("/", "/www")
 server.listen(80)
 if options["tls"]:
-    from tlscontext import server_context
+    from certificates.context import server_context
 
     server.listen(443, tls=server_context("/certs/server.crt.der", "/certs/server.key.der"))
 server.run()
