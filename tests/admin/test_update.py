@@ -188,8 +188,8 @@ def test_only_what_changed_is_sent_and_the_new_version_serves(board, project, li
     capsys.readouterr()
     run(board, project)
     output = capsys.readouterr().out
-    assert f"[1/2] /lib/demo/application{lib_form.suffix}" in output
-    assert re.search(r"2 files copied, 1 removed, \d+ unchanged\nrestarting", output)
+    assert f"[1/1] /lib/demo/application{lib_form.suffix}" in output
+    assert re.search(r"1 files copied, 1 removed, \d+ unchanged\nrestarting", output)
     assert "ready: the new version serves" in output
     board.wait_for_log("the new version")
     assert not (board.flash / "lib" / "demo" / f"extra{lib_form.suffix}").exists()
