@@ -82,9 +82,7 @@ def pytest_report_header(config):
     if config.getoption("--board"):
         return None
     found = interpreter()
-    return (
-        f"virtual boards: {found.word} bits, {found.version}; lib/: {config.getoption('--lib')}"
-    )
+    return f"virtual boards: {found.word} bits, {found.version}; lib/: {config.getoption('--lib')}"
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ ARCHITECTURES = {
     "xtensawin": "ESP32, S2, S3",
     "rv32imc": "ESP32-C3, C6",
     "x64": "the virtual board",
+    "x86": "the virtual board with 32 bits",
 }
 # The one module of native code: all others must do as bytecode alone, on a CPU not listed here.
 NATIVE = Path("lib/wsserver/native.py")

@@ -338,12 +338,13 @@ class VirtualBoard:
         chip = self._heap is None
         if chip:
             chipheap.prepare(self._run / "heap")
+        self._grown = 0
         board = {
             "cause": cause,
             "raw": raw,
             "sockets": self._sockets,
             "address": self.address,
-            "heap": chipheap.FREE if chip else self._heap,
+            "heap": self._heap or chipheap.FREE,
             "used": chipheap.USED,
             "growth": self._build,
             "fields": chipheap.FIELDS,
@@ -362,7 +363,7 @@ class VirtualBoard:
         self._console.restart(raw)
         self._started = False
         self._asked = 0.0
-        heap = chipheap.FREE if chip else self._heap
+        heap = self._heap or chipheap.FREE
         if self._build:
             heap += chipheap.POOL  # to grow into
         heap += heap // 40 + STAND_INS_COST
@@ -436,11 +437,24 @@ class VirtualBoard:
         self._console.pump()
         self._take_output()  # the raw REPL's answers do not wait for the next turn
         self._port.flush()
+        self._watch_heap()
         if self._process.poll() is not None:
             self._exited()
         elif self._watchdog and time.monotonic() > self._fed + self._watchdog:
             self._show(b"E task_wdt: Task watchdog got triggered.\r\n")
             self._restart(WDT_RESET)
+
+    def _watch_heap(self):
+        """Tell on serial when the heap has grown: no board without PSRAM should need that."""
+        if not self._build:
+            return
+        page = chipheap.numbers(self._run / "heap")
+        if page["grown"] > self._grown and self._started:
+            self._grown = page["grown"]
+            self._show(
+                f"E virtual board: the heap has grown to {chipheap.usable(page['raw'])} bytes, "
+                f"for a request of {page['request']}\r\n".encode()
+            )
 
     def _take_orders(self):
         try:

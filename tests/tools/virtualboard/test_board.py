@@ -177,8 +177,8 @@ def feed(pieces):
 @pytest.mark.parametrize(
     ("printed", "expected"),
     [
-        (b"boot\n\0raw\0MicroPython x\n>>> ", b"boot\r\nraw REPL; CTRL-B to exit\r\n>"),
-        (b"zero \0 and \0ra", b"zero \0 and "),
+        (b"boot\n\x1eraw\x1eMicroPython x\n>>> ", b"boot\r\nraw REPL; CTRL-B to exit\r\n>"),
+        (b"one \x1e and \x1era", b"one \x1e and "),
         (b"a\r\nb\nc\r\n", b"a\r\nb\r\nc\r\n"),
     ],
 )
