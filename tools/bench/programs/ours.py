@@ -17,5 +17,5 @@ TEXT = "b" * 100
 server = Server(max_clients=MOST, max_size=MAX_SIZE, ping_interval=None)
 server.websocket("/ws", Echo())
 server.websocket("/all", Everyone())
-server.listen(80)
+server.listen(PORT)
 server.run()
