@@ -216,11 +216,10 @@ class Console:
         match = re.search(rb"[\x01-\x05]" if self._paste else rb"[\x01-\x05\r]", self._input)
         control = match and match[0]
         count = match.end() if match else len(self._input)
-        if match and control == CTRL_A:
-            if match.start() == 0 and self._at_line_start:
-                self._input = self._input[1:]
-                self._enter_raw()
-                return True
+        if control == CTRL_A and count == 1 and self._at_line_start:
+            self._input = self._input[1:]
+            self._enter_raw()
+            return True
         line = self._input[:count]
         if not self._forward(count):
             return False
