@@ -6,8 +6,8 @@ import pytest
 import websocket
 
 from tests.wsserver.conftest import Raw
-from tools import flashfiles
 from tools.certs import cli as certs
+from tools.deploy import files as flashfiles
 from tools.failure import Failure
 
 ADMIN = "correct horse battery"

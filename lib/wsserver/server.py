@@ -78,6 +78,9 @@ class Server:
             read_size = _READ_SIZE
         if write_limit is None:
             write_limit = max(read_size, max_size + 160)
+        # The buffers first, before the heap is fragmented.
+        self._read_buffer = memoryview(bytearray(max(0, read_size)))
+        self._pool = BufferPool(max_size, write_limit, log)
         sizes = (max_clients, max_size, max_head, max_tls, read_size, write_limit)
         times = (ping_interval, ping_timeout, close_timeout, open_timeout)
         times = call("wsserver.setup", "check_options", sizes, times, purge)
@@ -102,8 +105,6 @@ class Server:
         self._keepalive = Keepalive(self, self._acceptor)
         self._stopping = self._stepping = False
         self._slow_ms = 0  # of this turn that warnings have reported
-        self._read_buffer = memoryview(bytearray(read_size))
-        self._pool = BufferPool(max_size, write_limit, log)
         self._pool.write = self._write
         self._pool.call = self._call
         self._pool.read_size = read_size

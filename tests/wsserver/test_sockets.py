@@ -8,8 +8,8 @@ import urllib.request
 import pytest
 
 from tests.test_portal import ask
-from tests.wire import TEXT, close, frame
 from tests.wsserver.conftest import REQUEST, Raw
+from tools.wsclient import TEXT, close, frame
 
 QUIET = {"broadcast": {"interval": 0}}
 HANDSHAKE = REQUEST.format(path="/ws").encode()

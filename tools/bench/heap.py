@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).parent / "programs" / "probe.py"
 LARGEST = 4600  # bytes that an allocation may take once Wi-Fi is up
 REFERENCE = "97b7781"  # the commit whose start is the measure for time
-PASSWORD = "bench-password"  # noqa: S105
+PASSWORD = "bench-password"
 CLIENTS = 5
 SIZE = 4096 - 8
 

@@ -15,6 +15,7 @@ def _start():
 
     run = sys.argv[1]
     sys.argv[:] = []
+    sys.ps1 = "\x1eps1\x1e>>> "  # tells the console when the prompt comes
     with open(run + "/board.json") as file:
         board = json.load(file)
     sys.path[:] = [run + "/modules"]
@@ -161,12 +162,12 @@ def _main():
     raw = _start()
     _run("boot.py")
     if raw:
-        print("\0raw\0", end="")
+        print("\x1eraw\x1e", end="")
     else:
         _run("main.py")
         import machine
 
-        machine._greet("\0own\0")
+        machine._greet("\x1eown\x1e")
 
 
 try:
