@@ -46,6 +46,8 @@ def _start():
     import neopixel  # noqa: F401
     import network
 
+    if board["heap"] > 0x100000:  # a chip with PSRAM, which is a region of its own
+        esp32._REGIONS.insert(0, (board["heap"],) * 4)
     sys.modules["tls"] = _tls
     if "_gc" in board["modules"]:
         import _gc
