@@ -154,7 +154,9 @@ echo x >> "$SEEN/unpacked"
 """
 
 
-def test_suite_version_and_signature_are_named_explicitly(sources, tmp_path, programs, monkeypatch):
+def test_suite_version_and_signature_are_named_explicitly(
+    sources, tmp_path, programs, monkeypatch
+):
     monkeypatch.setenv("SEEN", str(tmp_path))
     programs(apt_get=APT, dpkg_deb=DPKG)
     command = fetch32.fetch(tmp_path / "kept", sources({"sources.list": ONE_LINE}))

@@ -135,7 +135,9 @@ def test_a_request_for_more_than_the_pool_is_a_memory_error(chip):
 
 def test_a_locked_heap_does_not_grow(chip):
     board = chip()
-    with pytest.raises(RuntimeError, match="MemoryError: memory allocation failed, heap is locked"):
+    with pytest.raises(
+        RuntimeError, match="MemoryError: memory allocation failed, heap is locked"
+    ):
         board.exec(
             "import micropython\nmicropython.heap_lock()\n"
             "try:\n    bytearray(60000)\nfinally:\n    micropython.heap_unlock()"
