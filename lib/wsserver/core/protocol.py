@@ -55,13 +55,10 @@ class Route:
 class Protocol(SendBuffer):
     """The state machine of one connection. The endpoint's callbacks get it as their client."""
 
-    _decoder: "Anything" = None  # made when it is needed
     _close_code = _ABNORMAL
     _close_reason = ""
-    _pongs = 0  # received since the server looked last
     _messages = 0  # delivered as a whole
-    _tail = b""  # the beginning of a frame that fits in the read buffer as a whole
-    # Otherwise _inbox[:_in_start] has the fragments of a message so far, and
+    # If _tail cannot hold it, _inbox[:_in_start] has the fragments of a message so far, and
     # _inbox[_in_start:_in_end] the beginning of the next frame.
     _in_start = 0
     _in_end = 0
@@ -70,6 +67,9 @@ class Protocol(SendBuffer):
         super().__init__(pool)
         self._route = route
         self._state = OPEN
+        self._pongs = 0  # received since the server looked last
+        self._decoder: Anything = None  # made when it is needed
+        self._tail = b""  # the beginning of a frame that fits in the read buffer as a whole
         # True if the next byte starts a frame of a new message, for on_message, in state OPEN:
         # then `deliver` may be used.
         self._plain = route.message is not None
@@ -80,9 +80,10 @@ class Protocol(SendBuffer):
         If there is an inbox, `buf` must be the inbox, with new data from _in_end on, and `pos`
         must be _in_start. Otherwise _tail must have been copied before the new data.
         """
+        pool = self._pool
         message = self._route.message
-        limit = self._pool.max_size
-        progress = self._pool.progress
+        limit = pool.max_size
+        progress = pool.progress
         progress[0] = pos
         progress[1] = 0
         decoder = self._decoder
@@ -94,6 +95,9 @@ class Protocol(SendBuffer):
                     if self._plain:
                         found = deliver(pos, end, limit, buf, self, message, progress)
                         pos = progress[0]
+                        if pos == end and not found and not decoder and self._inbox is None:
+                            self._messages += progress[1]
+                            return  # most often
                         if found < 0:
                             self._fail(_INVALID_DATA, "text is not UTF-8")
                             found = 0
@@ -193,12 +197,19 @@ class Protocol(SendBuffer):
         """
         if self._state:
             return False
-        limit = self._pool.write_limit
+        pool = self._pool
+        limit = pool.write_limit
+        if not self._out and size <= limit and pool._spare:
+            # As _reserve(), without two more calls, for most messages.
+            self._out = pool.take()
+            self._out_limit = limit
+            pool.unsent.append(self)
+            return True
         if self._reserve(size, limit):
             return True
         if size > limit:
             text = "a message of %d bytes can never be sent: raise write_limit, now %d"
-            self._pool.log(WARNING, text % (size, limit))
+            pool.log(WARNING, text % (size, limit))
         if not self._route.drops:
             self._fail(_TRY_AGAIN_LATER, "send buffer full")
         return False
@@ -353,6 +364,7 @@ class Client(Protocol):
         self._events = 0
         self._last_heard = 0  # when data last arrived
         self._last_used = 0  # when more than a Pong last arrived
+        self._is_direct = not route.drain  # the server may write replies without _flush()
 
     def __getattr__(self, name):
         # Not properties: one of them makes MicroPython search all base classes at every assignment
