@@ -9,6 +9,7 @@ import gc
 import select
 from time import ticks_add, ticks_diff, ticks_ms, ticks_us
 
+import micropython
 from micropython import const
 
 from .acceptor import Acceptor
@@ -327,6 +328,7 @@ class Server:
         for _ in range(len(unsent)):
             self._flush(unsent.pop(0))
 
+    @micropython.native
     def _read(self, connection, sock):
         inbox = connection._inbox
         pos = end = 0

@@ -15,7 +15,16 @@ applications can add attributes of their own to their clients.
 from ..log import ERROR, WARNING, traceback
 from .buffers import CLOSED, CLOSING, FAILED, OPEN, SendBuffer
 from .decoder import FrameDecoder
-from .frames import close_payload, const, deliver, parse_close, send, text_bytes, write_header
+from .frames import (
+    close_payload,
+    const,
+    deliver,
+    micropython,
+    parse_close,
+    send,
+    text_bytes,
+    write_header,
+)
 
 _TEXT = const(1)
 _BINARY = const(2)
@@ -74,6 +83,7 @@ class Protocol(SendBuffer):
         # then `deliver` may be used.
         self._plain = route.message is not None
 
+    @micropython.native
     def _receive(self, buf: memoryview, pos: int, end: int) -> None:
         """Process the received bytes buf[pos:end]; the buffer is overwritten.
 
@@ -190,6 +200,7 @@ class Protocol(SendBuffer):
         self._append(frame)
         return True
 
+    @micropython.native
     def _make_room(self, size: int) -> bool:
         """Make room for a message's frame of `size` bytes behind _out_end.
 
