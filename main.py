@@ -9,6 +9,7 @@ def log(level, text):
         print(text)
 
 
+loaded = set(sys.modules)
 try:
     if "safe_mode" not in globals():  # set by boot.py after too many failed starts
         gc.threshold(1024)  # see boot.py
@@ -20,7 +21,9 @@ try:
         gc.collect()
         server.run()
 except Exception as error:
-    server = None  # crash needs its memory
+    server = startup = None  # crash needs the memory of all that is loaded
+    for name in set(sys.modules) - loaded:
+        del sys.modules[name]
     gc.collect()
     from failsafe import crash
 

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.test_portal import ask
+from tests.wifi.test_captive_portal import ask
 from tests.wsserver.conftest import REQUEST, Raw
 from tools.wsclient import TEXT, close, frame
 
