@@ -31,7 +31,7 @@ def start(log, settings=None):
         settings = lazy.call("config.loader", "load")
     server = _create_server(settings, log)
     _set_access(server, settings)
-    context = lazy.call("certificates.context", "from_settings", settings["tls"])
+    context = _create_context(settings["tls"])
     port = _listen(server, settings["server"]["port"])
     secure = _listen_tls(server, settings["tls"]["port"], context)
     _serve(server, settings, secure)
@@ -88,6 +88,15 @@ def _listen(server, port):
     if server.portal:
         server.portal = server.portal.replace(":%d/" % port, "/")
     return _DEFAULT_PORT
+
+
+def _create_context(tls):
+    """Return the SSLContext, or None; the reason is logged."""
+    try:
+        return lazy.call("certificates.context", "from_settings", tls)
+    except MemoryError:  # not even the code could be loaded
+        print("TLS is disabled: out of memory (docs/tls.md)")
+    return None
 
 
 def _listen_tls(server, port, context):

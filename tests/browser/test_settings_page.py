@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.browser.complaints import listen
-from tools import browser as chromium
+from tools.docs import browser as chromium
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"

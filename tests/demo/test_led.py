@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.guest import Guest
-from tools.boards.table import load
+from tools.board.table import load
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -210,16 +210,9 @@ def test_the_settings_are_read_once(make_board):
     assert board.log.count("opened /config.json") == 1
 
 
-PSRAM = """
-import esp32
-regions = esp32.idf_heap_info
-esp32.idf_heap_info = lambda kind: regions(kind) + [(4 << 20, 3 << 20, 3 << 20, 3 << 20)]
-"""
-
-
 def test_a_board_with_psram_takes_large_buffers(make_board):
     server = {"max_size": 20000, "write_limit": 30000}
-    board = make_board(files={"boot.py": PSRAM + BOOT}, config={"server": server}, heap="512k")
+    board = make_board(config={"server": server}, heap="2m")
     assert "PSRAM" not in board.log
     client = websocket.create_connection(board.ws_url(), timeout=10)
     client.send("x" * 20000)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.wire import PING, PONG, TEXT, close, frame
 from tests.wsserver.conftest import REQUEST
+from tools.wsclient import PING, PONG, TEXT, close, frame
 
 
 def echo(connection, text=b"x"):

@@ -16,10 +16,10 @@ import urllib.request
 import pytest
 import websocket
 
-from tests.test_certs import needs_openssl
-from tests.wire import TEXT, frame
+from tests.tools.certs.test_certs import needs_openssl
 from tests.wsserver.conftest import REQUEST, Raw, wait_until
 from tools.certs import cli
+from tools.wsclient import TEXT, frame
 
 QUIET = {"broadcast": {"interval": 0}}
 SEED = random.randrange(1 << 30)

@@ -1,5 +1,6 @@
-"""A certificate authority of one's own, and the certificates that it signs: `make certs`. See
-docs/tls.md.
+"""Make a certificate authority of your own and the certificates that it signs: `make certs`.
+
+See docs/tls.md.
 """
 
 from .authority import Authority, Identity, KeyKind, make_authority

@@ -14,9 +14,18 @@ except (
 ):  # CPython, or a CPU without native code
     from .portable import deliver, send, text_bytes, unmask, validate_utf8
 
+# `@micropython.native` compiles a method that each message goes through to native code, where the
+# CPU is known; elsewhere the line is left out. It is for what must stay plain Python: `native` is
+# for what needs viper.
 try:
+    import micropython
     from micropython import const
 except ImportError:  # CPython
+
+    class micropython:
+        @staticmethod
+        def native(function):
+            return function
 
     def const(value):
         return value
@@ -55,7 +64,7 @@ def encode(message) -> bytearray:
     opcode = _BINARY
     if isinstance(message, str):
         opcode = _TEXT
-        message = text_bytes(message)  # type: ignore[arg-type]
+        message = text_bytes(message)
     length = len(message)
     frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
     start = write_header(frame, 0, opcode, length)

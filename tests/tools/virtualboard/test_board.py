@@ -384,7 +384,7 @@ def make_run(tmp_path):
 
     def start(*arguments, ports=True):
         http, https = free_port(), free_port()
-        command = [sys.executable, "-m", "tools.virtualboard", *arguments]
+        command = [sys.executable, "-m", "tools", "run", *arguments]
         if ports:
             command += ["--http-port", str(http), "--https-port", str(https)]
         process = subprocess.Popen(

@@ -88,8 +88,8 @@ def _base():
 
 
 class Growth:
-    """The parts of the model. build: as in chipheap.py. path: of the shared page. fields: the names
-    of its words.
+    """The parts of the model. build: as in chipheap.py. path: of the shared page. fields: the
+    names of its words.
     """
 
     def __init__(self, build, path, fields):
