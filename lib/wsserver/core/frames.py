@@ -22,7 +22,7 @@ try:
     from micropython import const
 except ImportError:  # CPython
 
-    class micropython:
+    class micropython:  # type: ignore[no-redef]
         @staticmethod
         def native(function):
             return function
