@@ -1,4 +1,4 @@
-"""Runs after boot.py: serves lib/demo.py. Replace it with your own application."""
+"""Runs after boot.py: serves the demo. Replace it with your own application."""
 
 import gc
 import sys
@@ -21,9 +21,11 @@ try:
         gc.collect()
         server.run()
 except Exception as error:
-    server = startup = None  # crash needs the memory of all that is loaded
+    # crash needs the memory of what has failed. Its own package stays: it may have the watchdog.
+    server = startup = None
     for name in set(sys.modules) - loaded:
-        del sys.modules[name]
+        if not name.startswith("failsafe"):
+            del sys.modules[name]
     gc.collect()
     from failsafe import crash
 
