@@ -299,9 +299,9 @@ def test_a_broadcast_that_finds_no_memory_does_not_count(lib, tmp_path):
 peers = [connect("/ws"), connect("/drops")]
 # Until TCP takes no more.
 for client in server.clients:
-    while client.sock.write(bytes(100000)):
+    while client._sock.write(bytes(100000)):
         pass
-server.pool.take = no_memory
+server._pool.take = no_memory
 print(server.broadcast("hello"))
 for _ in range(3):
     server.step(1)
@@ -313,7 +313,7 @@ print([client.is_open for client in server.clients])
 def test_a_broadcast_that_began_but_finds_no_memory_ends_the_connection(lib, tmp_path):
     source = """
 peer = connect("/drops")
-server.pool.take = no_memory
+server._pool.take = no_memory
 print(server.broadcast(bytes(2900000)), server.clients[0].is_open)
 for _ in range(3):
     server.step(1)
