@@ -17,9 +17,7 @@ REQUEST = (
 )
 
 
-def run_script(
-    lib: Path, source: str, folder: Path, seconds: float = 30, heap: str = "4m"
-) -> str:
+def run_script(lib: Path, source: str, folder: Path, seconds: float = 30, heap: str = "4m") -> str:
     """Run a script that finds the library in `lib`, and return what it prints.
 
     Raises AssertionError if it ends with an exception.

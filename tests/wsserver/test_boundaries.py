@@ -166,7 +166,12 @@ def board(make_board):
 def test_fragments_at_the_limit_may_have_a_ping_between_them(board):
     peer, other = Peer(board).open(), Peer(board).open()
     ping = frame(PING, b"p" * 125)
-    for piece in (frame(TEXT, b"x" * 4096, final=False), ping[:60], ping[60:], frame(CONTINUATION)):
+    for piece in (
+        frame(TEXT, b"x" * 4096, final=False),
+        ping[:60],
+        ping[60:],
+        frame(CONTINUATION),
+    ):
         peer.send(piece)
         # What was sent before has been read then.
         assert other.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
@@ -245,7 +250,9 @@ def status(function, *args):
 
 
 def test_after_five_wrong_secrets_an_address_waits_for_a_minute(lib, tmp_path):
-    source = CLOCK.replace("MODULE", "auth") + """
+    source = (
+        CLOCK.replace("MODULE", "auth")
+        + """
 token = auth.Token("right")
 wrong = parse_request(b"GET /?token=wrong HTTP/1.1\\r\\nHost: board")
 right = parse_request(b"GET /?token=right HTTP/1.1\\r\\nHost: board")
@@ -256,12 +263,15 @@ print(status(token.check, right, "1.1.1.1"))
 now = 60000
 print(status(token.check, wrong, "1.1.1.1"), status(token.check, right, "1.1.1.1"))
 """
+    )
     output = run_script(lib, source, tmp_path)
     assert output == "[401, 401, 401, 401, 401, 429, 429]\n429 200\n429\n401 200\n"
 
 
 def test_the_table_of_rate_limits_has_sixteen_addresses(lib, tmp_path):
-    source = CLOCK.replace("MODULE", "ratelimit") + """
+    source = (
+        CLOCK.replace("MODULE", "ratelimit")
+        + """
 limits = ratelimit.Limits(handshakes=1)
 for number in range(16):
     now += 1
@@ -275,5 +285,6 @@ print(status(limits.check_handshake, "1.1.1.0"), status(limits.check_handshake, 
 now += 1
 print(status(limits.check_handshake, "1.1.1.1"))  # is new again
 """
+    )
     output = run_script(lib, source, tmp_path)
     assert output == "200 " * 16 + "429\n200\n429 429\n200\n"

@@ -1,4 +1,4 @@
-"""Calls from outside, timers and readers of the loop, and times that read back as they were given."""
+"""Calls from outside, readers of the loop, and times that read back as they were given."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""Registrations that cannot work raise an error at once, which names the argument and the value."""
+"""Registrations that cannot work raise an error that names the argument and the value."""
 
 import json
 import socket

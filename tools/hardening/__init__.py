@@ -1,0 +1,1 @@
+"""Attempts to break the server: mutations of its code, which the tests must notice."""
