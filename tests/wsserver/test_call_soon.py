@@ -89,9 +89,9 @@ server = Server(log=log)
 server.ping_interval = 0.3
 server.websocket("/ws", Echo())
 server.websocket("/pings", Pings())
-server.listen(80)
 listen_to(PORTS[0], broken)
 listen_to(PORTS[1], recovers)
+server.listen(80)
 server.run()
 """
 

@@ -42,6 +42,7 @@ BROKEN = {
     "empty": b"",
     "short": b"1234",
     "only-the-mark": MARK + b"\x05\x00WB\x01\x00",
+    "eighteen-bytes": MARK + b"\x05\x00WB\x01\x00\x0f\0",
     "small-window": MARK + b"\x05\x00WB\x01\x00\x08" + WHOLE[10:],
     "bad-block": WHOLE[:10] + b"\xff" * 100 + WHOLE[-8:],
 }

@@ -172,7 +172,7 @@ WRONG = {
     "server.every(0, print)": ("ms", "0"),
     "server.every(-1, print)": ("ms", "-1"),
     "server.every(1000, print('now'))": ("function", "None"),
-    "server.every(print, 1000)": ("ms", "print"),
+    "server.every(print, 1000)": ("ms", "function"),
     "server.every(1000, coroutine)": ("function", "async"),
     "server.after(None, print)": ("ms", "None"),
     "server.after(1000, 'print')": ("function", "'print'"),
