@@ -96,7 +96,7 @@ WRONG = {
     "server.websocket('/ws', function)": ("endpoint", "function"),
     "server.websocket('/ws', None)": ("endpoint", "None"),
     "server.websocket('/ws', 'echo')": ("endpoint", "echo"),
-    "server.websocket('/ws', Silent())": ("endpoint", "Silent"),
+    "server.websocket('/ws', {'on_message': print})": ("endpoint", "on_message"),
     "server.websocket(Echo(), '/ws')": ("path", "Echo"),
     "server.websocket('ws', Echo())": ("path", "'ws'"),
     "server.websocket('', Echo())": ("path", "''"),
@@ -191,6 +191,7 @@ WRONG = {
 RIGHT = [
     "server.websocket('/', Echo())",
     "server.websocket('/ws/v1.2~a-b_c', Echo(), ['chat', 'v2.chat'], [None, 'self', 'http://a'])",
+    "server.websocket('/ws', Silent())",
     "server.websocket('/a', Echo()); server.websocket('/b', Echo())",
     "server.websocket('/ws', Echo(), access=Token('secret'))",
     "server.files('/', '.'); server.files('/other/', '.')",

@@ -8,7 +8,9 @@ import json
 import sys
 from pathlib import Path
 
-from . import check, contenders, loads, measure, memory, report, summary
+from tools.virtualboard.interpreter import WORDS, select_interpreter
+
+from . import check, contenders, heap, loads, measure, memory, report, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -27,7 +29,15 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", help="only loads whose name contains one of these, by commas")
     parser.add_argument("--check", action="store_true", help="compare with baseline.json instead")
     parser.add_argument("--no-docs", action="store_true", help="leave docs/benchmarks.md alone")
+    parser.add_argument("--memory", action="store_true", help="the firmware's heap, and no speed")
+    parser.add_argument("--startup", action="store_true", help="what each import at start takes")
+    parser.add_argument("--word", type=int, choices=WORDS, help="the board's word, in bits")
+    parser.add_argument("--heap", help="the board's heap for --memory, --startup")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="how long an idle server is seen"
+    )
     chosen = parser.parse_args()
+    select_interpreter(chosen.word)
     if chosen.rounds < 1:
         parser.error(f"ROUNDS={chosen.rounds}: at least 1 is needed")
     return chosen
@@ -127,8 +137,20 @@ def bench_check(chosen: argparse.Namespace) -> int:
     return 0 if check.check(baseline, again, print) else 1
 
 
+def firmware(chosen: argparse.Namespace) -> int:
+    """Print the firmware's heap: 1 if a figure is missed."""
+    if chosen.startup:
+        print(heap.startup(chosen.heap))
+        return 0
+    figures = heap.measure(chosen.heap, chosen.seconds, say)
+    print(heap.show(figures))
+    return 1 if any(one.reached is False for one in figures) else 0
+
+
 def main() -> int:
     chosen = options()
+    if chosen.memory or chosen.startup:
+        return firmware(chosen)
     return bench_check(chosen) if chosen.check else bench(chosen)
 
 

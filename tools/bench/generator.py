@@ -6,11 +6,13 @@ wrong one ends the run. Run as `python -m tools.bench.generator`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import socket
 import ssl
+import struct
 import sys
 import time
 
@@ -26,7 +28,8 @@ IN, OUT = select.EPOLLIN, select.EPOLLOUT
 PATIENCE = 5  # seconds without a byte before a peer counts as stuck
 # On a core of its own it never sleeps: waking up takes longer than many an answer, and no server
 # is to wait for that.
-ALONE = hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+ALONE = len(CORES) > 1
 
 
 class WrongAnswerError(Exception):
@@ -137,6 +140,49 @@ class Peer:
         return (got + count) // self.reply - got // self.reply
 
 
+class Blocking(Peer):
+    """One connection whose client sleeps in the system call until an answer arrives."""
+
+    def __enter__(self) -> Blocking:
+        # The kernel's own timeout: Python's would poll before each recv.
+        self.sock.settimeout(None)
+        patience = struct.pack("ll", PATIENCE, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.sock.close()
+
+    def exchange(self, data: bytes, answer: bytes) -> None:
+        """Send `data` and wait for `answer`.
+
+        Raises WrongAnswerError if anything else comes.
+        """
+        self.sock.sendall(data)
+        got = self.sock.recv(BUFFER)
+        while len(got) < len(answer):
+            more = self.sock.recv(BUFFER)
+            if not more:
+                raise WrongAnswerError("the connection was closed")
+            got += more
+        if got != answer:
+            raise WrongAnswerError(f"a wrong byte among {len(got)}")
+
+
+@contextlib.contextmanager
+def on_core(choose):
+    """Run on one core, min or max of those there are, where the system can do that."""
+    if not ALONE:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {choose(CORES)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class Crowd:
     """All connections of one order, and the means to wait for them."""
 
@@ -205,6 +251,33 @@ def echo(order: dict) -> dict:
     return {"per_second": count / (now - begin), **percentiles(times)}
 
 
+def sleeping(order: dict) -> dict:
+    """Send one message, sleep in recv until its echo is complete, and repeat, on the server's core.
+
+    A client and a server that share a core cannot hide any work from each other.
+    """
+    sent, expected = frames(order["opcode"], order["size"], order["path"] is None)
+    frame, reply = len(sent) // KINDS_OF_FRAME, len(expected) // KINDS_OF_FRAME
+    pairs = [
+        (sent[at * frame : (at + 1) * frame], expected[at * reply : (at + 1) * reply])
+        for at in range(KINDS_OF_FRAME)
+    ]
+    times: list[float] = []
+    clock = time.perf_counter
+    with on_core(min), Blocking(order["port"], order["path"]) as peer:
+        begin = clock() + order["warm_up"]
+        end = begin + order["seconds"]
+        now = clock()
+        while now < end:
+            for data, answer in pairs:
+                start = clock()
+                peer.exchange(data, answer)
+                now = clock()
+                if start >= begin:
+                    times.append(now - start)
+    return {"per_second": len(times) / (now - begin), **percentiles(times)}
+
+
 def broadcast(order: dict) -> dict:
     """Ask for a message to all, wait until all have it, ask again: deliveries per second."""
     trigger = header(1, 2, 0x80) + KEY + b"go"
@@ -259,13 +332,19 @@ def percentiles(times: list[float]) -> dict:
     return {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]}
 
 
-KINDS = {"echo": echo, "round trip": echo, "broadcast": broadcast, "handshakes": handshakes}
+KINDS = {
+    "echo": echo,
+    "round trip": echo,
+    "sleeping": sleeping,
+    "broadcast": broadcast,
+    "handshakes": handshakes,
+}
 
 
 def main() -> None:
     """Obey until standard input ends."""
     if ALONE:
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {max(CORES)})
     for line in sys.stdin:
         order = json.loads(line)
         try:

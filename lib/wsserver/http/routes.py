@@ -3,6 +3,7 @@
 from ..core.protocol import Route
 from ..setup import check_path
 
+_VALUES = (str, bytes, int, float, dict, list, tuple)
 _CALLBACKS = ("open", "message", "chunk", "close", "ping", "pong", "drain")
 
 
@@ -45,6 +46,8 @@ def make_route(endpoint, subprotocols=(), origins=None, overflow="close", access
 
 def _strings(name, values):
     """Check a tuple or list of str; None may be among them."""
+    if isinstance(values, str):
+        raise ValueError("%s must be a tuple or list of str, not %r" % (name, values))
     if not isinstance(values, (tuple, list, set)):
         raise TypeError("%s must be a tuple or list of str, not %r" % (name, values))
     for value in values:
@@ -57,9 +60,9 @@ def _check_callbacks(endpoint):
     if isinstance(endpoint, type):
         raise TypeError("endpoint must be an object, not the class %s" % endpoint.__name__)
     known = ["on_" + name for name in _CALLBACKS]
-    if not any(hasattr(endpoint, name) for name in known):
-        names = ", ".join(known)
-        raise TypeError("endpoint must have a method of %s, unlike %r" % (names, endpoint))
+    no_object = callable(endpoint) or endpoint is None or isinstance(endpoint, _VALUES)
+    if no_object and not any(hasattr(endpoint, name) for name in known):
+        raise TypeError("endpoint must be an object with on_... methods, not %r" % (endpoint,))
     for name, value in _attributes(endpoint):
         if name[:3] != "on_":
             continue
