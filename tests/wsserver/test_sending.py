@@ -6,7 +6,6 @@ import json
 import time
 
 from tests.wire import BINARY, CLOSE, PING, TEXT, frame
-from tests.wsserver.conftest import wait_until
 
 
 def test_a_burst_that_the_network_takes_is_sent_whole(raw, lab):
