@@ -16,25 +16,21 @@ def log(level: int, text: str) -> None:
         print("wsserver:", text)
 
 
-# Texts of errno numbers, after their names in the errno module. EPIPE and ENFILE have no names
-# there, but the same numbers on all boards.
+# The meaning of errno names that a server's user will see.
 _MEANINGS = (
-    "|EADDRINUSE=port in use|ECONNABORTED=aborted|ECONNRESET=connection reset by the peer|"
-    "EHOSTUNREACH=no route to the peer|ENOMEM=out of memory|ENOBUFS=out of memory for sockets|"
-    "ENOTCONN=not connected|ETIMEDOUT=timed out|"
+    "|EADDRINUSE=port in use|ECONNRESET=connection reset by the peer|ENOMEM=out of memory|"
+    "EPIPE=connection closed by the peer|ETIMEDOUT=timed out|"
 )
-_OTHERS = {23: "ENFILE", 32: "EPIPE"}
 
 
 def describe(error: Exception) -> str:
     """Return an exception as text; for an OSError, the name and the meaning of its errno."""
-    args = error.args
-    if not isinstance(error, OSError) or not args or not isinstance(args[0], int):
+    number = error.args[0] if error.args else 0
+    # MicroPython's errno module has no EPIPE, but it is the same number everywhere.
+    name = errno.errorcode.get(number) or number == 32 and "EPIPE"
+    if not isinstance(error, OSError) or not name:
         return str(error) or type(error).__name__
-    name = errno.errorcode.get(args[0]) or _OTHERS.get(args[0])
-    if not name:  # of TLS, for example: the number and a text
-        return str(args[1]) if len(args) > 1 else "errno %d" % args[0]
-    start = _MEANINGS.find("|" + name + "=")
+    start = _MEANINGS.find("|%s=" % name)
     if start < 0:
         return name
     start += len(name) + 2

@@ -9,22 +9,13 @@ _MAX_CALLS = const(16)
 _MAX_MS = const(0x1FFFFFFF)  # half the period of ticks_ms on a 32-bit chip: 6.2 days
 
 
-async def _coroutine():
-    pass
-
-
-_COROUTINE = type(_coroutine)
+_ASYNC = type(lambda: (yield))  # MicroPython's type of async and of generator functions
 
 
 def check_callable(function) -> None:
-    """Check a function that is to be called later.
-
-    Raises TypeError if it cannot be called, or if it is async.
-    """
-    if not callable(function):
-        raise TypeError("function must be callable, not %r" % (function,))
-    if type(function) is _COROUTINE:
-        raise TypeError("function must not be async: %r" % (function,))
+    """Raise TypeError if a function cannot be called, or if it is async."""
+    if not callable(function) or type(function) is _ASYNC:
+        raise TypeError("function must be callable and not async, not %r" % (function,))
 
 
 class Timer:

@@ -17,7 +17,7 @@ def remove(path):
 for name in os.listdir("/"):
     if name.startswith("failed-") or name in ("update", "kept.txt", "kept.txt.new"):
         remove("/" + name)
-for name in [name for name in sys.modules if name.split(".")[0] in ("failsafe", "admin", "config")]:
+for name in [name for name in sys.modules if name.split(".")[0] in ("failsafe", "admin")]:
     del sys.modules[name]
 gc.collect()
 """

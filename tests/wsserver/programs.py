@@ -100,6 +100,11 @@ class Peer:
         head, _, body = self.rest().partition(b"\r\n\r\n")
         return int(head.split()[1]), body
 
+    def reset(self) -> None:
+        """Vanish with a RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+
     def close(self) -> None:
         self.sock.close()
 
