@@ -74,16 +74,16 @@ class Server:
         max_tls: int = 2,
         log=log,
     ):
-        sizes = (max_size, max_head, max_tls, read_size, write_limit)
-        read_size, write_limit = call("wsserver.setup", "check_sizes", *sizes, purge)
         self.max_clients = max_clients
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
         self.open_timeout = open_timeout
         self.close_timeout = close_timeout
+        self.log = log
+        sizes = (max_size, max_head, max_tls, read_size, write_limit)
+        read_size, write_limit = call("wsserver.setup", "check_options", self, *sizes, purge)
         self.max_size = max_size
         self.write_limit = write_limit
-        self.log = log
         self.clients = []
         self.routes = {}
         self._max_head = max_head
@@ -105,7 +105,6 @@ class Server:
         self._pool.call = self._call
         self._pool.read_size = read_size
         self._error = self._error_time = 0  # the latest that was logged: hash of its text, ms
-        self._check()
         self._start_timers()
 
     # --- configuration
@@ -136,7 +135,7 @@ class Server:
         https: the port with TLS to which requests without TLS are redirected. Raises TypeError or
         ValueError, which names the argument, if one is wrong.
         """
-        folder = call("wsserver.setup", "folder", self._folders, prefix, directory, https)
+        folder = call("wsserver.http.routes", "folder", self._folders, prefix, directory, https)
         self._folders.append(folder)
 
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls=None) -> None:
@@ -250,7 +249,10 @@ class Server:
         self._check_no_callback("run")
         if not self._acceptor.is_listening() and not self._stopping:
             raise ValueError("run() needs listen(port) first: the server listens on no port")
-        self._check()
+        try:
+            call("wsserver.setup", "check_attributes", self)
+        except MemoryError:
+            pass  # they have been checked once
         if not self._filler and has_large_heap():
             self._filler = load("wsserver.heap").tune()
         try:
@@ -274,11 +276,6 @@ class Server:
         # All clients share one read buffer, which is in use while a callback runs.
         if self._stepping:
             raise RuntimeError("%s() was called by a callback of the server" % name)
-
-    def _check(self):
-        """Check the attributes, and convert the times to ms."""
-        times = call("wsserver.setup", "check_attributes", self)
-        self._ping_interval, self._ping_timeout, self._open_timeout, self._close_timeout = times
 
     def _step(self, timeout_ms, once):
         self._stepping = True

@@ -1,9 +1,9 @@
-"""Code that runs once for each server, listener, path or folder. Loaded while it runs.
+"""Code that runs once for each server or listener. Loaded while it runs.
 
-The checks of what a program registers are here, so that they take no memory later.
+The checks of options are here, and those of paths in http.routes, so that they take no memory
+later.
 """
 
-import os
 import socket
 
 from .core.frames import const
@@ -13,7 +13,12 @@ _READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their head
 _DAY = const(86400)  # seconds
 _BACKLOG = const(8)  # connections that TCP keeps until they are accepted
 _MAX_PORT = const(65535)
-_FOLDER = const(0x4000)  # in the mode of os.stat
+_KINDS = {
+    "log": "a function(level, text)",
+    "hosts": "a list of str or None",
+    "portal": "a URL or None",
+    "limits": "a Limits or None",
+}
 
 
 def open_listener(host: str, port: int, tls, log):
@@ -22,7 +27,7 @@ def open_listener(host: str, port: int, tls, log):
     Raises OSError if the port is in use, or if there is no free socket, and TypeError or
     ValueError if an argument is wrong.
     """
-    _check_int("port", port, 1, _MAX_PORT)
+    check_int("port", port, 1, _MAX_PORT)
     if not isinstance(host, str):
         raise TypeError("host must be a str, not %r" % (host,))
     if tls and not hasattr(tls, "wrap_socket"):
@@ -40,116 +45,49 @@ def open_listener(host: str, port: int, tls, log):
     return sock
 
 
-def folder(folders: list, prefix: str, directory: str, https) -> tuple:
-    """Return what Server.files() adds to `folders`: (prefix, directory, HTTPS port).
-
-    Raises TypeError or ValueError if an argument is wrong.
-    """
-    check_path("prefix", prefix)
-    if not isinstance(directory, str):
-        raise TypeError("directory must be a str, not %r" % (directory,))
-    if https is not None:
-        _check_int("https", https, 1, _MAX_PORT)
-    prefix = prefix.rstrip("/") + "/"
-    if any(other[0] == prefix for other in folders):
-        raise ValueError("prefix %r has been registered already" % prefix)
-    try:
-        exists = os.stat(directory or "/")[0] & _FOLDER
-    except OSError:
-        exists = False
-    if not exists:
-        raise ValueError("directory must exist: there is no %r" % directory)
-    return prefix, directory.rstrip("/"), https
-
-
-def check_secret(name: str, value: str) -> None:
-    """Check a secret, a user name or a password; `name` is that of the argument.
-
-    Raises TypeError or ValueError. A secret that is a str does not appear in the text.
-    """
-    if not isinstance(value, str):
-        raise TypeError("%s must be a str, not %r" % (name, value))
-    if not value and name != "user":
-        raise ValueError("%s must not be empty: every request would be accepted" % name)
-    if name == "user" and ":" in value:
-        raise ValueError("user must not contain a colon: %r" % value)  # RFC 7617, section 2
-
-
-def check_rates(**rates) -> None:
-    """Check rate limits, which are numbers or None.
-
-    Raises TypeError or ValueError, which names the argument.
-    """
-    for name, value in rates.items():
-        if value is None:
-            continue
-        if not isinstance(value, (int, float)):
-            raise TypeError("%s must be a number or None, not %r" % (name, value))
-        if value <= 0:
-            raise ValueError("%s must be over 0, not %r" % (name, value))
-
-
-def check_path(name: str, path: str) -> None:
-    """Check the path of a URL, without a query; `name` is that of the argument.
-
-    Raises TypeError or ValueError.
-    """
-    if not isinstance(path, str):
-        raise TypeError("%s must be a str, not %r" % (name, path))
-    if path[:1] != "/":
-        raise ValueError("%s must begin with '/', unlike %r" % (name, path))
-    for character in "?#<> ":
-        if character in path:
-            raise ValueError("%s must not contain %r: %r" % (name, character, path))
-
-
-def check_sizes(max_size, max_head, max_tls, read_size, write_limit, purge) -> tuple:
-    """Check the options of a Server that cannot be changed later.
+def check_options(server, max_size, max_head, max_tls, read_size, write_limit, purge) -> tuple:
+    """Check the options of a new Server; those that can be set later are its attributes.
 
     Return (read_size, write_limit), with defaults for None. Raises TypeError or ValueError, which
     names the option.
     """
     if read_size is None:
         read_size = _READ_SIZE
-    _check_int("max_size", max_size, 1)
-    _check_int("read_size", read_size, 64)
+    check_int("max_size", max_size, 1)
+    check_int("read_size", read_size, 64)
     if write_limit is None:
         write_limit = max(read_size, max_size + 160)
-    for name, value, least in (
-        ("max_head", max_head, 64),
-        ("max_tls", max_tls, 1),
-        ("write_limit", write_limit, 512),  # the head of an HTTP response must fit
-    ):
-        _check_int(name, value, least)
+    check_int("max_head", max_head, 64)
+    check_int("max_tls", max_tls, 1)
+    check_int("write_limit", write_limit, 512)  # the head of an HTTP response must fit
     if purge not in (None, "lru"):
         raise ValueError("purge must be None or 'lru', not %r" % (purge,))
+    check_attributes(server)
     return read_size, write_limit
 
 
-def check_attributes(server) -> tuple:
-    """Check the attributes of a Server that may be set. Return its times in ms.
+def check_attributes(server) -> None:
+    """Check the attributes of a Server that may be set, and convert its times to ms.
 
     Raises TypeError or ValueError, which names the attribute.
     """
-    _check_int("max_clients", server.max_clients, 1)
-    if not callable(server.log):
-        raise TypeError("log must be a function(level, text), not %r" % (server.log,))
-    hosts, portal, limits = server.hosts, server.portal, server.limits
-    if hosts is not None and not isinstance(hosts, (list, tuple, set)):
-        raise TypeError("hosts must be a list of str or None, not %r" % (hosts,))
-    if portal is not None and not isinstance(portal, str):
-        raise TypeError("portal must be a URL or None, not %r" % (portal,))
-    if limits is not None and (not hasattr(limits, "admits") or isinstance(limits, type)):
-        raise TypeError("limits must be a Limits or None, not %r" % (limits,))
-    return tuple(
-        [
-            _milliseconds(name, getattr(server, name))
-            for name in ("ping_interval", "ping_timeout", "open_timeout", "close_timeout")
-        ]
-    )
+    check_int("max_clients", server.max_clients, 1)
+    for name, value, valid in (
+        ("log", server.log, callable(server.log)),
+        ("hosts", server.hosts, isinstance(server.hosts, (list, tuple, set))),
+        ("portal", server.portal, isinstance(server.portal, str)),
+        ("limits", server.limits, hasattr(type(server.limits), "admits")),
+    ):
+        if not valid and (value is not None or name == "log"):
+            raise TypeError("%s must be %s, not %r" % (name, _KINDS[name], value))
+    server._ping_interval = _milliseconds("ping_interval", server.ping_interval)
+    server._ping_timeout = _milliseconds("ping_timeout", server.ping_timeout)
+    server._open_timeout = _milliseconds("open_timeout", server.open_timeout)
+    server._close_timeout = _milliseconds("close_timeout", server.close_timeout)
 
 
-def _check_int(name, value, least, most=None):
+def check_int(name: str, value: int, least: int, most=None) -> None:
+    """Check an int. Raises TypeError or ValueError."""
     if not isinstance(value, int):
         raise TypeError("%s must be an int, not %r" % (name, value))
     if value < least or most and value > most:

@@ -39,6 +39,7 @@ BROKEN = {
     "long-length": WHOLE[:-4] + b"\0\0\0\x10",
     "no-gzip": b"plain text, not compressed at all",
     "zeros": bytes(100),
+    "cut-in-the-middle": WHOLE[:200] + WHOLE[-8:],
     "empty": b"",
     "short": b"1234",
     "only-the-mark": MARK + b"\x05\x00WB\x01\x00",

@@ -26,7 +26,7 @@ class Token:
     challenge = "Bearer"
 
     def __init__(self, secret: str):
-        call("wsserver.setup", "check_secret", "secret", secret)
+        call("wsserver.http.checks", "check_secret", "secret", secret)
         self._secret = secret.encode()
         self._failures = {}  # IP -> (count, time of the last one)
 
@@ -75,8 +75,8 @@ class Basic(Token):
     challenge = 'Basic realm="board", charset="UTF-8"'
 
     def __init__(self, user: str, password: str):
-        call("wsserver.setup", "check_secret", "user", user)
-        call("wsserver.setup", "check_secret", "password", password)
+        call("wsserver.http.checks", "check_secret", "user", user)
+        call("wsserver.http.checks", "check_secret", "password", password)
         super().__init__(user + ":" + password)
 
     def _given(self, request):

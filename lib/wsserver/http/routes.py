@@ -1,7 +1,12 @@
-"""Routes: what the server knows about a path. Loaded while one is made."""
+"""Routes and folders: what the server knows about a path. Loaded while one is registered."""
 
+import os
+
+from ..core.frames import const
 from ..core.protocol import Route
-from ..setup import check_path
+
+_MAX_PORT = const(65535)
+_FOLDER = const(0x4000)  # in the mode of os.stat
 
 _VALUES = (str, bytes, int, float, dict, list, tuple)
 _CALLBACKS = ("open", "message", "chunk", "close", "ping", "pong", "drain")
@@ -16,6 +21,42 @@ def add_route(routes: dict, path: str, endpoint, *options) -> None:
     if path in routes and not isinstance(routes[path], tuple):  # a tuple is a lazy route
         raise ValueError("path %r has been registered already" % path)
     routes[path] = make_route(endpoint, *options)
+
+
+def check_path(name: str, path: str) -> None:
+    """Check the path of a URL, without a query; `name` is that of the argument.
+
+    Raises TypeError or ValueError.
+    """
+    if not isinstance(path, str):
+        raise TypeError("%s must be a str, not %r" % (name, path))
+    if path[:1] != "/":
+        raise ValueError("%s must begin with '/', unlike %r" % (name, path))
+    for character in "?#<> ":
+        if character in path:
+            raise ValueError("%s must not contain %r: %r" % (name, character, path))
+
+
+def folder(folders: list, prefix: str, directory: str, https) -> tuple:
+    """Return what Server.files() adds to `folders`: (prefix, directory, HTTPS port).
+
+    Raises TypeError or ValueError if an argument is wrong.
+    """
+    check_path("prefix", prefix)
+    if not isinstance(directory, str):
+        raise TypeError("directory must be a str, not %r" % (directory,))
+    if not isinstance(https or 0, int) or not 0 <= (https or 0) <= _MAX_PORT:
+        raise TypeError("https must be a port or None, not %r" % (https,))
+    prefix = prefix.rstrip("/") + "/"
+    if any(other[0] == prefix for other in folders):
+        raise ValueError("prefix %r has been registered already" % prefix)
+    try:
+        exists = os.stat(directory or "/")[0] & _FOLDER
+    except OSError:
+        exists = False
+    if not exists:
+        raise ValueError("directory must exist: there is no %r" % directory)
+    return prefix, directory.rstrip("/"), https
 
 
 def make_route(endpoint, subprotocols=(), origins=None, overflow="close", access=None) -> Route:

@@ -19,6 +19,7 @@ _FOLDER = const(0x4000)  # in the mode of os.stat
 _GZIP_WINDOW = const(15)
 _SMALL_WINDOW = const(12)
 _MIN_GZIP = const(18)  # bytes: header and trailer (RFC 1952, section 2.3)
+_MAX_RATIO = const(1032)  # of Deflate: 258 bytes of content for two bits
 _TABLES = const(1200)  # bytes that decompressing takes beside its window
 # How `make deploy` notes the window of a file in its header (RFC 1952, section 2.3.1.1).
 _WINDOW_FIELD = b"\x05\x00WB\x01\x00"
@@ -87,7 +88,12 @@ def _open(name, request, headers):
     headers.append("Vary: Accept-Encoding")
     content = None if accepts_gzip else _decompressed(file)
     if content:
-        return 200, int.from_bytes(trailer[4:], "little"), content
+        length = int.from_bytes(trailer[4:], "little")
+        if length > size * _MAX_RATIO:
+            # MicroPython can read without end beyond the end of a damaged file.
+            file.close()
+            raise HTTPError(500, "the file is damaged")
+        return 200, length, content
     if not accepts_gzip and "accept-encoding" in request.headers:
         file.close()
         raise HTTPError(406, "use Accept-Encoding: gzip")
