@@ -26,7 +26,7 @@ class Acceptor:
     def __init__(self, server, poll, connections: dict):
         self._server = server
         self._poll = poll
-        self._connections = connections  # all of the server's: id(socket) -> connection
+        self._connections = connections  # all of the server's: socket -> connection
         self._listeners = []
         self._tls = {}  # id(listener) -> its TLSAcceptor
         self._accepting = False
@@ -121,7 +121,7 @@ class Acceptor:
             sock.close()
             raise
 
-    def _open(self, raw, address, tls):
+    def _open(self, raw, address, tls_acceptor):
         """Make an accepted socket an HTTP connection.
 
         Raises OSError or MemoryError; then nothing is left of it but the socket.
@@ -129,18 +129,18 @@ class Acceptor:
         sock = raw
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        if tls:
-            sock = tls.wrap(raw, self._connections.values())
+        if tls_acceptor:
+            sock = tls_acceptor.wrap(raw, self._connections.values())
         try:
             connection = HTTPConnection(self._server, sock, address, ticks_ms())
             connection._events = _IN
-            if tls:
+            if tls_acceptor:
                 connection._use_tls(raw)
-            self._connections[id(sock)] = connection
+            self._connections[sock] = connection
             self.http_connections.append(connection)
             self._poll.register(sock, _IN)
         except (OSError, MemoryError):
-            self._connections.pop(id(sock), None)
+            self._connections.pop(sock, None)
             if self.http_connections and self.http_connections[-1]._sock is sock:
                 self.http_connections.pop()
             raise

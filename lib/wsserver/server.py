@@ -9,10 +9,11 @@ import gc
 import select
 from time import ticks_add, ticks_diff, ticks_ms, ticks_us
 
+import micropython
 from micropython import const
 
 from .acceptor import Acceptor
-from .core.buffers import CLOSED, OPEN, BufferPool
+from .core.buffers import CLOSED, NO_BUFFER, OPEN, BufferPool
 from .core.frames import encode
 from .core.protocol import Client
 from .keepalive import Keepalive
@@ -27,6 +28,7 @@ len = len
 _GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
+_READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
 _TICK = const(20)  # ms that run() sleeps at most: how long call_soon() of a thread may take
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
@@ -46,7 +48,7 @@ class Server:
     write_limit: of the data that waits to be sent to one client; None: enough for an echo.
     read_size: of one read.
     max_head: of an HTTP request head.
-    max_tls: TLS connections at the same time.
+    max_tls: TLS connections at the same time; tls_reserved: those of them that only serve pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
 
     The times are attributes as well, which may be set before run(). max_clients, log and these may
@@ -71,27 +73,39 @@ class Server:
         write_limit=None,
         read_size=None,
         max_head: int = 2048,
-        max_tls: int = 2,
+        max_tls: int = 3,
+        tls_reserved: int = 0,
         log=log,
     ):
+        sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
+        try:
+            if read_size is None:
+                read_size = _READ_SIZE
+            if write_limit is None:
+                write_limit = max(read_size, max_size + 160)
+            # The buffers first, before the heap is fragmented.
+            self._read_buffer = memoryview(bytearray(max(0, read_size)))
+            self._pool = BufferPool(max_size, write_limit, self._log)
+        except (TypeError, ValueError):
+            pass  # check_options() names the option
         self.max_clients = max_clients
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
         self.open_timeout = open_timeout
         self.close_timeout = close_timeout
         self.log = log
-        sizes = (max_size, max_head, max_tls, read_size, write_limit)
-        read_size, write_limit = call("wsserver.setup", "check_options", self, *sizes, purge)
+        call("wsserver.setup", "check_options", self, *sizes, purge)
         self.max_size = max_size
         self.write_limit = write_limit
         self.clients = []
         self.routes = {}
         self._max_head = max_head
         self._max_tls = max_tls
+        self._max_tls_clients = max(1, max_tls - tls_reserved)
         self._purge = purge
         self._folders = []  # (prefix, directory, HTTPS port)
         self._last_id = 0
-        self._connections = {}  # id(socket) -> its Client or HTTPConnection
+        self._connections = {}  # socket -> its Client or HTTPConnection
         self._readers = {}  # id(socket) -> (socket, function)
         self._poll = select.poll()
         self._ipoll = self._poll.ipoll
@@ -99,8 +113,6 @@ class Server:
         self._keepalive = Keepalive(self, self._acceptor)
         self._stopping = self._stepping = False
         self._slow_ms = 0  # of this turn that warnings have reported
-        self._read_buffer = memoryview(bytearray(read_size))
-        self._pool = BufferPool(max_size, write_limit, self._log)
         self._pool.write = self._write
         self._pool.call = self._call
         self._pool.read_size = read_size
@@ -308,13 +320,15 @@ class Server:
 
     def _loop(self, timeout_ms, once):
         """Run turns until stop() is called, or only one."""
-        connections = self._connections
+        get = self._connections.get
         unsent = self._pool.unsent
         timers = self._timers
+        calls = timers._calls
+        wait = timers.wait(timeout_ms)
         while True:
             others = False
-            for sock, event in self._ipoll(0 if unsent else timers.wait(timeout_ms)):
-                connection = connections.get(id(sock))
+            for sock, event in self._ipoll(0 if unsent else wait):
+                connection = get(sock)
                 if connection is None:
                     others = True  # handled later: accepting would change what is iterated
                 else:
@@ -325,10 +339,16 @@ class Server:
             if others:
                 self._call_readers()
                 self._acceptor.accept()
-            timers.run()
-            # Callbacks may fill more send buffers, which are sent in the next turn.
-            for _ in range(len(unsent)):
-                self._flush(unsent.pop(0))
+            if unsent:
+                self._flush_all(unsent)
+            wait = ticks_diff(timers._due, ticks_ms())
+            if wait <= 0 or calls:
+                timers.run()
+                if once:
+                    self._flush_all(unsent)
+                wait = timers.wait(timeout_ms)
+            elif wait > timeout_ms:
+                wait = timeout_ms
             if once or self._stopping:
                 return
 
@@ -355,15 +375,22 @@ class Server:
             self._readers[key] = (sock, function)
             self._poll.modify(sock, _IN)
 
+    def _flush_all(self, unsent):
+        # Callbacks may fill more send buffers, which are sent in the next turn.
+        for _ in range(len(unsent)):
+            self._flush(unsent.pop(0))
+
+    @micropython.native
     def _read(self, connection, sock):
         inbox = connection._inbox
         pos = end = 0
+        tail = connection._tail
         try:
             if inbox is None:
                 inbox = self._read_buffer
-                if connection._tail:
-                    end = len(connection._tail)
-                    inbox[:end] = connection._tail
+                if tail:
+                    end = len(tail)
+                    inbox[:end] = tail
                     count = sock.readinto(inbox[end:])
                 else:
                     count = sock.readinto(inbox)
@@ -389,7 +416,7 @@ class Server:
         self._slow_ms = 0
         try:
             connection._bytes = (connection._bytes + count) & 0x3FFFFFFF
-            if connection._tail:
+            if tail:
                 connection._tail = b""
             connection._receive(inbox, pos, end + count)
         except Exception as error:  # out of memory, or a fault of the server
@@ -403,6 +430,27 @@ class Server:
             connection._pongs = 0  # the answer to a keepalive Ping does not count as use
         else:
             connection._last_used = now
+        waiting = connection._out_end
+        if waiting and connection._is_direct and connection._events == _IN:
+            # Most often TCP takes the whole reply. _flush() handles everything else.
+            out = connection._out
+            start = connection._out_start
+            try:
+                count = sock.write(out, start, waiting - start)
+            except OSError as error:
+                self._drop(connection, error)
+                return
+            if count:
+                start += count
+            if start == waiting:
+                pool = self._pool
+                if pool.unsent and pool.unsent[-1] is connection:
+                    pool.unsent.pop()
+                connection._out = NO_BUFFER
+                connection._out_start = connection._out_end = connection._out_limit = 0
+                pool.give(out)
+            else:
+                connection._out_start = start
         if connection._state == CLOSED and not connection._out:
             self._drop(connection)
 
@@ -458,6 +506,13 @@ class Server:
 
     # --- the life cycle of connections
 
+    def _has_tls_slot(self) -> bool:
+        """Return whether one more WebSocket client may use TLS. Reserved slots are for pages."""
+        count = 0
+        for client in self.clients:
+            count += client._secure
+        return count < self._max_tls_clients
+
     def _has_place(self) -> bool:
         """Return whether one more client may connect; with purge="lru", evict one for it."""
         idlest = None
@@ -483,7 +538,7 @@ class Server:
         self.clients.append(client)
         # Until here a MemoryError drops the HTTP connection. From here on, nothing raises one.
         client._sock, connection._sock = connection._sock, None
-        self._connections[id(client._sock)] = client
+        self._connections[client._sock] = client
         self._acceptor.release(connection)
         connection._on_lost()
         text = "client %s connected from %s to %s (%d connected)"
@@ -496,7 +551,7 @@ class Server:
             return
         connection._sock = None
         self._poll.unregister(sock)
-        del self._connections[id(sock)]
+        del self._connections[sock]
         is_client = connection in self.clients
         if is_client:
             self.clients.remove(connection)

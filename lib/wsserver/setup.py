@@ -9,7 +9,6 @@ import socket
 from .core.frames import const
 from .log import ERROR, describe
 
-_READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
 _DAY = const(86400)  # seconds
 _BACKLOG = const(8)  # connections that TCP keeps until they are accepted
 _MAX_PORT = const(65535)
@@ -45,25 +44,26 @@ def open_listener(host: str, port: int, tls, log):
     return sock
 
 
-def check_options(server, max_size, max_head, max_tls, read_size, write_limit, purge) -> tuple:
+def check_options(
+    server, max_size, max_head, max_tls, tls_reserved, read_size, write_limit, purge
+) -> None:
     """Check the options of a new Server; those that can be set later are its attributes.
 
-    Return (read_size, write_limit), with defaults for None. Raises TypeError or ValueError, which
-    names the option.
+    Raises TypeError or ValueError, which names the option.
     """
-    if read_size is None:
-        read_size = _READ_SIZE
-    check_int("max_size", max_size, 1)
-    check_int("read_size", read_size, 64)
-    if write_limit is None:
-        write_limit = max(read_size, max_size + 160)
-    check_int("max_head", max_head, 64)
-    check_int("max_tls", max_tls, 1)
-    check_int("write_limit", write_limit, 512)  # the head of an HTTP response must fit
+    for name, value, least in (
+        ("max_size", max_size, 1),
+        ("max_head", max_head, 64),
+        ("max_tls", max_tls, 1),
+        ("tls_reserved", tls_reserved, 0),
+        ("read_size", read_size, 64),
+        ("write_limit", write_limit, 512),  # the head of an HTTP response must fit
+    ):
+        if value is not None or name not in ("read_size", "write_limit"):
+            check_int(name, value, least)
     if purge not in (None, "lru"):
         raise ValueError("purge must be None or 'lru', not %r" % (purge,))
     check_attributes(server)
-    return read_size, write_limit
 
 
 def check_attributes(server) -> None:

@@ -8,8 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.wire import CLOSE, parse_server
 from tools.virtualboard import find_micropython
+from tools.wsclient import CLOSE, parse_server
 
 REQUEST = (
     "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.programs import Peer, run_script
+from tools.wsclient import TEXT, frame
 
 APP = """
 import gc

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tests.wire import CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from tests.wsserver.programs import Peer, run_script
+from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 # --- buffers
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.programs import Peer, run_script
+from tools.wsclient import TEXT, frame
 
 HEAD = "from wsserver import Server\nserver = Server()\n"
 

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.programs import Peer, run_script
+from tools.wsclient import TEXT, frame
 
 
 @pytest.mark.parametrize(

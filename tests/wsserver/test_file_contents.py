@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.programs import Peer
+from tools.wsclient import TEXT, frame
 
 APP = """
 from wsserver import Server

@@ -5,7 +5,7 @@ anybody.
 import json
 import time
 
-from tests.wire import BINARY, CLOSE, PING, TEXT, frame
+from tools.wsclient import BINARY, CLOSE, PING, TEXT, frame
 
 
 def test_a_burst_that_the_network_takes_is_sent_whole(raw, lab):

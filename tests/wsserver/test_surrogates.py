@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.wire import BINARY, CLOSE, PONG, TEXT, frame
 from tests.wsserver.programs import Peer
+from tools.wsclient import BINARY, CLOSE, PONG, TEXT, frame
 
 APP = """
 import json

@@ -16,11 +16,8 @@ import struct
 import sys
 import time
 
-REQUEST = (
-    "GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-KEY = b"\x21\x43\x65\x87"
+from tools.wsclient import TEXT, frame, request
+
 BROADCAST = b"\x81\x64" + b"b" * 100  # what the programs send to all
 KINDS_OF_FRAME = 5
 BUFFER = 65536
@@ -36,13 +33,6 @@ class WrongAnswerError(Exception):
     """A peer sent what it should not, closed the connection, or fell silent."""
 
 
-def header(opcode: int, length: int, mask: int) -> bytes:
-    """A frame's header; `mask` is 0x80 for a masked one, else 0."""
-    if length < 126:
-        return bytes([0x80 | opcode, mask | length])
-    return bytes([0x80 | opcode, mask | 126]) + length.to_bytes(2, "big")
-
-
 def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
     """Some masked frames with `size` bytes of printable ASCII each, no two alike, and what an echo
     answers to them: one that is lost, sent twice or overtaken is noticed.
@@ -50,10 +40,9 @@ def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
     sent, expected = b"", b""
     for number in range(KINDS_OF_FRAME):
         payload = bytes(33 + (index * 7 + number * 11) % 90 for index in range(size))
-        masked = bytes(byte ^ KEY[index & 3] for index, byte in enumerate(payload))
-        frame = header(opcode, size, 0x80) + KEY + masked
-        sent += frame
-        expected += frame if bare else header(opcode, size, 0) + payload
+        masked = frame(opcode, payload)
+        sent += masked
+        expected += masked if bare else frame(opcode, payload, masked=False)
     return sent, expected
 
 
@@ -71,7 +60,7 @@ class Peer:
 
     def upgrade(self, path: str) -> None:
         """Do the opening handshake."""
-        self.sock.sendall(REQUEST.format(path=path).encode())
+        self.sock.sendall(request(path))
         head = b""
         while b"\r\n\r\n" not in head:
             data = self.sock.recv(4096)
@@ -252,14 +241,14 @@ def echo(order: dict) -> dict:
 
 
 def sleeping(order: dict) -> dict:
-    """Send one message, sleep in recv until its echo is complete, and repeat, on the server's core.
+    """Send one message and sleep in recv until its echo is complete, on the server's core.
 
     A client and a server that share a core cannot hide any work from each other.
     """
     sent, expected = frames(order["opcode"], order["size"], order["path"] is None)
-    frame, reply = len(sent) // KINDS_OF_FRAME, len(expected) // KINDS_OF_FRAME
+    size, reply = len(sent) // KINDS_OF_FRAME, len(expected) // KINDS_OF_FRAME
     pairs = [
-        (sent[at * frame : (at + 1) * frame], expected[at * reply : (at + 1) * reply])
+        (sent[at * size : (at + 1) * size], expected[at * reply : (at + 1) * reply])
         for at in range(KINDS_OF_FRAME)
     ]
     times: list[float] = []
@@ -280,7 +269,7 @@ def sleeping(order: dict) -> dict:
 
 def broadcast(order: dict) -> dict:
     """Ask for a message to all, wait until all have it, ask again: deliveries per second."""
-    trigger = header(1, 2, 0x80) + KEY + b"go"
+    trigger = frame(TEXT, b"go")
     with Crowd(order["clients"], order["port"], order["path"]) as crowd:
         for peer in crowd.peers.values():
             if order["path"] is None:
@@ -304,7 +293,7 @@ def broadcast(order: dict) -> dict:
 
 def handshakes(order: dict) -> dict:
     """Connect, upgrade, leave, again and again."""
-    request = REQUEST.format(path=order["path"] or "/").encode()
+    handshake = request(order["path"] or "/")
     begin = time.perf_counter() + order["warm_up"]
     end = begin + order["seconds"]
     count, now = 0, 0.0
@@ -312,11 +301,11 @@ def handshakes(order: dict) -> dict:
         peer = Peer(order["port"], order["path"])
         if order["path"] is None:
             peer.sock.settimeout(PATIENCE)
-            peer.sock.sendall(request)
+            peer.sock.sendall(handshake)
             back = b""
-            while len(back) < len(request):
+            while len(back) < len(handshake):
                 back += peer.sock.recv(4096) or b"closed" * 100
-            if back != request:
+            if back != handshake:
                 raise WrongAnswerError("a wrong byte in the echo of a request")
         peer.sock.close()
         now = time.perf_counter()

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).parent / "programs" / "probe.py"
 LARGEST = 4600  # bytes that an allocation may take once Wi-Fi is up
 REFERENCE = "97b7781"  # the commit whose start is the measure for time
-PASSWORD = "bench-password"  # noqa: S105
+PASSWORD = "bench-password"
 CLIENTS = 5
 SIZE = 4096 - 8
 
@@ -77,6 +77,10 @@ class ProbedBoard(VirtualBoard):
     def _launch(self, *args, **options):
         os.environ["BENCH_PROBE"] = str(self._probe_port)
         super()._launch(*args, **options)
+
+    def __enter__(self) -> ProbedBoard:
+        self.start()
+        return self
 
     def ask(self, question: str = "g") -> tuple[int, int, int, int]:
         """Ask the probe: (bytes in use, bytes free, garbage since "z", of it the stand-ins').

@@ -1,1 +1,1 @@
-"""Attempts to break the server: mutations of its code, which the tests must notice."""
+"""Attack the server and its tests: fuzzing, soak test, bad input, mutations, and comparisons."""

@@ -1,15 +1,15 @@
 """HEAP=chip: the memory of an ESP32 without PSRAM, which has two heaps.
 
 MicroPython's heap, which the collector manages, begins with 57,344 bytes: 56,000 to allocate, and
-the collector's tables. When a request cannot be met after a collection, the heap grows: it doubles,
-at most by the largest block of the other heap. It never shrinks. The other heap is the one of
-ESP-IDF, the pool: 94 KB in one block, for growth, for TLS and for the network.
+the collector's tables. When a request cannot be met after a collection, the heap grows: it
+doubles, at most by the largest block of the other heap. It never shrinks. The other heap is that
+of ESP-IDF, the pool: 94 KB in one block, for growth, for TLS and for the network.
 
 The Unix port's heap has one size. Here the interpreter starts with a large heap, and the launcher
-tells its collector a nearer end (modules/_chipheap.py). All calls of the allocator go through a few
-instructions of machine code, which do what the chip's allocator does when nothing is free: take
-memory of the pool and move the end. They are for the one build of the interpreter that fetch32
-pins. Other 32-bit interpreters get a heap of the first size, which never grows.
+tells its collector a nearer end (modules/_chipheap.py). All calls of the allocator go through a
+few instructions of machine code. When nothing is free, these do what the chip's allocator does:
+take memory of the pool and move the end. They are for the one build of the interpreter that
+fetch32 pins. Other 32-bit interpreters get a heap of the first size, which never grows.
 
 Both sides share a page of numbers, which `read` reads here.
 """
@@ -107,7 +107,12 @@ def prepare(path: Path) -> None:
 def numbers(path: Path) -> dict[str, int]:
     """Return the page as {field: number}."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), PAGE, prot=mmap.PROT_READ) as page:
-        return dict(zip(FIELDS, struct.unpack_from(f"<{len(FIELDS)}I", page)))
+        return dict(zip(FIELDS, struct.unpack_from(f"<{len(FIELDS)}I", page), strict=True))
+
+
+def usable(raw: int) -> int:
+    """Return how much of so many bytes can be allocated; the rest is the collector's tables."""
+    return raw * 128 // 131
 
 
 def read(path: Path, pid: int) -> Heap:

@@ -14,9 +14,18 @@ except (
 ):  # CPython, or a CPU without native code
     from .portable import deliver, send, text_bytes, unmask, validate_utf8
 
+# `@micropython.native` compiles a method that each message goes through to native code, where the
+# CPU is known; elsewhere the line is left out. It is for what must stay plain Python: `native` is
+# for what needs viper.
 try:
+    import micropython
     from micropython import const
 except ImportError:  # CPython
+
+    class micropython:  # type: ignore[no-redef]
+        @staticmethod
+        def native(function):
+            return function
 
     def const(value):
         return value
@@ -58,7 +67,7 @@ def encode(message) -> bytearray:
     opcode = _BINARY
     if isinstance(message, str):
         opcode = _TEXT
-        message = text_bytes(message)  # type: ignore[arg-type]
+        message = text_bytes(message)
     elif not isinstance(message, (bytes, bytearray, memoryview)):
         raise TypeError("broadcast() takes str or bytes, not %s" % type(message).__name__)
     length = len(message)

@@ -88,6 +88,8 @@ class HTTPConnection(SendBuffer):
         if route.access:
             route.access.check(request, ip)
         check_upgrade(request, route.origins)
+        if self._secure and not server._has_tls_slot():
+            raise HTTPError(503, "all TLS slots for WebSocket are in use", "Retry-After: 5")
         if not server._has_place():
             raise HTTPError(503, "try again later", "Retry-After: 5")
         self._upgrade(request, route, buf, pos, end)

@@ -3,9 +3,9 @@
 import builtins as _builtins
 import gc as _gc
 import sys as _sys
-import uos as _os
 
 import micropython as _micropython
+import uos as _os
 import usocket as _usocket
 
 _SHOW_IMPORTS = False
