@@ -123,6 +123,7 @@ class Servers:
     """A board that runs several servers: see several_servers.py."""
 
     def __init__(self, make_board, certs=None, **servers):
+        servers = {name: dict(settings) for name, settings in servers.items()}
         self.ports = {}
         for name, settings in servers.items():
             ports = [free_port() for _ in range(settings.pop("listeners", 1))]
