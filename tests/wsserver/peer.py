@@ -120,9 +120,12 @@ class Peer:
 
 
 class Servers:
-    """A board that runs several servers: see several_servers.py."""
+    """A board that runs several servers: see several_servers.py.
 
-    def __init__(self, make_board, certs=None, **servers):
+    clock: its time can be moved on. narrow: its TCP send buffers are as small as the chip's.
+    """
+
+    def __init__(self, make_board, certs=None, clock=False, narrow=False, **servers):
         servers = {name: dict(settings) for name, settings in servers.items()}
         self.ports = {}
         for name, settings in servers.items():
@@ -132,7 +135,8 @@ class Servers:
         for settings in servers.values():
             settings["tls"] = free_port() if settings.get("tls") else None
         self.settings = servers
-        files = {"main.py": PROGRAM.read_text(), "servers.json": json.dumps(servers), **SITE}
+        content = json.dumps({"clock": clock, "narrow": narrow, **servers})
+        files = {"main.py": PROGRAM.read_text(), "servers.json": content, **SITE}
         self.board = make_board(files=files, heap="700k", sockets=64, certs=certs, wait=False)
         self.board.wait_for_log("all servers listen")
 

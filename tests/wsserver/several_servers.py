@@ -5,16 +5,59 @@ attributes, the arguments of Limits, its ports, and whether it speaks TLS.
 """
 
 import json
+import socket
+import sys
 import time
 
-from wsserver import Server
+with open("/servers.json") as file:
+    settings = json.load(file)
+
+
+class Clock:
+    """Stands in for `time` as it is on a chip, where ticks_ms begins again at 2 ** 30; `offset` is
+    how many ms have passed unnoticed.
+    """
+
+    offset = 0
+
+    def ticks_ms(self):
+        return (time.ticks_ms() + self.offset) & 0x3FFFFFFF
+
+    def ticks_add(self, ticks, ms):
+        return (ticks + ms) & 0x3FFFFFFF
+
+    def ticks_diff(self, end, start):
+        return ((end - start + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+
+    def time(self):
+        return time.time() + self.offset // 1000
+
+    def sleep_ms(self, ms):
+        time.sleep_ms(ms)
+
+
+class Narrow(socket.socket):
+    """A socket with the chip's send buffer. Those that it accepts have it, too."""
+
+    def listen(self, backlog):
+        self._sock.setsockopt(1, 7, 5744)
+        super().listen(backlog)
+
+
+clock = Clock()
+if settings.pop("clock"):
+    sys.modules["time"] = clock
+if settings.pop("narrow"):
+    socket.socket = Narrow
+
+from wsserver import Server  # noqa: E402
 
 try:
-    from wsserver.http.auth import Basic, Token
-    from wsserver.http.ratelimit import Limits
+    from wsserver.http.auth import Basic, Token  # noqa: E402
+    from wsserver.http.ratelimit import Limits  # noqa: E402
 except ImportError:
-    from wsserver.access import Basic, Token
-    from wsserver.limits import Limits
+    from wsserver.access import Basic, Token  # noqa: E402
+    from wsserver.limits import Limits  # noqa: E402
 
 
 class Echo:
@@ -23,6 +66,14 @@ class Echo:
             client.send(json.dumps({"address": client.address, "secure": client.secure}))
 
     def on_message(self, client, message):
+        client.send(message)
+
+
+class Jump:
+    """Lets so many ms pass as the message says."""
+
+    def on_message(self, client, message):
+        clock.offset += int(message)
         client.send(message)
 
 
@@ -45,8 +96,12 @@ def make(name, settings):
     server.websocket("/token", Echo(), access=Token("s3cret"))
     server.websocket("/basic", Echo(), access=Basic("admin", "s3cret"))
     if settings.get("reserved"):
-        server.websocket("/admin", Echo(), access=Token("s3cret"), reserved=True)
-    server.files("/", "/site")
+        try:
+            server.websocket("/admin", Echo(), access=Token("s3cret"), reserved=True)
+        except TypeError:
+            server.websocket("/admin", Echo(), access=Token("s3cret"))
+    server.websocket("/clock", Jump())
+    server.files("/", "/site", settings.get("https"))
     for port in settings["ports"]:
         server.listen(port)
     if settings.get("tls"):
@@ -62,8 +117,7 @@ def tls_context():
     return server_context("/certs/server.crt.der", "/certs/server.key.der")
 
 
-with open("/servers.json") as file:
-    servers = [make(name, settings) for name, settings in json.load(file).items()]
+servers = [make(name, values) for name, values in settings.items()]
 print("all servers listen")
 while True:
     for server in servers:
