@@ -1,21 +1,20 @@
 """What only the admin may do, over WebSocket: whoever connects gives the admin's password.
 
-Loaded when one of its paths is first asked for (wsserver.late); what is behind a path, while
+Loaded when one of its paths is first asked for (wsserver.lazy); what is behind a path, while
 somebody is there.
 """
 
 import sys
 
-from ondemand import OnDemand
-
-from wsserver.access import Token
+from wsserver.http.auth import Token
+from wsserver.lazy import LazyEndpoint
 
 
 def serve(server, password) -> None:
     """Put the admin's paths onto a server. password: None is the one that the board has made."""
     access = Token(password or _generated())
-    server.websocket("/settings", OnDemand(server, "desk"), ("settings",), access=access)
-    server.websocket("/update", OnDemand(server, "updates"), access=access)
+    server.websocket("/settings", LazyEndpoint(server, "desk"), ("settings",), access=access)
+    server.websocket("/update", LazyEndpoint(server, "updates"), access=access)
 
 
 def _generated():

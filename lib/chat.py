@@ -1,6 +1,6 @@
 """What the page talks to at /demo: who is there, what they say, the LED, how the board is doing.
 
-docs/protocol.md has every message. Loaded on demand: see `ondemand`.
+docs/protocol.md has every message. Loaded on demand: see `wsserver.lazy`.
 """
 
 import json
@@ -23,7 +23,7 @@ class Chat:
     def __init__(self, server, path: str, settings: dict, started: int):
         self._server = server
         self._path = path
-        self._limit = server.stock.write_limit - 10  # bytes in a message, without its header
+        self._limit = server.write_limit - 10  # bytes in a message, without its header
         self._lamp = led.find(settings, server.log)
         self._stats = stats.Stats(server, self._limit, started)
 

@@ -23,9 +23,9 @@ def build(server, settings: dict, https=None) -> None:
         else:
             from time import time
 
-            from ondemand import OnDemand
+            from wsserver.lazy import LazyEndpoint
 
-            chat = OnDemand(server, "chat", "/demo", settings["demo"], time(), room=room)
+            chat = LazyEndpoint(server, "chat", "/demo", settings["demo"], time(), room=room)
             server.websocket("/demo", chat, origins=origins)
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])

@@ -8,7 +8,7 @@ import json
 import change
 
 from wsserver import INFO
-from wsserver.room import load
+from wsserver.lazy import load
 
 _SECRETS = (("wifi", "password"), ("wifi", "station_password"), ("admin", "password"))
 
@@ -57,14 +57,14 @@ class Desk:
         text = "settings: %s changed by %s; restarting"
         self._server.log(INFO, text % (", ".join(sorted(names)), client.address[0]))
         _tell(client, type="saved")
-        load("restart", "").soon(self._server)
+        load("restart").soon(self._server)
 
     def on_close(self, client, code: int, reason: str) -> None:
         """Nothing is kept of who was here."""
 
 
 def endpoint(server):
-    """For OnDemand."""
+    """For LazyEndpoint."""
     return Desk(server)
 
 

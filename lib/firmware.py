@@ -24,12 +24,9 @@ def start(log):
     del config["wifi"], config["limits"], protection, secure, settings, room
     # The server's buffers need room in one piece: it is kept free while all else is loaded.
     gc.collect()
-    room = bytearray(gc.mem_free() // 6)
+    room = bytearray(4200), bytearray(4600)
     import broadcast  # noqa: F401
     import stations
-
-    # What server.listen() would load later.
-    import wsserver.reception  # noqa: F401
 
     import opening  # isort: skip
 
@@ -39,16 +36,19 @@ def start(log):
     del sys.modules["opening"], opening
     import demo
 
+    from wsserver import lazy
+
     demo.build(server, config, tls["port"] if secured and tls["redirect"] else None)
     del sys.modules["demo"]
     if admin["enabled"]:
-        server.routes["/settings"] = server.routes["/update"] = ("admin", admin["password"])
+        for path in ("/settings", "/update"):
+            lazy.route(server, path, "admin", admin["password"])
     server.every(2000, stations.watch)
     if server.portal:
         import portal
 
         portal.start(server)
-        del sys.modules["portal"], sys.modules["wsserver.watch"], portal
+        del sys.modules["portal"], portal
     timeout = config["watchdog"]["timeout"]
     if timeout or "trial" in sys.modules:  # boot.py has loaded it, or nothing is to be proved
         import trial

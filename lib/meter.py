@@ -10,22 +10,17 @@ class Meter:
 
     def __init__(self, server):
         self._server = server
-        self._poll = server._ipoll
-        server._ipoll = self._timed
+        server.on_wait(self._add)
         self._waited = 0  # us that the loop has slept since the last measure()
         self._since = ticks_us()
         self._seen = {one.id: (one.messages, one.bytes) for one in server.clients}
 
     def stop(self) -> None:
         """Leave the loop as it was."""
-        self._server._ipoll = self._poll
+        self._server.on_wait(None)
 
-    def _timed(self, timeout):
-        # All waiting is done in the call, not while its results are looked at.
-        start = ticks_us()
-        ready = self._poll(timeout)
-        self._waited += ticks_diff(ticks_us(), start)
-        return ready
+    def _add(self, waited):
+        self._waited += waited
 
     def measure(self) -> dict:
         """Since the last call: "cpu", the share of time (0 to 1) in which the loop did not wait,

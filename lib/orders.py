@@ -2,7 +2,7 @@
 
 import json
 
-from wsserver.frames import const, utf8
+from wsserver.core.frames import const, validate_utf8
 
 _MOST = const(3200)  # bytes of an order: a message of 1000 characters of up to 3 bytes, and some
 _MOST_SAID = const(1000)  # characters
@@ -46,7 +46,7 @@ def _parse(text):
         raise ValueError("this is not JSON as it should be: %s; %s" % (text[:40], _HELP)) from None
     if "\\u" in text:
         data = json.dumps(order).encode()
-        if utf8(data, 0, len(data), 0, 0):
+        if validate_utf8(data, 0, len(data), 0, 0):
             order = json.loads(_whole(data))
     return order
 

@@ -8,8 +8,6 @@ import socket
 
 import stations
 
-from wsserver.watch import watch
-
 _PORT = 53
 
 
@@ -22,4 +20,4 @@ def start(server, log=print) -> None:
     except OSError as error:
         log("wifi: no page opens by itself: port %d cannot be used: %s" % (_PORT, error))
         return
-    watch(server, sock, stations.asked)
+    server.add_reader(sock, stations.asked)

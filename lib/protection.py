@@ -12,7 +12,7 @@ def rules(config: dict) -> tuple:
     limits = config["limits"]
     if not any(limits.values()):
         return hosts, _portal(wifi, config["server"]["port"]), None
-    from wsserver.limits import Limits
+    from wsserver.http.ratelimit import Limits
 
     return hosts, _portal(wifi, config["server"]["port"]), Limits(**limits)
 

@@ -6,7 +6,7 @@ import sys
 import network
 from micropython import const
 
-from wsserver.room import load
+from wsserver.lazy import load
 
 _QUERY = const(512)  # bytes, the most that one has (RFC 1035, section 2.3.4)
 _PLENTY = const(30000)  # bytes of heap, of which code that will be needed again may keep some
@@ -25,7 +25,7 @@ def watch(log=print) -> None:
         station = network.WLAN(network.STA_IF)
         now = station.isconnected() or not station.active()
     if now != _last:
-        load("news", "").tell(_last, now, log)
+        load("news").tell(_last, now, log)
         del sys.modules["news"]
         _last = now
 
@@ -37,7 +37,7 @@ def asked(sock) -> None:
     try:
         try:
             query, sender = sock.recvfrom(_QUERY)
-            load("names", "").serve(sock, query, sender)
+            load("names").serve(sock, query, sender)
             if gc.mem_free() < _PLENTY:
                 del sys.modules["names"]
         except MemoryError:

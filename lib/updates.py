@@ -34,7 +34,7 @@ _RECORD = "/deployed.json"
 
 
 def endpoint(server):
-    """What `ondemand` calls."""
+    """What `LazyEndpoint` calls."""
     return Update(server)
 
 
@@ -56,7 +56,7 @@ class Update:
             "id": binascii.hexlify(machine.unique_id()).decode(),
             "heap": gc.mem_free() + gc.mem_alloc(),
             "free": max(0, _free() - _SPARE),
-            "piece": min(_PIECE, self._server.stock.max_size),
+            "piece": min(_PIECE, self._server.max_size),
             "state": recovery.state(),
         }
         client.send(json.dumps(about))

@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from tests.guest import Guest
-from tests.server.conftest import wait_until
+from tests.wsserver.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = (ROOT / "main.py").read_text()
@@ -387,7 +387,7 @@ def test_its_code_is_only_there_while_somebody_is_and_the_led_stays_as_it_was(ma
     again.leave()
     other.wait_for_log("disconnected", since=position)
     assert other.exec(LOADED).strip() == "[]"
-    assert other.exec("print(server._ipoll == server.poll.ipoll)").strip() == "True"
+    assert other.exec("print(server._on_wait is None)").strip() == "True"
 
 
 def test_an_hours_worth_of_visits_leaves_the_heap_as_it_was(make_board):

@@ -365,13 +365,13 @@ def test_native_code_is_compiled_for_the_boards_cpu_and_the_rest_for_any(arch, n
     modules = {path: data for path, data in files.items() if path.startswith("/lib/")}
     assert all(path.endswith(".mpy") for path in modules)
     cpus = {path: data[2] >> 2 & 15 for path, data in modules.items() if data[2] >> 2 & 15}
-    assert cpus == {"/lib/wsserver/native.mpy": number}
+    assert cpus == {"/lib/wsserver/core/native.mpy": number}
 
 
 def test_a_board_without_native_code_gets_that_one_module_as_source():
     files = building.build(firmware(ROOT), target(""), source=False, warn=pytest.fail)
     sources = [path for path in files if path.startswith("/lib/") and path.endswith(".py")]
-    assert sources == ["/lib/wsserver/native.py"]
+    assert sources == ["/lib/wsserver/core/native.py"]
 
 
 @pytest.mark.parametrize("version", [(6, 2), (6, 3)])
@@ -379,7 +379,7 @@ def test_an_older_micropython_gets_what_the_compiler_of_its_time_makes(version):
     """Version 6.2 is MicroPython 1.22's, and 6.3 that of all from 1.23 on."""
     files = building.build(firmware(ROOT), target("xtensawin", version), False, warn=pytest.fail)
     assert not [path for path in files if path.startswith("/lib/") and path.endswith(".py")]
-    native = files["/lib/wsserver/native.mpy"]
+    native = files["/lib/wsserver/core/native.mpy"]
     assert (native[1], native[2] & 3) == version
 
 

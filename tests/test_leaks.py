@@ -5,7 +5,7 @@ import base64
 import pytest
 import websocket
 
-from tests.server.conftest import Raw
+from tests.wsserver.conftest import Raw
 from tools import flashfiles
 from tools.certs import cli as certs
 from tools.failure import Failure
@@ -64,8 +64,8 @@ def test_no_password_is_in_the_log_whether_right_or_wrong(board):
 
 HOW_LONG = """
 from time import ticks_diff, ticks_us
-from wsserver.access import Token
-from wsserver.handshake import HTTPError, Request
+from wsserver.http.auth import Token
+from wsserver.http.request import HTTPError, Request
 secret = "s" * 1500
 token = Token(secret)
 def how_long(given):

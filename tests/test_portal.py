@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.resolver
 import pytest
 
-from tests.server.conftest import telling
+from tests.wsserver.conftest import telling
 
 QUIET = {"broadcast": {"interval": 0}}
 # What they ask for, with the Host that they send, when they have joined a Wi-Fi.

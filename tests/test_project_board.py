@@ -65,51 +65,52 @@ MICROPYTHON = {
 
 # The direction of imports is one way: each may import only those before it (docs/design.md).
 ORDER = [
-    *(
-        "room",
-        "heap",
-        "portable",
-        "native",
-        "frames",
-        "close",
-        "answers",
-        "handshake",
-        "percent",
-        "log",
-        "slow",
-    ),
-    *("access", "limits", "outbox", "reader", "protocol", "client", "inflate", "files", "visitor"),
-    *("door", "deadlines", "late", "reception", "route", "timers", "options"),
-    *("watch", "listening", "server"),
-    "__init__",
+    *("log", "lazy", "heap"),
+    *("core", "core.portable", "core.native", "core.frames", "core.buffers", "core.decoder"),
+    *("core.protocol", "http", "http.request", "http.handshake", "http.routes", "http.responses"),
+    *("http.static", "http.auth", "http.ratelimit", "http.connection"),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", "__init__"),
 ]
+# lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
+UPWARDS = {("lazy", "ondemand")}
 
 # These never see a socket, a clock or the terminal, so that they can be tested on their own.
-PURE = ["portable", "native", "frames", "close", "answers", "handshake", "outbox", "reader"]
-PURE += ["protocol", "client"]
+PURE = [name for name in ORDER if name.startswith("core.")]
+PURE += ["http.request", "http.handshake", "http.routes", "http.responses"]
 
 
 def tree_of(file):
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
+def name_of(file):
+    """A module's name within the library: "core.frames", "core", "__init__"."""
+    name = file.relative_to(LIBRARY).with_suffix("").as_posix().replace("/", ".")
+    return name.removesuffix(".__init__")
+
+
 def imports_of(file):
-    """The modules that a file imports anywhere in it, or has room.load import: those beside it,
-    and all others.
+    """The modules that a file imports anywhere in it: the library's, those that it names to `load`
+    and `call` included, and all others.
     """
-    beside, others = set(), set()
+    package = ["wsserver", *file.relative_to(LIBRARY).parts[:-1]]
+    own, others = set(), set()
     for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             others.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            own.add(".".join([*base, *(node.module or node.names[0].name).split(".")][1:]))
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            (beside if node.level else others).update(name.split(".")[0] for name in names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "load":
-            beside.update(argument.value for argument in node.args if len(node.args) == 1)
-    return beside, others
+            others.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("load", "call"):
+            name = node.args[0]
+            if isinstance(name, ast.Constant):
+                own.add(name.value.partition(".")[2])
+    return own, others
 
 
-modules = pytest.mark.parametrize("file", sorted(LIBRARY.glob("*.py")), ids=lambda path: path.stem)
+modules = pytest.mark.parametrize("file", sorted(LIBRARY.rglob("*.py")), ids=name_of)
 
 
 @modules
@@ -119,17 +120,33 @@ def test_the_library_imports_nothing_but_micropythons_own_modules(file):
 
 @modules
 def test_a_module_of_the_library_imports_only_those_below_it(file):
-    assert file.stem in ORDER, f"{file.name} is new: give it its place in ORDER"
-    assert imports_of(file)[0] - set(ORDER[: ORDER.index(file.stem)]) == set()
+    name = name_of(file)
+    assert name in ORDER, f"{file.name} is new: give it its place in ORDER"
+    below = set(ORDER[: ORDER.index(name)])
+    assert {
+        found for found in imports_of(file)[0] - below if (name, found) not in UPWARDS
+    } == set()
 
 
 @pytest.mark.parametrize("name", PURE)
 def test_the_core_touches_neither_sockets_nor_clocks_nor_the_terminal(name):
-    file = LIBRARY / f"{name}.py"
+    file = LIBRARY / (name.replace(".", "/") + ".py")
     called = [node.func for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)]
     names = {function.id for function in called if isinstance(function, ast.Name)}
     assert imports_of(file)[1] & {"socket", "select", "time", "os"} == set()
     assert names & {"print", "open", "input"} == set()
+
+
+# Only these may change what is loaded and when garbage is collected; the other packages follow.
+LAZY = {"sys.modules", "gc.threshold", "__import__"}
+
+
+@modules
+def test_lazy_loading_is_done_in_one_module_of_the_library(file):
+    nodes = [
+        node for node in ast.walk(tree_of(file)) if isinstance(node, (ast.Attribute, ast.Name))
+    ]
+    assert name_of(file) == "lazy" or {ast.unparse(node) for node in nodes} & LAZY == set()
 
 
 PROGRAMS = [path for path in (ROOT / "boot.py", ROOT / "main.py") if path.exists()]

@@ -138,21 +138,21 @@ def test_a_syntax_error_is_reported_as_one_line_that_names_file_and_line(project
 def test_viper_code_that_does_not_compile_is_found_for_every_chip(project):
     code = "import micropython\n\n\n@micropython.viper\ndef f(a: int):\n    return a.x\n"
     with pytest.raises(LintError) as error:
-        check_compiles(project(code, "lib/wsserver/native.py"))
+        check_compiles(project(code, "lib/wsserver/core/native.py"))
     for cpu in ARCHITECTURES:
         assert f"({cpu}:" in str(error.value)
 
 
 def test_native_code_outside_its_module_is_found(project):
     code = "import micropython\n\n\n@micropython.native\ndef f():\n    return 1\n"
-    with pytest.raises(LintError, match="native code belongs into lib/wsserver/native.py"):
+    with pytest.raises(LintError, match="native code belongs into lib/wsserver/core/native.py"):
         check_compiles(project(code))
 
 
 def test_code_for_one_cpu_only_is_found(project):
     code = "import micropython\n\n\n@micropython.asm_thumb\ndef f():\n    nop()\n"
     with pytest.raises(LintError, match="rv32imc"):
-        check_compiles(project(code, "lib/wsserver/native.py"))
+        check_compiles(project(code, "lib/wsserver/core/native.py"))
 
 
 def test_examples_are_checked_like_the_code_that_lands_on_boards(project):

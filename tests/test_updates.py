@@ -416,7 +416,7 @@ def test_a_version_that_does_not_work_is_taken_back(board, project, capsys, path
     before = firmware_of(board)
     (project / path).write_text(content)
     (project / "lib" / "added.py").write_text("")
-    (project / "lib" / "wsserver" / "slow.py").unlink()
+    (project / "lib" / "wsserver" / "heap.py").unlink()
     source = ["--source"] if path == "lib/demo.py" and content == SYNTAX_ERROR else []
     with pytest.raises(Failure, match="the board runs the one before it again"):
         run(board, project, "--wait", 3, *source)

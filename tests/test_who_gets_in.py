@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.conftest import REQUEST, Raw
+from tests.wsserver.conftest import REQUEST, Raw
 from tests.wire import TEXT, frame
 
 

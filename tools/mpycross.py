@@ -18,7 +18,7 @@ ARCHITECTURES = {
     "x64": "the virtual board",
 }
 # The one module of native code: all others must do as bytecode alone, on a CPU not listed here.
-NATIVE = Path("lib/wsserver/native.py")
+NATIVE = Path("lib/wsserver/core/native.py")
 
 
 class CompilerError(Exception):

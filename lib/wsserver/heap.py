@@ -1,29 +1,33 @@
-"""Has allocating take less time on a large heap, that of a chip with PSRAM. Only loaded there, and
-not dropped: that would leave new holes.
+"""GC tuning for boards with PSRAM.
+
+On a large heap, collecting is slow, and so is the search for a free block, which begins at the
+first one. Loaded by Server.run() on such boards only, and kept: unloading would leave new holes.
 """
 
 import gc
 
 from micropython import const
 
-_GARBAGE = const(131072)  # bytes, for which alone no such chip should collect
-_GAP = const(512)  # pointers: room enough that what lies before it counts as full of holes
-_MOST = const(4096)  # holes that are filled
+from .lazy import collect_every
+
+_LEAST_GARBAGE = const(131072)  # bytes: collecting more often would cost more than it saves
+_GAP = const(512)  # pointers: where so much is contiguous, the fragmented part has ended
+_MAX_BLOCKS = const(4096)
 
 
 def tune():
-    """Have garbage collected more often, since each search for a free place goes through all of
-    it, and fill the holes among what stays, since each search begins at the first. Returns what
-    fills them, for as long as it is kept; None, where somebody has set gc.threshold before.
+    """Collect less rarely, and fill the holes among the long-lived objects.
+
+    Return the blocks that fill them, which the caller must keep; or None if the program has set
+    gc.threshold itself.
     """
-    if gc.threshold() >= 0:
+    if not collect_every(max((gc.mem_free() + gc.mem_alloc()) >> 3, _LEAST_GARBAGE)):
         return None
-    gc.threshold(max((gc.mem_free() + gc.mem_alloc()) >> 3, _GARBAGE))
     gc.collect()
-    end = id((None,) * _GAP)  # where it is
-    filling = None
-    for _ in range(_MOST):
-        filling = (filling,)  # one block of the heap
-        if id(filling) > end:
+    end = id((None,) * _GAP)
+    blocks = None
+    for _ in range(_MAX_BLOCKS):
+        blocks = (blocks,)  # takes the first free block of the heap
+        if id(blocks) > end:
             break
-    return filling
+    return blocks

@@ -1,6 +1,4 @@
-"""Log levels, the same numbers as in Python's logging, and the function that logs unless
-`Server(log=...)` names another.
-"""
+"""Log levels, with the numbers of Python's logging, and the default log function."""
 
 import io
 import sys
@@ -12,13 +10,13 @@ ERROR = 40
 
 
 def log(level: int, text: str) -> None:
-    """Print warnings and errors; keep quiet about the rest."""
+    """Print warnings and errors; ignore the other levels."""
     if level >= WARNING:
         print("wsserver:", text)
 
 
 def traceback(error: Exception) -> str:
-    """The traceback of `error` as text; its name alone when there is no memory for more."""
+    """Return the traceback of `error` as text, or only its name if memory is short."""
     try:
         text = io.StringIO()
         sys.print_exception(error, text)

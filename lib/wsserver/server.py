@@ -1,19 +1,23 @@
-"""The server: its clients, the poll loop, broadcast.
+"""The server: its clients, the poll loop, broadcast, timers.
 
-One loop does everything; nothing in it waits for one peer. All times inside are milliseconds of
-time.ticks_ms. Only this module and `reception` touch sockets.
+One loop does everything, and never waits for one peer. It owns the life cycle of connections: the
+Acceptor adds HTTP connections, _replace() makes one a client, and _drop() ends both. All internal
+times are milliseconds of time.ticks_ms.
 """
 
 import gc
 import select
-import sys
-from time import ticks_add, ticks_diff, ticks_ms
+from time import ticks_add, ticks_diff, ticks_ms, ticks_us
 
 from micropython import const
 
-from .log import ERROR, INFO, log, traceback
-from .outbox import CLOSED, OPEN, Stock
-from .room import load
+from .acceptor import Acceptor
+from .core.buffers import CLOSED, OPEN, BufferPool
+from .core.frames import encode
+from .core.protocol import Client
+from .keepalive import Keepalive
+from .lazy import call, has_large_heap, load
+from .log import ERROR, INFO, WARNING, log, traceback
 from .timers import Timer, Timers
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
@@ -21,12 +25,13 @@ id = id
 len = len
 
 _GOING_AWAY = const(1001)
+_TRY_AGAIN_LATER = const(1013)
 
-_TICK = const(20)  # ms that run() sleeps at most: how long a call from a thread may have to wait
-_LARGE = const(300000)  # bytes of heap: a chip with PSRAM
-_SWEEP = const(100)  # ms between two looks at the clients' deadlines
-_SLOW = const(200)  # ms in a callback of which a warning tells
-_GOODBYE = const(1000)  # ms that stop() gives the clients to say goodbye
+_READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
+_TICK = const(20)  # ms that run() sleeps at most: how long call_soon() of a thread may take
+_SWEEP = const(100)  # ms between two checks of the timeouts
+_SLOW = const(200)  # ms in a callback after which a warning is logged
+_SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -34,25 +39,24 @@ _OUT = select.POLLOUT
 class Server:
     """A WebSocket server. Times are in seconds, and None turns one off; sizes are in bytes.
 
-    max_clients: beyond it handshakes get 503; with purge="lru" the client idle longest makes room.
-    max_size: the longest message that an on_message endpoint gets; 1009 refuses a longer one.
+    max_clients: beyond it handshakes get 503, or, with purge="lru", evict the client idle longest.
+    max_size: of a message for on_message; longer ones are refused with 1009.
     ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
-    open_timeout, close_timeout: the longest that an opening and a closing handshake may take.
-    write_limit: the most that waits for one client to take it; None: what an echo needs.
-    read_size: the most that is read at once; None: 4128, or less where the heap is small.
-    max_head: the longest HTTP request head.
-    max_tls: TLS connections at the same time; a chip without PSRAM has memory for two.
+    open_timeout, close_timeout: for the opening and the closing handshake.
+    write_limit: of the data that waits to be sent to one client; None: enough for an echo.
+    read_size: of one read.
+    max_head: of an HTTP request head.
+    max_tls: TLS connections at the same time.
     log: a function(level, text) instead of the one that prints warnings and errors.
 
-    More may be set as attributes. hosts: the names, in lower case, that the server answers to
-    beside its addresses, or None for any; portal: a URL to which a browser that asks for another
-    name is sent. limits: a Limits of wsserver.limits, how much one address may do. routes[path]:
-    (module, arguments...), where module.serve(server, arguments...) is to serve the path, when
-    somebody first asks for it.
+    These attributes may be set at any time. hosts: the names, in lower case, that are accepted in
+    Host beside IP addresses, or None for any. portal: a URL to which browsers that ask for another
+    name are redirected. limits: a Limits of wsserver.http.ratelimit.
     """
 
     hosts = portal = limits = None
-    filling = None  # of the heap: see heap.tune
+    _filler = None  # see heap.tune
+    _on_wait = None
 
     def __init__(
         self,
@@ -64,42 +68,46 @@ class Server:
         open_timeout=10,
         purge=None,
         write_limit=None,
-        read_size=None,
+        read_size: int = _READ_SIZE,
         max_head: int = 2048,
         max_tls: int = 2,
         log=log,
     ):
-        from .options import check, ms, sizes  # not needed again, so that it shall not stay
-
-        del sys.modules["wsserver.options"], sys.modules["wsserver"].options
-        read_size, write_limit = sizes(max_size, read_size, write_limit)
-        check(max_clients, max_size, max_head, max_tls, read_size, write_limit, purge)
+        if read_size is None:
+            read_size = _READ_SIZE
+        if write_limit is None:
+            write_limit = max(read_size, max_size + 160)
+        sizes = (max_clients, max_size, max_head, max_tls, read_size, write_limit)
+        times = (ping_interval, ping_timeout, close_timeout, open_timeout)
+        times = call("wsserver.setup", "check_options", sizes, times, purge)
+        self._ping_interval, self._ping_timeout, self._close_timeout, self._open_timeout = times
         self.max_clients = max_clients
-        self.max_head = max_head
-        self.max_tls = max_tls
-        self.purge = purge
-        self.ping_interval = ms("ping_interval", ping_interval)  # from here on in ms
-        self.ping_timeout = ms("ping_timeout", ping_timeout)
-        self.close_timeout = ms("close_timeout", close_timeout or 86400)
-        self.open_timeout = ms("open_timeout", open_timeout or 86400)
+        self.max_size = max_size
+        self.write_limit = write_limit
         self.log = log
         self.clients = []
         self.routes = {}
-        self.folders = []
-        self.connections = {}  # id of a socket -> its Client or Visitor
-        self.poll = select.poll()
-        self._ipoll = self.poll.ipoll
-        self._reception = self._deadlines = None  # there are none before it listens
+        self._max_head = max_head
+        self._max_tls = max_tls
+        self._purge = purge
+        self._folders = []  # (prefix, directory, HTTPS port)
+        self._last_id = 0
+        self._connections = {}  # id(socket) -> its Client or HTTPConnection
+        self._readers = {}  # id(socket) -> (socket, function)
+        self._poll = select.poll()
+        self._ipoll = self._poll.ipoll
+        self._acceptor = Acceptor(self, self._poll, self._connections)
+        self._keepalive = Keepalive(self, self._acceptor)
         self._stopping = self._stepping = False
-        self._told = 0  # ms of the present turn of which a warning has told
-        self._buffer = memoryview(bytearray(read_size))
-        self.stock = Stock(max_size, write_limit, log)
-        self.stock.flush = self._write
-        self.stock.timed = self._timed
-        self.stock.read_size = read_size
+        self._slow_ms = 0  # of this turn that warnings have reported
+        self._read_buffer = memoryview(bytearray(read_size))
+        self._pool = BufferPool(max_size, write_limit, log)
+        self._pool.write = self._write
+        self._pool.call = self._call
+        self._pool.read_size = read_size
         self._start_timers()
 
-    # --- what the application says before it runs
+    # --- configuration
 
     def websocket(
         self,
@@ -110,109 +118,132 @@ class Server:
         overflow: str = "close",
         access=None,
     ) -> None:
-        """Serve WebSocket connections at `path` with `endpoint`, an object with on_ methods.
+        """Serve WebSocket connections at `path` with `endpoint`, an object with on_... methods.
 
-        subprotocols: those it speaks. origins: the Origin headers that are accepted, by default
-        (None, "self"): none, or the server's own host. overflow: what happens when a client's send
-        buffer is full: "close" the client, or "drop" the message. access: None, or who may open a
-        connection: a Token or Basic of wsserver.access.
+        subprotocols: those that it supports. origins: the accepted Origin headers, by default
+        (None, "self"): none, or the server's own host. overflow: when a client's send buffer is
+        full, "close" the client or "drop" the message. access: a Token or Basic of
+        wsserver.http.auth that a request must satisfy, or None.
         """
-        from .route import route_to  # not needed again: see __init__
-
-        del sys.modules["wsserver.route"], sys.modules["wsserver"].route
-        self.routes[path] = route_to(endpoint, subprotocols, origins, overflow, access)
+        self.routes[path] = call(
+            "wsserver.http.routes",
+            "make_route",
+            endpoint,
+            subprotocols,
+            origins,
+            overflow,
+            access,
+        )
 
     def files(self, prefix: str, directory: str, https=None) -> None:
-        """Serve the files in `directory` of the flash to plain GET requests below `prefix`.
+        """Serve the files in `directory` of the flash to GET requests below `prefix`.
 
-        https: a port that listens with TLS, to which requests without it are sent on.
+        https: the port with TLS to which requests without TLS are redirected.
         """
-        self.folders.append((prefix.rstrip("/") + "/", directory.rstrip("/"), https))
+        self._folders.append((prefix.rstrip("/") + "/", directory.rstrip("/"), https))
 
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls=None) -> None:
         """Listen on one more port; with `tls`, an SSLContext, for wss:// and https://.
 
-        OSError: the port is taken, or there is no socket left.
+        Raises OSError if the port is in use, or if there is no free socket.
         """
-        from .listening import listener, load_reception  # not needed again: see __init__
-
-        try:
-            if self._reception is None:
-                self._reception, self._deadlines = load_reception(self)
-                self.every(_SWEEP, self._deadlines.sweep)
-            self._stopping = False
-            self._reception.add(listener(host, port, self.log), tls)
-        finally:
-            del sys.modules["wsserver.listening"], sys.modules["wsserver"].listening
+        if tls:
+            tls = load("wsserver.tls").TLSAcceptor(tls, self._max_tls)
+        self._acceptor.listen(host, port, tls)
+        self._stopping = False
 
     def every(self, ms: int, function) -> Timer:
-        """Call function() every `ms` milliseconds; returns a Timer that can be cancelled."""
+        """Call function() every `ms` milliseconds. Return a Timer that can be cancelled."""
         return self._timers.add(ms, function, True)
 
     def after(self, ms: int, function) -> Timer:
-        """Call function() once, in `ms` milliseconds; returns a Timer that can be cancelled."""
+        """Call function() once, in `ms` milliseconds. Return a Timer that can be cancelled."""
         return self._timers.add(ms, function, False)
 
-    # --- what it says at any time
+    def add_reader(self, sock, function) -> None:
+        """Call function(sock) when there is something to read from a non-blocking socket.
+
+        stop() closes the socket. Each such socket takes the slot of one HTTP connection.
+        """
+        self._poll.register(sock, _IN)
+        self._readers[id(sock)] = (sock, function)
+        self._acceptor.reserved = len(self._readers)
+
+    def remove_reader(self, sock) -> None:
+        """Undo add_reader(). The socket stays open."""
+        if self._readers.pop(id(sock), None):
+            self._poll.unregister(sock)
+            self._acceptor.reserved = len(self._readers)
+
+    def on_wait(self, function) -> None:
+        """Call function(microseconds) after each wait of the loop; None turns it off."""
+        self._on_wait = function
+        self._ipoll = self._measured_ipoll if function else self._poll.ipoll
+
+    def _measured_ipoll(self, timeout):
+        start = ticks_us()
+        ready = self._poll.ipoll(timeout)  # waits here, not while its results are iterated
+        self._on_wait(ticks_diff(ticks_us(), start))
+        return ready
+
+    # --- at any time
 
     def call_soon(self, function, argument=None) -> bool:
-        """Have the loop call function(argument). For other threads and interrupt handlers.
+        """Let the loop call function(argument). For other threads and interrupt handlers.
 
-        False when 16 such calls wait already, and this one is lost.
+        Return False if 16 calls wait already; then this one is not made.
         """
         return self._timers.call_soon(function, argument)
 
     def client(self, id: int):
-        """The connected client with this id, or None."""
+        """Return the connected client with this id, or None."""
         for client in self.clients:
-            if client.id == id:
+            if client._id == id:
                 return client
         return None
 
     def broadcast(self, message, path=None) -> int:
-        """Send a message to every open client, or to those at `path`; returns to how many.
+        """Send a message to all open clients, or to those at `path`. Return their number.
 
-        It is handed to TCP at once, for those who have nothing waiting: no buffer is needed.
+        Clients with an empty send buffer get it from the network at once, without a buffer.
         """
-        from .frames import encode  # not loaded before it listens
-
         frame = encode(message)
         length = len(frame)
         count = 0
         for client in self.clients:
-            if client.state == OPEN and (path is None or client.path == path):
-                if client.out or client.secure or length > self.stock.write_limit:
-                    count += client.send_frame(frame)
+            if client._state == OPEN and (path is None or client._path == path):
+                if client._out or client._secure or length > self._pool.write_limit:
+                    count += client._send_frame(frame)
                     continue
                 try:
-                    sent = client.sock.write(frame) or 0
+                    sent = client._sock.write(frame) or 0
                 except OSError:
-                    continue  # poll will tell the loop
+                    continue  # poll will report it
                 if sent < length:
                     self._send_rest(client, frame, sent)
-                count += client.state == OPEN
+                count += client._state == OPEN
         return count
 
     def _send_rest(self, client, frame, sent):
-        if client.room(len(frame) - sent, self.stock.write_limit):
-            client.put(memoryview(frame)[sent:])
+        if client._reserve(len(frame) - sent, self._pool.write_limit):
+            client._append(memoryview(frame)[sent:])
         elif sent:
-            client.state = CLOSED  # no memory for the rest of a frame that it has begun to get
-            self.stock.ready.append(client)
+            client._state = CLOSED  # there is no memory for the rest of a frame that has begun
+            self._pool.unsent.append(client)
 
     def stop(self) -> None:
-        """Close every client with 1001, and free all sockets and timers. It may listen again."""
+        """Close all clients with 1001, and free all sockets and timers. It may listen again."""
         self._stopping = True
         if not self._stepping:
             self._shut_down()
 
     def run(self) -> None:
-        """Serve until stop() is called. Whatever ends it, Ctrl-C included, sockets are closed.
+        """Serve until stop() is called. Sockets are closed whatever ends it, Ctrl-C included.
 
-        Where the heap is large, and nobody has set gc.threshold, garbage is collected more often.
+        On a large heap this tunes garbage collection, unless the program has set gc.threshold.
         """
-        if not self.filling and gc.mem_free() + gc.mem_alloc() > _LARGE:
-            self.filling = load("heap").tune()
+        if not self._filler and has_large_heap():
+            self._filler = load("wsserver.heap").tune()
         try:
             while not self._stopping:
                 self._step(_TICK, False)
@@ -221,7 +252,7 @@ class Server:
             self._shut_down()
 
     def step(self, timeout_ms: int = 0) -> None:
-        """One turn of the loop: wait at most `timeout_ms` for something to do, and do it."""
+        """Run one turn of the loop; wait at most `timeout_ms` for something to do."""
         self._step(timeout_ms, True)
         if self._stopping:
             self._shut_down()
@@ -230,186 +261,222 @@ class Server:
         self._stepping = True
         try:
             self._loop(timeout_ms, once)
-        except MemoryError as error:  # where it cannot be laid at one client's door
+        except MemoryError as error:  # that cannot be attributed to one connection
             self._report(error)
             self._shed()
         finally:
             self._stepping = False
 
     def _shed(self):
-        """A turn was cut short by want of memory: the latest to come goes, the others go on."""
-        latest = self._reception and self._reception.visitors or self.clients
+        """Drop the latest connection: a turn has run out of memory. The others go on."""
+        latest = self._acceptor.http_connections or self.clients
         if latest:
-            self.drop(latest[-1], "no memory")
+            self._drop(latest[-1], "out of memory")
         gc.collect()
-        ready = self.stock.ready
-        for connection in self.connections.values():
-            if connection.out and connection not in ready:
-                ready.append(connection)
+        unsent = self._pool.unsent
+        for connection in self._connections.values():
+            if connection._out and connection not in unsent:
+                unsent.append(connection)
 
     def _start_timers(self):
-        self._timers = Timers(self._report, self._timed)
-        if self._deadlines:
-            self.every(_SWEEP, self._deadlines.sweep)
+        self._timers = Timers(self._report, self._call)
+        self.every(_SWEEP, self._keepalive.sweep)
 
     # --- the loop
 
     def _loop(self, timeout_ms, once):
-        """Turn after turn until stop() is called, or just one."""
-        connections = self.connections
-        ready = self.stock.ready
+        """Run turns until stop() is called, or only one."""
+        connections = self._connections
+        unsent = self._pool.unsent
         timers = self._timers
         while True:
-            knock = False
-            for sock, event in self._ipoll(0 if ready else timers.wait(timeout_ms)):
+            others = False
+            for sock, event in self._ipoll(0 if unsent else timers.wait(timeout_ms)):
                 connection = connections.get(id(sock))
                 if connection is None:
-                    knock = True  # a listener; accepting now would change what is being iterated
+                    others = True  # handled later: accepting would change what is iterated
                 else:
                     if event != _OUT:
                         self._read(connection, sock)
                     if event & _OUT:
-                        self.flush(connection)
-            if knock:
-                self._reception.accept(ticks_ms())
+                        self._flush(connection)
+            if others:
+                for sock, function in self._readers.values():
+                    timers.call_soon(function, sock)
+                self._acceptor.accept()
             timers.run()
-            # Callbacks on the way may fill more outboxes: those are for the next turn.
-            for _ in range(len(ready)):
-                self.flush(ready.pop(0))
+            # Callbacks may fill more send buffers, which are sent in the next turn.
+            for _ in range(len(unsent)):
+                self._flush(unsent.pop(0))
             if once or self._stopping:
                 return
 
     def _read(self, connection, sock):
-        inbox = connection.inbox
+        inbox = connection._inbox
         pos = end = 0
         try:
             if inbox is None:
-                inbox = self._buffer
-                if connection.tail:
-                    end = len(connection.tail)
-                    inbox[:end] = connection.tail
+                inbox = self._read_buffer
+                if connection._tail:
+                    end = len(connection._tail)
+                    inbox[:end] = connection._tail
                     count = sock.readinto(inbox[end:])
                 else:
                     count = sock.readinto(inbox)
             else:
-                pos = connection.in_start
-                end = connection.in_end
-                count = sock.readinto(inbox[end : self.stock.in_size])
+                pos = connection._in_start
+                end = connection._in_end
+                count = sock.readinto(inbox[end : self._pool.inbox_size])
         except OSError as error:
-            self.drop(connection, error)
+            self._drop(connection, error)
             return
         except MemoryError:  # for a view of the buffer
-            self.drop(connection, "no memory")
+            self._drop(connection, "out of memory")
             return
         if count is None:
             return
         if not count:
-            if connection.hear_end():
-                self._watch(connection)  # it waits for the answer
+            if connection._on_eof():
+                self._update_poll(connection)
             else:
-                self.drop(connection, "closed by the peer")
+                self._drop(connection, "closed by the peer")
             return
-        connection.heard = now = ticks_ms()
-        self._told = 0
+        connection._last_heard = now = ticks_ms()
+        self._slow_ms = 0
         try:
-            connection.bytes = (connection.bytes + count) & 0x3FFFFFFF
-            if connection.tail:
-                connection.tail = b""
-            connection.receive(inbox, pos, end + count)
-        except Exception as error:  # no memory for a client or a note of it; a fault in here
+            connection._bytes = (connection._bytes + count) & 0x3FFFFFFF
+            if connection._tail:
+                connection._tail = b""
+            connection._receive(inbox, pos, end + count)
+        except Exception as error:  # out of memory, or a fault of the server
             self._report(error)
-            self.drop(connection, "internal error")
+            self._drop(connection, "internal error")
             return
-        took = ticks_diff(ticks_ms(), now) - self._told
+        took = ticks_diff(ticks_ms(), now) - self._slow_ms
         if took >= _SLOW:
-            self._tell_slow(took, "message", connection)
-        if connection.pongs:
-            connection.pongs = 0  # an answer to our own ping is no use of the connection
+            self._warn_slow(took, "message", connection)
+        if connection._pongs:
+            connection._pongs = 0  # the answer to a keepalive Ping does not count as use
         else:
-            connection.used = now
-        if connection.state == CLOSED and not connection.out:
-            self.drop(connection)
+            connection._last_used = now
+        if connection._state == CLOSED and not connection._out:
+            self._drop(connection)
 
     def _write(self, connection):
-        """Write what the network takes of an outbox. Returns an OSError: _flush meets it again."""
-        start = connection.out_start
-        waiting = connection.owed or connection.out_end - start
+        """Write what the network takes of a send buffer. Return an OSError, or None."""
+        start = connection._out_start
+        waiting = connection._tls_pending or connection._out_end - start
         if waiting:
             try:
-                count = connection.sock.write(connection.out, start, waiting) or 0
+                count = connection._sock.write(connection._out, start, waiting) or 0
             except OSError as error:
                 return error
-            connection.out_start = start + count
-            if connection.secure:
-                connection.owed = waiting - count
+            connection._out_start = start + count
+            if connection._secure:
+                connection._tls_pending = waiting - count
 
-    def flush(self, connection) -> None:
-        """Write what waits, and do what follows when all is written, or the connection is lost."""
-        if connection.sock is None:
+    def _flush(self, connection):
+        """Write a send buffer, and do what follows if it is empty or the connection is lost."""
+        if connection._sock is None:
             return
-        start = connection.out_start
+        start = connection._out_start
         error = self._write(connection)
         if error:
-            self.drop(connection, error)
-        elif connection.out_start < connection.out_end:
-            if connection.events & _OUT and connection.out_start > start:
-                connection.heard = ticks_ms()  # the peer takes what we send: it is alive
-            self._watch(connection)
+            self._drop(connection, error)
+        elif connection._out_start < connection._out_end:
+            if connection._events & _OUT and connection._out_start > start:
+                connection._last_heard = ticks_ms()  # the peer takes data: it is alive
+            self._update_poll(connection)
         else:
-            connection.discard()
-            if connection.events != _IN:
-                self._watch(connection)
-            if connection.state == CLOSED:
-                self.drop(connection)
+            connection._discard()
+            if connection._events != _IN:
+                self._update_poll(connection)
+            if connection._state == CLOSED:
+                self._drop(connection)
             else:
-                connection.drained()
+                connection._on_drained()
 
-    def _watch(self, connection):
-        """Poll a connection for what matters now: who does not take answers is not read."""
-        waiting = connection.out_end - connection.out_start
-        events = 0 if connection.deaf else _IN
+    def _update_poll(self, connection):
+        """Poll a connection for what matters now.
+
+        Backpressure: without room for replies, nothing is read.
+        """
+        waiting = connection._out_end - connection._out_start
+        events = 0 if connection._half_closed else _IN
         if waiting:
-            # All that is read at once, with what waits in the inbox, could be echoed.
-            stock = self.stock
-            full = waiting + max(len(self._buffer), stock.in_size) > stock.write_limit
+            # An echo of all that is read at once, and of what is in the inbox, must fit.
+            pool = self._pool
+            full = waiting + max(len(self._read_buffer), pool.inbox_size) > pool.write_limit
             events = _OUT if full else events | _OUT
-        if events != connection.events:
-            connection.events = events
-            self.poll.modify(connection.sock, events)
+        if events != connection._events:
+            connection._events = events
+            self._poll.modify(connection._sock, events)
 
-    def drop(self, connection, reason="") -> None:
-        """Close a connection's socket and forget it. reason: a str, or the OSError that it met."""
-        sock = connection.sock
+    # --- the life cycle of connections
+
+    def _has_place(self) -> bool:
+        """Return whether one more client may connect; with purge="lru", evict one for it."""
+        idlest = None
+        count = 0
+        for client in self.clients:
+            if client._state == OPEN:
+                count += 1
+                if not idlest or ticks_diff(idlest._last_used, client._last_used) > 0:
+                    idlest = client
+        if count < self.max_clients:
+            return True
+        if not self._purge:
+            return False
+        idlest._fail(_TRY_AGAIN_LATER, "evicted for another client")
+        return True
+
+    def _replace(self, connection, client) -> None:
+        """Hand the socket of an HTTP connection over to the client that replaces it."""
+        client._last_heard = client._last_used = connection._last_heard
+        client._events = connection._events
+        if connection._secure:
+            client._use_tls(connection._raw)
+        self.clients.append(client)
+        # Until here a MemoryError drops the HTTP connection. From here on, nothing raises one.
+        client._sock, connection._sock = connection._sock, None
+        self._connections[id(client._sock)] = client
+        self._acceptor.release(connection)
+        connection._on_lost()
+        text = "client %s connected from %s to %s (%d connected)"
+        self._log_client(text, client, client._address[0], client._path)
+
+    def _drop(self, connection, reason="") -> None:
+        """Close a connection and forget it. reason: a str, or the OSError of the socket."""
+        sock = connection._sock
         if sock is None:
             return
-        connection.sock = None
-        self.poll.unregister(sock)
-        del self.connections[id(sock)]
-        visitor = connection in self._reception.visitors
-        if visitor:
-            self._reception.leave(connection)
-        else:
+        connection._sock = None
+        self._poll.unregister(sock)
+        del self._connections[id(sock)]
+        is_client = connection in self.clients
+        if is_client:
             self.clients.remove(connection)
+        else:
+            self._acceptor.release(connection)
         try:
             sock.close()
-            if connection.secure:
-                connection.raw.close()  # after a failed handshake the TLS stream has let go of it
-            if not visitor:
-                self._say_goodbye(connection, reason)
+            if connection._secure:
+                connection._raw.close()  # a failed TLS handshake does not close it
+            if not isinstance(reason, str):
+                reason = "connection lost (%s)" % reason
+            connection._on_lost(reason)
+            if is_client:
+                reason = connection._close_reason
+                reason = reason and " " + reason
+                text = "client %s disconnected: %d%s (%d connected)"
+                self._log_client(text, connection, connection._close_code, reason)
         except MemoryError:
-            pass  # nobody else is to pay for it; what is not closed, the collector closes
+            pass  # other connections must not suffer; the garbage collector closes the socket
 
-    def _say_goodbye(self, client, reason):
-        client.lost(reason if isinstance(reason, str) else "connection lost (%s)" % reason)
-        code, reason = client.close_code, client.close_reason
-        if reason:
-            reason = " " + reason
-        self.note(INFO, "client %d disconnected: %d%s (%d connected)", client, code, reason)
-
-    def note(self, level: int, text: str, client, *values) -> None:
+    def _log_client(self, text, client, *values):
         """Log `text` % (the client's id, values, the number of clients)."""
         try:
-            self.log(level, text % ((client.id,) + values + (len(self.clients),)))
+            self.log(INFO, text % ((client._id,) + values + (len(self.clients),)))
         except MemoryError:
             pass
 
@@ -417,29 +484,45 @@ class Server:
         try:
             self._stepping = True
             self._start_timers()
-            if self._reception:
-                self._reception.close()
+            self._acceptor.close()
+            for sock, _ in list(self._readers.values()):
+                self.remove_reader(sock)
+                sock.close()
+            while self._acceptor.http_connections:
+                self._drop(self._acceptor.http_connections[-1])
             for client in self.clients:
-                client.close(_GOING_AWAY, "the server stops")
-            end = ticks_add(ticks_ms(), min(self.close_timeout, _GOODBYE))
+                Client.close(client, _GOING_AWAY, "the server stops")
+            end = ticks_add(ticks_ms(), min(self._close_timeout, _SHUTDOWN))
             while self.clients and ticks_diff(end, ticks_ms()) > 0:
                 self._loop(_TICK, True)
         finally:
             while self.clients:
-                self.drop(self.clients[-1], "the server stopped")
+                self._drop(self.clients[-1], "the server stopped")
             self._stepping = False
 
-    def _timed(self, callback, name, client, args):
+    # --- callbacks of the application
+
+    def _call(self, callback, name, client, args):
+        """Call a callback; warn if it takes long. Without a client it belongs to a timer."""
         start = ticks_ms()
-        callback(client, *args) if client else callback(*args)
+        if client:
+            callback(client, *args)
+        elif args:
+            callback(*args)
+        else:
+            callback()
         took = ticks_diff(ticks_ms(), start)
         if took >= _SLOW:
-            self._tell_slow(took, name, client)
+            self._warn_slow(took, name, client)
 
-    def _tell_slow(self, took, name, client):
-        self._told += took
+    def _warn_slow(self, took, name, client):
+        self._slow_ms += took
         try:
-            load("slow").tell(self.log, took, name, client)
+            if client:
+                name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
+            else:
+                name = "timer %s" % getattr(name, "__name__", name)
+            self.log(WARNING, "slow: %s took %d ms and blocked the server" % (name, took))
         except MemoryError:
             pass
 
@@ -447,4 +530,4 @@ class Server:
         try:
             self.log(ERROR, traceback(error))
         except MemoryError:
-            pass  # nothing can be said
+            pass  # not even for a log line

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import network
 from tests.faults.figures import Figures
-from tests.server.conftest import Raw, wait_until
+from tests.wsserver.conftest import Raw, wait_until
 from tests.wire import TEXT, frame
 from tools.soak import board as boards
 

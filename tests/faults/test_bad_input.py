@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.faults.conftest import wait_alone
-from tests.server.conftest import Raw
+from tests.wsserver.conftest import Raw
 from tests.wire import CLOSE, TEXT, frame
 from tools import badinput
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.faults.conftest import wait_alone
-from tests.server.conftest import REQUEST, Raw
+from tests.wsserver.conftest import REQUEST, Raw
 from tests.wire import CONTINUATION, PING, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.server.conftest import Raw
+from tests.wsserver.conftest import Raw
 from tests.wire import TEXT, frame
 from tools.fuzz import firmware, network
 from tools.peer import Peer

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.faults.conftest import Probe, bearable, ms, round_trips
-from tests.server.conftest import Raw
+from tests.wsserver.conftest import Raw
 from tests.wire import PONG, TEXT, frame
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.faults.conftest import Probe, bearable, health, ms, round_trips, wait_alone
-from tests.server.conftest import REQUEST, Raw, wait_until
+from tests.wsserver.conftest import REQUEST, Raw, wait_until
 from tests.wire import BINARY, CLOSE, TEXT, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.faults.conftest import health, wait_alone
-from tests.server.conftest import REQUEST, Raw
+from tests.wsserver.conftest import REQUEST, Raw
 from tests.wire import CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()

@@ -27,15 +27,15 @@ IMPORTS = (
     + SAY % "server"
     + "server.listen(80)\n"
     + SAY % "listen"
-    + "print('buffers', len(server.stock.take()), len(server._buffer))\n"
+    + "print('buffers', len(server._pool.take()), len(server._read_buffer))\n"
 )
 
 # Frames go through a connection without a socket, and the collector rests.
 ALLOCATIONS = """
 import gc
-from wsserver.client import Client
-from wsserver.outbox import Stock
-from wsserver.route import route_to
+from wsserver.core.buffers import BufferPool
+from wsserver.core.protocol import Client
+from wsserver.http.routes import make_route
 
 class Echo:
     def on_message(self, client, message):
@@ -44,14 +44,14 @@ class Echo:
 class Request:
     path = query = ""
 
-stock = Stock(4096, 9000, print)
-client = Client(route_to(Echo()), stock, 1, None, Request, None)
+pool = BufferPool(4096, 9000, print)
+client = Client(make_route(Echo()), pool, 1, None, Request, None)
 frame = b"\\x81\\xa0key!" + bytes(byte ^ b"key!"[at & 3] for at, byte in enumerate(b"x" * 32))
 view = memoryview(bytearray(frame * 100))
 gc.collect()
 gc.disable()
 before = gc.mem_alloc()
-client.receive(view, 0, len(view))
+client._receive(view, 0, len(view))
 print("allocated", gc.mem_alloc() - before)
 """
 
@@ -127,8 +127,8 @@ def flash() -> dict[str, int]:
     sizes = {}
     for arch in ("xtensawin", "rv32imc", "x64"):
         with tempfile.TemporaryDirectory() as folder:
-            for path in sorted((ROOT / "lib" / "wsserver").glob("*.py")):
-                target = Path(folder) / (path.stem + ".mpy")
+            for path in sorted((ROOT / "lib" / "wsserver").rglob("*.py")):
+                target = Path(folder) / f"{path.parent.name}-{path.stem}.mpy"
                 command = [str(compiler), f"-march={arch}", "-s", path.name, "-o", str(target)]
                 subprocess.run([*command, str(path)], check=True)
             sizes[arch] = sum(path.stat().st_size for path in Path(folder).iterdir())

@@ -18,7 +18,9 @@ if "wsserver" not in sys.modules:
     sys.modules["wsserver"] = _package
 
 from tools.peer import CLOSE, PONG  # noqa: E402
-from wsserver import handshake, outbox, protocol, route, visitor  # noqa: E402
+from wsserver.core import buffers, protocol  # noqa: E402
+from wsserver.http import connection as http  # noqa: E402
+from wsserver.http import handshake, request, responses, routes  # noqa: E402
 
 from . import oracle  # noqa: E402
 
@@ -49,7 +51,7 @@ class _Endpoint:
         self._parts.append(bytes(chunk))
         if final:
             data = b"".join(self._parts)
-            self.events.append(("text" if client.reader.text else "binary", data))
+            self.events.append(("text" if client._decoder.is_text else "binary", data))
             self._parts = []
 
     def on_ping(self, client, data):
@@ -72,24 +74,24 @@ class Outcome:
         max_size, read_size = sizes
         write_limit = max(read_size, max_size + 160)
         logged: list[str] = []
-        stock = outbox.Stock(max_size, write_limit, lambda level, text: logged.append(text))
-        stock.read_size = read_size
-        borrowed = _count_buffers(stock)
+        pool = buffers.BufferPool(max_size, write_limit, lambda level, text: logged.append(text))
+        pool.read_size = read_size
+        borrowed = _count_buffers(pool)
         endpoint = _Endpoint(chunked)
-        connection = protocol.Protocol(route.route_to(endpoint), stock)
+        connection = protocol.Protocol(routes.make_route(endpoint), pool)
         failures = _note_failures(connection)
         self.sent = b""
         buffer = memoryview(bytearray(read_size))
         for piece in _pieces(data, cuts):
-            while piece and connection.state != outbox.CLOSED:
+            while piece and connection._state != buffers.CLOSED:
                 piece = _read(connection, buffer, piece)
-                assert connection.out_end - connection.out_start <= write_limit + 262
-                assert len(connection.tail) < read_size, "the tail fills the read buffer"
-                self.sent += bytes(connection.out[connection.out_start : connection.out_end])
-                connection.discard()
+                assert connection._out_end - connection._out_start <= write_limit + 262
+                assert len(connection._tail) < read_size, "the tail fills the read buffer"
+                self.sent += bytes(connection._out[connection._out_start : connection._out_end])
+                connection._discard()
                 assert borrowed() <= 1, "more than the inbox is borrowed"
-        self.state = connection.state
-        connection.lost("gone")
+        self.state = connection._state
+        connection._on_lost("gone")
         assert borrowed() == 0, "a buffer was not returned"
         assert len(endpoint.ends) == 1, "on_close was not called once"
         assert not logged, logged
@@ -107,22 +109,22 @@ class Outcome:
 def _note_failures(connection):
     """A list of the codes with which a connection fails."""
     failures: list[int] = []
-    fail = connection.fail
+    fail = connection._fail
 
     def failed(code, reason):
         assert code in (1002, 1007, 1009), f"closed with {code} by a fault of the server's own"
-        if connection.state == outbox.OPEN:
+        if connection._state == buffers.OPEN:
             failures.append(code)
         fail(code, reason)
 
-    connection.fail = failed
+    connection._fail = failed
     return failures
 
 
-def _count_buffers(stock):
-    """A function that tells how many of a stock's buffers are out."""
+def _count_buffers(pool):
+    """A function that tells how many of a pool's buffers are out."""
     out = [0]
-    take, give = stock.take, stock.give
+    take, give = pool.take, pool.give
 
     def taken():
         out[0] += 1
@@ -132,7 +134,7 @@ def _count_buffers(stock):
         out[0] -= 1
         give(buffer)
 
-    stock.take, stock.give = taken, given
+    pool.take, pool.give = taken, given
     return lambda: out[0]
 
 
@@ -146,18 +148,18 @@ def _pieces(data, cuts):
 
 def _read(connection, buffer, data):
     """Have a connection read what fits, as the server does; returns the rest."""
-    inbox = connection.inbox
+    inbox = connection._inbox
     if inbox is None:
-        start, end, room, into = 0, len(connection.tail), len(buffer), buffer
-        into[:end] = connection.tail
+        start, end, room, into = 0, len(connection._tail), len(buffer), buffer
+        into[:end] = connection._tail
     else:
-        start, end, room = connection.in_start, connection.in_end, connection.stock.in_size
+        start, end, room = connection._in_start, connection._in_end, connection._pool.inbox_size
         into = inbox
     count = min(len(data), room - end)
     assert count > 0, "there is no room to read into: the connection hangs"
     into[end : end + count] = data[:count]
-    connection.tail = b""
-    connection.receive(into, start, end + count)
+    connection._tail = b""
+    connection._receive(into, start, end + count)
     return data[count:]
 
 
@@ -214,9 +216,9 @@ def check_session(data: bytes) -> None:
     assert cut.seen() == whole.seen(), f"cut: {cut.seen()}; whole: {whole.seen()}"
     failure = whole.failure
     events = whole.events
-    if failure is None and whole.state == outbox.CLOSED:
+    if failure is None and whole.state == buffers.CLOSED:
         events = [*events, ("close", *whole.end)]
-    assert oracle.agrees(stream, events, failure, whole.state == outbox.CLOSED), (
+    assert oracle.agrees(stream, events, failure, whole.state == buffers.CLOSED), (
         f"{events} {failure} {whole.end} instead of {oracle.verdict(stream)}"
     )
     pongs = [payload for opcode, payload in server_frames(whole.sent) if opcode == PONG]
@@ -228,30 +230,34 @@ def check_session(data: bytes) -> None:
 
 def _visit(data: bytes, cuts: list[int]) -> tuple:
     """What a visitor answers to these bytes, and the state it is in then."""
-    stock = outbox.Stock(1000, 1200, lambda level, text: None)
+    pool = buffers.BufferPool(1000, 1200, lambda level, text: None)
     requests = []
 
-    def serve(one, head, buf, pos, end):
-        assert len(head) <= 400, "a head over the limit was served"
-        request = handshake.parse_request(head)
-        requests.append((request.method, request.path, request.query, request.headers))
-        handshake.check_host(request, ("localhost",))
-        handshake.check_upgrade(request)
-        chosen = handshake.choose_subprotocol(request, ("chat", "superchat"))
-        assert chosen in (None, "chat", "superchat")
-        one.answer(handshake.accept_response(request, chosen))
+    class Connection(http.HTTPConnection):
+        def _receive(self, buf, pos, end):
+            super()._receive(buf, pos, end)
+            assert len(self._head) <= 403, "the head grows without bounds"
 
-    one = visitor.Visitor(stock, None, ("", 0), serve, 400, 0)
+        def _respond(self, asked, buf, pos, end):
+            requests.append((asked.method, asked.path, asked.query, asked.headers))
+            request.check_host(asked, ("localhost",))
+            handshake.check_upgrade(asked)
+            chosen = handshake.choose_subprotocol(asked, ("chat", "superchat"))
+            assert chosen in (None, "chat", "superchat")
+            self._answer(handshake.accept_response(asked, chosen))
+
+    assert responses.error_response  # loaded: lazy.load() cannot import on CPython
+    server = types.SimpleNamespace(_pool=pool, _max_head=400)
+    one = Connection(server, None, ("", 0), 0)
     buffer = memoryview(bytearray(512))
     for piece in _pieces(data, cuts):
         while piece:
             count = min(len(piece), len(buffer))
             buffer[:count] = piece[:count]
-            one.receive(buffer, 0, count)
-            assert len(one._head) <= 403, "the head grows without bounds"
+            one._receive(buffer, 0, count)
             piece = piece[count:]
-    answer = bytes(one.out[one.out_start : one.out_end])
-    return requests, answer, one.state
+    answer = bytes(one._out[one._out_start : one._out_end])
+    return requests, answer, one._state
 
 
 def check_request(data: bytes) -> None:

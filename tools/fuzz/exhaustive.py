@@ -32,7 +32,7 @@ def headers() -> Iterator[bytes]:
 
 def texts() -> int:
     """Compare the library's UTF-8 decoder with CPython's; returns how many texts there were."""
-    from wsserver.portable import utf8
+    from wsserver.core.portable import validate_utf8
 
     count = 0
     buffer = bytearray(3)
@@ -50,7 +50,7 @@ def _compare(utf8, buffer, at, byte, state):
     """Put a byte at the end of a text; the state of the decoder behind it."""
     buffer[at] = byte
     if state >= 0:
-        state = utf8(buffer, at, at + 1, state, 0)
+        state = validate_utf8(buffer, at, at + 1, state, 0)
     text = bytes(buffer[: at + 1])
     if state == 0:
         text.decode()  # raises if it is none

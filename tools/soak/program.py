@@ -8,7 +8,6 @@ says nothing of clients that come and go, of whom there are many.
 import gc
 import json
 
-import wsserver.slow  # noqa: F401 - on a busy machine it would be loaded some time, and stay
 from wsserver import WARNING, Server
 
 with open("/options.json") as file:
@@ -64,8 +63,8 @@ class Health:
             "heap": gc.mem_alloc(),
             "free": gc.mem_free(),
             "clients": len(server.clients),
-            "connections": len(server.connections),
-            "visitors": len(server._reception.visitors),
+            "connections": len(server._connections),
+            "visitors": len(server._acceptor.http_connections),
         }
         client.send(json.dumps(health))
 

@@ -1,0 +1,138 @@
+"""Listening sockets: accept connections while there are slots for them."""
+
+import errno
+import select
+from time import ticks_ms
+
+from .core.frames import const
+from .http.connection import HTTPConnection
+from .lazy import call
+from .log import WARNING
+
+# HTTP connections at the same time. With 5 clients and 2 listeners they use the chip's 10 sockets.
+_HTTP_SLOTS = const(3)
+_PROBE = const(512)
+_IPPROTO_TCP = const(6)  # older releases lack these names
+_TCP_NODELAY = const(1)
+_IN = select.POLLIN
+
+
+class Acceptor:
+    """Accepts connections, and holds them until they are WebSocket clients or closed.
+
+    `http_connections` are those that have not become clients.
+    """
+
+    def __init__(self, server, poll, connections: dict):
+        self._server = server
+        self._poll = poll
+        self._connections = connections  # all of the server's: id(socket) -> connection
+        self._listeners = []
+        self._tls = {}  # id(listener) -> its TLSAcceptor
+        self._accepting = False
+        self.http_connections = []
+        self.reserved = 0  # slots whose sockets are used otherwise: see Server.add_reader
+
+    def listen(self, host: str, port: int, tls) -> None:
+        """Listen on one more port; tls is a TLSAcceptor or None.
+
+        Raises OSError if the port is in use, or if there is no free socket.
+        """
+        sock = call("wsserver.setup", "open_listener", host, port, self._server.log)
+        self._listeners.append(sock)
+        if tls:
+            self._tls[id(sock)] = tls
+        self._poll.register(sock, _IN)
+        self._accepting = True
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._accepting = False
+        self._tls.clear()
+        while self._listeners:
+            sock = self._listeners.pop()
+            self._poll.unregister(sock)
+            sock.close()
+
+    def set_accepting(self, accepting: bool) -> None:
+        """Accept new connections, or leave them in TCP's backlog."""
+        if accepting != self._accepting:
+            self._accepting = accepting
+            for sock in self._listeners:
+                self._poll.modify(sock, _IN if accepting else 0)
+
+    def free_slots(self) -> int:
+        """Return how many more connections can be accepted now.
+
+        A client that is closing still has its socket when another one has taken its place.
+        """
+        server = self._server
+        closing = max(0, len(server.clients) - server.max_clients)
+        return max(1, _HTTP_SLOTS - self.reserved) - len(self.http_connections) - closing
+
+    def accept(self) -> None:
+        """Accept one connection from each listener, while there are slots."""
+        if not self._accepting:
+            return
+        for listener in self._listeners:
+            if self.free_slots() > 0:
+                self._accept_from(listener)
+        if self.free_slots() < 1:
+            self.set_accepting(False)
+
+    def _accept_from(self, listener):
+        server = self._server
+        try:
+            # If register() in _open() runs out of memory, poll crashes the next time. There is
+            # enough memory for it if this succeeds.
+            bytearray(_PROBE)
+            sock, address = listener.accept()
+        except MemoryError:
+            self.set_accepting(False)  # until the next sweep
+            return
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                server.log(WARNING, "cannot accept a connection: %s" % error)
+                self.set_accepting(False)
+            return
+        limits = server.limits
+        if limits and not limits.admits(address[0], self._connections.values()):
+            sock.close()
+            return
+        try:
+            self._open(sock, address, self._tls.get(id(listener)))
+        except (OSError, MemoryError) as error:  # the peer has gone, or there is no memory
+            sock.close()
+            try:
+                server.log(WARNING, "cannot accept a connection: %s" % error)
+            except MemoryError:
+                pass  # not even for a log line; other connections must not suffer
+
+    def _open(self, raw, address, tls):
+        """Make an accepted socket an HTTP connection.
+
+        Raises OSError or MemoryError; then nothing is left of it but the socket.
+        """
+        sock = raw
+        raw.setblocking(False)
+        raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+        if tls:
+            sock = tls.wrap(raw, self._connections.values())
+        try:
+            connection = HTTPConnection(self._server, sock, address, ticks_ms())
+            connection._events = _IN
+            if tls:
+                connection._use_tls(raw)
+            self._connections[id(sock)] = connection
+            self.http_connections.append(connection)
+            self._poll.register(sock, _IN)
+        except (OSError, MemoryError):
+            self._connections.pop(id(sock), None)
+            if self.http_connections and self.http_connections[-1]._sock is sock:
+                self.http_connections.pop()
+            raise
+
+    def release(self, connection) -> None:
+        """Free the slot of a connection that is closed, or has become a client."""
+        self.http_connections.remove(connection)
+        self.set_accepting(True)

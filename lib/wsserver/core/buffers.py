@@ -1,0 +1,135 @@
+"""Send buffers, and the pool that lends them to connections.
+
+A connection with nothing to send has no buffer, so that idle clients need little memory. All
+buffers have the same size and are reused, so that they do not fragment the heap.
+"""
+
+from array import array
+
+from .frames import const
+
+# The states of a WebSocket connection:
+OPEN = 0
+CLOSING = 1  # our Close is sent; no message is delivered until the peer's Close arrives
+FAILED = 2  # the same after a protocol error, with a shorter timeout
+CLOSED = 3  # nothing more is received; TCP is closed when the send buffer is empty
+
+_NONE = memoryview(b"")  # no buffer
+
+# Bytes behind write_limit that are reserved for control frames, so that a Close fits in a full
+# buffer: two control frames of 125 bytes with their headers, and a little more.
+_RESERVE = const(270)
+_FRAGMENTS = const(
+    160
+)  # bytes beside a message: its header, and a control frame between its fragments
+_MAX_SPARE = const(2)  # buffers that are kept for reuse
+
+
+class BufferPool:
+    """What all connections of a server share: buffers, size limits, and the list of connections
+    that have something to send.
+    """
+
+    def __init__(self, max_size: int, write_limit: int, log):
+        self.max_size = max_size  # bytes of the longest message that is delivered as a whole
+        self.write_limit = write_limit  # bytes of data that may wait in one send buffer
+        self.log = log
+        # What native.deliver reports: where the next frame begins, and the number of messages.
+        self.progress = array("i", (0, 0))
+        self.unsent = []  # connections whose buffer is in use since the loop last looked
+        # Functions of the server. write(connection) sends what the network takes right now.
+        # call(callback, name, client, args) calls a callback and measures how long it takes.
+        self.write = self.call = None
+        self.inbox_size = max_size + _FRAGMENTS
+        self.read_size = self.inbox_size  # bytes that are read at once
+        self._buffer_size = max(write_limit + _RESERVE, self.inbox_size)
+        # The first one now, before the heap is fragmented.
+        self._spare = [memoryview(bytearray(self._buffer_size))]
+
+    def take(self) -> memoryview:
+        """Borrow a buffer.
+
+        Before another one is allocated, the connection that took one last is written: sending to
+        many clients in a row then needs only one buffer. Raises MemoryError if there is none.
+        """
+        if not self._spare and self.unsent and self.write:
+            latest = self.unsent[-1]
+            self.write(latest)
+            if latest._out_start == latest._out_end:
+                latest._discard()
+        if self._spare:
+            return self._spare.pop()
+        return memoryview(bytearray(self._buffer_size))
+
+    def give(self, buffer: memoryview) -> None:
+        """Return a buffer. Two are kept, others are freed."""
+        if len(self._spare) < _MAX_SPARE:
+            self._spare.append(buffer)
+
+
+class SendBuffer:
+    """The bytes that wait to be sent to one peer: _out[_out_start:_out_end].
+
+    The base class of all connections. Attributes that most connections never change are defined in
+    the class, here and below, which saves memory for each connection.
+    """
+
+    _bytes = 0  # received, modulo 2 ** 30, where the small integers of a 32-bit chip end
+    _half_closed = False  # the peer sends no more, but still reads
+    _secure = False  # uses TLS
+    _raw = None  # with TLS: the socket below the TLS stream
+    # Bytes that TLS was offered and has not taken. It has made a record of them, and must be
+    # offered the same number the next time: it would count any further bytes as sent.
+    _tls_pending = 0
+
+    def __init__(self, pool: BufferPool):
+        self._pool = pool
+        self._inbox = None  # a buffer with received data that is not yet processed
+        self._out = _NONE
+        self._out_start = 0
+        self._out_end = 0
+        self._out_limit = 0  # data may be written up to here without _reserve()
+
+    def _use_tls(self, raw) -> None:
+        """Note that the connection uses TLS on top of the socket `raw`."""
+        self._secure = True
+        self._raw = raw
+        self._tls_pending = 0  # allocated now: later there may be no memory for the attribute
+
+    def _reserve(self, size: int, limit: int) -> bool:
+        """Make room for `size` bytes behind _out_end, with at most `limit` bytes waiting.
+
+        Return False if there is no room or no memory.
+        """
+        if not self._out:
+            try:
+                self._out = self._pool.take()
+            except MemoryError:
+                return False
+            self._pool.unsent.append(self)
+            self._out_limit = self._pool.write_limit
+        if self._out_end + size <= limit:
+            return True
+        if self._pool.write:
+            self._pool.write(self)
+        waiting = self._out_end - self._out_start
+        if waiting + size > limit:
+            return False
+        self._out[:waiting] = self._out[self._out_start : self._out_end]
+        self._out_start = 0
+        self._out_end = waiting
+        return True
+
+    def _append(self, data) -> None:
+        """Append bytes for which _reserve() has made room."""
+        if data:  # a slice allocates memory, which an empty Ping must not
+            end = self._out_end + len(data)
+            self._out[self._out_end : end] = data
+            self._out_end = end
+
+    def _discard(self) -> None:
+        """Discard all that waits, and return the buffer."""
+        if self._out:
+            self._pool.give(self._out)
+            self._out = _NONE
+            self._out_start = self._out_end = self._out_limit = 0

@@ -1,0 +1,99 @@
+"""WebSocket frames (RFC 6455, section 5): headers, Close payloads, and the loops over payloads.
+
+`deliver`, `text_bytes`, `send`, `unmask` and `validate_utf8` come from `native` where MicroPython
+can run native code, and from `portable` elsewhere.
+"""
+
+try:
+    from .native import deliver, send, text_bytes, unmask, validate_utf8
+except (
+    ImportError,
+    AttributeError,
+    SyntaxError,
+    ValueError,
+):  # CPython, or a CPU without native code
+    from .portable import deliver, send, text_bytes, unmask, validate_utf8
+
+try:
+    from micropython import const
+except ImportError:  # CPython
+
+    def const(value):
+        return value
+
+
+# const() makes numbers of these names at no cost, but in this module only. So each module defines
+# those that it uses. Opcodes are in RFC 6455, section 5.2, close codes in section 7.4.1.
+_TEXT = const(1)
+_BINARY = const(2)
+_MAX_HEADER = const(10)  # of a server, which never masks (section 5.1)
+
+_PROTOCOL_ERROR = const(1002)
+_NO_STATUS = const(1005)
+_INVALID_DATA = const(1007)
+_MAX_REASON = const(123)  # bytes: a control frame has 125, two of them are the code
+
+
+def write_header(out, pos: int, opcode: int, length: int) -> int:
+    """Write the header of a final, unmasked frame at out[pos]; return the position behind it."""
+    out[pos] = 0x80 | opcode
+    if length < 126:
+        out[pos + 1] = length
+        return pos + 2
+    if length < 0x10000:
+        out[pos + 1] = 126
+        out[pos + 2] = length >> 8
+        out[pos + 3] = length & 0xFF
+        return pos + 4
+    out[pos + 1] = 127
+    out[pos + 2 : pos + _MAX_HEADER] = length.to_bytes(8, "big")
+    return pos + _MAX_HEADER
+
+
+def encode(message) -> bytearray:
+    """Return a message as a frame: a str as text, any bytes-like object as binary."""
+    opcode = _BINARY
+    if isinstance(message, str):
+        opcode = _TEXT
+        message = text_bytes(message)  # type: ignore[arg-type]
+    length = len(message)
+    frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
+    start = write_header(frame, 0, opcode, length)
+    frame[start:] = message
+    return frame
+
+
+def is_close_code(code: int) -> bool:
+    """Return whether an endpoint may send `code` in a Close frame (RFC 6455, section 7.4)."""
+    return 1000 <= code <= 1014 and not 1004 <= code <= 1006 or 3000 <= code <= 4999
+
+
+def close_payload(code: int, reason: str) -> bytes:
+    """Return the payload of a Close frame (RFC 6455, section 5.5.1).
+
+    Raises ValueError if `code` may not be sent, or if `reason` has over 123 bytes of UTF-8.
+    """
+    if code == _NO_STATUS and not reason:
+        return b""
+    if not is_close_code(code):
+        raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
+    data = reason.encode()
+    if len(data) > _MAX_REASON:
+        raise ValueError("close reason has %d bytes, at most 123 fit" % len(data))
+    return bytes((code >> 8, code & 0xFF)) + data
+
+
+def parse_close(payload):
+    """Return (code, reason) of a received Close payload.
+
+    A negative code is the one to fail the connection with; `reason` then names the error.
+    """
+    length = len(payload)
+    if length == 0:
+        return _NO_STATUS, ""  # section 7.1.5
+    code = payload[0] << 8 | payload[1] if length > 1 else 0
+    if not is_close_code(code):
+        return -_PROTOCOL_ERROR, "invalid close code"
+    if validate_utf8(payload, 2, length, 0, 0):
+        return -_INVALID_DATA, "close reason is not UTF-8"
+    return code, str(payload[2:], "utf-8")

@@ -1,0 +1,315 @@
+"""The inner loops in native code: delivering messages, unmasking, UTF-8 validation, and sending
+what is short.
+
+Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same
+functions in plain Python, with their documentation; the tests run both against each other. Only
+`frames` imports this module.
+"""
+
+from array import array
+
+import micropython
+
+# Module globals are found much faster than built-ins, of which there are a hundred.
+bytearray = bytearray
+len = len
+str = str
+type = type
+
+
+@micropython.viper
+def validate_utf8(buf: ptr8, pos: int, end: int, state: int, start: int) -> int:
+    """Advance the UTF-8 decoder `state` over buf[pos:end]: see portable.validate_utf8."""
+    while pos < end:
+        byte = buf[pos]
+        if start:
+            byte ^= buf[start - 4 + ((pos - start) & 3)]
+        pos += 1
+        if state:
+            if byte < ((state >> 8) & 0xFF) or byte > (state >> 16):
+                return -1
+            state = (state & 0xFF) - 1
+            if state:
+                state |= 0xBF8000
+        elif byte > 0x7F:
+            if byte < 0xC2 or byte > 0xF4:
+                return -1
+            if byte < 0xE0:
+                state = 0xBF8001
+            elif byte == 0xE0:
+                state = 0xBFA002
+            elif byte == 0xED:
+                state = 0x9F8002
+            elif byte < 0xF0:
+                state = 0xBF8002
+            elif byte == 0xF0:
+                state = 0xBF9003
+            elif byte == 0xF4:
+                state = 0x8F8003
+            else:
+                state = 0xBF8003
+    return state
+
+
+@micropython.viper
+def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
+    """XOR buf[pos:end] with the masking key at key[at:at + 4]: see portable.unmask."""
+    seen = 0
+    phase = 0
+    while pos < end:
+        byte = buf[pos] ^ key[at + (phase & 3)]
+        buf[pos] = byte
+        seen |= byte
+        pos += 1
+        phase += 1
+    return seen & 0x80
+
+
+# The bytes of a text, which are its own: encode() would compute their hash.
+text_bytes = memoryview
+
+# One object that is looked at, and two types. To native code an array is what it consists of:
+# pointers to them.
+_cell = array("O", (None, str, bytes))  # type: ignore[type-var]
+
+
+@micropython.viper
+def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr32) -> int:
+    """Call message(client, data) for each whole, common frame: see portable.deliver.
+
+    Data begins as a bytearray, with a NUL behind it, whose head is then made that of a str or
+    bytes of which no hash is known yet: str() and bytes() would go through all of it again, str()
+    several times. `_layout_is_known` has made sure that this is possible.
+    """
+    cell = _cell
+    words = ptr32(_cell)
+    big = 0x10000
+    wide = big * big  # 0 where a word has 32 bits
+    new = bytearray
+    base = int(ptr8(buf))
+    last = end
+    most = limit
+    at = pos
+    while True:
+        progress[0] = at
+        data = ptr8(base + at)
+        if last - at < 6:
+            return 0
+        opcode = data[0] ^ 0x80
+        length = data[1] - 0x80
+        if opcode < 1 or opcode > 2 or length < 0 or length > 126:
+            return 0
+        start = at + 6
+        if length == 126:
+            length = data[2] << 8 | data[3]
+            if length < 126:
+                return 0
+            start = at + 8
+        if length > most:
+            return 0
+        stop = start + length
+        if stop > last:
+            return stop - at
+        if not client._plain:
+            return 0
+        at = stop
+        progress[0] = at
+        made = new(length + 1)
+        data = ptr8(base + start - 4)
+        many = 0
+        # The first three arguments are kept in registers, all else is in memory: in the loops
+        # `pos` is where data comes from, `end` where it goes, and `limit` a word of it.
+        pos = base + start
+        if length < 126:
+            end = int(ptr8(made))
+            mask = data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24
+            count = length
+            while count > 3:
+                limit = ptr8(pos)[0]
+                limit |= ptr8(pos)[1] << 8
+                limit |= ptr8(pos)[2] << 16
+                limit |= ptr8(pos)[3] << 24
+                limit ^= mask
+                ptr32(end)[0] = limit
+                many |= limit
+                pos += 4
+                end += 4
+                count -= 4
+            while count > 0:
+                limit = ptr8(pos)[0] ^ (mask & 0xFF)
+                ptr8(end)[0] = limit
+                many |= limit
+                mask >>= 8
+                pos += 1
+                end += 1
+                count -= 1
+        else:
+            # In place: bytes up to a word boundary, then whole words, since Xtensa traps on
+            # unaligned ones.
+            phase = 0
+            while pos & 3:
+                limit = ptr8(pos)[0] ^ data[phase]
+                ptr8(pos)[0] = limit
+                many |= limit
+                pos += 1
+                phase += 1
+            count = base + stop - pos
+            mask = data[phase & 3] | data[(phase + 1) & 3] << 8
+            end = mask | data[(phase + 2) & 3] << 16 | data[(phase + 3) & 3] << 24
+            while count > 15:  # four words at a time: most of the time goes into counting
+                limit = ptr32(pos)[0] ^ end
+                ptr32(pos)[0] = limit
+                many |= limit
+                limit = ptr32(pos)[1] ^ end
+                ptr32(pos)[1] = limit
+                many |= limit
+                limit = ptr32(pos)[2] ^ end
+                ptr32(pos)[2] = limit
+                many |= limit
+                limit = ptr32(pos)[3] ^ end
+                ptr32(pos)[3] = limit
+                many |= limit
+                pos += 16
+                count -= 16
+            while count > 0:
+                limit = ptr8(pos)[0] ^ data[phase & 3]
+                ptr8(pos)[0] = limit
+                many |= limit
+                pos += 1
+                phase += 1
+                count -= 1
+            _copy(made, length, buf, start)
+        many |= many >> 16
+        if (many | many >> 8) & 0x80 and opcode == 1 and int(validate_utf8(made, 0, length, 0, 0)):
+            return -1
+        cell[0] = made  # type: ignore[call-overload]
+        pos = words[0]
+        if wide:
+            pos |= words[1] << 32
+            end = int(words) + (opcode << 3)
+            ptr32(pos)[0] = ptr32(end)[0]
+            ptr32(pos)[1] = ptr32(end)[1]
+            ptr32(pos)[2] = 0
+            ptr32(pos)[3] = 0
+            ptr32(pos)[4] = length
+            words[1] = 0
+        else:
+            ptr32(pos)[0] = words[opcode]
+            ptr32(pos)[1] = 0
+            ptr32(pos)[2] = length
+        words[0] = 0  # nothing: it shall not be kept here
+        if at == last and client._inbox:
+            client._free_inbox()
+        progress[1] += 1
+        message(client, made)
+
+
+@micropython.viper
+def send(client, message) -> bool:
+    """Queue a message: see portable.send."""
+    cell = _cell
+    words = ptr32(_cell)
+    big = 0x10000
+    cell[0] = message
+    address = words[0]
+    opcode = 0
+    length = 0
+    if big * big:
+        address |= words[1] << 32
+        words[1] = 0
+        if not address & 3:
+            head = ptr32(address)
+            length = head[4]
+            if head[0] == words[2] and head[1] == words[3]:
+                opcode = 1
+            elif head[0] == words[4] and head[1] == words[5]:
+                opcode = 2
+    elif not address & 3:
+        head = ptr32(address)
+        length = head[2]
+        if head[0] == words[1]:
+            opcode = 1
+        elif head[0] == words[2]:
+            opcode = 2
+    words[0] = 0
+    if not opcode:
+        if type(message) is not str:
+            return bool(client._send_other(message))
+        opcode = 1  # one of the program's names
+        length = int(len(message.encode()))
+    if length > 125:
+        return bool(client._send_other(message))
+    pos = int(client._out_end)
+    end = pos + 2 + length
+    if end > int(client._out_limit):
+        if not client._make_room(2 + length):
+            return False
+        pos = int(client._out_end)
+        end = pos + 2 + length
+    here = ptr8(int(ptr8(client._out)) + pos)
+    here[0] = 0x80 | opcode
+    here[1] = length
+    here = ptr8(int(here) + 2)
+    there = ptr8(message)
+    while length > 3:  # four at a time: most of the time goes into counting
+        here[0] = there[0]
+        here[1] = there[1]
+        here[2] = there[2]
+        here[3] = there[3]
+        here = ptr8(int(here) + 4)
+        there = ptr8(int(there) + 4)
+        length -= 4
+    while length > 0:
+        here[0] = there[0]
+        here = ptr8(int(here) + 1)
+        there = ptr8(int(there) + 1)
+        length -= 1
+    client._out_end = end
+    return True
+
+
+def _copy(made, length, buf, start):
+    made[:length] = buf[start : start + length]
+
+
+@micropython.viper
+def _layout_is_known(cell: ptr32, made: ptr8, text: ptr8, data: ptr8) -> bool:
+    """Whether objects of this interpreter are as `deliver` and `send` take them to be: type, hash
+    or spare room, length, pointer to the bytes. cell: a bytearray, a str and a bytes object of 5
+    bytes each, then their types.
+    """
+    big = 0x10000
+    size = 2 if big * big else 1  # of a pointer, in words of 32 bits
+    at = 0
+    while at < 3:
+        kind = cell[(at + 3) * size]
+        address = cell[at * size]
+        if size == 2:
+            kind |= cell[at * 2 + 7] << 32
+            address |= cell[at * 2 + 1] << 32
+        head = ptr32(address)
+        found = head[0]
+        length = head[2 * size]
+        bytes_at = head[3 * size]
+        if size == 2:
+            found |= head[1] << 32
+            length |= head[5] << 32
+            bytes_at |= head[7] << 32
+        expected = int(made)
+        if at == 1:
+            expected = int(text)
+        elif at == 2:
+            expected = int(data)
+        if found != kind or length != 5 or bytes_at != expected:
+            return False
+        at += 1
+    return True
+
+
+_data = bytes((1, 2, 3, 4, 5))
+_text = str(_data, "utf-8")
+_made = bytearray(5)
+_kinds = (_made, _text, _data, bytearray, str, bytes)
+if not _layout_is_known(array("O", _kinds), _made, _text, _data):
+    from .portable import deliver, send, text_bytes  # noqa: F401
+del _data, _text, _made, _kinds, _layout_is_known

@@ -1,0 +1,368 @@
+"""One WebSocket connection after its handshake (RFC 6455, sections 5 to 7), without I/O.
+
+A Protocol turns received bytes into callbacks, and messages into bytes in its send buffer. The
+server must:
+
+- read into _inbox if there is one, otherwise into any buffer, and pass that to _receive;
+- write what is in the send buffer;
+- close TCP when the state is CLOSED and the send buffer is empty;
+- call _on_lost when TCP is closed.
+
+A Client is a Protocol with what an application sees of it. All other names begin with "_", so that
+applications can add attributes of their own to their clients.
+"""
+
+from ..log import ERROR, WARNING, traceback
+from .buffers import CLOSED, CLOSING, FAILED, OPEN, SendBuffer
+from .decoder import FrameDecoder
+from .frames import close_payload, const, deliver, parse_close, send, text_bytes, write_header
+
+_TEXT = const(1)
+_BINARY = const(2)
+_CLOSE = const(8)
+_PING = const(9)
+_PONG = const(10)
+_NORMAL = const(1000)
+_ABNORMAL = const(1006)
+_INVALID_DATA = const(1007)
+_INTERNAL_ERROR = const(1011)
+_TRY_AGAIN_LATER = const(1013)
+_MAX_HEADER = const(10)
+_MAX_CONTROL = const(125)  # bytes of payload in a control frame (section 5.5)
+
+# Module globals are found much faster than built-ins, of which there are a hundred.
+isinstance = isinstance
+str = str
+len = len
+_BYTES = (bytes, bytearray, memoryview)
+
+
+class Route:
+    """What a Protocol must know of its path: see http.routes.make_route.
+
+    open, message, chunk, close, ping, pong, drain: the endpoint's on_... methods, or None. drops:
+    whether a message that finds no room in the send buffer is dropped.
+    """
+
+    subprotocols: tuple
+    origins: tuple
+    access: object
+    drops: bool
+    message: object
+    chunk: object
+
+
+class Protocol(SendBuffer):
+    """The state machine of one connection. The endpoint's callbacks get it as their client."""
+
+    _decoder = None  # made when it is needed
+    _close_code = _ABNORMAL
+    _close_reason = ""
+    _pongs = 0  # received since the server looked last
+    _messages = 0  # delivered as a whole
+    _tail = b""  # the beginning of a frame that fits in the read buffer as a whole
+    # Otherwise _inbox[:_in_start] has the fragments of a message so far, and
+    # _inbox[_in_start:_in_end] the beginning of the next frame.
+    _in_start = 0
+    _in_end = 0
+
+    def __init__(self, route, pool):
+        super().__init__(pool)
+        self._route = route
+        self._state = OPEN
+        # True if the next byte starts a frame of a new message, for on_message, in state OPEN:
+        # then `deliver` may be used.
+        self._plain = route.message is not None
+
+    def _receive(self, buf: memoryview, pos: int, end: int) -> None:
+        """Process the received bytes buf[pos:end]; the buffer is overwritten.
+
+        If there is an inbox, `buf` must be the inbox, with new data from _in_end on, and `pos`
+        must be _in_start. Otherwise _tail must have been copied before the new data.
+        """
+        message = self._route.message
+        limit = self._pool.max_size
+        progress = self._pool.progress
+        progress[0] = pos
+        progress[1] = 0
+        decoder = self._decoder
+        stuck = -1
+        while True:
+            try:
+                while True:
+                    found = 0
+                    if self._plain:
+                        found = deliver(pos, end, limit, buf, self, message, progress)
+                        pos = progress[0]
+                        if found < 0:
+                            self._fail(_INVALID_DATA, "text is not UTF-8")
+                            found = 0
+                        elif progress[1] and decoder:
+                            decoder.checked = 0  # the frame that it refers to is complete now
+                    if pos == end or self._state == CLOSED:
+                        pos = end
+                        break
+                    decoder = self._decoder = self._decoder or FrameDecoder(self)
+                    decoder.pos = pos
+                    if found:
+                        more = decoder.look_ahead(buf, end, found)
+                    else:
+                        more = decoder.decode(buf, end)
+                    pos = decoder.pos
+                    if not more:
+                        break
+                if progress[1]:
+                    self._messages += progress[1]
+                if pos < end or self._inbox is not None:
+                    self._keep(buf, pos, end)
+                return
+            except Exception as error:
+                # Raised by the application, or out of memory: only this client is affected.
+                self._report(error)
+                if progress[0] > pos:
+                    pos = progress[0]
+                if decoder and decoder.pos > pos:
+                    pos = decoder.pos
+                if pos == stuck:  # there is not even memory to skip the data
+                    self._state = CLOSED
+                    return
+                stuck = pos
+
+    def _store(self, data) -> None:
+        """Append the payload of a fragment to those before it."""
+        if self._inbox is None:
+            self._inbox = self._pool.take()
+        end = self._in_start + len(data)
+        self._inbox[self._in_start : end] = data
+        self._in_start = end
+
+    def _keep(self, buf, pos, end):
+        """Keep buf[pos:end] until more arrives, or return an inbox that is not needed."""
+        if self._state:
+            self._in_start = 0  # the message will not be delivered
+        start = self._in_start
+        if start or pos < end and self._decoder.need > self._pool.read_size:
+            if self._inbox is None:
+                self._inbox = self._pool.take()
+            self._in_end = start + end - pos
+            if buf is not self._inbox or pos != start:
+                self._inbox[start : self._in_end] = buf[pos:end]
+        else:
+            if pos < end:
+                self._tail = bytearray(buf[pos:end])  # bytes would be hashed
+            if self._inbox is not None:
+                self._free_inbox()
+
+    def _free_inbox(self) -> None:
+        """Return the inbox as soon as its data is used: the reply may need a buffer."""
+        if self._inbox is not None:
+            self._pool.give(self._inbox)
+            self._inbox = None
+
+    send = send
+
+    def _send_other(self, message) -> bool:
+        """Send what `send` leaves to this method: long messages and less common types."""
+        if isinstance(message, str):
+            opcode = _TEXT
+            message = text_bytes(message)  # type: ignore[arg-type]
+        elif isinstance(message, _BYTES):
+            opcode = _BINARY
+        else:
+            raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
+        length = len(message)
+        size = length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER)
+        if not self._make_room(size):
+            return False
+        start = write_header(self._out, self._out_end, opcode, length)
+        self._out_end = end = start + length
+        self._out[start:end] = message
+        return True
+
+    def _send_frame(self, frame) -> bool:
+        """Send a message that frames.encode() has encoded: one frame for many clients."""
+        if not self._make_room(len(frame)):
+            return False
+        self._append(frame)
+        return True
+
+    def _make_room(self, size: int) -> bool:
+        """Make room for a message's frame of `size` bytes behind _out_end.
+
+        If there is none, do what the endpoint's `overflow` says, and return False.
+        """
+        if self._state:
+            return False
+        limit = self._pool.write_limit
+        if self._reserve(size, limit):
+            return True
+        if size > limit:
+            text = "a message of %d bytes can never be sent: raise write_limit, now %d"
+            self._pool.log(WARNING, text % (size, limit))
+        if not self._route.drops:
+            self._fail(_TRY_AGAIN_LATER, "send buffer full")
+        return False
+
+    def _send_control(self, opcode, data):
+        # Behind write_limit there is room for a Close and one more control frame. A Pong that
+        # finds no room is not sent.
+        extra = 262 if opcode == _CLOSE else 131
+        if self._reserve(len(data) + 2, self._pool.write_limit + extra):
+            self._out_end = write_header(self._out, self._out_end, opcode, len(data))
+            self._append(data)
+            return True
+        return False
+
+    def ping(self, data=b"") -> bool:
+        """Send a Ping with at most 125 bytes of data.
+
+        Return False if the connection is closing or the send buffer is full.
+        """
+        return self._send_ping(_PING, data)
+
+    def pong(self, data=b"") -> bool:
+        """Send a Pong. Needed only in on_ping: without it, Pongs are sent automatically."""
+        return self._send_ping(_PONG, data)
+
+    def _send_ping(self, opcode, data):
+        if isinstance(data, str):
+            data = data.encode()
+        if len(data) > _MAX_CONTROL:
+            raise ValueError("ping and pong carry at most 125 bytes, not %d" % len(data))
+        return not self._state and self._send_control(opcode, data)
+
+    def close(self, code: int = _NORMAL, reason: str = "") -> None:
+        """Start the closing handshake; on_close follows. Ignored if it has started already.
+
+        Raises ValueError if the code may not be sent (RFC 6455, section 7.4), or if the reason has
+        over 123 bytes of UTF-8.
+        """
+        payload = close_payload(code, reason)
+        if self._state == OPEN:
+            self._close(CLOSING, payload, reason)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close because of an error, with a shorter timeout (RFC 6455, section 7.1.7)."""
+        if self._state == OPEN:
+            self._close(FAILED, close_payload(code, reason), reason)
+
+    def _close(self, state, payload, reason):
+        self._plain = False
+        self._state = state
+        self._close_reason = reason
+        self._send_control(_CLOSE, payload)
+        self._out_limit = 0
+
+    def _report(self, error: Exception) -> None:
+        """Log an exception of the application and close this client with 1011."""
+        try:
+            self._pool.log(ERROR, traceback(error))
+        except MemoryError:
+            pass  # not even for a log line
+        self._fail(_INTERNAL_ERROR, "internal error")
+
+    def _call(self, name: str, *args) -> None:
+        """Call the endpoint's on_`name` if it has one, with this client as its first argument."""
+        callback = getattr(self._route, name)
+        if callback:
+            call = self._pool.call
+            try:
+                if call:
+                    call(callback, name, self, args)
+                else:
+                    callback(self, *args)
+            except Exception as error:
+                self._report(error)
+
+    def _on_control(self, opcode: int, payload) -> None:
+        """Process a complete control frame; `payload` is a memoryview, or b""."""
+        if opcode == _CLOSE:
+            self._on_close_frame(payload)
+        elif self._state == OPEN:
+            if opcode == _PONG:
+                self._pongs += 1
+                if self._route.pong:
+                    self._call("pong", bytes(payload))
+            elif self._route.ping:
+                self._call("ping", bytes(payload))
+            else:
+                # Section 5.5.3: a Pong has the same application data as the Ping.
+                self._send_control(_PONG, payload)
+
+    def _on_close_frame(self, payload):
+        code, reason = parse_close(payload)
+        if code < 0 or len(payload) > _MAX_CONTROL:
+            self._fail(-code, reason)
+        else:
+            if self._state == OPEN:
+                # Section 5.5.1: the Close that answers one echoes its status code.
+                self._close(CLOSING, bytes(payload[:2]), reason)
+            self._close_code = code
+            self._close_reason = reason or self._close_reason  # ours if the Close was echoed
+        self._state = CLOSED
+
+    def _on_eof(self) -> bool:
+        """Return whether to keep the connection although the peer sends no more."""
+        return False
+
+    def _on_drained(self) -> None:
+        """Call on_drain: everything has been passed to TCP."""
+        if self._route.drain and self._state == OPEN:
+            self._call("drain")
+
+    def _on_lost(self, reason: str = "") -> None:
+        """Call on_close once: with the code and reason that were received, or 1006 (7.1.5)."""
+        self._discard()
+        self._plain = False
+        self._state = CLOSED
+        self._free_inbox()
+        if self._close_code == _ABNORMAL and not self._close_reason:
+            self._close_reason = reason
+        self._call("close", self._close_code, self._close_reason)
+        self._route = None
+
+
+class Client(Protocol):
+    """A connected WebSocket client.
+
+    id: unique as long as the server runs. address: (IP, port). path, query: those of the request.
+    subprotocol: the negotiated one, or None. context: free for the application. buffered: bytes
+    that wait to be passed to TCP. messages: how many were received. bytes: how many were received,
+    headers included, modulo 2 ** 30. is_open: whether messages can be sent. secure: whether the
+    connection uses TLS. text: in on_chunk, whether the chunk belongs to a text message.
+    """
+
+    subprotocol = None
+    context = None
+    _counted_messages = _counted_bytes = 0  # those that the rate limits have seen
+    # Used by Keepalive, in ms of time.ticks_ms:
+    _pong_due = None
+    _closing_since = None
+
+    def __init__(self, route, pool, id: int, address: tuple, request, subprotocol):
+        super().__init__(route, pool)
+        self.send = self.send  # cache the bound method: it saves two class lookups for each call
+        self._id = id
+        self._address = address
+        self._path = request.path
+        self.query = request.query
+        if subprotocol:
+            self.subprotocol = subprotocol
+        # The server's: the socket, the events that poll watches, and times of time.ticks_ms.
+        self._sock = None
+        self._events = 0
+        self._last_heard = 0  # when data last arrived
+        self._last_used = 0  # when more than a Pong last arrived
+
+    def __getattr__(self, name):
+        # Not properties: one property in a class makes MicroPython search all base classes at every
+        # assignment to self, which then takes four times as long.
+        if name == "buffered":
+            return self._out_end - self._out_start
+        if name == "is_open":
+            return self._state == OPEN
+        if name == "text":
+            return self._decoder is not None and self._decoder.is_text
+        if name in ("id", "address", "path", "messages", "bytes", "secure"):
+            return getattr(self, "_" + name)
+        raise AttributeError(name)

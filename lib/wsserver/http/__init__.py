@@ -1,0 +1,6 @@
+"""HTTP/1.1 as far as a WebSocket server needs it: one request per connection.
+
+`request`, `handshake`, `routes` and `connection` are loaded by `import wsserver` and stay loaded.
+`responses` is loaded for the first response other than 101, and `static` for the first file.
+`auth` and `ratelimit` are loaded only by programs that import them.
+"""

@@ -1,0 +1,131 @@
+"""Static files from flash: the page that the board itself serves."""
+
+import binascii
+import os
+
+from ..core.frames import const
+from ..lazy import has_large_heap
+from .request import HTTPError, Request, host_name, unquote
+from .responses import response_head
+
+_TYPES = (
+    ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
+    ".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"
+    ".txt=text/plain; charset=utf-8|=application/octet-stream|"
+)
+_FOLDER = const(0x4000)  # in the mode of os.stat
+
+# Windows for decompression, as powers of 2. Without PSRAM no larger one is allocated.
+_GZIP_WINDOW = const(15)
+_SMALL_WINDOW = const(12)
+_TABLES = const(1200)  # bytes that decompressing takes beside its window
+# How `make deploy` notes the window of a file in its header (RFC 1952, section 2.3.1.1).
+_WINDOW_FIELD = b"\x05\x00WB\x01\x00"
+
+
+def open_file(request: Request, prefix: str, directory: str, https_port=None):
+    """Return (response head, open file or None) for a request.
+
+    The path behind `prefix` ("/", or with a slash at its end) is searched in `directory`. A path
+    that ends with a slash stands for its index.html. If there is a NAME.gz, it is sent as the gzip
+    coding of NAME, with an ETag. A client that does not accept gzip gets NAME, or the decompressed
+    NAME.gz. https_port: redirect to this port instead. Raises HTTPError 302, 400, 404, 405, or 406
+    if decompressing takes too much memory.
+    """
+    if https_port:
+        raise HTTPError(302, "use https", "Location: " + _https_url(request, https_port))
+    if request.method not in ("GET", "HEAD"):
+        raise HTTPError(405, "use GET", "Allow: GET, HEAD")
+    path = unquote(request.path)[len(prefix) - 1 :]
+    # "/." excludes hidden files, and parent folders as well.
+    if "/." in path or "\\" in path or "\0" in path:
+        raise HTTPError(404, "not found")
+    name = directory + path + ("index.html" if path[-1:] == "/" else "")
+    headers = [
+        "Content-Type: " + _content_type(name),
+        "Cache-Control: no-cache",  # may be cached, but must be revalidated: there is an ETag
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+    ]
+    try:
+        status, size, file = _open(name, request, headers)
+    except OSError:
+        raise HTTPError(404, "not found") from None
+    if file and request.method == "HEAD":
+        file.close()
+        file = None
+    return response_head(status, headers, size), file
+
+
+def _content_type(name):
+    start = _TYPES.find("." + name.rsplit(".", 1)[-1] + "=")
+    return _TYPES[_TYPES.find("=", start) + 1 : _TYPES.find("|", start)]
+
+
+def _open(name, request, headers):
+    """Return (status, size, file); add the headers of the file's coding."""
+    packed = name + ".gz"
+    if not _is_file(packed):
+        return _open_plain(name)
+    # Without Accept-Encoding any coding is acceptable (RFC 9110, section 12.5.3), but such clients
+    # are often curl, which does not decompress by default.
+    accepted = request.headers.get("accept-encoding", "").lower().replace(" ", "")
+    accepts_gzip = "gzip" in accepted and "gzip;q=0" not in accepted
+    if not accepts_gzip and _is_file(name):
+        return _open_plain(name)
+    file = open(packed, "rb")
+    size = file.seek(-8, 2) + 8
+    # gzip ends with the CRC-32 and the length of the content (RFC 1952, section 2.3.1), which
+    # serve as a hash of the file.
+    trailer = file.read(8)
+    file.seek(0)
+    headers.append("Vary: Accept-Encoding")
+    content = None if accepts_gzip else _decompressed(file)
+    if content:
+        return 200, int.from_bytes(trailer[4:], "little"), content
+    if not accepts_gzip and "accept-encoding" in request.headers:
+        file.close()
+        raise HTTPError(406, "use Accept-Encoding: gzip")
+    tag = '"%s"' % str(binascii.hexlify(trailer), "utf-8")
+    headers += ("Content-Encoding: gzip", "ETag: " + tag)
+    if tag in request.headers.get("if-none-match", ""):
+        file.close()
+        return 304, None, None
+    return 200, size, file
+
+
+def _open_plain(name):
+    if not _is_file(name):
+        raise OSError
+    return 200, os.stat(name)[6], open(name, "rb")
+
+
+def _is_file(name):
+    try:
+        return not os.stat(name)[0] & _FOLDER
+    except OSError:
+        return False
+
+
+def _decompressed(file):
+    """Return a file with the content of a gzip file, or None if that takes too much memory."""
+    head = file.read(17)
+    file.seek(0)
+    bits = head[16] if head[10:16] == _WINDOW_FIELD else _GZIP_WINDOW
+    if not 8 <= bits <= (_GZIP_WINDOW if has_large_heap() else _SMALL_WINDOW):
+        return None
+    try:
+        # The first read allocates the window and its tables, when it is too late for an error.
+        bytearray(1 << bits), bytearray(_TABLES)
+    except MemoryError:
+        return None
+    from deflate import GZIP, DeflateIO
+
+    return DeflateIO(file, GZIP, bits, True)
+
+
+def _https_url(request, port):
+    """Return the URL of the same resource with https."""
+    host = host_name(request.headers["host"])
+    query = "?" + request.query if request.query else ""
+    return "https://%s%s%s%s" % (host, "" if port == 443 else ":%d" % port, request.path, query)

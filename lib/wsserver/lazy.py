@@ -1,0 +1,90 @@
+"""Lazy loading: import code when it is needed, and unload it afterwards.
+
+This is the only module, apart from boot.py and main.py, that uses sys.modules, gc.threshold and
+__import__.
+"""
+
+import gc
+import sys
+
+
+def has_large_heap() -> bool:
+    """Return whether the heap is large, as on a board with PSRAM.
+
+    On a chip gc.mem_free() includes what the heap could grow by. Without PSRAM that is too little
+    to make a difference here.
+    """
+    return gc.mem_free() + gc.mem_alloc() > 300000
+
+
+def collect_every(size: int) -> bool:
+    """Collect garbage after every `size` bytes, unless the program has set gc.threshold itself.
+
+    Return whether it was set.
+    """
+    if gc.threshold() >= 0:
+        return False
+    gc.threshold(size)
+    return True
+
+
+def load(name: str):
+    """Import a module by its full dotted name and return it.
+
+    An import that runs out of memory can leave a name without a module in sys.modules. MicroPython
+    crashes when that name is imported again, so such entries are removed first. On a small heap,
+    garbage is collected often during the import, to avoid fragmentation.
+    """
+    modules = sys.modules
+    module = modules.get(name)
+    if module is None:
+        for other in list(modules):
+            if modules.get(other) is None:
+                modules.pop(other, None)
+        threshold = gc.threshold()
+        gc.collect()
+        if not has_large_heap():
+            gc.threshold(1024)
+        try:
+            __import__(name)
+        finally:
+            gc.threshold(threshold)
+        module = modules[name]
+    return module
+
+
+def unload(*names: str) -> None:
+    """Remove modules from sys.modules and from their packages, so that they can be freed."""
+    for name in names:
+        sys.modules.pop(name, None)
+        package, _, attribute = name.rpartition(".")
+        package = sys.modules.get(package)
+        if package and hasattr(package, attribute):
+            delattr(package, attribute)
+
+
+def call(name: str, function: str, *args, **kwargs):
+    """Load a module, call one of its functions, and unload every module that this has loaded."""
+    before = loaded()
+    try:
+        return getattr(load(name), function)(*args, **kwargs)
+    finally:
+        unload(*loaded(before))
+
+
+def loaded(besides=()) -> list:
+    """Return the names of all loaded modules, or of those that are not in `besides`."""
+    return [name for name in sys.modules if name not in besides]
+
+
+def route(server, path: str, module: str, *args) -> None:
+    """Register a path whose module is imported on the first request.
+
+    `module.serve(server, *args)` must register the real route with server.websocket().
+    """
+    server.routes[path] = (module, args)  # see ondemand.resolve
+
+
+def __getattr__(name):
+    # LazyEndpoint is loaded when a program uses it, which saves 1.5 KB on a 32-bit board.
+    return getattr(load("wsserver.ondemand"), name)

@@ -1,0 +1,92 @@
+"""Routes and endpoints whose code is loaded on demand: `lazy.route` and `lazy.LazyEndpoint`."""
+
+import gc
+
+from .core.frames import const
+from .lazy import load, loaded, unload
+from .log import WARNING
+
+_TRY_AGAIN_LATER = const(1013)  # RFC 6455, section 7.4.1, and the IANA registry
+
+
+def resolve(server, path: str):
+    """Load the module of a lazy route, and return the route that it registers.
+
+    If that raises, the next request tries again.
+    """
+    module, args = server.routes[path]
+    before = loaded()
+    try:
+        load(module).serve(server, *args)
+    except Exception:
+        unload(*loaded(before))
+        raise
+    return server.routes[path]
+
+
+class LazyEndpoint:
+    """An endpoint whose module is loaded only while it has clients.
+
+    `module.endpoint(server, *args)` makes the real endpoint when the first client connects. When
+    the last one has left, the module is unloaded, with all modules that it has loaded. Without
+    enough memory the client is closed with 1013. room: the bytes that must be free before loading
+    is tried.
+    """
+
+    def __init__(self, server, module: str, *args, room: int = 0):
+        self._server = server
+        self._module = module
+        self._args = args
+        self._room = room
+        self._endpoint = None
+        self._clients = []
+        self._loaded = ()
+
+    def on_open(self, client) -> None:
+        """Load the endpoint if this is its first client, and pass the client on."""
+        try:
+            endpoint = self._endpoint or self._load()
+            self._clients.append(client)
+            endpoint.on_open(client)
+            return
+        except MemoryError:
+            endpoint = None
+        text = "not enough memory for %s" % self._module
+        self._server.log(WARNING, "%s: %s" % (client.path, text))
+        client.close(_TRY_AGAIN_LATER, text)
+        if client in self._clients:
+            self.on_close(client, _TRY_AGAIN_LATER, text)
+
+    def on_message(self, client, message) -> None:
+        """Pass a message on, unless its client was refused."""
+        if client in self._clients:
+            self._endpoint.on_message(client, message)
+
+    def on_close(self, client, code: int, reason: str) -> None:
+        """Pass the event on, and unload the endpoint with its last client."""
+        if client in self._clients:
+            self._clients.remove(client)
+            try:
+                self._endpoint.on_close(client, code, reason)
+            finally:
+                if not self._clients:
+                    self._unload()
+
+    def _load(self):
+        gc.collect()
+        if gc.mem_free() < self._room:
+            raise MemoryError
+        before = loaded()
+        try:
+            self._endpoint = load(self._module).endpoint(self._server, *self._args)
+        finally:
+            self._loaded = loaded(before)
+            if not self._endpoint:
+                self._unload()
+        return self._endpoint
+
+    def _unload(self):
+        self._endpoint = None
+        unload(*self._loaded)
+        self._loaded = ()
+        gc.collect()

@@ -1,0 +1,40 @@
+"""TLS: wrap accepted sockets, up to max_tls and while memory allows."""
+
+from .core.frames import const
+
+# What a TLS session takes of an ESP32's IDF heap, and its largest contiguous part.
+_SESSION = const(24000)
+_RECORD = const(17500)
+
+
+class TLSAcceptor:
+    """Wraps sockets of one listener in TLS."""
+
+    def __init__(self, context, max_tls: int):
+        self._context = context
+        self._max_tls = max_tls
+
+    def wrap(self, sock, connections):
+        """Return the TLS stream on top of a non-blocking socket. Reading does the handshake.
+
+        connections: those that are open. Raises OSError if max_tls of them use TLS, or if there is
+        not enough memory.
+        """
+        count = 0
+        for connection in connections:
+            count += connection._secure
+        if count >= self._max_tls:
+            raise OSError("max_tls is %d" % self._max_tls)
+        if not _has_memory():
+            raise OSError("not enough memory for another TLS session")
+        return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+
+
+def _has_memory():
+    """Return whether another session fits in the IDF heap."""
+    try:
+        from esp32 import HEAP_DATA, idf_heap_info
+    except ImportError:  # not an ESP32
+        return True
+    free = [region[2] for region in idf_heap_info(HEAP_DATA)]
+    return sum(free) >= _SESSION and max(free) >= _RECORD

@@ -1,0 +1,262 @@
+"""A board with little memory: it sheds what does not fit, and goes on serving."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from tests.wsserver.conftest import REQUEST
+from tests.wire import PING, PONG, TEXT, close, frame
+
+
+def echo(connection, text=b"x"):
+    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)
+
+
+def open_in_time(raw, board):
+    """A connection to a board that may shed a visitor for want of memory, or still be busy with
+    seeing others off.
+    """
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return raw(board).open()
+        except (AssertionError, OSError):
+            assert time.monotonic() < end, "the board takes no new client"
+
+
+@pytest.mark.parametrize("heap, count", [("72k", 3), ("80k", 5)])
+def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_some_clients(
+    raw, make_board, heap, count
+):
+    config = {"broadcast": {"interval": 0.5}}
+    board = make_board(heap=heap, config=config)
+    clients = [open_in_time(raw, board) for _ in range(count)]
+    for client in clients:
+        assert client.frame()[1].startswith(b"Server broadcast: Hello #")
+    for client in clients:
+        client.send(frame(TEXT, b"x" * 500))
+    for client in clients:
+        opcode, payload = client.frame()
+        while payload.startswith(b"Server broadcast"):
+            opcode, payload = client.frame()
+        assert (opcode, payload) == (TEXT, b"x" * 500)
+
+
+def test_when_memory_runs_out_some_clients_are_shed_and_the_board_goes_on(raw, make_board):
+    board = make_board(heap="72k", config={"broadcast": {"interval": 0}})
+
+    def demand():
+        try:
+            connection = raw(board).open()
+            for _ in range(30):
+                connection.send(frame(TEXT, b"x" * 4000, final=False))
+                connection.send(frame(0, b"y" * 90) + frame(9, b"z" * 100))
+                connection.frame()
+                connection.frame()
+        except (AssertionError, OSError):
+            pass  # shed
+
+    threads = [threading.Thread(target=demand) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    connection = open_in_time(raw, board)
+    for _ in range(100):
+        echo(connection, b"still here")
+    connection.send(close(1000))
+    assert connection.close_code() == 1000
+
+
+@pytest.mark.parametrize("left", [0, 300, 600, 1200, 3000])
+def test_visitors_that_leave_while_there_is_no_memory_do_not_end_accepting(raw, lab, left):
+    control = raw(lab).open("/control")
+    visitors = [raw(lab).send(b"GET /") for _ in range(3)]  # as many as there may be
+    position = lab.log_position
+    control.send(frame(TEXT, b"hog 300 %d" % left))
+    lab.wait_for_log("hogged", since=position)
+    early = [raw(lab).send(REQUEST.format(path="/ws").encode()) for _ in range(5)]
+    for connection in (*visitors, *early):
+        connection.reset()
+    lab.wait_for_log("released", since=position)
+    echo(raw(lab).open())
+
+
+def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
+    control, victim = raw(lab).open("/control"), raw(lab).open()
+    position = lab.log_position
+    control.send(frame(TEXT, b"hog 300 0"))
+    lab.wait_for_log("hogged", since=position)
+    victim.send(frame(9, b"needs a Reader"))
+    lab.wait_for_log("released", since=position)
+    echo(raw(lab).open())
+
+
+def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_served(
+    raw, make_board
+):
+    board = make_board(heap="72k", config={"broadcast": {"interval": 0}})
+    for _ in range(8):
+        head = raw(board).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").rest()
+        assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"))
+    echo(open_in_time(raw, board))
+
+
+def test_with_little_memory_a_page_is_served_where_what_serves_it_is_loaded_already(raw, make_lab):
+    board = make_lab(files={"site/index.html": "here"})
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+    assert raw(board).send(request).rest().endswith(b"here")
+    for left, answer in ((6000, b"200 OK"), (4000, b"503 Service Unavailable")):
+        position = board.log_position
+        raw(board).open("/control").send(frame(TEXT, b"hog 500 %d" % left))
+        board.wait_for_log("hogged", since=position)
+        assert raw(board).send(request).until(b"\r\n") == b"HTTP/1.1 " + answer + b"\r\n"
+        board.wait_for_log("released", since=position)
+    assert raw(board).send(request).rest().endswith(b"here")
+
+
+# What MicroPython leaves behind where memory ended in an import: a name in sys.modules, and no
+# module. A dictionary there is a type, flags, the number of slots and their place; a slot is a key
+# and a value.
+EMPTY_ENTRY = """
+import sys
+import micropython
+
+@micropython.viper
+def make_empty(dictionary: int, value: int):
+    head = ptr32(dictionary)
+    slots = ptr32(head[6] | head[7] << 32)
+    at = 0
+    while at < 4 * head[4]:
+        if slots[at] | slots[at + 1] << 32 == value:
+            slots[at] = slots[at + 1] = 0
+        at += 2
+
+for name in ("wsserver.heap", "nothing"):
+    sys.modules[name] = name + " of its own"
+    make_empty(id(sys.modules), id(sys.modules[name]))
+"""
+
+
+def test_what_found_no_memory_to_be_loaded_is_loaded_the_next_time(make_board):
+    board = make_board(files={"boot.py": "", "main.py": ""}, wait=False)
+    board.wait_for_log(">>> ")
+    board.exec(EMPTY_ENTRY)
+    empty = board.exec("print('nothing' in sys.modules, sys.modules.get('nothing'))")
+    assert empty.split() == ["True", "None"]
+    board.exec("from wsserver.lazy import load")
+    assert board.exec("print(load('wsserver.heap').tune)").startswith("<function")
+    assert board.exec("print('nothing' in sys.modules)").strip() == "False"
+
+
+@pytest.mark.parametrize("limits", [None, {"messages": 1000, "bytes": 100000}])
+def test_whom_the_server_sees_off_goes_even_where_there_is_no_memory_to_note_since_when(
+    raw, make_lab, limits
+):
+    board = make_lab(max_clients=6, close_timeout=1, limits=limits)
+    control = raw(board).open("/control")
+    for laden in range(0, 10, 5):
+        victims = [raw(board).open(f"/laden?{laden + more}") for more in range(5)]
+        position = board.log_position
+        control.send(frame(TEXT, b"starve 3000"))
+        board.wait_for_log("hogged", since=position)
+        for victim in victims:
+            victim.send(frame(3, b"reserved opcode"))
+        for victim in victims:
+            with contextlib.suppress(ConnectionResetError):
+                victim.rest()
+        assert "released" not in board.log[position:]
+        board.wait_for_log("released", since=position)
+    echo(raw(board).open())
+
+
+def test_from_source_the_firmware_starts_with_128k(raw, make_board):
+    echo(raw(make_board(source=True, config={"broadcast": {"interval": 0}})).open())
+
+
+COUNTED = """
+import gc
+from wsserver import Server
+
+class Echo:
+    def on_message(self, client, message):
+        if message == "?":
+            gc.collect()
+            message = str(gc.mem_alloc())
+        client.send(message)
+
+server = Server()
+server.websocket("/ws", Echo())
+server.listen(80)
+server.run()
+"""
+
+
+def test_a_million_messages_of_five_clients_leave_a_heap_of_72k_as_the_first_thousand_did(
+    raw, make_board
+):
+    board = make_board(heap="72k", files={"main.py": COUNTED})
+    clients = [open_in_time(raw, board) for _ in range(5)]
+    position = board.log_position
+    batch, echoes = frame(TEXT, b"x" * 32) * 100, b"\x81\x20" + b"x" * 32
+
+    def in_use():
+        return int(clients[0].send(frame(TEXT, b"?")).frame()[1])
+
+    def rounds(count):
+        for _ in range(count):
+            for client in clients:
+                client.send(batch)
+            for client in clients:
+                assert client.read(len(echoes) * 100) == echoes * 100
+
+    # A message in two parts: what reads such exists then for each client, and all buffers do.
+    for client in clients:
+        client.send(frame(PING, b"") + batch[:20])
+        assert client.frame() == (PONG, b"")
+        client.send(batch[20:38])
+        assert client.frame() == (TEXT, b"x" * 32)
+    rounds(2)
+    before = in_use()
+    rounds(1998)
+    assert in_use() <= before + 500
+    assert "MemoryError" not in board.log[position:]
+
+
+LARGE = """
+import gc
+from wsserver import Server
+
+stays = [(number,) * 25 for number in range(200)]
+end = max(id(one) for one in stays)
+for number in range(0, 200, 2):
+    stays[number] = None  # holes
+{then}
+
+def look():
+    gc.collect()
+    place = "behind" if id((end,)) > end else "in a hole"
+    print("threshold", gc.threshold(), "found", place)
+
+server = Server()
+server.listen(80)
+server.after(1, look)
+server.run()
+"""
+
+
+def test_on_a_large_heap_what_is_new_is_not_searched_for_among_what_stays(make_board):
+    board = make_board(heap="600k", files={"main.py": LARGE.format(then="")})
+    found = board.wait_for_log(r"threshold (\d+) found (.*?)\r?\n")
+    assert int(found[1]) >= 131072
+    assert found[2] == "behind"
+
+
+@pytest.mark.parametrize("heap, then", [("128k", ""), ("600k", "gc.threshold(50000)")])
+def test_a_small_heap_and_one_that_somebody_takes_care_of_are_left_alone(make_board, heap, then):
+    board = make_board(heap=heap, files={"main.py": LARGE.format(then=then)})
+    found = board.wait_for_log(r"threshold (-?\d+) found (.*?)\r?\n")
+    assert int(found[1]) in (range(49000, 50001) if then else [-1])
+    assert found[2] == "in a hole"

@@ -1,0 +1,166 @@
+"""HTTP on a live board: handshakes accepted and refused, files, limits on heads."""
+
+import socket
+import time
+
+import pytest
+
+from tests.wsserver.conftest import REQUEST, SITE
+from tests.wire import TEXT, close, frame
+
+
+def ask(raw, board, request):
+    """The (status, headers, body) of a response; the board closes the connection after it, or we
+    do.
+    """
+    connection = raw(board).send(request)
+    head = connection.until(b"\r\n\r\n").decode()
+    lines = head.strip().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+    body = connection.read(int(headers.get("content-length", 0)))
+    connection.close()
+    return int(lines[0].split()[1]), headers, body
+
+
+def get(raw, board, path, method="GET"):
+    return ask(raw, board, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
+def test_a_websocket_path_without_upgrade_gets_426(raw, served):
+    status, headers, _ = get(raw, served, "/ws")
+    assert (status, headers["upgrade"]) == (426, "websocket")
+
+
+def test_an_unknown_path_gets_404(raw, served):
+    assert get(raw, served, "/nowhere")[0] == 404
+    assert ask(raw, served, REQUEST.format(path="/nowhere").encode())[0] == 404
+
+
+def test_another_method_gets_405(raw, served):
+    for path, allowed in (("/ws", "GET"), ("/", "GET, HEAD")):
+        status, headers, _ = get(raw, served, path, "POST")
+        assert (status, headers["allow"]) == (405, allowed)
+
+
+def test_an_origin_that_the_endpoint_does_not_name_gets_403(raw, lab):
+    request = REQUEST.format(path="/origins").replace("Host:", "Origin: {}\r\nHost:")
+    assert ask(raw, lab, request.format("http://evil.example").encode())[0] == 403
+    assert ask(raw, lab, request.format("http://192.168.4.1").encode())[0] == 101
+
+
+def test_a_head_that_is_too_large_gets_431(raw, served):
+    status, _, body = ask(raw, served, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 3000)
+    assert status == 431
+    assert b"2048" in body
+
+
+def test_a_head_that_comes_byte_by_byte_is_accepted(raw, served):
+    connection = raw(served)
+    for byte in REQUEST.format(path="/ws").encode():
+        connection.send(bytes([byte]))
+    assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+
+
+def test_a_head_that_is_not_complete_in_time_is_closed(raw, lab):
+    connection = raw(lab).send(b"GET /ws HTTP/1.1\r\n")
+    started = time.monotonic()
+    assert connection.rest() == b""
+    assert 0.5 < time.monotonic() - started < 5  # open_timeout is 1 s
+
+
+def test_frames_sent_together_with_the_request_are_not_lost(raw, served):
+    connection = raw(served).open(then=frame(TEXT, b"early") + frame(TEXT, b"bird")[:5])
+    assert connection.frame() == (TEXT, b"early")
+    connection.send(frame(TEXT, b"bird")[5:])
+    assert connection.frame() == (TEXT, b"bird")
+
+
+def test_the_query_is_not_part_of_the_path(raw, lab):
+    connection = raw(lab).open("/describes?a=1&b=2")
+    assert b'"query": "a=1&b=2"' in connection.frame()[1]
+
+
+def test_files_are_served_with_their_type(raw, lab):
+    status, headers, body = get(raw, lab, "/")
+    assert (status, body.decode()) == (200, SITE["site/index.html"])
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert get(raw, lab, "/app.js")[1]["content-type"] == "text/javascript; charset=utf-8"
+    assert get(raw, lab, "/sub/")[2] == b"sub"
+    assert get(raw, lab, "/a%20b.txt?x=1")[2] == b"space"
+
+
+def test_a_file_larger_than_any_buffer_arrives_whole(raw, lab):
+    assert get(raw, lab, "/big.txt")[2].decode() == SITE["site/big.txt"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../main.py",
+        "/sub/../../main.py",
+        "/%2e%2e/main.py",
+        "/..%2fmain.py",
+        "/.hidden",
+        "/sub",
+        "/%00",
+        "/\\..\\main.py",
+    ],
+)
+def test_nothing_outside_the_folder_and_nothing_hidden_is_served(raw, lab, path):
+    assert get(raw, lab, path)[0] == 404
+
+
+def test_a_broken_percent_encoding_gets_400(raw, lab):
+    assert get(raw, lab, "/%zz")[0] == 400
+    assert get(raw, lab, "/%")[0] == 400
+
+
+def test_slow_requests_do_not_keep_others_out(raw, lab):
+    slow = [raw(lab).send(b"GET ") for _ in range(8)]
+    connection = raw(lab).open()
+    connection.send(frame(TEXT, b"still here"))
+    assert connection.frame() == (TEXT, b"still here")
+    assert all(connection.rest() == b"" for connection in slow)
+
+
+def test_connections_that_vanish_at_any_point_of_the_handshake_leave_nothing_behind(raw, lab):
+    request = REQUEST.format(path="/ws").encode()
+    for length in range(0, len(request) + 1, 7):
+        raw(lab).send(request[:length]).reset()
+    control = raw(lab).open("/control").send(frame(TEXT, b"clients"))
+    deadline = time.monotonic() + 10
+    while control.frame()[1].count(b",") > 0:
+        assert time.monotonic() < deadline
+        control.send(frame(TEXT, b"clients"))
+
+
+def test_an_answered_request_is_closed_even_if_the_client_does_not(raw, served):
+    connection = raw(served).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert connection.rest().startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_client_that_sends_no_more_still_gets_the_whole_answer(raw, lab):
+    connection = raw(lab, receive_buffer=4096)
+    connection.send(b"GET /big.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    connection.sock.shutdown(socket.SHUT_WR)
+    assert connection.rest().split(b"\r\n\r\n", 1)[1].decode() == SITE["site/big.txt"]
+
+
+def test_an_upload_does_not_cost_the_client_its_answer(raw, served):
+    connection = raw(served).send(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + bytes(50000)
+    )
+    assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 405")
+
+
+def test_every_listener_serves(raw, make_lab):
+    other = socket.socket()
+    other.bind(("127.0.0.1", 0))
+    port = other.getsockname()[1]
+    other.close()
+    board = make_lab(ports=(80, port))
+    for where in (board.http_port, port):
+        connection = raw(board, port=where).open().send(frame(TEXT, b"x"))
+        assert connection.frame() == (TEXT, b"x")
+        connection.send(close(1000))
+        assert connection.close_code() == 1000

@@ -1,0 +1,499 @@
+"""wss:// and https:// on a live board: the firmware's own main.py, and the lab."""
+
+import asyncio
+import contextlib
+import random
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import websocket
+
+from tests.wsserver.conftest import Raw, wait_until
+from tests.test_certs import needs_openssl
+from tests.wire import TEXT, frame
+from tools.certs import cli
+
+QUIET = {"broadcast": {"interval": 0}}
+SEED = random.randrange(1 << 30)
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory):
+    """A folder that `make certs` has filled, with a client's certificate, too."""
+    folder = tmp_path_factory.mktemp("authority") / "certs"
+    assert cli.main(["--folder", str(folder)]) == 0
+    assert cli.main(["--folder", str(folder), "--client", "tom"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def make_secure_board(make_board, certs):
+    """make_secure_board(section=..., ...) -> the firmware with these settings, serving TLS."""
+
+    def make(**sections):
+        board = make_board(config={**QUIET, **sections}, certs=certs)
+        board.wait_for_log("serving ws://.* and wss://")
+        return board
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def board(make_secure_board):
+    """The firmware, with TLS."""
+    return make_secure_board(server={"open_timeout": 1})
+
+
+@pytest.fixture(scope="module")
+def tls_lab(make_lab, certs):
+    """The lab, with TLS and room for more clients than a chip has."""
+    board = make_lab(
+        certs=certs,
+        max_clients=8,
+        max_tls=3,
+        ping_interval=None,
+        open_timeout=1,
+        write_limit=60000,
+        heap="512k",
+    )
+    soon(lambda: Secure(board, trusting(certs))).close()
+    return board
+
+
+def trusting(certs):
+    """An SSL context that trusts the authority, and nobody else."""
+    return ssl.create_default_context(cafile=certs / "ca.pem")
+
+
+class Secure(Raw):
+    """As Raw, with TLS."""
+
+    def __init__(self, board, context, receive_buffer=None):
+        super().__init__(board, board.https_port, receive_buffer)
+        self.sock = context.wrap_socket(self.sock, server_hostname=board.address)
+
+
+@pytest.fixture
+def secure(certs):
+    """secure(board) -> a connection with TLS that trusts the authority."""
+    opened = []
+
+    def connect(board, context=None, **arguments):
+        opened.append(Secure(board, context or trusting(certs), **arguments))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+def soon(connect):
+    """What connect() gives, once those who have just left are gone for the board, too."""
+    found = []
+
+    def succeeds():
+        with contextlib.suppress(OSError):
+            found.append(connect())
+        return found
+
+    wait_until(succeeds, "a place for TLS")
+    return found[0]
+
+
+def echo(connection, text=b"x"):
+    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)
+
+
+def test_a_client_that_trusts_the_authority_is_served_over_tls_1_2(board, certs):
+    client = websocket.create_connection(
+        f"wss://{board.address}:{board.https_port}/ws",
+        sslopt={"context": trusting(certs)},
+        timeout=10,
+    )
+    with contextlib.closing(client):
+        assert client.sock.version() == "TLSv1.2"
+        assert "GCM" in client.sock.cipher()[0]
+        for message in ("hello", "", "x" * 4096):
+            client.send(message)
+            assert client.recv() == message
+
+
+def test_a_client_that_does_not_know_the_authority_turns_away(board, secure):
+    with pytest.raises(ssl.SSLCertVerificationError):
+        secure(board, ssl.create_default_context())
+
+
+def test_older_versions_of_tls_are_refused(board, certs, secure):
+    context = trusting(certs)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        secure(board, context)
+    echo(secure(board).open())
+
+
+# OpenSSL's names of what is asked for; the certificate of the tests has an EC key.
+@pytest.mark.parametrize(
+    "ciphers, taken",
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", True),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", True),
+        ("ECDHE-ECDSA-AES128-SHA256", False),  # CBC
+        ("ECDHE-ECDSA-AES256-SHA", False),
+        ("AES128-GCM-SHA256", False),  # no forward secrecy
+        ("AES128-SHA", False),
+        ("PSK", False),
+        ("eNULL:aNULL", False),
+    ],
+)
+def test_only_authenticated_ciphers_with_forward_secrecy_are_spoken(
+    board, certs, secure, ciphers, taken
+):
+    context = trusting(certs)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(ciphers + ":@SECLEVEL=0")
+    if taken:
+        echo(soon(lambda: secure(board, context).open()))
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            secure(board, context)
+
+
+@needs_openssl
+def test_openssl_verifies_the_chain_and_the_name(board, certs):
+    command = ["openssl", "s_client", "-connect", f"{board.address}:{board.https_port}"]
+    command += ["-CAfile", str(certs / "ca.pem"), "-verify_ip", board.address]
+    command += ["-verify_return_error", "-brief"]
+    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=10)
+    assert "Verification: OK" in done.stderr, done.stderr
+    assert "TLSv1.2" in done.stderr
+
+
+def test_the_page_is_the_same_on_both_ports(board, certs):
+    with urllib.request.urlopen(board.http_url, timeout=10) as answer:
+        plain = answer.read()
+    with urllib.request.urlopen(board.https_url, timeout=10, context=trusting(certs)) as answer:
+        assert answer.read() == plain
+    assert b"<title>" in plain
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+def test_plain_requests_for_pages_are_sent_on_to_https_where_that_is_asked_for(
+    make_secure_board, certs
+):
+    board = make_secure_board(tls={"redirect": True, "port": 4433})
+    opener = urllib.request.build_opener(NoRedirect)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        opener.open(board.http_url + "index.html?x=1", timeout=10)
+    assert caught.value.code == 302
+    location = caught.value.headers["Location"]
+    assert location == f"https://{board.address}:4433/index.html?x=1"
+    assert "Strict-Transport-Security" not in caught.value.headers
+    with urllib.request.urlopen(board.https_url, timeout=10, context=trusting(certs)) as answer:
+        assert answer.status == 200
+        assert "Strict-Transport-Security" not in answer.headers
+    echo(Raw(board).open())  # ws:// is not affected
+
+
+def test_without_certificates_one_line_says_so_and_plain_connections_are_served(make_board):
+    board = make_board(config=QUIET)
+    line = "wss:// is off: /certs/server.crt.der is not there: make one with 'make certs'"
+    assert line in board.log
+    assert "Traceback" not in board.log
+    echo(Raw(board).open())
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((board.address, board.https_port))
+
+
+def test_a_broken_certificate_leaves_plain_connections_alone(make_board, certs, tmp_path):
+    shutil.copytree(certs, tmp_path / "certs")
+    (tmp_path / "certs" / "server.crt.der").write_bytes(b"nonsense")
+    board = make_board(config=QUIET, certs=tmp_path / "certs")
+    assert "wss:// is off: /certs/server.crt.der" in board.log
+    echo(Raw(board).open())
+
+
+@pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\0" * 300, b"\x16\x03"])
+def test_who_does_not_speak_tls_is_let_go_and_the_others_go_on(board, secure, junk):
+    working = soon(lambda: secure(board).open())
+    stranger = socket.create_connection((board.address, board.https_port), 10)
+    with stranger:
+        stranger.sendall(junk)
+        echo(working)
+        with contextlib.suppress(ConnectionResetError):
+            while stranger.recv(1000):
+                pass  # at most an alert; then the end
+    echo(working)
+
+
+def times(client, count):
+    taken = []
+    for _ in range(count):
+        start = time.perf_counter()
+        echo(client)
+        taken.append(time.perf_counter() - start)
+    return statistics.quantiles(taken, n=100)[98]
+
+
+def first_flight(certs):
+    """What a client sends first: its ClientHello."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        trusting(certs).wrap_bio(received, sent, server_hostname="localhost").do_handshake()
+    return sent.read()
+
+
+@pytest.mark.parametrize("size", [0, 3, 100, None], ids=["silent", "3 B", "100 B", "whole hello"])
+def test_a_handshake_that_stalls_does_not_slow_the_others_down_and_ends(
+    tls_lab, certs, secure, size
+):
+    """The slowest of a hundred round trips takes at most three times as long. The machine may have
+    something else to do meanwhile, so there are three tries.
+    """
+    working = soon(lambda: secure(tls_lab).open())
+    begun = first_flight(certs)[:size]
+    seen = []
+    while not seen or (seen[-1] > 3 and len(seen) < 3):
+        normal = times(working, 200)
+        with socket.create_connection((tls_lab.address, tls_lab.https_port), 10) as stalled:
+            stalled.sendall(begun)
+            seen.append(times(working, 200) / normal)
+            while stalled.recv(5000):  # the board's answer to a whole one
+                pass  # and the end, after open_timeout
+    assert min(seen) <= 3, seen
+    echo(working)
+
+
+def test_what_tls_has_decrypted_beyond_one_read_is_served_though_the_socket_is_quiet(
+    tls_lab, secure
+):
+    """TLS takes whole records of up to 16 KB from the socket, which then has nothing to tell."""
+    client = soon(lambda: secure(tls_lab).open())
+    texts = [b"%03d" % number * 200 for number in range(25)]
+    client.send(b"".join(frame(TEXT, text) for text in texts))
+    for text in texts:
+        assert client.frame() == (TEXT, text)
+
+
+@needs_openssl
+def test_who_wants_to_negotiate_anew_is_refused_and_the_others_go_on(board, secure):
+    """After the handshake a write would want to read for that alone."""
+    working = soon(lambda: secure(board).open())
+    command = ["openssl", "s_client", "-tls1_2", "-legacy_server_connect", "-connect"]
+    command += [f"{board.address}:{board.https_port}"]
+    client = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    with client:
+        head = b""
+        while b"Verify return code" not in head:
+            line = client.stdout.readline()
+            assert line, head
+            head += line
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        echo(working)
+        assert b"no renegotiation" in client.stdout.read()
+    echo(working)
+
+
+def test_beyond_max_tls_connections_are_refused_until_one_leaves(board, secure):
+    first, second = (soon(lambda: secure(board).open()) for _ in range(2))
+    position = board.log_position
+    with pytest.raises((ssl.SSLError, OSError)):
+        secure(board)
+    board.wait_for_log("max_tls is 2", since=position)
+    echo(first)
+    echo(second)
+    echo(Raw(board).open())  # those without TLS have places of their own
+    first.close()
+    echo(soon(lambda: secure(board).open()))
+
+
+def test_without_memory_for_one_more_session_it_is_refused(make_secure_board, secure):
+    board = make_secure_board(tls={"max_clients": 8}, server={"max_clients": 8})
+    clients = [secure(board).open() for _ in range(3)]  # of 22 KB each; the chip has 92 KB
+    clients.append(secure(board).open())
+    with pytest.raises((ssl.SSLError, OSError)):
+        secure(board)
+    board.wait_for_log("not enough memory for another TLS session")
+    for client in clients:
+        echo(client)
+    clients[0].close()
+    echo(soon(lambda: secure(board).open()))
+
+
+def test_what_a_slow_reader_is_owed_arrives_whole(tls_lab, secure):
+    """TLS takes a part of what it is offered, and more is queued before it takes the rest."""
+    client = soon(lambda: secure(tls_lab, receive_buffer=2048).open())
+    texts = [b"%03d" % number * 300 for number in range(50)]
+    for text in texts:
+        client.send(frame(TEXT, text))  # more than TCP holds, and less than the board keeps
+    echo(Raw(tls_lab).open())  # by now it has read some
+    for text in texts:
+        assert client.frame() == (TEXT, text)
+
+
+def test_a_broadcast_reaches_those_with_tls_and_those_without(make_secure_board, secure):
+    board = make_secure_board(broadcast={"interval": 0.3})
+    for client in (secure(board).open(), Raw(board).open()):
+        assert client.frame()[1].startswith(b"Server broadcast: Hello #")
+
+
+def test_mutual_tls_lets_only_clients_of_the_authority_in(make_secure_board, certs, secure):
+    board = make_secure_board(tls={"client_ca": "/certs/clients.crt.der"})
+    with pytest.raises((ssl.SSLError, OSError, AssertionError)):
+        secure(board).open()
+    context = trusting(certs)
+    context.load_cert_chain(certs / "clients" / "tom.pem", certs / "clients" / "tom.key")
+    echo(secure(board, context).open())
+
+
+def test_a_hundred_clients_that_come_and_go_at_random_leave_nothing_behind(tls_lab, certs, secure):
+    context, hello = trusting(certs), first_flight(certs)
+    staying = soon(lambda: secure(tls_lab).open())
+    echoed = []
+
+    def vanish_in_the_handshake(chance):
+        client = Raw(tls_lab, tls_lab.https_port)
+        client.send(hello[: chance.randrange(len(hello) + 1)])
+        return client
+
+    def stay_for_some_messages(chance):
+        client = Secure(tls_lab, context)
+        for number in range(chance.randrange(5)):
+            if number == 0:
+                client.open()
+            else:
+                echo(client, b"x" * chance.randrange(3000))
+                echoed.append(number)
+        return client
+
+    def come_and_go(chance):
+        kind = chance.choice([vanish_in_the_handshake, *[stay_for_some_messages] * 3])
+        with contextlib.suppress(OSError, AssertionError):  # there may be no place
+            client = kind(chance)
+            chance.choice([client.close, client.reset])()
+
+    def some(chance):
+        for _ in range(25):
+            come_and_go(chance)
+
+    threads = [
+        threading.Thread(target=some, args=(random.Random(f"{SEED} {number}"),))
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        echo(staying)
+    assert len(echoed) >= 10, f"seed {SEED}: hardly anybody was served"
+    staying.close()
+
+    def all_places_are_free():
+        clients = []
+        try:
+            for _ in range(3):
+                clients.append(Secure(tls_lab, context).open())
+                echo(clients[-1])
+            return True
+        except (OSError, AssertionError):
+            return False
+        finally:
+            for client in clients:
+                client.close()
+
+    wait_until(all_places_are_free, f"three places for TLS (seed {SEED})")
+    assert "Traceback" not in tls_lab.log
+
+
+class Unwrapped:
+    """A TCP port of this machine that leads to a board's TLS port: for clients that lack TLS."""
+
+    def __init__(self, board, context):
+        self.board, self.context = board, context
+
+    async def __aenter__(self):
+        self.server = await asyncio.start_server(self.join, "127.0.0.1", 0)
+        return self.server.sockets[0].getsockname()[1]
+
+    async def __aexit__(self, *_):
+        self.server.close()
+
+    async def join(self, reader, writer):
+        try:
+            there = await self.connect()
+            await asyncio.gather(self.pump(reader, there[1]), self.pump(there[0], writer))
+        finally:
+            writer.close()
+
+    async def connect(self):
+        """To the board, once those who have just left are gone for it, too."""
+        for _ in range(500):
+            try:
+                return await asyncio.open_connection(
+                    self.board.address,
+                    self.board.https_port,
+                    ssl=self.context,
+                    server_hostname=self.board.address,
+                )
+            except OSError:
+                await asyncio.sleep(0.01)
+        raise TimeoutError("the board takes no connection")
+
+    async def pump(self, reader, writer):
+        with contextlib.suppress(OSError, ssl.SSLError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize("group", ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*"])
+def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
+    kosoku = pytest.importorskip("kosoku", reason="kosoku has no wheel for this machine")
+    from tests.wsserver.test_conformance import GROUPS
+
+    if not hasattr(make_lab, "spacious"):
+        make_lab.spacious = make_lab(
+            max_size=140000, ping_interval=None, heap="2m", certs=certs, max_tls=3
+        )
+
+    async def run():
+        async with Unwrapped(make_lab.spacious, trusting(certs)) as port:
+            try:
+                return await kosoku.run_fuzzingclient(f"ws://127.0.0.1:{port}/ws", cases=[group])
+            except kosoku.FailureError as failure:
+                return failure.results
+
+    results = asyncio.run(run())
+    good = {"OK", "INFORMATIONAL"}
+    bad = {
+        result.case_id: (result.behavior.value, result.behavior_close.value)
+        for result in results
+        if not {result.behavior.value, result.behavior_close.value} <= good
+    }
+    assert bad == {}
+    assert len(results) == GROUPS[group]
+
+
+def test_where_the_heap_is_too_small_for_tls_the_board_says_so_and_plain_clients_are_served(
+    make_board, certs, compiled
+):
+    board = make_board(heap="72k", certs=certs)
+    board.wait_for_log("wss:// is off: the heap is too small for it")
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    client.send("plain")
+    assert client.recv() == "plain"
