@@ -6,6 +6,7 @@ from time import ticks_ms
 
 from .core.frames import const
 from .http.connection import HTTPConnection
+from .http.request import HTTPError
 from .lazy import call
 from .log import WARNING
 
@@ -70,13 +71,28 @@ class Acceptor:
         closing = max(0, len(server.clients) - server.max_clients)
         return max(1, _HTTP_SLOTS - self.reserved) - len(self.http_connections) - closing
 
+    def is_tls_full(self) -> bool:
+        """Return whether no more TLS connections are accepted."""
+        if not self._tls:
+            return False
+        count = 0
+        for connections in (self.http_connections, self._server.clients):
+            for index in range(len(connections)):
+                count += connections[index]._secure
+        return count >= self._server._max_tls
+
     def accept(self) -> None:
         """Accept one connection from each listener, while there are slots."""
         if not self._accepting:
             return
-        for listener in self._listeners:
-            if self.free_slots() > 0:
-                self._accept_from(listener)
+        listeners = self._listeners
+        for _ in range(len(listeners)):
+            if self.free_slots() < 1:
+                break
+            # Each in its turn, so that a crowd at one does not keep out those at the others.
+            listener = listeners.pop(0)
+            listeners.append(listener)
+            self._accept_from(listener)
         if self.free_slots() < 1:
             self.set_accepting(False)
 
@@ -95,18 +111,31 @@ class Acceptor:
                 server.log(WARNING, "cannot accept a connection: %s" % error)
                 self.set_accepting(False)
             return
-        limits = server.limits
-        if limits and not limits.admits(address[0], self._connections.values()):
-            sock.close()
-            return
+        tls = self._tls.get(id(listener))
         try:
-            self._open(sock, address, self._tls.get(id(listener)))
+            self._check_limits(address[0], tls)
+            self._open(sock, address, tls)
+        except HTTPError as error:
+            sock.close()
+            server._log_refusal(address[0], error.detail)
         except (OSError, MemoryError) as error:  # the peer has gone, or there is no memory
             sock.close()
             try:
-                server.log(WARNING, "cannot accept a connection: %s" % error)
+                text = "cannot accept a connection: %s" % error
             except MemoryError:
-                pass  # not even for a log line; other connections must not suffer
+                return  # not even for a log line; other connections must not suffer
+            server._log_refusal(address[0], text)
+
+    def _check_limits(self, ip, tls):
+        """Check the limits of an address before any work is done for it. Raises HTTPError."""
+        server = self._server
+        limits = server.limits
+        if limits and ip not in server.proxies:
+            if not limits.admits(ip, self._connections.values()):
+                raise HTTPError(429, "too many connections (limits.connections)")
+            if tls:
+                # A TLS handshake takes a chip more time than a request: it is counted first.
+                limits.check_handshake(ip)
 
     def _open(self, raw, address, tls):
         """Make an accepted socket an HTTP connection.
@@ -123,6 +152,7 @@ class Acceptor:
             connection._events = _IN
             if tls:
                 connection._use_tls(raw)
+                connection._counted = address[0] not in self._server.proxies
             self._connections[id(sock)] = connection
             self.http_connections.append(connection)
             self._poll.register(sock, _IN)

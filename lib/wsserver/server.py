@@ -17,7 +17,7 @@ from .core.frames import encode
 from .core.protocol import Client
 from .keepalive import Keepalive
 from .lazy import call, has_large_heap, load
-from .log import ERROR, INFO, WARNING, log, traceback
+from .log import ERROR, INFO, WARNING, escape, log, traceback
 from .timers import Timer, Timers
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
@@ -51,10 +51,14 @@ class Server:
 
     These attributes may be set at any time. hosts: the names, in lower case, that are accepted in
     Host beside IP addresses, or None for any. portal: a URL to which browsers that ask for another
-    name are redirected. limits: a Limits of wsserver.http.ratelimit.
+    name are redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may
+    connect and read responses, beside the server's own. proxies: the IP addresses of reverse
+    proxies, whose X-Forwarded-For or Forwarded is believed.
     """
 
     hosts = portal = limits = None
+    origins = proxies = ()
+    _refusals = None  # a RefusalLog, once something was refused
     _filler = None  # see heap.tune
     _on_wait = None
 
@@ -117,13 +121,15 @@ class Server:
         origins=None,
         overflow: str = "close",
         access=None,
+        reserved: bool = False,
     ) -> None:
         """Serve WebSocket connections at `path` with `endpoint`, an object with on_... methods.
 
         subprotocols: those that it supports. origins: the accepted Origin headers, by default
-        (None, "self"): none, or the server's own host. overflow: when a client's send buffer is
-        full, "close" the client or "drop" the message. access: a Token or Basic of
-        wsserver.http.auth that a request must satisfy, or None.
+        none, the server's own host, or one of server.origins. overflow: when a client's send
+        buffer is full, "close" the client or "drop" the message. access: a Token or Basic of
+        wsserver.http.auth that a request must satisfy, or None. reserved: its clients may exceed
+        max_clients by one, and beyond that evict the client idle longest.
         """
         self.routes[path] = call(
             "wsserver.http.routes",
@@ -133,6 +139,7 @@ class Server:
             origins,
             overflow,
             access,
+            reserved,
         )
 
     def files(self, prefix: str, directory: str, https=None) -> None:
@@ -334,6 +341,7 @@ class Server:
             self._drop(connection, "out of memory")
             return
         if count is None:
+            connection._last_heard = ticks_ms()  # a part of a TLS record
             return
         if not count:
             if connection._on_eof():
@@ -414,18 +422,23 @@ class Server:
 
     # --- the life cycle of connections
 
-    def _has_place(self) -> bool:
-        """Return whether one more client may connect; with purge="lru", evict one for it."""
+    def _has_place(self, reserved) -> bool:
+        """Return whether one more client may connect. Evict one for it, if that is allowed.
+
+        reserved: whether its route is; such clients may exceed max_clients by one.
+        """
         idlest = None
         count = 0
         for client in self.clients:
             if client._state == OPEN:
                 count += 1
+                if client._route.reserved:
+                    continue
                 if not idlest or ticks_diff(idlest._last_used, client._last_used) > 0:
                     idlest = client
-        if count < self.max_clients:
+        if count < self.max_clients + reserved:
             return True
-        if not self._purge:
+        if not idlest or not (reserved or self._purge):
             return False
         idlest._fail(_TRY_AGAIN_LATER, "evicted for another client")
         return True
@@ -443,7 +456,7 @@ class Server:
         self._acceptor.release(connection)
         connection._on_lost()
         text = "client %s connected from %s to %s (%d connected)"
-        self._log_client(text, client, client._address[0], client._path)
+        self._log_client(text, client, client._address[0], escape(client._path))
 
     def _drop(self, connection, reason="") -> None:
         """Close a connection and forget it. reason: a str, or the OSError of the socket."""
@@ -467,7 +480,7 @@ class Server:
             connection._on_lost(reason)
             if is_client:
                 reason = connection._close_reason
-                reason = reason and " " + reason
+                reason = reason and " " + escape(reason, 130)
                 text = "client %s disconnected: %d%s (%d connected)"
                 self._log_client(text, connection, connection._close_code, reason)
         except MemoryError:
@@ -477,6 +490,15 @@ class Server:
         """Log `text` % (the client's id, values, the number of clients)."""
         try:
             self.log(INFO, text % ((client._id,) + values + (len(self.clients),)))
+        except MemoryError:
+            pass
+
+    def _log_refusal(self, ip, reason, request=None, status=0):
+        """Log that a request or connection was refused: all such lines are written here."""
+        try:
+            if not self._refusals:
+                self._refusals = load("wsserver.http.refusals").RefusalLog(self)
+            self._refusals.add(ip, reason, request, status)
         except MemoryError:
             pass
 

@@ -24,7 +24,7 @@ class TLSAcceptor:
         for connection in connections:
             count += connection._secure
         if count >= self._max_tls:
-            raise OSError("max_tls is %d" % self._max_tls)
+            raise OSError("max_tls is %d (tls.max_clients)" % self._max_tls)
         if not _has_memory():
             raise OSError("not enough memory for another TLS session")
         return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)

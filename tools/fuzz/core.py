@@ -241,6 +241,7 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
         def _respond(self, asked, buf, pos, end):
             requests.append((asked.method, asked.path, asked.query, asked.headers))
             request.check_host(asked, ("localhost",))
+            handshake.check_origin(asked)
             handshake.check_upgrade(asked)
             chosen = handshake.choose_subprotocol(asked, ("chat", "superchat"))
             assert chosen in (None, "chat", "superchat")

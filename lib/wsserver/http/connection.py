@@ -1,13 +1,14 @@
 """An HTTP connection: read one request, route it, and answer it."""
 
 import gc
+from time import ticks_ms
 
 from ..core.buffers import SendBuffer
 from ..core.frames import const
 from ..core.protocol import Client
 from ..lazy import load
-from .handshake import accept_response, check_upgrade, choose_subprotocol
-from .request import HTTPError, check_host, parse_request
+from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
+from .request import AROUND_HEAD, HTTPError, check_host, find_head, parse_request
 
 READING = const(0)  # the request head
 RESPONDING = const(1)
@@ -15,7 +16,7 @@ RESPONDING = const(1)
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
 LINGERING = const(2)
 
-_END = b"\r\n\r\n"
+RETRY = "Retry-After: 60"
 
 
 class HTTPConnection(SendBuffer):
@@ -24,6 +25,9 @@ class HTTPConnection(SendBuffer):
     # The loop needs these; only a Protocol changes them.
     _pongs = 0
     _tail = b""
+    # A trusted proxy's: whether it is one, and whether the client has used TLS.
+    _trusted = _https = False
+    _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
         super().__init__(server._pool)
@@ -32,7 +36,8 @@ class HTTPConnection(SendBuffer):
         self._address = address
         self._events = 0
         self._state = READING
-        self._opened = self._last_heard = self._last_used = now  # ms
+        # Of the head, of the part of the response that is being sent, or of lingering; in ms.
+        self._since = self._last_heard = self._last_used = now
         self._head = b""
         self._file = None
 
@@ -44,19 +49,44 @@ class HTTPConnection(SendBuffer):
             return
         limit = self._server._max_head
         # Data behind a head may be long, and is not copied.
-        head = self._head + bytes(buf[pos : min(end, pos + limit + len(_END))])
-        length = head.find(_END)
-        if length > limit or length < 0 and len(head) >= limit + len(_END):
-            self._refuse(HTTPError(431, "at most %d bytes" % limit))
-        elif length < 0:
-            self._head = head
-        else:
-            pos += length + len(_END) - len(self._head)
-            self._head = b""
-            try:
-                self._respond(parse_request(head[:length]), buf, pos, end)
-            except HTTPError as error:
-                self._refuse(error)
+        head = self._head + bytes(buf[pos : min(end, pos + limit + AROUND_HEAD)])
+        request = error = None
+        try:
+            start, stop, after = find_head(head, limit)
+            if stop < 0:
+                self._head = head
+                return
+            pos += after - len(self._head)
+            request = parse_request(head[start:stop])
+        except HTTPError as bad:
+            error = bad
+        self._head = b""
+        try:
+            self._identify(request)
+            self._count()
+            if error:
+                raise error
+            self._respond(request, buf, pos, end)
+        except HTTPError as error:
+            self._refuse(error, request)
+
+    def _identify(self, request):
+        """Take the client's address from a trusted proxy's headers."""
+        server = self._server
+        proxy = self._address[0]
+        if request and proxy in server.proxies:
+            proxies = load("wsserver.http.proxies")
+            ip, self._https = proxies.client(request, proxy, server.proxies)
+            self._trusted = True
+            if ip != proxy:
+                if server.limits and not server.limits.admits(ip, server._connections.values()):
+                    raise HTTPError(429, "too many connections (limits.connections)", RETRY)
+                self._address = (ip, self._address[1])
+
+    def _count(self):
+        """Count the request towards the limits of its address. Raises HTTPError 429."""
+        if self._server.limits and not self._counted:
+            self._server.limits.check_handshake(self._address[0])
 
     # --- route
 
@@ -66,22 +96,27 @@ class HTTPConnection(SendBuffer):
         Raises HTTPError if it is refused.
         """
         server = self._server
-        ip = self._address[0]
         if server.hosts:
-            check_host(request, server.hosts, server.portal)
-        if server.limits:
-            server.limits.check_handshake(ip)
+            check_host(request, server.hosts, server.portal, self._trusted)
+        if request.method == "OPTIONS":
+            responses = load("wsserver.http.responses")
+            self._answer(responses.options_response(request, server.origins))
+            return
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
             route = load("wsserver.ondemand").resolve(server, request.path)
         if route is None:
+            if request.wants_websocket():
+                raise HTTPError(404, "no WebSocket here")
             self._answer(*self._open_file(request))
             return
+        # The Origin first: a page on the internet must not be able to guess secrets.
+        check_origin(request, route.origins, server.origins)
         if route.access:
-            route.access.check(request, ip)
-        check_upgrade(request, route.origins)
-        if not server._has_place():
-            raise HTTPError(503, "try again later", "Retry-After: 5")
+            route.access.check(request, self._address[0])
+        check_upgrade(request)
+        if not server._has_place(route.reserved):
+            raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._upgrade(request, route, buf, pos, end)
 
     def _open_file(self, request):
@@ -92,21 +127,24 @@ class HTTPConnection(SendBuffer):
                     static = load("wsserver.http.static")  # 4.5 KB on a 32-bit board
                 except MemoryError:
                     raise HTTPError(503, "out of memory", "Retry-After: 5") from None
-                port = None if self._secure else https_port
-                return static.open_file(request, prefix, directory, port)
+                port = None if self._secure or self._https else https_port
+                return static.open_file(request, prefix, directory, port, self._server.origins)
         raise HTTPError(404, "not found")
 
     # --- answer
 
-    def _refuse(self, error):
-        """Send the response for an HTTPError."""
+    def _refuse(self, error, request):
+        """Send the response for an HTTPError, and log it. request: None if it is malformed."""
+        server = self._server
         responses = load("wsserver.http.responses")  # 1.2 KB on a 32-bit board
-        self._answer(responses.error_response(error))
+        self._answer(responses.error_response(error, request, server))
+        if error.status >= 400:
+            server._log_refusal(self._address[0], error.detail, request, error.status)
 
     def _answer(self, response: bytes, file=None) -> None:
         """Send a response, or a response head and then the rest of a file."""
         self._file = file
-        self._state = LINGERING  # if there is no memory for the response
+        self._linger()  # if there is no memory for the response
         if self._reserve(len(response), self._pool.write_limit):
             self._append(response)
             self._state = RESPONDING
@@ -142,9 +180,14 @@ class HTTPConnection(SendBuffer):
             except OSError:
                 pass  # the flash is defective; the peer notices that the body is too short
             if self._out_end:
+                self._since = ticks_ms()
                 return
             self._discard()
+        self._linger()
+
+    def _linger(self):
         self._state = LINGERING
+        self._since = ticks_ms()
 
     def _on_lost(self, reason: str = "") -> None:
         """Free everything: the connection is closed, or has been upgraded."""

@@ -1,11 +1,16 @@
 """HTTP responses other than 101."""
 
+from ..log import escape
+from .request import ALLOW
+
+_MAX_PATHS = 160  # characters of a list of paths: the smallest send buffer has 512 bytes
+
 # One string takes a fraction of the memory of a dict.
 _REASONS = (
-    "200 OK|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|403 Forbidden|"
-    "404 Not Found|405 Method Not Allowed|406 Not Acceptable|421 Misdirected Request|"
-    "426 Upgrade Required|429 Too Many Requests|431 Request Header Fields Too Large|"
-    "503 Service Unavailable|505 HTTP Version Not Supported|"
+    "200 OK|204 No Content|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|"
+    "403 Forbidden|404 Not Found|405 Method Not Allowed|406 Not Acceptable|"
+    "421 Misdirected Request|426 Upgrade Required|429 Too Many Requests|"
+    "431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
 
@@ -24,13 +29,40 @@ def response_head(status: int, headers, length=None) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def error_response(error) -> bytes:
-    """Return the whole response for an HTTPError."""
-    body = "%s: %s%s\n" % (
-        _reason(error.status)[4:],
-        error.detail,
-        " is missing or malformed" if error.status == 400 else "",
-    )
-    body = body.encode()
+def error_response(error, request=None, server=None) -> bytes:
+    """Return the whole response for an HTTPError. request: None if it is malformed."""
+    text = "%s: %s" % (_reason(error.status)[4:], escape(error.detail, 200))
+    if request and (error.status == 426 or error.status == 404 and request.wants_websocket()):
+        text += "; WebSocket paths: " + escape(", ".join(sorted(server.routes)), _MAX_PATHS)
+    body = (text + "\n").encode()
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
-    return response_head(error.status, headers, len(body)) + body
+    if request and server.origins:
+        headers += cors_headers(request, server.origins)
+    head = response_head(error.status, headers, len(body))
+    return head if request and request.method == "HEAD" else head + body
+
+
+def cors_headers(request, origins) -> tuple:
+    """Return the header lines that let pages of `origins` read a response (CORS)."""
+    origin = request.headers.get("origin")
+    if "*" in origins:
+        origin = "*"
+    elif origin is None or origin not in origins:
+        return ("Vary: Origin",)
+    return ("Access-Control-Allow-Origin: " + origin, "Vary: Origin")
+
+
+def options_response(request, origins) -> bytes:
+    """Return the response to OPTIONS, which can be the preflight request of CORS."""
+    headers = (ALLOW, "Connection: close")
+    if origins:
+        headers += cors_headers(request, origins)
+        asked = request.headers.get("access-control-request-headers", "")
+        if len(headers) == 4 and len(asked) < 200:
+            headers += (
+                "Access-Control-Allow-Methods" + ALLOW[5:],
+                "Access-Control-Allow-Headers: " + asked,
+                "Access-Control-Allow-Private-Network: true",
+                "Access-Control-Max-Age: 600",
+            )
+    return response_head(204, headers)

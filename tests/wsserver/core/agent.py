@@ -239,7 +239,8 @@ def encode(order):
 def upgrade(order):
     try:
         request = parse_request(unhexlify(order["head"]))
-        handshake.check_upgrade(request, order.get("origins") or (None, "self"))
+        handshake.check_origin(request, order.get("origins"))
+        handshake.check_upgrade(request)
         chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
         return {
             "response": to_hex(handshake.accept_response(request, chosen)),
