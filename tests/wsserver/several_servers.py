@@ -32,8 +32,8 @@ class Clock:
     def time(self):
         return time.time() + self.offset // 1000
 
-    def sleep_ms(self, ms):
-        time.sleep_ms(ms)
+    def __getattr__(self, name):
+        return getattr(time, name)
 
 
 class Narrow(socket.socket):
@@ -52,12 +52,8 @@ if settings.pop("narrow"):
 
 from wsserver import Server  # noqa: E402
 
-try:
-    from wsserver.http.auth import Basic, Token  # noqa: E402
-    from wsserver.http.ratelimit import Limits  # noqa: E402
-except ImportError:
-    from wsserver.access import Basic, Token  # noqa: E402
-    from wsserver.limits import Limits  # noqa: E402
+from wsserver.http.auth import Basic, Token  # noqa: E402
+from wsserver.http.ratelimit import Limits  # noqa: E402
 
 
 class Echo:
@@ -96,10 +92,7 @@ def make(name, settings):
     server.websocket("/token", Echo(), access=Token("s3cret"))
     server.websocket("/basic", Echo(), access=Basic("admin", "s3cret"))
     if settings.get("reserved"):
-        try:
-            server.websocket("/admin", Echo(), access=Token("s3cret"), reserved=True)
-        except TypeError:
-            server.websocket("/admin", Echo(), access=Token("s3cret"))
+        server.websocket("/admin", Echo(), access=Token("s3cret"), reserved=True)
     server.websocket("/clock", Jump())
     server.files("/", "/site", settings.get("https"))
     for port in settings["ports"]:

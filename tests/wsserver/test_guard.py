@@ -232,7 +232,7 @@ def test_more_connections_of_one_address_are_closed_at_once(raw, make_guarded, a
     first.close()
     wait_until(lambda: is_let_in(raw, board), "a place")
     assert second.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
-    board.wait_for_log(r"limits: refused \d+ connections")
+    board.wait_for_log(r"refused 127\.0\.0\.1: too many connections \(limits\.connections\)")
 
 
 def test_more_requests_of_one_address_in_a_minute_get_429(ask, make_guarded, address):

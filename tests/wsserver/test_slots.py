@@ -20,7 +20,7 @@ def servers(make_board, certs):
         make_board,
         certs=certs,
         narrow=True,
-        main={"server": {"open_timeout": 1}},
+        main={"server": {"open_timeout": 2}},
         patient={},
         two={"listeners": 2},
         tls={"tls": True, "server": {"max_tls": 2}},
@@ -89,7 +89,7 @@ def test_peers_that_read_too_slowly_do_not_keep_others_out(servers):
         for _ in range(3):
             peer = stack.enter_context(servers.connect(receive_buffer=2304))
             peer.send(plain("/big.txt"))
-            threads.append(threading.Thread(target=sip, args=(peer, 500, 0.25, stop)))
+            threads.append(threading.Thread(target=sip, args=(peer, 300, 0.25, stop)))
             threads[-1].start()
         time.sleep(0.3)  # so that all of them have a slot
         try:

@@ -174,6 +174,8 @@ class HTTPConnection(SendBuffer):
 
     def _on_drained(self) -> None:
         """Send the next part of the file, or wait for the peer to close."""
+        if self._state != RESPONDING:
+            return
         if self._file and self._reserve(0, 0):
             try:
                 self._out_end = self._file.readinto(self._out)

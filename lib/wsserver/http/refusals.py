@@ -6,7 +6,7 @@ from ..core.frames import const
 from ..log import WARNING, escape
 
 _WINDOW = const(10000)  # ms
-_MAX_LINES = const(5)  # in a window
+_MAX_LINES = const(8)  # in a window
 
 
 class RefusalLog:
