@@ -2,7 +2,9 @@
 
 HTTP_PORT ?= 8080
 HTTPS_PORT ?= 8443
-HEAP ?= 128k
+HEAP =
+WORD =
+MICROPYTHON =
 CONFIG ?=
 BOARD ?=
 ROUNDS ?= 5
@@ -23,6 +25,10 @@ CLIENT =
 HOST =
 MAIN =
 
+# The virtual board's interpreter, for every tool: 32 or 64 bits, or any that was built elsewhere.
+export MICROPYTHON
+export MICROPYTHON_WORD = $(WORD)
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -33,7 +39,9 @@ READY := $(VENV)/.ready
 
 help:
 	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
-	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=$(HEAP) CONFIG=my.json"
+	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=128k CONFIG=my.json"
+	@echo "                    WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);"
+	@echo "                    MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)"
 	@echo "                    MAIN=examples/echo.py runs that instead of main.py"
 	@echo "make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)"
 	@echo "                    KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's instead"
@@ -54,6 +62,7 @@ help:
 	@echo "make test         run the whole test suite against a live virtual board"
 	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest;"
 	@echo "                    SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;"
+	@echo "                    WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;"
 	@echo "                    JOBS=$(JOBS) files of tests at the same time, 0 for one after the other"
 	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
 	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
@@ -79,7 +88,7 @@ $(READY): requirements.txt tools/setup.sh
 run: $(READY)
 	@test -e certs/server.crt.der || $(BIN)/python -m tools.certs
 	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
-		--heap $(HEAP) --certs certs $(if $(CONFIG),--config "$(CONFIG)") $(if $(MAIN),--main "$(MAIN)") $(ARGS)
+		$(if $(HEAP),--heap $(HEAP)) --certs certs $(if $(CONFIG),--config "$(CONFIG)") $(if $(MAIN),--main "$(MAIN)") $(ARGS)
 
 certs: $(READY)
 	@exec $(BIN)/python -m tools.certs --key="$(KEY)" --names="$(NAMES)" --client="$(CLIENT)" \
@@ -121,7 +130,7 @@ erase: $(READY)
 
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) \
-		$(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(ARGS)
+		$(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(if $(WORD),--word $(WORD)) $(ARGS)
 
 conformance: $(READY)
 	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
@@ -158,6 +167,6 @@ format: $(READY)
 	@$(BIN)/python -m tools.badinput
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build .micropython32 .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .git -prune -o -name '*.mpy' -type f -exec rm -f {} +

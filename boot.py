@@ -1,6 +1,7 @@
-"""Runs first at every start: installs what came over Wi-Fi, and brings Wi-Fi up.
+"""Runs first at every start: installs a pending OTA update, and starts Wi-Fi.
 
-Settings are in /config.json: docs/settings.md.
+Leaves `settings` (from /config.json, see docs/settings.md) for main.py, or `safe_mode` if too many
+starts have failed.
 """
 
 import gc
@@ -9,46 +10,36 @@ import sys
 
 import machine
 
-# While code is loaded, garbage is collected often, so that what stays does not end up scattered
-# over the heap. For the same reason, what is only needed at start is loaded beyond `room`.
+# Collect often while modules are loaded: then those that stay fill the low end of the heap instead
+# of being scattered among garbage.
 gc.threshold(1024)
-gc.collect()
+
+# At nearly every start nothing has failed and no update is pending.
+pending = machine.reset_cause() == machine.WDT_RESET or any(
+    name == "update" or name.startswith("failed-") for name in os.listdir("/")
+)
+if pending:
+    from failsafe import rollback
+
+    if not rollback.start():
+        safe_mode = True  # Wi-Fi starts, and main.py does nothing
+    del rollback, sys.modules["failsafe.rollback"], sys.modules["failsafe"].rollback
+loaded = set(sys.modules)
 try:
-    if gc.mem_free() < 31000 << (sys.maxsize >> 62):  # bytes; on 64 bits twice as many
-        raise MemoryError
-    room = bytearray(30000)  # which may not be there in one piece
-except MemoryError:
-    import shortage  # noqa: F401 - says so
+    from config import loader, secrets
+    from wifi import connect
 
-    safe_mode = True  # restarting, as main.py would, makes nothing better
-    room = None
-
-# At nearly every start there is nothing to install and nothing has failed.
-signs = machine.reset_cause() == machine.WDT_RESET or [
-    name for name in os.listdir("/") if name == "update" or name.startswith("failed-")
-]
-if signs:
-    import recovery
-
-    if not recovery.start():
-        safe_mode = True  # main.py does nothing then
-    del recovery, sys.modules["recovery"]
-try:
-    if signs:
-        import trial  # noqa: F401 - tells firmware.py that this start has something to prove
-    import secret
-    import settings
-    import wifi
-
-    chosen = settings.load()
-    wifi.start(chosen["wifi"], secret.get)
-    if chosen["admin"]["enabled"] and chosen["admin"]["password"] is None:
-        print("admin: password " + secret.get("admin_password"))
-    del chosen, secret, settings, wifi, sys.modules["secret"], sys.modules["wifi"]
+    settings = loader.load()
+    connect.start(settings["wifi"], secrets.get)
+    if settings["admin"]["enabled"] and settings["admin"]["password"] is None:
+        print("admin: password " + secrets.get("admin_password"))
+    # The code is not needed again; what it was loaded with is free for the server.
+    for name in set(sys.modules) - loaded:
+        del sys.modules[name]
+    del loader, secrets, connect, name
 except Exception as error:
-    room = None
-    import crash
+    from failsafe import crash
 
     crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)
-del room, signs
+del pending, loaded

@@ -1,4 +1,4 @@
-"""Runs after boot.py: serves lib/demo.py. Put an application of your own in its place."""
+"""Runs after boot.py: serves lib/demo.py. Replace it with your own application."""
 
 import gc
 import sys
@@ -10,21 +10,21 @@ def log(level, text):
 
 
 try:
-    if "safe_mode" not in globals():  # boot.py says so after too many failed starts
+    if "safe_mode" not in globals():  # set by boot.py after too many failed starts
         gc.threshold(1024)  # see boot.py
-        import firmware
+        import startup
 
-        server = firmware.start(log)
-        del firmware, sys.modules["firmware"]
+        server = startup.start(log, globals().pop("settings", None))
+        del startup, sys.modules["startup"]
         gc.threshold(-1)
         gc.collect()
         server.run()
 except Exception as error:
-    server = None  # what follows needs its memory
+    server = None  # crash needs its memory
     gc.collect()
-    import crash
+    from failsafe import crash
 
-    crash.restart(error)  # /crash.log tells of it
+    crash.restart(error)  # logs the error to /crash.log
 finally:
-    if "watchdog" in sys.modules:  # Ctrl-C: nobody feeds it at the prompt
-        sys.modules["watchdog"].rest()
+    if "failsafe.watchdog" in sys.modules:  # after Ctrl-C nothing feeds it any more
+        sys.modules["failsafe.watchdog"].rest()

@@ -11,4 +11,5 @@ LIB = "../lib"
 for name in sorted(os.listdir(LIB)):
     if name.endswith(".py"):
         module(name, base_path=LIB)
-package("wsserver", base_path=LIB)
+    elif not name.startswith("_"):
+        package(name, base_path=LIB)

@@ -11,6 +11,12 @@ from tools.certs import cli
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.board import heap_bytes
 from tools.virtualboard.flash import can_compile, fill
+from tools.virtualboard.interpreter import (
+    WORDS,
+    NoInterpreterError,
+    interpreter,
+    select_interpreter,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,9 +32,14 @@ class Form(NamedTuple):
     suffix: str = ".mpy"
     compiling: int = 0
 
-    def heap(self, size: str) -> str:
-        """What a board needs for what one with a heap of `size` can do with compiled files."""
-        return str(heap_bytes(size) + self.compiling)
+    def heap(self, size: str | None) -> str | None:
+        """Return the heap that a board needs to do what one with `size` does with compiled files.
+
+        None is the default of a board: that of a chip, or 128k with 64 bits.
+        """
+        if not self.compiling or size == "chip":
+            return size
+        return str(heap_bytes(size or "128k") + self.compiling)
 
 
 FORMS = {
@@ -49,10 +60,29 @@ def pytest_addoption(parser):
         help="what the virtual boards run: lib/ compiled for this CPU, or to bytecode alone, or "
         "from source",
     )
+    parser.addoption(
+        "--word",
+        choices=[str(word) for word in WORDS],
+        help="the size of the virtual boards' words, in bits; MICROPYTHON=/path in the "
+        "environment names another interpreter",
+    )
+
+
+def pytest_configure(config):
+    """Choose the interpreter, here and in what the tests start; fetch it before workers do."""
+    select_interpreter(config.getoption("--word"))
+    if not config.getoption("--board"):
+        try:
+            interpreter()
+        except NoInterpreterError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_report_header(config):
-    return f"lib/ on virtual boards: {config.getoption('--lib')}"
+    if config.getoption("--board"):
+        return None
+    found = interpreter()
+    return f"virtual boards: {found.word} bits, {found.version}; lib/: {config.getoption('--lib')}"
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +137,7 @@ def board(request, lib_form):
     if address:
         yield RealBoard(address)
     else:
-        config, heap = {"broadcast": {"interval": 0}}, lib_form.heap("128k")
+        config, heap = {"broadcast": {"interval": 0}}, lib_form.heap(None)
         with VirtualBoard(config=config, heap=heap, **lib_form.options) as virtual:
             virtual.wait_ready()
             yield virtual
@@ -125,7 +155,7 @@ def make_board(request, lib_form):
     address = request.config.getoption("--board")
     boards = []
 
-    def make(wait=True, heap="128k", **arguments):
+    def make(wait=True, heap=None, **arguments):
         if address:
             pytest.skip("needs a virtual board of its own, and the tests are for a real one")
         if not arguments.keys() & {"source", "native"}:
@@ -141,6 +171,12 @@ def make_board(request, lib_form):
     yield make
     for board in boards:
         board.stop()
+
+
+@pytest.fixture(scope="session")
+def word():
+    """The size of the boards' words, in bits."""
+    return interpreter().word
 
 
 @pytest.fixture(scope="session")

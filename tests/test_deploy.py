@@ -113,11 +113,13 @@ def test_what_has_not_changed_is_not_copied(full_board, project, capsys):
 
 
 def test_one_file_that_changed_is_the_only_one_to_be_copied(full_board, project, capsys):
-    (project / "lib" / "demo.py").write_text("def build(*_):\n    print('changed')\n")
+    (project / "lib" / "demo" / "application.py").write_text(
+        "def build(*_):\n    print('changed')\n"
+    )
     capsys.readouterr()
     run(full_board, project)
     output = capsys.readouterr().out
-    assert "[1/1] /lib/demo.mpy" in output
+    assert "[1/1] /lib/demo/application.mpy" in output
     assert "1 files copied, 0 removed" in output
     assert "  | changed\n" in output
 
@@ -145,10 +147,10 @@ def test_files_that_were_not_deployed_stay(full_board, project):
 
 
 def test_a_source_copied_by_hand_goes_because_it_would_hide_the_compiled_file(full_board, project):
-    (full_board.flash / "lib" / "demo.py").write_text("old")
+    (full_board.flash / "lib" / "firmware.py").write_text("old")
     run(full_board, project)
-    assert not (full_board.flash / "lib" / "demo.py").exists()
-    assert (full_board.flash / "lib" / "demo.mpy").exists()
+    assert not (full_board.flash / "lib" / "firmware.py").exists()
+    assert (full_board.flash / "lib" / "firmware.mpy").exists()
 
 
 def test_sources_can_be_deployed_instead_of_compiled_files(full_board, project):
@@ -561,4 +563,4 @@ def test_mip_installs_from_a_web_server_that_has_this_folder(empty_board, tmp_pa
 
 def test_the_rules_for_settings_are_the_boards_own():
     assert own.rules().validate({"wifi": {"channel": 14}})[1] != []
-    assert own.rules().__file__ == str(ROOT / "lib" / "fields.py")
+    assert own.rules().__file__ == str(ROOT / "lib" / "config" / "schema.py")

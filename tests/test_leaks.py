@@ -26,7 +26,7 @@ def board(make_board, tmp_path_factory):
 
 FILES = ["config.json", "secrets.json", "boot.py", "main.py", "crash.log", "deployed.json"]
 FILES += ["certs/server.key.der", "certs/server.crt.der"]
-MODULES = ["lib/demo", "lib/firmware"]
+MODULES = ["lib/demo/application", "lib/startup"]
 WAYS = ["/%s", "/../%s", "/x/../../%s", "/%%2e%%2e/%s", "/..%%2f%s", "//%s", "/www/../%s", "/./%s"]
 
 

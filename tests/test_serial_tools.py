@@ -57,12 +57,12 @@ def test_the_monitor_shows_the_source_of_each_line_of_a_traceback(monitor):
     board, process = monitor
     board.serial_write(b"\x03")
     lines_until(process, "KeyboardInterrupt")
-    board.serial_write(b"import demo\rdemo.build(None, {})\r")
+    board.serial_write(b"from demo.led import Led\rLed(0, None, None)\r")
     lines = lines_until(process, "Error: ")
-    at = next(at for at, line in enumerate(lines) if 'demo.py", line' in line)
+    at = next(at for at, line in enumerate(lines) if 'led.py", line' in line)
     number = int(lines[at].split("line ")[1].split(",")[0])
-    code = (ROOT / "lib" / "demo.py").read_text().splitlines()[number - 1].strip()
-    assert lines[at + 1] == f"    -> lib/demo.py:{number}: {code}\n"
+    code = (ROOT / "lib" / "demo" / "led.py").read_text().splitlines()[number - 1].strip()
+    assert lines[at + 1] == f"    -> lib/demo/led.py:{number}: {code}\n"
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from tools.serialport.session import BoardError, Session
 
 # As deploy/join.py; of an admin that is switched off there is no password.
 _ASK = """
-import settings, secret
+from config import loader, secrets
 _quiet = lambda text: None
-_a = settings.load(log=_quiet)["admin"]
-print(repr(_a["enabled"] and (_a["password"] or secret.get("admin_password", log=_quiet))))
+_a = loader.load(log=_quiet)["admin"]
+print(repr(_a["enabled"] and (_a["password"] or secrets.get("admin_password", log=_quiet))))
 """
 
 

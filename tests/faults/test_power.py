@@ -1,18 +1,18 @@
-"""The power fails at random moments. Short versions are in test_safety and test_updates."""
+"""The power fails at random moments. Short versions are in tests/failsafe and tests/admin."""
 
 import random
 
 import pytest
 
-from tests.power import cut_at_random
-from tests.test_updates import (  # noqa: F401 - fixtures
+from tests.admin.test_update import (  # noqa: F401 - fixtures
     board,
     install_with_power_cuts,
     new_board,
     password,
     project,
-    take_back_with_power_cuts,
+    roll_back_with_power_cuts,
 )
+from tests.failsafe.power import cut_at_random
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 TABLE = "power"
@@ -30,5 +30,5 @@ def test_installing_an_update(board, project, figures):  # noqa: F811 - the fixt
 
 
 def test_taking_an_update_back(board, project, figures):  # noqa: F811 - the fixtures
-    take_back_with_power_cuts(board, project, times=20)
+    roll_back_with_power_cuts(board, project, times=20)
     figures(TABLE, "an update that does not start is taken back, 4 in each", 80, "the old version")

@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None, now: datetime.datetime | None = Non
     now = now or datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     try:
         names = [parse_name(name) for name in options.names.split()]
-        names = list(dict.fromkeys(board_names(options.config, ROOT / "lib/fields.py") + names))
+        own = board_names(options.config, ROOT / "lib/config/schema.py")
+        names = list(dict.fromkeys(own + names))
         _make(Store(_from_here(options.folder)), names, options.key, options.client, now)
     except (StoreError, ValueError) as error:
         print(f"make certs: {error}", file=sys.stderr)

@@ -48,7 +48,7 @@ def parse_name(text: str) -> Name:
 def board_names(config: Path, rules: Path) -> list[Name]:
     """The names that every board has, and those that its config.json gives it.
 
-    rules: lib/fields.py, so that a value which the board would refuse counts for nothing here.
+    rules: lib/config/schema.py; a value that the board would refuse is ignored here.
     """
     try:
         raw = json.loads(config.read_text(encoding="utf-8-sig"))

@@ -6,12 +6,12 @@ from tools.serialport.session import BoardError, Session
 
 # The board's own modules know its settings; its password may be one that it makes for itself.
 _ASK = """
-import settings, secret
+from config import loader, secrets
 _quiet = lambda text: None
-_w = settings.load(log=_quiet)["wifi"]
+_w = loader.load(log=_quiet)["wifi"]
 _p = _w["password"]
 if _w["mode"] == "ap" and _p is None:
-    _p = secret.get("wifi_password", log=_quiet)
+    _p = secrets.get("wifi_password", log=_quiet)
 print(repr((_w["mode"], _w["ssid"], _p, _w["hidden"])))
 """
 

@@ -12,12 +12,12 @@ from tools.flashfiles import CERTIFICATES, CONFIG, ROOT, certificates
 
 from .plan import Found
 
-_MOST_BYTES = 4096  # what lib/configfile.py reads
+_MOST_BYTES = 4096  # what lib/config/loader.py reads
 
 
 def rules(root: Path = ROOT) -> ModuleType:
-    """lib/fields.py, the board's own rules for config.json, which run here as well."""
-    spec = importlib.util.spec_from_file_location("fields", root / "lib" / "fields.py")
+    """lib/config/schema.py, the board's own rules for config.json, which run here as well."""
+    spec = importlib.util.spec_from_file_location("schema", root / "lib" / "config" / "schema.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""A board's /update over Wi-Fi: what lib/updates.py answers to."""
+"""A board's /update over Wi-Fi: what lib/admin/update.py answers to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.failure import Failure
 from tools.serialport.target import Target, described
 
 PATH = "/update"
-_PATIENCE = 20  # seconds of silence until a board counts as gone
+_PATIENCE = 30  # seconds of silence until a board counts as gone
 _HUNG_UP = (
     "the board hung up: it may have no memory for updates; close what is connected to it and try "
     "again, or deploy over USB"
@@ -55,7 +55,7 @@ def _listens(name: str, port: int) -> bool:
 class Remote:
     """A board that takes updates. Use it as a context manager; every call may raise Failure.
 
-    about: what the board says of itself: lib/updates.py's `on_open`.
+    about: what the board says of itself: lib/admin/update.py's `on_open`.
     """
 
     def __init__(self, url: str, password: str, ca: Path, patience: float = _PATIENCE):

@@ -1,7 +1,7 @@
 """make deploy HOST=...: the same over Wi-Fi, through the server itself.
 
 Nothing that runs is touched before all is there; the board installs it at its next start, and
-takes it back if that does not succeed: lib/recovery.py.
+takes it back if that does not succeed: lib/failsafe/rollback.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .remote import Remote, Unreachable, address
 from .transfer import check_room
 
 # What brings an update back that does not start is not itself replaced by one.
-FIXED = ("/boot.py", "/lib/recovery.", "/lib/watchdog.")
+FIXED = ("/boot.py", "/lib/failsafe/")
 _STARTS = 3  # that a board tries a new version
 _PROOF = 15  # seconds of serving until it counts as good, and some
 
@@ -41,6 +41,8 @@ def deploy(options: argparse.Namespace) -> None:
         outdated = table.outdated(target.chip, target.version, table.load())
         if outdated:
             warn(outdated)
+        if board.about["state"].startswith("trial"):
+            _confirm(board)  # of an earlier deployment that did not wait for it
         todo, kept = _plan(board, options)
         if not todo.copy and not todo.remove:
             print(f"0 files copied, 0 removed, {kept} unchanged", flush=True)
@@ -52,7 +54,12 @@ def deploy(options: argparse.Namespace) -> None:
         flush=True,
     )
     if options.wait:
-        _wait_until_proven(url, password, options)
+        _wait_until_confirmed(url, password, options)
+    else:
+        print(
+            "the board rolls back if nothing confirms the new version within three minutes: "
+            "run this again to confirm it"
+        )
 
 
 def _password(url: str) -> str:
@@ -104,20 +111,29 @@ def _send(board: Remote, todo: plan.Plan) -> None:
         board.ask("remove", path)
 
 
+def _confirm(board: Remote) -> None:
+    """Confirm the update on trial: the board needs to serve this connection for a while."""
+    while left := board.ask("confirm"):
+        time.sleep(min(left, 1))
+
+
 def _seconds(options: argparse.Namespace) -> int:
     """How long the new version may take until it serves, before the board restarts."""
     return min(900, max(1, int(options.wait or 60)))
 
 
-def _wait_until_proven(url: str, password: str, options: argparse.Namespace) -> None:
-    """Wait until the board has found the new version good, or has taken it back: a Failure."""
+def _wait_until_confirmed(url: str, password: str, options: argparse.Namespace) -> None:
+    """Wait until the board serves, and confirm the update. Raises Failure if it rolls back."""
     end = time.monotonic() + (_STARTS + 1) * (options.wait + _PROOF)
-    shown = ""
     while time.monotonic() < end:
         time.sleep(0.5)
         try:
             with Remote(url, password, options.ca, patience=5) as board:
                 state = board.about["state"]
+                if state.startswith("trial"):
+                    print("it serves; 10 seconds until it can be confirmed", flush=True)
+                    _confirm(board)
+                    state = ""
                 log = board.read("/crash.log") if state == "undone" else b""
         except Unreachable:
             continue
@@ -128,10 +144,6 @@ def _wait_until_proven(url: str, password: str, options: argparse.Namespace) -> 
             print("/crash.log ends with:")
             print("\n".join(f"  | {line}" for line in log.decode().splitlines()[-20:]))
             raise Failure("the new version did not start: the board runs the one before it again")
-        if state != shown and state.startswith("trial"):
-            print("it serves; 10 seconds to see whether it stays so", flush=True)
-            shown = state
-        time.sleep(1)
     raise Failure(
         "the board does not answer: join its Wi-Fi again and look at its page; if it is not "
         "there, its log says why (make monitor)"

@@ -33,7 +33,11 @@ _ORDERS = [
 ]
 _SAVES = [b'{"save": {"wifi": {"ssid": {}}}}', b'{"save": {"server": []}}', b'{"save": 1}', b"[]"]
 _PARTS = [
-    *(b'["hash", "/lib/chat.py"]', b'["read", "/lib/chat.py", 0]', b'["remove", "/www/x"]'),
+    *(
+        b'["hash", "/lib/demo/chat.py"]',
+        b'["read", "/lib/demo/chat.py", 0]',
+        b'["remove", "/www/x"]',
+    ),
     *(b'["file", "/lib/x.py", 20, "00"]', b'{"begin": []}', b"[]", b"1"),
 ]
 _HEADS = [b"ab\1\0", b"ab\0\0", b"ab\x81\x80"]

@@ -20,12 +20,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from . import chipheap
 from . import flash as flash_filler
-from .interpreter import (
-    compile_mpy,
-    find_micropython,
-    takes_interrupts,
-)
+from .interpreter import compile_mpy, interpreter, takes_interrupts
 from .serialport import Console, Port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +47,21 @@ def heap_bytes(text: str) -> int:
     if size < 16 * 1024:
         raise ValueError(f"heap {text!r} is too small: a board has at least 16k")
     return size
+
+
+def choose_heap(text: str | None, word: int) -> int | None:
+    """Return the bytes of a heap like "64k", or None for that of a chip: "chip", which is the
+    default with 32 bits.
+
+    Raises ValueError if it is not a size, too small for a board, or a chip's with 64 bits.
+    """
+    if text is None:
+        text = "chip" if word == 32 else "128k"
+    if text != "chip":
+        return heap_bytes(text)
+    if word != 32:
+        raise ValueError("heap 'chip' is that of a board with 32-bit words: use WORD=32")
+    return None
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
@@ -91,7 +103,7 @@ class VirtualBoard:
     def __init__(
         self,
         config: dict | Path | None = None,
-        heap: str = "128k",
+        heap: str | None = None,
         files: dict[str, str | bytes] | None = None,
         http_port: int = 0,
         https_port: int = 0,
@@ -105,8 +117,11 @@ class VirtualBoard:
         on_output: Callable[[bytes], None] | None = None,
         on_ready: Callable[[], None] | None = None,
     ):
-        self._heap = heap_bytes(heap)
-        self._command = find_micropython()
+        self._interpreter = interpreter()
+        self._heap = choose_heap(heap, self._interpreter.word)
+        self._build = None
+        if self._heap is None:
+            self._build = chipheap.build_of(Path(self._interpreter.command[-1]))
         self.http_port = http_port or free_port()
         self.https_port = https_port or free_port()
         self.dns_port = free_port(socket.SOCK_DGRAM)
@@ -149,7 +164,7 @@ class VirtualBoard:
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._wake, False)
         self._port = Port()
-        self._console = Console(self._interrupt)
+        self._console = Console(self._interrupt, self._give_program)
         self._stopping = False
         self._started = False
         self._asked = 0.0  # since when an interrupt is to be sent
@@ -201,6 +216,13 @@ class VirtualBoard:
 
     def ws_url(self, path: str = "/ws") -> str:
         return f"ws://{self.address}:{self.http_port}{path}"
+
+    @property
+    def heap(self) -> chipheap.Heap:
+        """The board's memory now. Raises ValueError without HEAP=chip, or where it cannot grow."""
+        if not self._build:
+            raise ValueError("only HEAP=chip on the interpreter of WORD=32 tells of its memory")
+        return chipheap.read(self._run / "heap", self.pid)
 
     @property
     def log(self) -> str:
@@ -309,13 +331,27 @@ class VirtualBoard:
             else:
                 shutil.copyfile(path, target / path.name)
 
+    def _give_program(self, program):
+        (self._run / "program.py").write_bytes(program)
+
     def _launch(self, cause, raw=False):
+        chip = self._heap is None
+        if chip:
+            chipheap.prepare(self._run / "heap")
         board = {
             "cause": cause,
             "raw": raw,
             "sockets": self._sockets,
             "address": self.address,
-            "heap": self._heap,
+            "heap": chipheap.FREE if chip else self._heap,
+            "used": chipheap.USED,
+            "growth": self._build,
+            "fields": chipheap.FIELDS,
+            "modules": [
+                name
+                for name, wanted in (("_gc", chip), ("ssl", not self._interpreter.has_ssl))
+                if wanted
+            ],
             "ports": {
                 port: self.http_port if what == "http" else self.https_port
                 for port, what in self._served.items()
@@ -326,9 +362,12 @@ class VirtualBoard:
         self._console.restart(raw)
         self._started = False
         self._asked = 0.0
-        heap = self._heap + self._heap // 80 + STAND_INS_COST
+        heap = chipheap.FREE if chip else self._heap
+        if self._build:
+            heap += chipheap.POOL  # to grow into
+        heap += heap // 40 + STAND_INS_COST
         command = [
-            *self._command,
+            *self._interpreter.command,
             "-X",
             f"heapsize={heap}",
             "-i",
@@ -395,6 +434,7 @@ class VirtualBoard:
         self._take_output()
         self._console.write(self._port.read())
         self._console.pump()
+        self._take_output()  # the raw REPL's answers do not wait for the next turn
         self._port.flush()
         if self._process.poll() is not None:
             self._exited()

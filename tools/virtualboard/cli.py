@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tools.failure import Failure
 
-from .board import VirtualBoard, check_port, heap_bytes
-from .interpreter import NoInterpreterError
+from .board import VirtualBoard, check_port, choose_heap
+from .interpreter import WORDS, NoInterpreterError, interpreter, select_interpreter
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -24,7 +24,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--http-port", type=int, default=8080, help="where the board's port 80 appears"
     )
     parser.add_argument("--https-port", type=int, default=8443, help="where its port 443 appears")
-    parser.add_argument("--heap", default="128k", help="the firmware's heap, such as 64k")
+    parser.add_argument(
+        "--word", type=int, choices=WORDS, help="the size of the board's words, in bits"
+    )
+    parser.add_argument(
+        "--heap", help="the firmware's heap: a size such as 64k, or chip: two heaps as on a chip"
+    )
     parser.add_argument("--config", type=Path, help="a config.json for the board")
     parser.add_argument("--main", type=Path, help="a program that takes main.py's place")
     parser.add_argument("--flash", type=Path, help="keep the flash in this folder")
@@ -32,8 +37,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--source", action="store_true", help="run lib/ from source, not compiled")
     parser.add_argument("--sockets", type=int, default=10, help="how many sockets the board has")
     options = parser.parse_args(arguments)
+    select_interpreter(options.word)
     try:
-        heap_bytes(options.heap)
+        choose_heap(options.heap, interpreter().word)
         if options.config:
             check_config(options.config)
         options.files = {"main.py": read_program(options.main)} if options.main else {}
@@ -41,7 +47,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
             raise ValueError(f"port {options.http_port} cannot be both the HTTP and HTTPS port")
         for port in (options.http_port, options.https_port):
             check_port(port)
-    except (ValueError, OSError, OverflowError) as error:
+    except (ValueError, OSError, OverflowError, NoInterpreterError) as error:
         parser.exit(1, f"make run: {error.strerror if isinstance(error, OSError) else error}\n")
     return options
 

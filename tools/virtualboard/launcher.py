@@ -28,6 +28,10 @@ def _start():
         with host.open("/air.json", "r") as file:
             return file.read()
 
+    def read_program(size):
+        with host.open("/program.py", "rb") as file:
+            return file.read(size)
+
     import errno  # noqa: F401
     import os
     import select  # noqa: F401
@@ -41,8 +45,20 @@ def _start():
     import network
 
     sys.modules["tls"] = _tls
+    if "_gc" in board["modules"]:
+        import _gc
+    if "ssl" in board["modules"]:
+        import ssl  # noqa: F401
+    growth = None
+    if board["growth"]:
+        import _chipheap
+        import uctypes
+
+        growth = _chipheap.Growth(board["growth"], run + "/heap", board["fields"])
+        layout = {name: uctypes.UINT32 | 4 * index for index, name in enumerate(board["fields"])}
+        esp32._page = uctypes.struct(growth.page["failed"], layout)
     os._setup(run + "/flash")
-    machine._setup(board["cause"], tell)
+    machine._setup(board["cause"], tell, read_program, globals())
     network._setup(read_air)
     ports, udp_ports = (
         {int(port): there for port, there in board[name].items()}
@@ -59,7 +75,19 @@ def _start():
     vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
     uos.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
-    machine._filler = _fill(board["heap"])
+    if growth:
+        growth.forget_names()
+        socket._make_reserve()
+        # All of this stays: what would be collected later would leave holes.
+        machine._filler = [None, None, board, growth, _chipheap, tell, read_program]
+        _gc._hidden = growth.limit(board["heap"], board["used"], machine._filler)
+    else:
+        machine._filler = [board, read_program, None]
+        machine._filler[-1] = _fill(board["heap"])
+        if "_gc" in board["modules"]:
+            _gc._hidden = _gc._mem_alloc() - board["used"]
+    if "_gc" in board["modules"]:
+        sys.modules["gc"] = _gc
     tell("started")
     return board["raw"]
 
@@ -134,6 +162,9 @@ def _main():
         print("\0raw\0", end="")
     else:
         _run("main.py")
+        import machine
+
+        machine._greet("\0own\0")
 
 
 try:

@@ -1,9 +1,13 @@
 """The board's serial port: a pseudo terminal for others to open, wired to the interpreter's own.
 
-What the wire has to make up for, because the Unix port's terminal is not a UART: - Ctrl-C must
-interrupt a running program. The Unix port only takes SIGINT, and only while something runs. - The
-Unix port throws pending input away when it comes back to the prompt. A UART does not. - A print
-ends with CR LF on a board. - Nobody may be listening; a UART does not care.
+A UART and the terminal of MicroPython's Unix port differ. This module makes up for that:
+
+- Ctrl-C must interrupt a running program. The Unix port takes SIGINT only, and only while a program
+  runs.
+- The Unix port throws pending input away when it comes back to the prompt. A UART does not.
+- A print ends with CR LF on a board.
+- A UART does not care whether anything listens.
+- Not every Unix port has the raw REPL. `Console` plays it on top of the friendly one.
 """
 
 from __future__ import annotations
@@ -15,16 +19,31 @@ import select
 import termios
 import time
 import tty
+from collections.abc import Callable
 
 MOST_WAITING = (
-    65536  # bytes on their way to whoever has the port open; beyond that, the oldest are lost
+    65536  # bytes on their way to the reader of the port; beyond that, the oldest are lost
 )
-CTRL_C = b"\x03"
-# The launcher prints this when the raw REPL is to follow: the friendly one's greeting is then not
-# for anybody.
-MARKER = b"\0raw\0"
-RAW_GREETING = b"raw REPL;"
-PASTE_STARTS = b"R\x01\x80\x00\x01"  # a program may come by raw paste, 128 bytes at a time
+CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+# What the launcher and machine.py print, to tell the console where it is.
+RAW = b"\0raw\0"  # boot.py has run, and the raw REPL is to follow
+RUN = b"\0run\0"  # a program that came over the raw REPL begins
+OUT = b"\0out\0"  # it has ended: its traceback follows, if any
+END = b"\0end\0"
+FRIENDLY = b"\0fri\0"  # the greeting of the friendly prompt follows
+OWN = b"\0own\0"  # the Unix port's own greeting follows, which is not shown
+ALL_MARKERS = (RAW, RUN, OUT, END, FRIENDLY, OWN)
+MARKERS = re.compile(b"|".join(ALL_MARKERS))
+MARKER_SIZE = 5
+# Typed at the friendly prompt, hidden from the port's reader.
+RUN_COMMAND = b'__import__("machine")._run(%d)\r'
+GREET_COMMAND = b'__import__("machine")._greet()\r'
+RAW_GREETING = b"raw REPL; CTRL-B to exit\r\n>"
+PROMPT = b">>> "
+PASTE = b"\x05A\x01"
+WINDOW = 128  # bytes that raw paste takes before it asks for more
+# The frame of machine.py that runs a program is none of the program's.
+OWN_FRAME = re.compile(rb'  File "machine.py", line \d+, in _run\r?\n')
 
 
 class Port:
@@ -44,9 +63,7 @@ class Port:
         return self._master
 
     def is_open(self) -> bool:
-        """Whether somebody has the port open. If not, nothing that is sent waits for whoever opens
-        it next.
-        """
+        """Return whether the port is open. While it is not, what is sent is lost."""
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
         self._open = not any(event & select.POLLHUP for _, event in poller.poll(0))
@@ -88,20 +105,27 @@ class Port:
 
 
 class Console:
-    """The interpreter's side: its terminal, and what is known of what it is doing."""
+    """The interpreter's side: its terminal, what is known of its state, and the raw REPL.
 
-    def __init__(self, interrupt):
-        """interrupt(): send SIGINT to the interpreter; False if it cannot take one yet."""
+    The raw REPL is played here, the same on every interpreter: a program is collected, handed over
+    by `give`, and run by a command at the friendly prompt, whose echo and prompt are hidden.
+    """
+
+    def __init__(self, interrupt: Callable[[], bool], give: Callable[[bytes], None]):
+        """interrupt(): send SIGINT to the interpreter; False if it cannot take one yet.
+        give(program): put a program where machine._run() finds it.
+        """
         self.master, self.slave = os.openpty()
         attributes = termios.tcgetattr(self.slave)
         # Neither echo nor translation nor signals. IEXTEN, which then does nothing, marks that a
-        # program runs: the interpreter clears all local flags at its prompt, and puts them back to
+        # program runs: the interpreter clears all local flags at its prompt, and restores them to
         # run something.
         attributes[0] = attributes[1] = 0
         attributes[3] = termios.IEXTEN
         self._attributes = attributes
         os.set_blocking(self.master, False)
         self._interrupt = interrupt
+        self._give = give
         self.raw = False  # whether the raw REPL was entered last
         self.restart(False)
 
@@ -112,16 +136,22 @@ class Console:
         self._input = b""
         self._held_until = 0.0
         self._was_held = False
-        self._pasting = (
-            0  # Ctrl-Ds that a program given by raw paste is still to print while it runs
-        )
-        self._paste = False
-        self._hidden = False
-        self._output = self._unseen = self._tail = b""
+        self._at_line_start = True  # of the friendly prompt
+        self._output = b""  # read, but perhaps the beginning of a marker
+        self._shown = b""  # for the next read()
+        self._last = b""  # the last byte that was shown
+        self._muted = False
+        self._expected = b""  # the marker that ends the hiding of what was typed
+        self._greeting: bytes | None = None  # the part that has come of one that is not shown
+        self._returning = False  # whether the interpreter is on its way to the prompt
+        self._section = b""  # of a program's output: RUN, OUT, or b"" if none runs
+        self._trace = b""  # the incomplete last line of a traceback
+        self._program = b""
+        self._pasted = -1  # bytes of a program that comes by raw paste; -1: by other means
 
     def is_running(self) -> bool:
         """Whether a program runs; else the interpreter waits for input."""
-        return self._pasting > 0 or bool(termios.tcgetattr(self.master)[3] & termios.IEXTEN)
+        return bool(termios.tcgetattr(self.master)[3] & termios.IEXTEN)
 
     def is_waiting(self) -> bool:
         """Whether `pump` has something left to hand on."""
@@ -132,9 +162,18 @@ class Console:
         self._input = (self._input + data)[-MOST_WAITING:]
 
     def pump(self) -> None:
-        """Hand on what can be handed on now."""
-        while self._input and time.monotonic() >= self._held_until:
-            if not (self._pump_running() if self.is_running() else self._pump_prompt()):
+        """Hand on the input that can be handed on now."""
+        if self._section and not self.is_running():
+            self._finish()
+        while self._input and not self._expected and self._greeting is None and time.monotonic() >= self._held_until:
+            if self.is_running():
+                if self._returning:
+                    self._hold(0.001)
+                    return
+                more = self._pump_running()
+            else:
+                more = self._pump_raw() if self.raw else self._pump_prompt()
+            if not more:
                 return
 
     def _hold(self, seconds):
@@ -150,8 +189,8 @@ class Console:
             else:
                 self._hold(0.003)
         elif not self._was_held:
-            # What comes right at a program's end is for the prompt, which would throw it away if
-            # it was there first.
+            # Input that comes right at a program's end is for the prompt, which would throw it
+            # away if it was there first.
             self._was_held = True
             self._hold(0.03)
         else:
@@ -163,15 +202,19 @@ class Console:
         # Up to one control character at a time: each may change who reads the next.
         match = re.search(rb"[\x01-\x05]", self._input)
         control = match and match[0]
-        if not self._forward(match.end() if match else len(self._input)):
+        count = match.end() if match else len(self._input)
+        if control == CTRL_A:
+            line = self._input[: match.start()]
+            if line[-1:] == b"\r" or (not line and self._at_line_start):
+                if not self._forward(len(line)):
+                    return False
+                self._input = self._input[1:]
+                self._enter_raw()
+                return True
+        line = self._input[:count]
+        if not self._forward(count):
             return False
-        if control == b"\x01" and not self._paste:
-            self.raw = True
-        elif control == b"\x02":
-            self.raw = False
-        elif control == b"\x04" and self._paste:
-            self._paste = False
-            self._pasting = 3
+        self._at_line_start = control in (CTRL_B, CTRL_C) or line[-1:] in (b"\r", b"\n")
         if control:
             self._hold(0.005)
         return True
@@ -186,45 +229,170 @@ class Console:
             self._hold(0.002)
         return written == count
 
+    # --- the raw REPL
+
+    def _enter_raw(self):
+        self._read_terminal()  # comes before
+        self.raw = True
+        self._muted = True
+        self._program = b""
+        self._shown += b"\r\n" + RAW_GREETING
+
+    def _pump_raw(self):
+        if self._pasted >= 0:
+            return self._pump_paste()
+        match = re.search(rb"[\x01-\x05]", self._input)
+        if not match:
+            self._program, self._input = self._program + self._input, b""
+            return False
+        self._program += self._input[: match.start()]
+        control, self._input = match[0], self._input[match.start() :]
+        if control == CTRL_E:
+            return self._start_paste()
+        self._input = self._input[1:]
+        if control == CTRL_D:
+            self._shown += b"OK"
+            self._run()
+        elif control == CTRL_A:
+            self._shown += RAW_GREETING
+        elif control == CTRL_B:
+            self.raw = False
+            self._at_line_start = True
+            self._shown += b"\r\n"
+            self._type(GREET_COMMAND, FRIENDLY)
+        self._program = b""
+        return True
+
+    def _run(self):
+        """Run the program; without one, soft-reset, as Ctrl-D does at the friendly prompt."""
+        if self._program:
+            self._give(self._program)
+            self._type(RUN_COMMAND % len(self._program), RUN)
+        else:
+            self._shown += b"\r\n"
+            self._returning = False
+            os.write(self.master, CTRL_C + CTRL_D)
+            self._hold(0.05)
+
+    def _start_paste(self):
+        if self._program or not PASTE.startswith(self._input[: len(PASTE)]):
+            self._input = self._input[1:]  # has no meaning here
+            return True
+        if len(self._input) < len(PASTE):
+            return False
+        self._input = self._input[len(PASTE) :]
+        self._pasted = 0
+        self._shown += b"R\x01" + WINDOW.to_bytes(2, "little") + b"\x01"
+        return True
+
+    def _pump_paste(self):
+        match = re.search(rb"[\x03\x04]", self._input)
+        data = self._input[: match.start() if match else len(self._input)]
+        self._input = self._input[len(data) :]
+        self._program += data
+        before, self._pasted = self._pasted, self._pasted + len(data)
+        self._shown += CTRL_A * (self._pasted // WINDOW - before // WINDOW)
+        if not match:
+            return False
+        self._input = self._input[1:]
+        self._pasted = -1
+        self._shown += CTRL_D
+        if match[0] == CTRL_C or not self._program:
+            self._shown += CTRL_D * 2 + b">"
+        else:
+            self._run()
+        self._program = b""
+        return True
+
+    def _type(self, line, marker):
+        """Type at the friendly prompt; nothing is shown until `marker`."""
+        self._read_terminal()
+        self._muted = True
+        self._returning = False
+        self._expected = marker
+        os.write(self.master, CTRL_C + line)
+
+    def _finish(self):
+        """End a program of the raw REPL that the prompt has followed without END.
+
+        That is so if Ctrl-C came right at its end.
+        """
+        self._read_terminal()
+        if self._section:
+            self._show(self._trace)
+            self._trace = b""
+            self._shown += CTRL_D * (2 if self._section == RUN else 1) + b">"
+            self._section = b""
+            self._muted = True
+
+    # --- output
+
     def read(self) -> bytes:
-        """What the interpreter has printed, as a board would send it."""
+        """Return what the interpreter has printed, as a board would send it."""
+        self._read_terminal()
+        shown, self._shown = self._shown, b""
+        return shown
+
+    def _read_terminal(self):
         try:
             data = os.read(self.master, 65536)
         except OSError:
-            return b""
+            return
         data = self._output + data
-        # A marker that may be cut waits for its rest. A whole one at the end is none: its last
-        # byte is also its first.
-        keep = 0
-        if not data.endswith(MARKER):
-            keep = max((n for n in range(1, len(MARKER)) if data.endswith(MARKER[:n])), default=0)
-        self._output = data[len(data) - keep :]
-        return self._filter(data[: len(data) - keep])
+        position = 0
+        for match in MARKERS.finditer(data):
+            self._show(data[position : match.start()])
+            self._pass(match[0])
+            position = match.end()
+        data = data[position:]
+        # The beginning of a marker waits for its rest.
+        cut = data.rfind(b"\0", 1 - MARKER_SIZE)
+        while cut > 0 and data[cut - 1 : cut] == b"\0":
+            cut -= 1
+        keep = data[cut:] if cut >= 0 else b""
+        if not any(marker.startswith(keep) for marker in ALL_MARKERS):
+            keep = b""
+        self._output = keep
+        self._show(data[: len(data) - len(keep)])
 
-    def _filter(self, data):
-        if MARKER in data:
-            before, data = data.split(MARKER, 1)
-            shown = self._filter(before)
-            self._hidden = True
-            self._input = b"\x01" + self._input
-            return shown + self._filter(data)
-        if self._hidden:
-            data = self._unseen + data
-            position = data.find(RAW_GREETING)
+    def _pass(self, marker):
+        """Change state where the interpreter has printed a marker."""
+        if marker == self._expected:
+            self._expected = b""
+            self._muted = False
+            self._section = RUN if marker == RUN else b""
+        elif marker == RAW and self.raw:
+            self._muted = self._returning = True
+            self._shown += RAW_GREETING
+        elif marker == OWN:
+            self._greeting = b""
+        elif marker == OUT and self._section == RUN:
+            self._shown += CTRL_D
+            self._section = OUT
+        elif marker == END and self._section == OUT:
+            self._show(self._trace)
+            self._trace = b""
+            self._shown += CTRL_D + b">"
+            self._section = b""
+            self._muted = self._returning = True
+
+    def _show(self, data):
+        if self._greeting is not None:
+            self._greeting += data
+            position = self._greeting.find(PROMPT)
             if position < 0:
-                self._unseen = data[1 - len(RAW_GREETING) :]
-                return b""
-            self._hidden = False
-            self._unseen = b""
-            data = data[position:]
-        # What is looked for may come in pieces.
-        before, self._tail = self._tail, (self._tail + data)[-len(PASTE_STARTS) :]
-        if self.raw and data and self._tail == PASTE_STARTS:
-            self._paste = True
-        elif self._pasting:
-            self._pasting = max(0, self._pasting - data.count(b"\x04"))
-        start = b"\r" if before.endswith(b"\r") else b""
-        return re.sub(rb"(?<!\r)\n", b"\r\n", start + data)[len(start) :]
+                return
+            data, self._greeting = self._greeting[position:], None
+        if self._muted or not data:
+            return
+        if self._section == OUT:
+            *lines, self._trace = (self._trace + data).split(b"\n")
+            data = b"".join(line + b"\n" for line in lines)
+            data = OWN_FRAME.sub(b"", data)
+            if not data:
+                return
+        self._shown += re.sub(rb"(?<!\r)\n", b"\r\n", self._last + data)[len(self._last) :]
+        self._last = b"\r" if data.endswith(b"\r") else b""
 
     def close(self) -> None:
         os.close(self.master)

@@ -13,11 +13,44 @@ _cause = PWRON_RESET
 _tell = None
 
 
-def _setup(cause, tell):
-    """From the launcher: the reset cause, and tell(event) for the supervisor."""
-    global _cause, _tell
+def _setup(cause, tell, program, main):
+    """From the launcher: the reset cause; tell(event) for the supervisor; program(size) reads a
+    program that came over the raw REPL, which runs with the names in `main`.
+    """
+    global _cause, _tell, _program, _globals
     _cause = cause
     _tell = tell
+    _program = program
+    _globals = main
+
+
+_program = None
+_globals = None
+
+
+def _run(size):
+    """Run a program that came over the raw REPL; the markers are for serialport.py."""
+    import sys
+
+    try:
+        print("\0run\0", end="")
+        try:
+            exec(compile(_program(size), "<stdin>", "exec"), _globals)
+        finally:
+            print("\0out\0", end="")
+    except SystemExit:
+        soft_reset()
+    except BaseException as error:
+        sys.print_exception(error)
+    print("\0end\0", end="")
+
+
+def _greet(end=""):
+    """Greet like the friendly prompt."""
+    import sys
+
+    print("\0fri\0" + sys.version.split("; ")[-1] + "; Virtual board with ESP32")
+    print('Type "help()" for more information.\n' + end, end="")
 
 
 def _end(kind):

@@ -8,6 +8,7 @@ many sockets may be open, `tell(port)` is called when one listens.
 import gc as _gc
 import io as _io
 
+import esp32 as _esp32
 import uselect as _uselect
 import usocket as _usocket
 
@@ -30,6 +31,8 @@ _HOST_OPTION = {SO_REUSEADDR: 2, SO_BROADCAST: 6}  # of level 1, SOL_SOCKET on L
 _MAILBOX = 2304  # bytes, which the host doubles: about the 6 short datagrams that lwIP keeps
 _WINDOW = 5744  # bytes: lwIP's TCP_WND and TCP_SND_BUF in the ESP32 builds
 _ENFILE = 23
+_ENOBUFS = 105
+_LISTENER = 22000  # bytes of the IDF heap below which listen() fails, as measured
 
 # Linux's errno -> lwIP's. A write after the peer has gone is ECONNRESET there, never EPIPE.
 _ERRORS = {
@@ -47,8 +50,26 @@ _ERRORS = {
 }
 
 _open = []  # file descriptors of the open sockets
-_closed = _usocket.socket()
-_closed.close()
+_secure = []  # those of them that have a TLS connection
+_SESSION = 23800  # bytes of the IDF heap that one takes, from wrap_socket() on
+# What stands in for a socket takes more of the heap than a chip's does. With HEAP=chip, this holds
+# as many lists as there may be sockets; that memory is freed for as long as a socket is open.
+_reserve = []
+_ENTRIES = [None] * 16  # 64 bytes: a stand-in takes 98, and a socket of the chip 32
+
+
+def _raise_ebadf(*args):
+    raise OSError(9)
+
+
+class _Closed:
+    """In the place of a host's socket that is closed, whose number another one may get."""
+
+    def __getattr__(self, name):
+        return _raise_ebadf
+
+
+_closed = _Closed()
 _host = "127.0.0.1"
 _ports = {}
 _udp_ports = {}
@@ -63,6 +84,47 @@ def _setup(host, ports, udp_ports, most, tell):
     _udp_ports.update(udp_ports)
     _most = most
     _tell = tell
+
+
+def _make_reserve():
+    """Set memory aside for the stand-ins of all sockets; it is freed socket by socket."""
+    for _ in range(_most):
+        _reserve.append([])
+    _balance()
+
+
+def _balance():
+    """Free a part of the reserve for each open socket, and allocate what others gave back."""
+    for index, part in enumerate(_reserve):
+        if index < len(_open):
+            part.clear()
+        elif not part:
+            try:
+                part.extend(_ENTRIES)
+            except MemoryError:
+                return
+
+
+def _forget(fd):
+    """Count a socket as closed."""
+    _open.remove(fd)
+    if fd in _secure:
+        _secure.remove(fd)
+        _esp32._take(-_SESSION)
+
+
+def _take_session(sock):
+    """Count the memory of a TLS connection until the socket is closed. False: there is none."""
+    if not _esp32._take(_SESSION):
+        return False
+    _secure.append(sock._fd)
+    return True
+
+
+def _give_session_back(sock):
+    if sock._fd in _secure:
+        _secure.remove(sock._fd)
+        _esp32._take(-_SESSION)
 
 
 def _error(error):
@@ -101,7 +163,7 @@ def _is_full():
             poller.register(fd, 0)
         for fd, event in poller.poll(0):
             if event & 32:  # POLLNVAL: not open any more
-                _open.remove(fd)
+                _forget(fd)
     return len(_open) >= _most
 
 
@@ -109,7 +171,6 @@ class socket(_io.IOBase):
     """A socket; accept() makes one of the host's."""
 
     _ports = _ports
-    _on_close = None  # of the TLS session that uses it
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
         if isinstance(af, int):
@@ -127,6 +188,8 @@ class socket(_io.IOBase):
         self._owner = open(self._fd, "rb")
         if self._fd not in _open:  # it is, where the collector closed one of the same number
             _open.append(self._fd)
+        if _reserve:
+            _balance()
 
     def ioctl(self, request, argument):
         if request == 10:  # MP_STREAM_GET_FILENO: select.poll watches the real one
@@ -147,10 +210,8 @@ class socket(_io.IOBase):
 
     def close(self):
         if self._fd in _open:
-            _open.remove(self._fd)
+            _forget(self._fd)
             self._fd = -1
-            if self._on_close:
-                self._on_close()
         self._owner.close()
         self._sock = _closed  # the host's socket would go on with whoever gets its number next
 
@@ -204,6 +265,8 @@ class socket(_io.IOBase):
         self._call(self._sock.bind, _pack(address, self._ports))
 
     def listen(self, backlog=2):
+        if _esp32._pool() < _LISTENER:
+            raise OSError(_ENOBUFS)
         self._call(self._sock.listen, backlog)
         if _tell:
             _tell(self._bound)

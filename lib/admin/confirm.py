@@ -1,0 +1,122 @@
+"""Confirm what has proved to work: this start, an OTA update, changed settings.
+
+Loaded at startup if one of them is pending, or if the watchdog is on; only timers remain. What is
+not confirmed in time is reverted:
+
+/failed-N         removed after 10 s of serving
+/update/trial-N   removed by `make deploy` over the network (`admin.update`) or by a connection to
+                  a broker; rolled back after three minutes of serving without it
+/config.undo-S    the settings before a change, removed by the settings page (`admin.settings`);
+                  restored after S seconds of serving without it
+"""
+
+import os
+
+import network
+from failsafe import rollback
+from micropython import const
+
+from wsserver import lazy
+
+_PROVEN = const(10000)  # ms of serving after which a start has succeeded
+_UNCONFIRMED = const(180000)  # ms of serving after which an update on trial is rolled back
+_WATCHDOG = const(60000)  # ms of the watchdog while an update is on trial, without a setting
+_SHORTEST = const(1000)  # ms; MicroPython before 1.21 takes no less
+
+
+def watch(server, timeout: float) -> None:
+    """Start the timers of a server that listens. timeout: seconds of the watchdog; 0: off."""
+    on_trial = rollback.state().startswith("trial")
+    ms = max(_SHORTEST, int(timeout * 1000)) if timeout else _WATCHDOG if on_trial else 0
+    if ms:
+        from failsafe import watchdog
+
+        server.every(min(_SHORTEST, ms // 4), watchdog.arm(ms))
+    if on_trial:
+        server.after(_PROVEN, _check_updates)
+        server.after(_UNCONFIRMED, lambda: _roll_back(server))
+    elif _find("failed-"):
+        server.after(_PROVEN, _confirm_start)
+    undo = _find(rollback.UNDO_SETTINGS)
+    if undo:
+        seconds = int(undo[len(rollback.UNDO_SETTINGS) :])
+        server.after(seconds * 1000, lambda: _revert_settings(server))
+
+
+def confirm_update() -> None:
+    """End the trial of an update.
+
+    Raises OSError if the board has no address on an active interface.
+    """
+    if not _has_address():
+        raise OSError("the board has no address")
+    name = rollback.state()
+    if name.startswith("trial"):
+        os.remove("/update/" + name)
+        print("update confirmed: removed /update/%s" % name)
+    _confirm_start()
+
+
+def confirm_settings() -> None:
+    """Keep the changed settings."""
+    undo = _find(rollback.UNDO_SETTINGS)
+    if undo:
+        os.remove("/" + undo)
+        print("settings confirmed")
+
+
+def _find(prefix):
+    """Return the name of a file in the top folder, or None."""
+    for name in os.listdir("/"):
+        if name.startswith(prefix) and not name.endswith(".new"):  # see config.atomic
+            return name
+    return None
+
+
+def _has_address():
+    for interface in (network.AP_IF, network.STA_IF):
+        wlan = network.WLAN(interface)
+        if wlan.active() and wlan.ifconfig()[0] != "0.0.0.0":
+            return True
+    return False
+
+
+def _confirm_start():
+    name = _find("failed-")
+    if name:
+        os.remove("/" + name)
+        print("start confirmed: removed /%s" % name)
+
+
+def _check_updates():
+    """Treat a version that cannot take further updates as failed."""
+    before = lazy.loaded()
+    try:
+        lazy.load("admin.update")
+    except MemoryError:  # says nothing about the module
+        pass
+    except Exception as error:
+        lazy.call("failsafe.crash", "restart", error)
+    lazy.unload(*lazy.loaded(before))
+
+
+def _roll_back(server):
+    name = rollback.state()
+    if name.startswith("trial"):
+        _report("update: not confirmed within %d s: rolling back" % (_UNCONFIRMED // 1000))
+        os.rename("/update/" + name, "/update/undo")
+        lazy.load("admin.restart").soon(server)
+
+
+def _revert_settings(server):
+    if rollback.revert_settings():
+        _report("settings: not confirmed: the last change is reverted")
+        lazy.load("admin.restart").soon(server)
+
+
+def _report(text):
+    print(text)
+    try:
+        lazy.call("failsafe.crashlog", "note", text)
+    except (OSError, MemoryError) as error:
+        print("confirm: %r" % error)

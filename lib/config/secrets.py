@@ -1,0 +1,63 @@
+"""Passwords that the board generates on first use and stores in /secrets.json.
+
+They are separate from config.json, which belongs to the user. A default password printed in the
+documentation would protect nothing.
+"""
+
+import errno
+import json
+import os
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without look-alikes such as l and 1
+_LENGTH = 10  # 31 ** 10: 49 bits
+
+
+def get(name: str, path: str = "/secrets.json", log=print) -> str:
+    """Return the secret of this name. Generate and store it if it is missing or unusable.
+
+    A file that cannot be written is logged; the secret is then valid until the next start.
+    """
+    secrets, problem = _read(path)
+    if problem:
+        log("%s: %s; generating new passwords" % (path, problem))
+    secret = secrets.get(name)
+    if not isinstance(secret, str) or not 8 <= len(secret.encode()) <= 63:  # the limits of WPA2
+        secrets[name] = _generate()
+        try:
+            _write(path, secrets)
+        except OSError as error:
+            log(
+                "%s: cannot be written (%s): the password changes at the next start"
+                % (path, error)
+            )
+    return secrets[name]
+
+
+def _generate():
+    text = ""
+    while len(text) < _LENGTH:
+        value = os.urandom(1)[0] & 31
+        if value < len(_ALPHABET):  # rejection sampling: all characters are equally likely
+            text += _ALPHABET[value]
+    return text
+
+
+def _read(path):
+    """Return (secrets, problem). A missing file is no problem."""
+    try:
+        with open(path) as file:
+            secrets = json.load(file)
+        if isinstance(secrets, dict):
+            return secrets, None
+    except OSError as error:
+        return {}, None if error.errno == errno.ENOENT else "cannot be read (%s)" % error
+    except (ValueError, MemoryError):
+        pass
+    return {}, "is damaged"
+
+
+def _write(path, secrets):
+    from .atomic import write  # needed at the first start only
+
+    content = json.dumps(secrets).encode()
+    write(path, lambda: (content,))

@@ -1,0 +1,96 @@
+"""Drive the board's LED: a plain one or an RGB LED (WS2812)."""
+
+from os import uname
+
+from machine import Pin
+
+from wsserver import WARNING
+
+# The pin of the usual boards, as in firmware/boards.toml; a test compares both.
+PINS = {
+    "ESP32": (2, "pin"),
+    "ESP32S2": (18, "neopixel"),
+    "ESP32S3": (48, "neopixel"),
+    "ESP32C3": (8, "neopixel"),
+    "ESP32C6": (8, "neopixel"),
+}
+_VALUES = "led: must be on, off, toggle or a colour such as [255, 120, 0]"
+
+
+def find(settings: dict, log):
+    """Return the Led of the settings or the chip's usual one; None if it has none.
+
+    A pin that cannot be used is reported with log(level, text), and the result is None.
+    """
+    # "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3"
+    chip = uname().machine.split(" with ")[-1].replace("-", "")
+    pin, kind = PINS.get(chip, (-1, "pin"))
+    if settings["led_pin"] not in (None, pin):
+        pin, kind = settings["led_pin"], "pin"
+    if pin < 0:
+        return None
+    try:
+        return Led(pin, settings["led_kind"] or kind, settings)
+    except (ValueError, ImportError) as error:
+        log(WARNING, "demo.led_pin: %d cannot be used: %s" % (pin, error))
+        return None
+
+
+class Led:
+    """kind: "pin", "pin_low" (on while the pin is low) or "neopixel".
+
+    kept: a dict that outlives this object and stores the state.
+    """
+
+    def __init__(self, pin: int, kind: str, kept: dict):
+        self._kept = kept
+        self._low = kind == "pin_low"
+        self._pin = Pin(pin, Pin.OUT)
+        self._pixel = None
+        if kind == "neopixel":
+            from neopixel import NeoPixel
+
+            self._pixel = NeoPixel(self._pin, 1)
+        self._show(kept.get("on", False), kept.get("color", [255, 120, 0]))
+
+    def state(self) -> dict:
+        """Return {"on": ...}, with "color" for an RGB LED."""
+        state = {"on": self._kept["on"]}
+        if self._pixel:
+            state["color"] = self._kept["color"]
+        return state
+
+    def switch(self, value) -> None:
+        """Switch to "on" or True, "off" or False, "toggle", or [red, green, blue] of 0 to 255.
+
+        Raises ValueError for other values, and for a colour if this LED has none.
+        """
+        on, color = self._kept["on"], self._kept["color"]
+        if isinstance(value, list):
+            if not self._pixel:
+                raise ValueError("led: this LED has no colours")
+            if len(value) != 3 or not all(_is_byte(part) for part in value):
+                raise ValueError(_VALUES)
+            self._show(True, value)
+        elif value == "toggle":
+            self._show(not on, color)
+        elif value == "on" or value is True:
+            self._show(True, color)
+        elif value == "off" or value is False:
+            self._show(False, color)
+        else:
+            raise ValueError(_VALUES)
+
+    def _show(self, on, color):
+        if self._pixel:
+            # Full power dazzles.
+            self._pixel[0] = tuple([part // 4 for part in color]) if on else (0, 0, 0)
+            self._pixel.write()
+        else:
+            self._pin.value(on != self._low)
+        self._kept["on"] = on
+        self._kept["color"] = color
+
+
+def _is_byte(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255

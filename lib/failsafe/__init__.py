@@ -1,0 +1,6 @@
+"""Recover from failed starts, hangs and bad OTA updates. No OTA update replaces this package.
+
+Imports nothing from the rest of lib/, which an update may have broken. Loaded at startup if there
+is something to recover from, and when an error ends main.py or boot.py; `watchdog` stays loaded
+while the watchdog is armed.
+"""

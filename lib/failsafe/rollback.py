@@ -1,0 +1,181 @@
+"""Install an OTA update at the start of the board, and roll it back if it does not work.
+
+The state is the name of a file. It changes by one rename, so a power cut leaves the old state or
+the new one. All steps between two renames can be repeated from any point.
+
+/update/todo     a complete update is in /update/new and must be installed
+/update/trial-N  the update is installed, the old files are in /update/old, this is start N
+/update/undo     the update must be rolled back
+/update/undone   it has been rolled back
+
+Without any of these there is nothing to do. `admin.confirm` ends a trial.
+
+/config.undo-S has the settings before a change that is not confirmed yet. They are restored if
+starts fail, too.
+"""
+
+import json
+import os
+
+import machine
+from micropython import const
+
+from . import bootcount
+
+_MAX_TRIALS = const(3)  # starts of an update until it is rolled back
+_UPDATE = "/update/"
+UNDO_SETTINGS = "config.undo-"
+
+
+def start() -> bool:
+    """Continue an update. Return False if too many starts have failed: start only Wi-Fi then."""
+    cause = machine.reset_cause()
+    if cause == machine.WDT_RESET:
+        _note("the watchdog restarted the board: its loop hung")
+        failed()
+    try:
+        if _continue_update(cause):
+            return True
+    except (OSError, ValueError, KeyError) as error:
+        print("update: %r: the files stay as they are" % error)
+    count = bootcount.failures()
+    if count < bootcount.MAX_FAILURES:
+        return True
+    if revert_settings():
+        print("settings: %d starts failed: the last change is reverted" % count)
+        bootcount.set_failures(0)
+        return True
+    bootcount.set_failures(bootcount.MAX_FAILURES - 1)  # each restart is one more attempt
+    print("safe mode: %d starts failed, so main.py does nothing now." % count)
+    print("/crash.log has the reason. A restart tries again; 'make deploy' repairs the board")
+    print("(docs/safety.md).")
+    return False
+
+
+def failed() -> None:
+    """Count one more failed start."""
+    bootcount.failed()
+
+
+def state() -> str:
+    """Return the name of the update's state, or "" if there is no update."""
+    try:
+        names = os.listdir("/update")
+    except OSError:  # no such folder
+        return ""
+    for name in names:
+        if name in ("todo", "undo", "undone") or name.startswith("trial-"):
+            return name
+    return ""
+
+
+def revert_settings() -> bool:
+    """Restore the settings before an unconfirmed change. Return False if there is none."""
+    for name in os.listdir("/"):
+        if name.startswith(UNDO_SETTINGS) and not name.endswith(".new"):
+            _move("/" + name, "/config.json")
+            return True
+    return False
+
+
+def _continue_update(cause):
+    """Perform the next step of an update. Return True while it is on trial."""
+    name = state()
+    if not name or name == "undone":
+        return False
+    with open(_UPDATE + name) as file:
+        update = json.load(file)
+    restarted = cause in (machine.HARD_RESET, machine.WDT_RESET)  # not: power-on, soft reset
+    if name == "todo":
+        name = _install(update)
+    elif name != "undo" and restarted:
+        count = int(name[6:])
+        name = _set_state(name, "trial-%d" % (count + 1) if count < _MAX_TRIALS else "undo")
+    if name == "undo":
+        _roll_back(update)
+        return False
+    print("update: %s of %d starts on trial" % (name, _MAX_TRIALS))
+    if cause != machine.SOFT_RESET:
+        # Whatever prevents the new version from serving ends with a restart.
+        from . import watchdog
+
+        watchdog.arm(update["seconds"] * 1000)
+    return True
+
+
+def _set_state(name, new):
+    os.rename(_UPDATE + name, _UPDATE + new)
+    return new
+
+
+def _install(update):
+    print("update: installing")
+    try:
+        for path in update["changed"] + update["new"]:
+            fresh = _UPDATE + "new" + path
+            if exists(fresh):  # else it has been installed already
+                _keep(path)
+                _move(fresh, path)
+        for path in update["gone"]:
+            _keep(path)
+    except OSError as error:  # the flash is full or worn out
+        print("update: %r" % error)
+        return _set_state("todo", "undo")
+    return _set_state("todo", "trial-1")
+
+
+def _keep(path):
+    """Move a file to /update/old, where _roll_back finds it."""
+    if exists(path):
+        _move(path, _UPDATE + "old" + path)
+
+
+def _roll_back(update):
+    print("update: it failed: rolling back")
+    for path in update["changed"] + update["gone"]:
+        old = _UPDATE + "old" + path
+        if exists(old):  # else it has been restored already
+            _move(old, path)
+    for path in update["new"]:
+        if exists(path):
+            os.remove(path)
+    bootcount.set_failures(0)
+    _set_state("undo", "undone")
+
+
+def _move(old, new):
+    make_folders(new)
+    try:
+        os.rename(old, new)
+    except OSError:
+        if not exists(new):
+            raise
+        os.remove(new)  # FAT does not replace files
+        os.rename(old, new)
+
+
+def make_folders(path: str) -> None:
+    """Create the missing folders of a path."""
+    at = path.find("/", 1)
+    while at > 0:
+        if not exists(path[:at]):
+            os.mkdir(path[:at])
+        at = path.find("/", at + 1)
+
+
+def exists(path: str) -> bool:
+    """Return whether there is a file or folder with this name."""
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def _note(text):
+    try:
+        from . import crashlog
+
+        crashlog.note(text)
+    except (OSError, MemoryError) as error:  # must not prevent the start
+        print("rollback: %r" % error)

@@ -1,0 +1,155 @@
+"""Turns the settings into a listening server.
+
+Lifetime: start-up only; main.py unloads it.
+
+The order matters on a chip: what stays loaded comes first, so that it lies at the low end of the
+heap and leaves the rest in one piece. No allocation may exceed the largest free block, or the GC
+heap grows into the memory that TLS needs.
+"""
+
+import gc
+import os
+import socket
+
+import network
+
+from wsserver import Server, lazy
+
+_DEFAULT_PORT = 80  # used if server.port is not available
+_HTTP_SOCKETS = 2  # kept free for HTTP requests, so that one can reach the admin's page
+_MAX_PROBE = 64  # sockets; more than any chip has
+_MONITOR_MS = 2000
+
+
+def start(log, settings=None):
+    """Return a server that listens and serves the demo; log(level, text) is its log.
+
+    settings: those that boot.py has read; None reads them.
+    Raises OSError if not even port 80 is available.
+    """
+    if settings is None:
+        settings = lazy.call("config.loader", "load")
+    server = _create_server(settings, log)
+    _set_access(server, settings)
+    port = _listen(server, settings["server"]["port"])
+    secure = _listen_tls(server, settings["tls"])
+    _serve(server, settings, secure)
+    if server.portal:
+        from wifi import captive_portal
+
+        captive_portal.start(server)
+    _limit_clients(server)
+    print("serving ws://%s:%d/ws%s" % (_address(), port, " and wss://" if secure else ""))
+    return server
+
+
+def _create_server(settings, log):
+    options = dict(settings["server"], max_tls=settings["tls"]["max_clients"])
+    del options["port"]
+    try:
+        return Server(log=log, **options)
+    except (MemoryError, ValueError) as error:
+        print("server: %s; using defaults for this section" % error)
+    gc.collect()
+    return Server(log=log)
+
+
+def _set_access(server, settings):
+    """Set the host names that the server answers to, the captive portal and the rate limits."""
+    wifi = settings["wifi"]
+    name = wifi["hostname"].lower()
+    server.hosts = [name, name + ".local", "localhost"]
+    server.hosts.extend(host.lower() for host in settings["access"]["hosts"])
+    ap = network.WLAN(network.AP_IF)
+    if wifi["captive_portal"] and ap.active():
+        server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
+    if any(settings["limits"].values()):
+        from wsserver.http.ratelimit import Limits
+
+        server.limits = Limits(**settings["limits"])
+
+
+def _url(address, port):
+    return "http://%s%s/" % (address, "" if port == 80 else ":%d" % port)
+
+
+def _listen(server, port):
+    """Listen on this port, or on port 80 if it is not available; return the port."""
+    try:
+        server.listen(port)
+        return port
+    except OSError:  # the server has logged the reason
+        if port == _DEFAULT_PORT:
+            raise
+    print("server.port: using %d instead" % _DEFAULT_PORT)
+    server.listen(_DEFAULT_PORT)
+    if server.portal:
+        server.portal = server.portal.replace(":%d/" % port, "/")
+    return _DEFAULT_PORT
+
+
+def _listen_tls(server, tls):
+    """Listen for wss:// and https:// if there is a certificate; return whether it does."""
+    context = lazy.call("certificates.context", "from_settings", tls, print)
+    if not context:
+        return False
+    try:
+        server.listen(tls["port"], tls=context)
+    except OSError:  # the server has logged the reason
+        return False
+    return True
+
+
+def _serve(server, settings, secure):
+    """Register the application, the admin's pages and the timers."""
+    import demo.echo  # noqa: F401 - stays loaded
+
+    tls, admin = settings["tls"], settings["admin"]
+    https = tls["port"] if secure and tls["redirect"] else None
+    lazy.call("demo.application", "build", server, settings, https)
+    if admin["enabled"]:
+        for path in ("/settings", "/update"):
+            lazy.route(server, path, "admin.endpoints", admin["password"])
+    from wifi import monitor
+
+    server.every(_MONITOR_MS, monitor.check)
+    timeout = settings["watchdog"]["timeout"]
+    if timeout or _is_unconfirmed():
+        lazy.load("failsafe.watchdog")  # stays: main.py looks for it
+        lazy.call("admin.confirm", "watch", server, timeout)
+
+
+def _is_unconfirmed():
+    """Return whether this start, an update or changed settings are not confirmed yet."""
+    prefixes = ("failed-", "config.undo-")
+    return any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
+
+
+def _limit_clients(server):
+    """Lower max_clients to the number of sockets that are left, two of them kept for HTTP."""
+    wanted = min(server.max_clients + _HTTP_SOCKETS, _MAX_PROBE)
+    free = _count_free_sockets(wanted)
+    if free < wanted:
+        most = max(1, free - _HTTP_SOCKETS)
+        text = "server.max_clients: using %d instead of %d: %d sockets are free, %d are for HTTP"
+        print(text % (most, server.max_clients, free, _HTTP_SOCKETS))
+        server.max_clients = most
+
+
+def _count_free_sockets(limit):
+    """Return how many sockets can be opened, at most `limit`. Chips differ: most have ten."""
+    opened = []
+    try:
+        while len(opened) < limit:
+            opened.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    except OSError:
+        pass
+    for sock in opened:
+        sock.close()
+    return len(opened)
+
+
+def _address():
+    """Return the board's address, "0.0.0.0" while it has none."""
+    ap = network.WLAN(network.AP_IF)
+    return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]

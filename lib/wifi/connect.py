@@ -1,0 +1,147 @@
+"""Starts Wi-Fi: opens the board's access point, or joins a network as a station.
+
+For MicroPython 1.22 and later.
+"""
+
+import time
+
+import network
+
+_SECOND = 1000
+_DEFAULT_SSID = "ESP32-WS-Server"  # as in config.schema
+# `network` raises RuntimeError for "Wifi Unknown Error 0x...", and ValueError or TypeError for
+# what an older release does not support.
+_ERRORS = (OSError, RuntimeError, ValueError, TypeError)
+
+# Values of WLAN.status() after a failure. `network` has names for some of them only.
+_REASONS = {
+    2: "authentication failed: check the password",
+    15: "authentication failed: check the password",
+    200: "the network's signal is lost",
+    201: "network not found",
+    202: "wrong password",
+    203: "the network refused the association",
+    204: "handshake timeout: check the password",
+    210: "the network's security type is not supported",
+    211: "the network's security is too weak",
+    212: "the network's signal is too weak",
+}
+
+
+def start(wifi: dict, get_secret, log=print) -> str:
+    """Start Wi-Fi as the "wifi" section of the settings says; return the board's address.
+
+    get_secret(name) returns the password if the settings have none. A station that cannot join
+    within station_timeout seconds opens the access point instead. Errors are logged, not raised;
+    the address is "" if even the access point does not start.
+    """
+    if wifi["country"]:
+        _try(log, network.country, wifi["country"])
+    # Before Wi-Fi is active: mDNS ignores later changes.
+    _try(log, network.hostname, wifi["hostname"])
+    if wifi["mode"] == "station":
+        try:
+            address = _join(wifi, log)
+        except _ERRORS as error:
+            log("wifi: cannot join %r: %s" % (wifi["station_ssid"], error))
+            address = None
+        if address:
+            return address
+        log("wifi: opening the access point instead")
+    # If the driver refuses the name or password, the board must still be reachable.
+    for candidate in (wifi, dict(wifi, ssid=_DEFAULT_SSID, password=None)):
+        try:
+            return _open_access_point(candidate, get_secret, log)
+        except _ERRORS as error:
+            log("wifi: the access point %r does not start: %s" % (candidate["ssid"], error))
+    return ""
+
+
+def _try(log, function, *args, **kwargs):
+    """Call a function that an older release may lack, or whose argument it may refuse."""
+    try:
+        return function(*args, **kwargs)
+    except _ERRORS as error:
+        log("wifi: %s%r: %s" % (getattr(function, "__name__", ""), args or kwargs, error))
+
+
+def _open_access_point(wifi, get_secret, log):
+    network.WLAN(network.STA_IF).active(False)
+    ap = network.WLAN(network.AP_IF)
+    password = wifi["password"]
+    generated = password is None
+    if generated:
+        password = get_secret("wifi_password")
+    security = network.AUTH_WPA2_PSK if password else network.AUTH_OPEN
+    ap.active(True)  # before config(), which otherwise raises "Wifi Invalid Mode"
+    try:
+        _configure(ap, wifi, log, ssid=wifi["ssid"], key=password, security=security)
+    except _ERRORS:
+        ap.active(False)  # an access point without its settings would be an open network
+        raise
+    ip = wifi["ip"]
+    _try(log, ap.ifconfig, (ip, "255.255.255.0", ip, ip))
+    log(
+        "wifi: access point %r, %s"
+        % (wifi["ssid"], "password %s" % password if generated else _describe(password))
+    )
+    return ap.ifconfig()[0]
+
+
+def _configure(ap, wifi, log, **required):
+    try:
+        ap.config(
+            channel=wifi["channel"],
+            hidden=wifi["hidden"],
+            max_clients=wifi["max_stations"],
+            **required,
+        )
+    except _ERRORS as error:  # for example a channel that is not allowed in this country
+        text = "wifi: channel %d: %s; using channel 1, without hidden and max_stations"
+        log(text % (wifi["channel"], error))
+        ap.config(channel=1, **required)
+
+
+def _describe(password):
+    return "password as in config.json" if password else "open network without a password"
+
+
+def _join(wifi, log):
+    """Join a network. Return the board's address, or None after station_timeout seconds."""
+    network.WLAN(network.AP_IF).active(False)
+    station = network.WLAN(network.STA_IF)
+    deadline = time.ticks_add(time.ticks_ms(), int(wifi["station_timeout"] * _SECOND))
+    station.active(True)
+    # Otherwise status() reports "connecting" for ever instead of the reason.
+    station.config(reconnects=0)
+    reason = None
+    log("wifi: joining %r" % wifi["station_ssid"])
+    while time.ticks_diff(deadline, time.ticks_ms()) > 0:
+        station.connect(wifi["station_ssid"], wifi["station_password"])
+        status = _wait(station, deadline)
+        if station.isconnected():
+            return _joined(station, wifi["station_ssid"], log)
+        if status not in (None, network.STAT_IDLE):
+            reason = status
+        time.sleep_ms(200)
+    station.active(False)
+    text = _REASONS.get(reason) or ("driver status %d" % reason if reason else "timeout")
+    log("wifi: cannot join %r: %s" % (wifi["station_ssid"], text))
+
+
+def _joined(station, ssid, log):
+    station.config(reconnects=-1)  # from now on the driver reconnects by itself
+    # Without power saving: a station that sleeps between beacons answers 0.1 s late.
+    _try(log, station.config, pm=0)
+    address = station.ifconfig()[0]
+    log("wifi: joined %r as %s" % (ssid, address))
+    return address
+
+
+def _wait(station, deadline):
+    """Return the status once the driver has joined or given up; None on timeout."""
+    while time.ticks_diff(deadline, time.ticks_ms()) > 0:
+        status = station.status()
+        if status != network.STAT_CONNECTING:
+            return status
+        time.sleep_ms(50)

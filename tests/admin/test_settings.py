@@ -1,0 +1,238 @@
+"""/settings: authentication, what the admin sees and what can be changed."""
+
+import base64
+import json
+
+import dns.message
+import dns.query
+import pytest
+import websocket
+
+SECRET = "correct horse"
+
+
+def offer(password):
+    text = base64.urlsafe_b64encode(password.encode()).decode().rstrip("=")
+    return ["settings", "bearer." + text]
+
+
+_opened = []
+
+
+@pytest.fixture(autouse=True)
+def _leave():
+    yield
+    while _opened:
+        _opened.pop().client.close()
+
+
+class Admin:
+    """A connection to a board's /settings, as its page opens it, until the end of the test."""
+
+    def __init__(self, board, password=SECRET):
+        self.client = websocket.create_connection(
+            board.ws_url("/settings"), timeout=10, subprotocols=offer(password)
+        )
+        _opened.append(self)
+
+    def next(self):
+        """Return the next message. The sections of the settings are joined to one."""
+        sections = {}
+        while True:
+            message = json.loads(self.client.recv())
+            if message["type"] != "section":
+                break
+            sections[message["section"]] = message["values"]
+        return {**message, "settings": sections} if sections else message
+
+    def save(self, **sections):
+        self.client.send(json.dumps({"save": sections}))
+        return self.next()
+
+
+def status(board, password=None):
+    """Return the HTTP status of an attempt to connect."""
+    try:
+        Admin(board, password) if password else websocket.create_connection(
+            board.ws_url("/settings"), timeout=10
+        )
+    except websocket.WebSocketBadStatusException as error:
+        return error.status_code
+    return 101
+
+
+def config_of(board):
+    return json.loads((board.flash / "config.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def made(make_board):
+    """A board whose settings no test changes."""
+    config = {
+        "broadcast": {"interval": 0},
+        "wifi": {"ssid": "Löwe ✓", "channel": 99, "station_password": "of the network"},
+        "admin": {"password": SECRET},
+        "mine": {"kept": [1, 2]},
+    }
+    return make_board(config=config)
+
+
+@pytest.fixture
+def make_changed(make_board):
+    """make_changed(**config) -> a new board with these settings and the admin's password."""
+
+    def make(**config):
+        return make_board(config={"admin": {"password": SECRET}, **config})
+
+    return make
+
+
+def test_the_admin_gets_all_settings_without_the_passwords(made):
+    admin = Admin(made)
+    answer = admin.next()
+    assert admin.client.subprotocol == "settings"
+    assert answer["settings"]["wifi"]["ssid"] == "Löwe ✓"
+    assert answer["settings"]["server"]["port"] == 80
+    assert answer["secrets"] == {
+        "wifi.password": "generated",
+        "wifi.station_password": "set",
+        "admin.password": "set",
+    }
+    assert SECRET not in json.dumps(answer)
+    assert "of the network" not in json.dumps(answer)
+
+
+def test_problems_of_the_file_are_reported_by_field(made):
+    problems = Admin(made).next()["problems"]
+    assert problems["wifi.channel"] == "must be int from 1 to 13"
+    assert problems["mine"].startswith("unknown section")
+
+
+def test_the_generated_password_opens_the_settings(make_board):
+    board = make_board()
+    password = board.wait_for_log(r"admin: password (\S+)")[1]
+    assert Admin(board, password).next()["secrets"]["admin.password"] == "generated"
+
+
+def test_a_missing_or_wrong_password_is_refused(make_changed):
+    board = make_changed()
+    assert status(board) == 401
+    assert status(board, "wrong horse") == 401
+    assert status(board, SECRET) == 101
+
+
+def test_five_wrong_passwords_block_the_right_one_too(make_changed):
+    board = make_changed()
+    for _ in range(5):
+        assert status(board, "wrong horse") == 401
+    assert status(board, SECRET) == 429
+
+
+def test_without_admin_enabled_there_are_no_settings(make_board):
+    assert status(make_board(config={"admin": {"enabled": False}}), SECRET) == 404
+
+
+def test_saved_settings_take_effect_after_a_restart(make_changed):
+    board = make_changed(broadcast={"interval": 0, "text": "before"}, mine={"kept": [1, 2]})
+    position = board.log_position
+    admin = Admin(board)
+    admin.next()
+    answer = admin.save(
+        broadcast={"interval": 0.1, "text": "nachher ✓ {}"}, wifi={"ssid": "Löwe ✓"}
+    )
+    assert answer == {"type": "saved", "confirm": 600}
+    assert admin.client.recv_data() == (8, b"\x03\xf4the board restarts")
+    board.wait_for_log("settings: broadcast.interval, broadcast.text, wifi.ssid changed by 127")
+    board.wait_for_log(r"(?s)access point 'L\\xf6we \\u2713'.*serving", since=position)
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    assert client.recv() == "nachher ✓ 1"
+    assert config_of(board) == {
+        "admin": {"password": SECRET},
+        "broadcast": {"interval": 0.1, "text": "nachher ✓ {}"},
+        "wifi": {"ssid": "Löwe ✓"},
+        "mine": {"kept": [1, 2]},
+    }
+
+
+@pytest.mark.parametrize(
+    "wanted, field, why",
+    [
+        ({"wifi": {"password": "short"}}, "wifi.password", "8 to 63 bytes"),
+        ({"wifi": {"mode": "station"}}, "wifi.station_ssid", "required in mode"),
+        ({"wifi": {"channel": 99}}, "wifi.channel", "from 1 to 13"),
+        ({"server": {"port": "80"}}, "server.port", "from 1 to 65535"),
+        ({"server": {"port": 443}}, "tls.port", "must differ from server.port"),
+        ({"server": {"max_size": 100}}, "server.max_size", "at least 1024"),
+        ({"server": {"nonsense": 1}}, "server.nonsense", "unknown field"),
+        ({"nonsense": {"port": 1}}, "nonsense", "unknown section"),
+        ({"broadcast": {"text": "x" * 501}}, "broadcast.text", "0 to 500 bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_invalid_field_is_reported_and_nothing_is_changed(made, wanted, field, why):
+    before = (made.flash / "config.json").read_bytes()
+    admin = Admin(made)
+    admin.next()
+    answer = admin.save(**{"broadcast": {"interval": 7}, **wanted})
+    assert answer["type"] == "problems"
+    assert why in answer["problems"][field]
+    assert len(answer["problems"]) == 1
+    assert (made.flash / "config.json").read_bytes() == before
+    assert admin.save(**wanted)["type"] == "problems"  # the connection stays open
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "{}", '{"save": 1}', '{"save": {"wifi": 1}}'])
+def test_an_unknown_command_is_answered_with_an_error(made, text):
+    admin = Admin(made)
+    admin.next()
+    admin.client.send(text)
+    answer = admin.next()
+    assert answer["type"] == "error"
+    assert answer["error"].startswith("the commands are")
+
+
+def test_a_board_that_cannot_join_opens_its_access_point_with_portal(make_changed):
+    board = make_changed(broadcast={"interval": 0})
+    position = board.log_position
+    admin = Admin(board)
+    admin.next()
+    lost = {"mode": "station", "station_ssid": "Nowhere", "station_timeout": 1}
+    assert admin.save(wifi=lost) == {"type": "saved", "confirm": 600}
+    board.wait_for_log("cannot join 'Nowhere': there is no network", since=position)
+    board.wait_for_log("(?s)access point instead.*serving ws://192.168.4.1:80/", since=position)
+    query = dns.message.make_query("captive.apple.com", "A")
+    answer = dns.query.udp(query, board.address, port=board.dns_port, timeout=10)
+    assert answer.answer[0][0].address == "192.168.4.1"
+    assert Admin(board).next()["settings"]["wifi"]["station_ssid"] == "Nowhere"
+
+
+def test_a_broken_file_is_kept_beside_the_new_one(make_board):
+    board = make_board(files={"config.json": '{"wifi": {"ssid": "Old'})
+    password = board.wait_for_log(r"admin: password (\S+)")[1]
+    admin = Admin(board, password)
+    assert "is not JSON" in admin.next()["problems"][""]
+    assert admin.save(wifi={"ssid": "New"})["type"] == "saved"
+    assert config_of(board) == {"wifi": {"ssid": "New"}}
+    assert (board.flash / "config.json.broken").read_text() == '{"wifi": {"ssid": "Old'
+
+
+def test_settings_larger_than_the_file_limit_are_refused(make_changed):
+    board = make_changed(mine={"big": "x" * 3600})
+    admin = Admin(board)
+    admin.next()
+    answer = admin.save(broadcast={"text": "y" * 500})
+    assert answer["problems"] == {"": "all settings together are over 4096 bytes long"}
+    assert "broadcast" not in config_of(board)
+
+
+def test_a_flash_that_cannot_be_written_is_reported(make_changed):
+    board = make_changed(broadcast={"interval": 0})
+    before = (board.flash / "config.json").read_bytes()
+    (board.flash / "config.json.new").mkdir()
+    admin = Admin(board)
+    admin.next()
+    answer = admin.save(wifi={"ssid": "New"})
+    assert answer["type"] == "error"
+    assert "nothing is changed" in answer["error"]
+    assert (board.flash / "config.json").read_bytes() == before
+    assert Admin(board).next()["settings"]["wifi"]["ssid"] == "ESP32-WS-Server"
