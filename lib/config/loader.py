@@ -11,6 +11,7 @@ import json
 from .schema import validate
 
 MAX_BYTES = 4096
+_PIECE = 256  # bytes that are read at once
 _MAX_DEPTH = 8  # nested brackets; valid settings need three
 _LARGE_HEAP = 300000  # bytes, on ports other than the ESP32's
 _PSRAM = 1 << 20  # bytes; no region of internal RAM is this large
@@ -42,25 +43,24 @@ def read_raw(path: str) -> tuple:
     """
     try:
         with open(path, "rb") as file:
-            size = file.seek(0, 2)
+            if file.seek(0, 2) > MAX_BYTES:
+                return {}, "is longer than %d bytes; using defaults" % MAX_BYTES
+            depth, is_whole = _scan(file)
+            if depth > _MAX_DEPTH:
+                # json.load() would exhaust the heap.
+                return {}, "is nested too deeply; using defaults: correct it or remove it"
+            # Editors on Windows begin a file with a byte order mark.
             file.seek(0)
-            # read(n) allocates n bytes, whatever the size of the file.
-            data = file.read(min(size, MAX_BYTES + 1))
+            file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
+            if is_whole:
+                return json.load(file), None
     except OSError as error:
         if error.errno == errno.ENOENT:  # a new board has no file
             return {}, None
         return {}, "cannot be read (%s); using defaults" % error
-    if len(data) > MAX_BYTES:
-        return {}, "is longer than %d bytes; using defaults" % MAX_BYTES
-    if _depth(data) > _MAX_DEPTH:
-        # json.loads() would exhaust the heap.
-        return {}, "is nested too deeply; using defaults: correct it or remove it"
-    try:
-        # Editors on Windows begin a file with a byte order mark.
-        start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-        return json.loads(str(data[start:], "utf-8")), None
     except (ValueError, UnicodeError):
-        return {}, "is not JSON, or incomplete; using defaults: correct it or remove it"
+        pass
+    return {}, "is not JSON, or incomplete; using defaults: correct it or remove it"
 
 
 def has_large_heap() -> bool:
@@ -76,21 +76,29 @@ def has_large_heap() -> bool:
     return any(region[0] > _PSRAM for region in idf_heap_info(HEAP_DATA))
 
 
-def _depth(data):
-    """Return the deepest nesting of brackets. Brackets in strings do not count."""
-    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
-        return 0
+def _scan(file):
+    """Return (deepest nesting of brackets, whether no text follows the JSON).
+
+    Reads small pieces: the file need not fit into memory twice. Brackets in strings do not count.
+    """
+    file.seek(0)
     depth = deepest = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            in_string = escaped or byte != 34
-            escaped = not escaped and byte == 92
-        elif byte == 34:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(depth, deepest)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+    in_string = escaped = ended = False
+    while True:
+        piece = file.read(_PIECE)
+        if not piece:
+            return deepest, True
+        for byte in piece:
+            if in_string:
+                in_string = escaped or byte != 34
+                escaped = not escaped and byte == 92
+            elif ended and byte > 32:
+                return deepest, False
+            elif byte == 34:
+                in_string = True
+            elif byte in b"[{":
+                depth += 1
+                deepest = max(depth, deepest)
+            elif byte in b"]}":
+                depth -= 1
+                ended = depth == 0

@@ -198,7 +198,7 @@ def test_a_board_that_cannot_join_opens_its_access_point_with_portal(make_change
     admin.next()
     lost = {"mode": "station", "station_ssid": "Nowhere", "station_timeout": 1}
     assert admin.save(wifi=lost) == {"type": "saved", "confirm": 600}
-    board.wait_for_log("cannot join 'Nowhere': there is no network", since=position)
+    board.wait_for_log("cannot join 'Nowhere': network not found", since=position)
     board.wait_for_log("(?s)access point instead.*serving ws://192.168.4.1:80/", since=position)
     query = dns.message.make_query("captive.apple.com", "A")
     answer = dns.query.udp(query, board.address, port=board.dns_port, timeout=10)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults import network
 from tests.faults.figures import Figures
-from tests.wsserver.conftest import Raw, wait_until
 from tests.wire import TEXT, frame
+from tests.wsserver.conftest import Raw, wait_until
 from tools.soak import board as boards
 
 # What the others' p99 may grow by beside twice its normal, s: the machine has other work, too, and

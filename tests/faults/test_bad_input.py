@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.faults.conftest import wait_alone
-from tests.wsserver.conftest import Raw
 from tests.wire import CLOSE, TEXT, frame
+from tests.wsserver.conftest import Raw
 from tools import badinput
 
 INFO = 20

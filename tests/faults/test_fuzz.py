@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.wsserver.conftest import Raw
 from tests.wire import TEXT, frame
+from tests.wsserver.conftest import Raw
 from tools.fuzz import firmware, network
 from tools.peer import Peer
 

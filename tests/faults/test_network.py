@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.faults.conftest import Probe, bearable, ms, round_trips
-from tests.wsserver.conftest import Raw
 from tests.wire import PONG, TEXT, frame
+from tests.wsserver.conftest import Raw
 
 
 class Phone(Raw):

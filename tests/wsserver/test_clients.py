@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST
 from tests.wire import CLOSE, PING, PONG, TEXT, close, frame
+from tests.wsserver.conftest import REQUEST
 
 
 def echo(connection, text=b"x"):

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST
 from tests.wire import CLOSE, TEXT, close, frame
+from tests.wsserver.conftest import REQUEST
 
 
 def ends(lab, path, position):

@@ -4,9 +4,8 @@ import gzip
 
 import pytest
 
-from tests.wsserver.conftest import telling
-from tests.wsserver.test_requests import ask
 from tests.wire import TEXT, frame
+from tests.wsserver.test_requests import ask
 
 PAGE = "<!doctype html><title>Packed</title>" + "<p>the same again</p>" * 200
 FILES = {

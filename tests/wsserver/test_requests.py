@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST, SITE
 from tests.wire import TEXT, close, frame
+from tests.wsserver.conftest import REQUEST, SITE
 
 
 def ask(raw, board, request):

@@ -5,8 +5,8 @@ anybody.
 import re
 import time
 
-from tests.wsserver.conftest import wait_until
 from tests.wire import BINARY, CLOSE, PING, TEXT, frame
+from tests.wsserver.conftest import wait_until
 
 
 def test_a_burst_that_the_network_takes_is_sent_whole(raw, lab):

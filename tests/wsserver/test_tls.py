@@ -16,9 +16,9 @@ import urllib.request
 import pytest
 import websocket
 
-from tests.wsserver.conftest import Raw, wait_until
 from tests.test_certs import needs_openssl
 from tests.wire import TEXT, frame
+from tests.wsserver.conftest import Raw, wait_until
 from tools.certs import cli
 
 QUIET = {"broadcast": {"interval": 0}}
