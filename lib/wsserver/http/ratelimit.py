@@ -2,13 +2,14 @@
 
 from time import ticks_diff, ticks_ms
 
+from ..core.buffers import OPEN
 from ..core.frames import const
 from .request import HTTPError
 
 _POLICY_VIOLATION = const(1008)
 _MAX_ADDRESSES = const(16)  # that are remembered; the one idle longest is evicted
 _MAX_IDLE = const(180000)  # ms after which an address is forgotten: all its levels are 0
-_SWEEPS = const(64)  # between two looks for such addresses
+_SWEEPS = const(16)  # between two looks for such addresses
 _BURST = const(2)  # messages and bytes: bursts of so many seconds' worth
 
 
@@ -65,7 +66,7 @@ class Limits:
             if size:
                 client._counted_messages = received
                 client._counted_bytes = client._bytes
-                if not self._allows(client, (messages, size), now):
+                if not self._allows(client, (messages, size), now) and client._state == OPEN:
                     client._fail(_POLICY_VIOLATION, "too many messages or bytes")
                     text = "too many messages or bytes (limits.messages, limits.bytes): closed"
                     log_refusal(client._address[0], text)
