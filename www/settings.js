@@ -41,7 +41,7 @@ const SECTIONS = [
     ["open_timeout", "Seconds that a request may take", "number"],
     ["purge", "When there is no place left", {"": "newcomers are refused", lru: "the client idle longest goes"}],
     ["write_limit", "Bytes that may wait for one client", "number?", "Empty: as many as an echo needs."],
-    ["read_size", "Bytes that are read at once", "number?", "Empty: as many as suit the memory."],
+    ["read_size", "Bytes that are read at once", "number?", "Empty: 4128."],
     ["max_head", "Longest request head, in bytes", "number"],
   ]],
   ["tls", "https:// and wss://", [

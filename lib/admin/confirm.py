@@ -13,7 +13,7 @@ not confirmed in time is reverted:
 import os
 
 import network
-from failsafe import rollback
+from failsafe import UNDO_SETTINGS, rollback
 from micropython import const
 
 from wsserver import lazy
@@ -37,9 +37,9 @@ def watch(server, timeout: float) -> None:
         server.after(_UNCONFIRMED, lambda: _roll_back(server))
     elif _find("failed-"):
         server.after(_PROVEN, _confirm_start)
-    undo = _find(rollback.UNDO_SETTINGS)
+    undo = _find(UNDO_SETTINGS)
     if undo:
-        seconds = int(undo[len(rollback.UNDO_SETTINGS) :])
+        seconds = int(undo[len(UNDO_SETTINGS) :])
         server.after(seconds * 1000, lambda: _revert_settings(server))
 
 
@@ -59,7 +59,7 @@ def confirm_update() -> None:
 
 def confirm_settings() -> None:
     """Keep the changed settings."""
-    undo = _find(rollback.UNDO_SETTINGS)
+    undo = _find(UNDO_SETTINGS)
     if undo:
         os.remove("/" + undo)
         print("settings confirmed")

@@ -5,7 +5,7 @@ import gc
 import json
 import os
 
-from failsafe import rollback
+from failsafe import UNDO_SETTINGS
 from micropython import const
 
 from config import atomic, loader, schema
@@ -166,7 +166,7 @@ def save(wanted: dict, path: str = _PATH) -> dict:
 def _keep_old(path, seconds):
     """Copy the settings to /config.undo-S, unless it has those before an unconfirmed change."""
     now = _unconfirmed()
-    name = "/" + rollback.UNDO_SETTINGS
+    name = "/" + UNDO_SETTINGS
     if now is None:
         atomic.write(name + str(seconds), lambda: _content(path))
     elif int(now) < seconds:
@@ -191,8 +191,8 @@ def _content(path):
 def _unconfirmed():
     """Return the seconds in the name of /config.undo-S, or None if nothing is unconfirmed."""
     for name in os.listdir("/"):
-        if name.startswith(rollback.UNDO_SETTINGS) and not name.endswith(".new"):
-            return name[len(rollback.UNDO_SETTINGS) :]
+        if name.startswith(UNDO_SETTINGS) and not name.endswith(".new"):
+            return name[len(UNDO_SETTINGS) :]
     return None
 
 

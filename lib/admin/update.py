@@ -26,8 +26,7 @@ from failsafe import rollback
 from micropython import const
 
 from config import atomic
-
-from . import confirm, restart
+from wsserver import lazy
 
 _LAYOUT = const(2)  # of the files on the flash; make deploy HOST= needs the same one
 _PIECE = const(1024)  # bytes of content in a message
@@ -86,9 +85,13 @@ class UpdateEndpoint:
                 answer = self._execute(client, *json.loads(message))
             else:
                 answer = self._take(client, message)
-        except (OSError, ValueError, TypeError, MemoryError) as error:
-            answer = {"error": str(error) or "unknown command"}
-        client.send(answer if isinstance(answer, bytes) else json.dumps(answer))
+            if not isinstance(answer, bytes):
+                answer = json.dumps(answer)
+        except (OSError, ValueError, TypeError) as error:
+            answer = json.dumps({"error": str(error) or "unknown command"})
+        except MemoryError:
+            answer = '{"error": "out of memory"}'
+        client.send(answer)
 
     def on_close(self, client, code, reason):
         """End an incomplete update. The next one removes its files from /update/new."""
@@ -179,7 +182,7 @@ class UpdateEndpoint:
         rollback.make_folders(_NEW)
         atomic.write("/update/todo", lambda: self._todo(seconds))
         self._committed = True
-        self._server.after(_DELAY, lambda: restart.soon(self._server))
+        self._server.after(_DELAY, self._restart)
         return 0
 
     def _todo(self, seconds):
@@ -196,6 +199,9 @@ class UpdateEndpoint:
             yield b"]"
         yield b"}"
 
+    def _restart(self):
+        lazy.load("admin.restart").soon(self._server)
+
     def _confirm(self):
         """Confirm the update on trial, after it has served this client for a while."""
         if not rollback.state().startswith("trial"):
@@ -205,7 +211,7 @@ class UpdateEndpoint:
         left = _PROVEN - ticks_diff(ticks_ms(), self._confirming)
         if left > 0:
             return left // 1000 + 1
-        confirm.confirm_update()
+        lazy.call("admin.confirm", "confirm_update")
         return 0
 
 

@@ -75,10 +75,11 @@ _FIELDS: dict = {
 
 # Fields whose buffers are allocated in one piece. Without PSRAM no allocation may exceed 4,600
 # bytes: after a while the heap has no larger free block, and a request that fails makes the GC
-# heap grow into the memory that TLS needs. `max_size` leaves 160 bytes for frame headers.
+# heap grow into the memory that TLS needs. A send buffer is 270 bytes
+# longer than write_limit, which is by default 160 bytes more than max_size.
 _MAX_PIECE = (
-    ("max_size", 4440),
-    ("write_limit", 4600),
+    ("max_size", 4170),
+    ("write_limit", 4330),
     ("read_size", 4600),
     ("max_head", 4600),
 )

@@ -4,3 +4,6 @@ Imports nothing from the rest of lib/, which an update may have broken. Loaded a
 is something to recover from, and when an error ends main.py or boot.py; `watchdog` stays loaded
 while the watchdog is armed.
 """
+
+# Followed by seconds: the name of a file with the settings before a change that is not confirmed.
+UNDO_SETTINGS = "config.undo-"

@@ -20,11 +20,10 @@ import os
 import machine
 from micropython import const
 
-from . import bootcount
+from . import UNDO_SETTINGS, bootcount
 
 _MAX_TRIALS = const(3)  # starts of an update until it is rolled back
 _UPDATE = "/update/"
-UNDO_SETTINGS = "config.undo-"
 
 
 def start() -> bool:

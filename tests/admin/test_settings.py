@@ -74,15 +74,16 @@ def made(make_board):
         "admin": {"password": SECRET},
         "mine": {"kept": [1, 2]},
     }
-    return make_board(config=config)
+    return make_board(config=config, heap="160k")
 
 
 @pytest.fixture
 def make_changed(make_board):
     """make_changed(**config) -> a new board with these settings and the admin's password."""
 
-    def make(**config):
-        return make_board(config={"admin": {"password": SECRET}, **config})
+    def make(options={}, **config):  # noqa: B006
+        config = {"admin": {"password": SECRET}, **config}
+        return make_board(config=config, heap="160k", **options)
 
     return make
 

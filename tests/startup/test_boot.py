@@ -170,7 +170,7 @@ def test_without_the_tls_port_plain_http_is_served_without_redirect(make_board, 
 def test_a_buffer_for_boards_with_psram_gives_way_to_the_default(make_board):
     board = make_board(config={"server": {"max_size": 1000000, "max_clients": 2}})
     assert (
-        "server.max_size: must be at most 4440 on a board without PSRAM; using 4096" in board.log
+        "server.max_size: must be at most 4170 on a board without PSRAM; using 4096" in board.log
     )
     client = websocket.create_connection(board.ws_url(), timeout=10)
     client.send("hello")

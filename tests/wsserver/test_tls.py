@@ -49,7 +49,7 @@ def make_secure_board(make_board, certs):
 @pytest.fixture(scope="module")
 def board(make_secure_board):
     """The firmware, with TLS."""
-    return make_secure_board(server={"open_timeout": 1})
+    return make_secure_board(server={"open_timeout": 1}, tls={"max_clients": 2, "reserved": 0})
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +307,47 @@ def test_who_wants_to_negotiate_anew_is_refused_and_the_others_go_on(board, secu
         echo(working)
         assert b"no renegotiation" in client.stdout.read()
     echo(working)
+
+
+RESERVED = {"max_clients": 3, "reserved": 1}
+
+
+def refusal(connection):
+    """The response that refuses the connection's handshake."""
+    with pytest.raises(AssertionError) as error:
+        connection.open()
+    return str(error.value)
+
+
+def test_three_wss_clients_fit_beside_two_plain_ones(make_secure_board, secure, raw):
+    board = make_secure_board(tls={"max_clients": 3, "reserved": 0})
+    clients = [raw(board).open() for _ in range(2)]
+    clients += [secure(board).open() for _ in range(3)]
+    for client in clients:
+        echo(client)
+    with pytest.raises((ssl.SSLError, OSError)):
+        secure(board)
+    board.wait_for_log("max_tls is 3")
+
+
+def test_a_reserved_tls_slot_serves_pages_beside_two_wss_clients(make_secure_board, secure, certs):
+    board = make_secure_board(tls=RESERVED)
+    clients = [secure(board).open() for _ in range(2)]
+    refused = refusal(secure(board))
+    assert " 503 " in refused and "TLS" in refused
+    for _ in range(3):
+        page = soon(lambda: urllib.request.urlopen(board.https_url, context=trusting(certs)))
+        assert page.status == 200
+        page.close()
+    for client in clients:
+        echo(client)
+    clients.pop().close()
+    soon(lambda: secure(board).open())
+
+
+def test_one_tls_slot_always_remains_for_wss(make_secure_board, secure):
+    board = make_secure_board(tls={"max_clients": 1, "reserved": 5})
+    echo(secure(board).open())
 
 
 def test_beyond_max_tls_connections_are_refused_until_one_leaves(board, secure):

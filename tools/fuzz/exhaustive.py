@@ -37,16 +37,16 @@ def texts() -> int:
     count = 0
     buffer = bytearray(3)
     for first in range(256):
-        state1 = _compare(utf8, buffer, 0, first, 0)
+        state1 = _compare(validate_utf8, buffer, 0, first, 0)
         for second in range(256):
-            state2 = _compare(utf8, buffer, 1, second, state1)
+            state2 = _compare(validate_utf8, buffer, 1, second, state1)
             for third in range(256):
-                _compare(utf8, buffer, 2, third, state2)
+                _compare(validate_utf8, buffer, 2, third, state2)
         count += 1 + 256 + 65536
     return count
 
 
-def _compare(utf8, buffer, at, byte, state):
+def _compare(validate_utf8, buffer, at, byte, state):
     """Put a byte at the end of a text; the state of the decoder behind it."""
     buffer[at] = byte
     if state >= 0:

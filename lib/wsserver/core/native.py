@@ -1,9 +1,8 @@
-"""The inner loops in native code: delivering messages, unmasking, UTF-8 validation, and sending
-what is short.
+"""The loops over payloads in native code: deliver messages, unmask, validate UTF-8, send.
 
-Compiled by MicroPython's viper emitter for whatever chip it runs on. `portable` has the same
-functions in plain Python, with their documentation; the tests run both against each other. Only
-`frames` imports this module.
+MicroPython's viper emitter compiles this module for the chip that it runs on. `portable` has the
+same functions in plain Python, with their documentation; tests compare both. Only `frames` imports
+this module.
 """
 
 from array import array
@@ -19,7 +18,7 @@ type = type
 
 @micropython.viper
 def validate_utf8(buf: ptr8, pos: int, end: int, state: int, start: int) -> int:
-    """Advance the UTF-8 decoder `state` over buf[pos:end]: see portable.validate_utf8."""
+    """Validate buf[pos:end]: see portable.validate_utf8."""
     while pos < end:
         byte = buf[pos]
         if start:
@@ -65,21 +64,20 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
     return seen & 0x80
 
 
-# The bytes of a text, which are its own: encode() would compute their hash.
+# Return the UTF-8 bytes of a str without a copy; encode() would also compute their hash.
 text_bytes = memoryview
 
-# One object that is looked at, and two types. To native code an array is what it consists of:
-# pointers to them.
+# An object to inspect, and two types. Native code sees an array as its pointers.
 _cell = array("O", (None, str, bytes))  # type: ignore[type-var]
 
 
 @micropython.viper
 def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr32) -> int:
-    """Call message(client, data) for each whole, common frame: see portable.deliver.
+    """Call message(client, data) for each complete, common frame: see portable.deliver.
 
-    Data begins as a bytearray, with a NUL behind it, whose head is then made that of a str or
-    bytes of which no hash is known yet: str() and bytes() would go through all of it again, str()
-    several times. `_layout_is_known` has made sure that this is possible.
+    `data` is made as a bytearray with a NUL behind it. Its object head is then changed into the
+    head of a str or bytes without a hash: str() and bytes() would process all of it again, str()
+    several times. `_layout_is_known` has checked that objects have the layout that this needs.
     """
     cell = _cell
     words = ptr32(_cell)
@@ -117,8 +115,8 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
         made = new(length + 1)
         data = ptr8(base + start - 4)
         many = 0
-        # The first three arguments are kept in registers, all else is in memory: in the loops
-        # `pos` is where data comes from, `end` where it goes, and `limit` a word of it.
+        # The first three arguments are kept in registers, other variables in memory. In the loops
+        # `pos` is the source, `end` the destination, and `limit` one word.
         pos = base + start
         if length < 126:
             end = int(ptr8(made))
@@ -144,7 +142,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
                 end += 1
                 count -= 1
         else:
-            # In place: bytes up to a word boundary, then whole words, since Xtensa traps on
+            # In place: single bytes up to a word boundary, then words, because Xtensa traps on
             # unaligned ones.
             phase = 0
             while pos & 3:
@@ -156,7 +154,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
             count = base + stop - pos
             mask = data[phase & 3] | data[(phase + 1) & 3] << 8
             end = mask | data[(phase + 2) & 3] << 16 | data[(phase + 3) & 3] << 24
-            while count > 15:  # four words at a time: most of the time goes into counting
+            while count > 15:  # four words at a time: counting takes most of the time
                 limit = ptr32(pos)[0] ^ end
                 ptr32(pos)[0] = limit
                 many |= limit
@@ -197,7 +195,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
             ptr32(pos)[0] = words[opcode]
             ptr32(pos)[1] = 0
             ptr32(pos)[2] = length
-        words[0] = 0  # nothing: it shall not be kept here
+        words[0] = 0  # so that the object can be freed
         if at == last and client._inbox:
             client._free_inbox()
         progress[1] += 1
@@ -235,7 +233,7 @@ def send(client, message) -> bool:
     if not opcode:
         if type(message) is not str:
             return bool(client._send_other(message))
-        opcode = 1  # one of the program's names
+        opcode = 1  # an interned str has another layout
         length = int(len(message.encode()))
     if length > 125:
         return bool(client._send_other(message))
@@ -251,7 +249,7 @@ def send(client, message) -> bool:
     here[1] = length
     here = ptr8(int(here) + 2)
     there = ptr8(message)
-    while length > 3:  # four at a time: most of the time goes into counting
+    while length > 3:  # four at a time: counting takes most of the time
         here[0] = there[0]
         here[1] = there[1]
         here[2] = there[2]
@@ -274,9 +272,10 @@ def _copy(made, length, buf, start):
 
 @micropython.viper
 def _layout_is_known(cell: ptr32, made: ptr8, text: ptr8, data: ptr8) -> bool:
-    """Whether objects of this interpreter are as `deliver` and `send` take them to be: type, hash
-    or spare room, length, pointer to the bytes. cell: a bytearray, a str and a bytes object of 5
-    bytes each, then their types.
+    """Return whether objects of this interpreter have the layout that `deliver` and `send` expect.
+
+    It is: type, hash or spare room, length, pointer to the bytes. cell: a bytearray, a str and a
+    bytes object of 5 bytes each, then their types.
     """
     big = 0x10000
     size = 2 if big * big else 1  # of a pointer, in words of 32 bits

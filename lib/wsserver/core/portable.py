@@ -1,20 +1,17 @@
-"""The inner loops in plain Python: the same results as `native`, for interpreters without native
-code.
+"""The loops over payloads in plain Python, with the same results as `native`.
 
-This is also where the functions are documented, and what CPython runs when the core is tested on
-its own.
+Used on interpreters without native code, and on CPython. The functions are documented here.
 """
 
 
 def validate_utf8(buf: bytearray, pos: int, end: int, state: int, start: int) -> int:
-    """Advance a UTF-8 decoder over buf[pos:end] (RFC 3629: no overlong forms, no surrogates,
-    nothing past U+10FFFF).
+    """Validate buf[pos:end] as UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past
+    U+10FFFF). Return the new state, or -1 at the first invalid byte.
 
-    `state` is 0 between characters, else: the continuation bytes still missing (bits 0-7) and the
-    lowest (8-15) and highest (16-23) value the next one may have. `start` is 0, or where the
-    payload begins that buf[pos:end] is a part of and that is still masked, with the key before it:
-    it is looked at through the mask. Returns the new state, or -1 at the first byte that cannot be
-    right.
+    state: 0 between characters. Within one, bits 0-7 are the number of missing continuation bytes,
+    bits 8-15 the lowest and bits 16-23 the highest valid value of the next one. start: 0, or the
+    position of a payload that is still masked, and of which buf[pos:end] is a part. Its masking
+    key is in the four bytes before it.
     """
     while pos < end:
         byte = buf[pos]
@@ -48,9 +45,9 @@ def validate_utf8(buf: bytearray, pos: int, end: int, state: int, start: int) ->
 
 
 def unmask(buf: bytearray, pos: int, end: int, key, at: int) -> int:
-    """XOR buf[pos:end] in place with the masking key at key[at:at + 4] (RFC 6455, section 5.3).
+    """XOR buf[pos:end] in place with the masking key key[at:at + 4] (RFC 6455, section 5.3).
 
-    Returns 0 if every resulting byte is ASCII, else 0x80.
+    Return 0 if every resulting byte is ASCII, otherwise 0x80.
     """
     seen = 0
     phase = 0
@@ -64,17 +61,19 @@ def unmask(buf: bytearray, pos: int, end: int, key, at: int) -> int:
 
 
 def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> int:
-    """Call message(client, data) for each of the frames at buf[pos:end], which is overwritten, as
-    far as they are of the common kind; `data` is a str or bytes (RFC 6455, section 5.2).
+    """Call message(client, data) for the common frames at the beginning of buf[pos:end], which is
+    overwritten; `data` is a str or bytes (RFC 6455, section 5.2).
 
-    Common is: a whole, final, masked text or binary frame, no reserved bit, shortest possible
-    length field, payload of at most `limit` and 65535 bytes. Returned is 0 at anything else, at
-    the end, and when client._plain has become False; the bytes that the next frame has in all, if
-    it would be common but has not arrived whole; -1 behind a text that is not UTF-8.
+    A common frame is a complete, final, masked text or binary frame without reserved bits, with
+    the shortest possible length field, and with at most `limit` and 65535 bytes of payload. Return
 
-    progress[0] is where the next frame begins, progress[1] grows by the messages delivered: also
-    when a callback raises, or there is no memory for a message. With the last byte used, the
-    client's inbox is freed before the callback, whose answer may need a buffer.
+    - 0 at any other frame, at the end, and when client._plain has become False;
+    - the length of the next frame, if it is common but incomplete;
+    - -1 behind a text that is not UTF-8.
+
+    progress[0] is the position of the next frame, and progress[1] grows by the messages delivered,
+    also if a callback raises or memory runs out. When the last byte is used, the client's inbox is
+    freed before the callback, whose reply may need a buffer.
     """
     while True:
         progress[0] = pos
@@ -111,20 +110,19 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
 
 
 def text_bytes(text: str):
-    """The bytes of a text, in UTF-8."""
+    """Return the UTF-8 bytes of a str."""
     return text.encode()
 
 
 def send(client, message) -> bool:
-    """Queue a message: a str as text; bytes, bytearray or memoryview as binary. This is the method
-    of Protocol of that name; `client` is its self.
+    """Queue a message: a str as text; bytes, bytearray or memoryview as binary.
 
-    False when it was not queued: the connection is closing, or the send buffer is full and the
-    endpoint's `overflow` is "drop" (with "close", the client is also closed with 1013). TypeError
-    for anything else than the types above.
+    Return False if it was not queued: the connection is closing, or the send buffer is full. Then
+    the message is dropped, or the client is closed with 1013, as the endpoint's `overflow` says.
+    Raises TypeError for other types.
 
-    What is short is done here, with the room that Protocol.make_room makes, everything else by
-    Protocol.send_other.
+    This is the method Client.send. Short messages are written here, in the room that
+    Protocol._make_room makes; Protocol._send_other does the rest.
     """
     opcode = 2
     data = message

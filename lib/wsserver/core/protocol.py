@@ -357,8 +357,8 @@ class Client(Protocol):
         self._last_used = 0  # when more than a Pong last arrived
 
     def __getattr__(self, name):
-        # Not properties: one property in a class makes MicroPython search all base classes at every
-        # assignment to self, which then takes four times as long.
+        # Not properties: one of them makes MicroPython search all base classes at every assignment
+        # to self, which then takes four times as long.
         if name == "buffered":
             return self._out_end - self._out_start
         if name == "is_open":

@@ -11,6 +11,8 @@ _MAX_ADDRESSES = const(16)  # that are remembered; the one idle longest is evict
 _MAX_IDLE = const(180000)  # ms after which an address is forgotten: all its levels are 0
 _SWEEPS = const(16)  # between two looks for such addresses
 _BURST = const(2)  # messages and bytes: bursts of so many seconds' worth
+_SECOND = const(1000)  # ms
+_MINUTE = const(60000)
 
 
 class Limits:
@@ -25,7 +27,8 @@ class Limits:
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
         self._connections = connections
         self._handshakes = handshakes
-        self._rates = (messages, bytes)
+        self._messages = messages
+        self._bytes = bytes
         self._addresses = {}  # IP -> _Address
         self._sweeps = 0
 
@@ -45,7 +48,7 @@ class Limits:
         """
         if self._handshakes is not None:
             bucket = self._address(ip).handshakes
-            if not bucket.take(1, self._handshakes / 60000, self._handshakes, ticks_ms()):
+            if not bucket.take(1, self._handshakes, _MINUTE, ticks_ms()):
                 raise HTTPError(429, "too many requests (limits.handshakes)", "Retry-After: 60")
 
     def sweep(self, clients, log_refusal) -> None:
@@ -66,7 +69,7 @@ class Limits:
             if size:
                 client._counted_messages = received
                 client._counted_bytes = client._bytes
-                if not self._allows(client, (messages, size), now) and client._state == OPEN:
+                if not self._allows(client, messages, size, now) and client._state == OPEN:
                     client._fail(_POLICY_VIOLATION, "too many messages or bytes")
                     text = "too many messages or bytes (limits.messages, limits.bytes): closed"
                     log_refusal(client._address[0], text)
@@ -78,45 +81,60 @@ class Limits:
             if addresses[ip].age(now) >= _MAX_IDLE:
                 del addresses[ip]
 
-    def _allows(self, client, counts, now):
-        buckets = self._address(client._address[0]).rates
+    def _allows(self, client, messages, size, now):
+        address = self._address(client._address[0])
         allowed = True
-        for bucket, rate, count in zip(buckets, self._rates, counts):
-            if rate is not None:
-                allowed &= bucket.take(count, rate / 1000, _BURST * rate, now)
+        if self._messages is not None:
+            allowed = address.messages.take(messages, self._messages, _SECOND, now)
+        if self._bytes is not None:
+            allowed = address.bytes.take(size, self._bytes, _SECOND, now) and allowed
         return allowed
 
     def _address(self, ip):
         addresses = self._addresses
         if ip not in addresses:
             if len(addresses) >= _MAX_ADDRESSES:
-                now = ticks_ms()
-                addresses.pop(max(addresses, key=lambda ip: addresses[ip].age(now)))
+                _evict(addresses)
             addresses[ip] = _Address()
         return addresses[ip]
 
 
+def _evict(addresses):
+    # Not in _address(), where the closure would allocate memory at each call.
+    now = ticks_ms()
+    addresses.pop(max(addresses, key=lambda ip: addresses[ip].age(now)))
+
+
 class _Address:
     def __init__(self):
-        self.handshakes = _Bucket()
-        self.rates = (_Bucket(), _Bucket())
+        self.handshakes = _Bucket(1)
+        self.messages = _Bucket(_BURST)
+        self.bytes = _Bucket(_BURST)
 
     def age(self, now):
         """Return the ms since the address was last used."""
-        buckets = (self.handshakes,) + self.rates
+        buckets = (self.handshakes, self.messages, self.bytes)
         return min(ticks_diff(now, bucket.updated) for bucket in buckets)
 
 
 class _Bucket:
-    """A leaky bucket: `level` falls at the allowed rate."""
+    """A leaky bucket, without floats, which would allocate memory.
 
-    def __init__(self):
+    One item raises the level by `period`, and in each ms the level falls by the rate, which is in
+    items per `period` ms. The bucket is full after `burst` periods' worth.
+    """
+
+    def __init__(self, burst):
         self.level = 0
+        self.burst = burst
         self.updated = ticks_ms()
 
-    def take(self, count, rate, limit, now):
-        """Add `count`; return whether the level is still at most `limit`. rate: per ms."""
-        self.level = max(0, self.level - rate * ticks_diff(now, self.updated))
+    def take(self, count, rate, period, now):
+        """Add `count` items; return whether they fit."""
+        window = self.burst * period  # ms in which a full bucket drains
+        elapsed = min(ticks_diff(now, self.updated), 2 * window)
         self.updated = now
-        self.level = min(self.level + count, 2 * limit)  # bounds the time until it is empty again
-        return self.level <= limit
+        self.level = max(0, self.level - rate * elapsed) + count * period
+        fits = self.level <= rate * window
+        self.level = min(self.level, 2 * rate * window)  # bounds the time until it is empty
+        return fits
