@@ -71,16 +71,6 @@ class Acceptor:
         closing = max(0, len(server.clients) - server.max_clients)
         return max(1, _HTTP_SLOTS - self.reserved) - len(self.http_connections) - closing
 
-    def is_tls_full(self) -> bool:
-        """Return whether no more TLS connections are accepted."""
-        if not self._tls:
-            return False
-        count = 0
-        for connections in (self.http_connections, self._server.clients):
-            for index in range(len(connections)):
-                count += connections[index]._secure
-        return count >= self._server._max_tls
-
     def accept(self) -> None:
         """Accept one connection from each listener, while there are slots."""
         if not self._accepting:
@@ -113,7 +103,8 @@ class Acceptor:
             return
         tls = self._tls.get(id(listener))
         try:
-            self._check_limits(address[0], tls)
+            if server.limits and address[0] not in server.proxies:
+                server.limits.check_connection(address[0], self._connections.values(), tls)
             self._open(sock, address, tls)
         except HTTPError as error:
             sock.close()
@@ -125,17 +116,6 @@ class Acceptor:
             except MemoryError:
                 return  # not even for a log line; other connections must not suffer
             server._log_refusal(address[0], text)
-
-    def _check_limits(self, ip, tls):
-        """Check the limits of an address before any work is done for it. Raises HTTPError."""
-        server = self._server
-        limits = server.limits
-        if limits and ip not in server.proxies:
-            if not limits.admits(ip, self._connections.values()):
-                raise HTTPError(429, "too many connections (limits.connections)")
-            if tls:
-                # A TLS handshake takes a chip more time than a request: it is counted first.
-                limits.check_handshake(ip)
 
     def _open(self, raw, address, tls):
         """Make an accepted socket an HTTP connection.
@@ -152,6 +132,7 @@ class Acceptor:
             connection._events = _IN
             if tls:
                 connection._use_tls(raw)
+                connection._tls = tls
                 connection._counted = address[0] not in self._server.proxies
             self._connections[id(sock)] = connection
             self.http_connections.append(connection)

@@ -84,11 +84,10 @@ class Keepalive:
         busy = acceptor.free_slots() < 1
         if not busy:
             acceptor.set_accepting(True)
-        tls_busy = busy or acceptor.is_tls_full()
         connections = acceptor.http_connections
         for index in range(len(connections) - 1, -1, -1):
             connection = connections[index]
-            if self._has_expired(connection, now, tls_busy if connection._secure else busy):
+            if self._has_expired(connection, now, busy):
                 self._server._drop(connection)
 
     def _has_expired(self, connection, now, busy):
@@ -96,6 +95,8 @@ class Keepalive:
 
         busy: whether others wait for its slot.
         """
+        if connection._since is None:
+            connection._since = now
         age = ticks_diff(now, connection._since)
         limit = self._server._open_timeout
         if connection._state == LINGERING:
@@ -104,6 +105,7 @@ class Keepalive:
             # Each part of a response, of the size of a send buffer, has so much time.
             return age >= (limit >> 2 if busy else limit)
         if connection._secure:
+            busy = busy or connection._tls.is_full(self._server._connections.values())
             if connection._last_heard == connection._since:
                 limit = min(limit, _BUSY_TIMEOUT if busy else _HELLO_TIMEOUT)
             elif busy:

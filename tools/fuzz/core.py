@@ -20,7 +20,7 @@ if "wsserver" not in sys.modules:
 from tools.peer import CLOSE, PONG  # noqa: E402
 from wsserver.core import buffers, protocol  # noqa: E402
 from wsserver.http import connection as http  # noqa: E402
-from wsserver.http import handshake, request, responses, routes  # noqa: E402
+from wsserver.http import handshake, request, responses, routes, unusual  # noqa: E402
 
 from . import oracle  # noqa: E402
 
@@ -247,8 +247,11 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
             assert chosen in (None, "chat", "superchat")
             self._answer(handshake.accept_response(asked, chosen))
 
-    assert responses.error_response  # loaded: lazy.load() cannot import on CPython
-    server = types.SimpleNamespace(_pool=pool, _max_head=400)
+    assert responses and unusual  # loaded: lazy.load() cannot import on CPython
+    server = types.SimpleNamespace(
+        _pool=pool, _max_head=400, proxies=(), origins=(), limits=None, routes={}
+    )
+    server._log_refusal = lambda *what: None
     one = Connection(server, None, ("", 0), 0)
     buffer = memoryview(bytearray(512))
     for piece in _pieces(data, cuts):

@@ -1,12 +1,11 @@
 """An HTTP connection: read one request, route it, and answer it."""
 
 import gc
-from time import ticks_ms
 
 from ..core.buffers import SendBuffer
 from ..core.frames import const
 from ..core.protocol import Client
-from ..lazy import load
+from ..lazy import call, load
 from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
 from .request import AROUND_HEAD, HTTPError, check_host, find_head, parse_request
 
@@ -16,7 +15,6 @@ RESPONDING = const(1)
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
 LINGERING = const(2)
 
-RETRY = "Retry-After: 60"
 
 
 class HTTPConnection(SendBuffer):
@@ -36,7 +34,8 @@ class HTTPConnection(SendBuffer):
         self._address = address
         self._events = 0
         self._state = READING
-        # Of the head, of the part of the response that is being sent, or of lingering; in ms.
+        # When it began to read the head, to send a part of the response, or to linger; in ms.
+        # None: it has just begun, and Keepalive will note the time.
         self._since = self._last_heard = self._last_used = now
         self._head = b""
         self._file = None
@@ -62,31 +61,15 @@ class HTTPConnection(SendBuffer):
             error = bad
         self._head = b""
         try:
-            self._identify(request)
-            self._count()
+            if request and self._address[0] in self._server.proxies:
+                load("wsserver.http.proxies").identify(self, request)
+            if self._server.limits and not self._counted:
+                self._server.limits.check_handshake(self._address[0])
             if error:
                 raise error
             self._respond(request, buf, pos, end)
         except HTTPError as error:
             self._refuse(error, request)
-
-    def _identify(self, request):
-        """Take the client's address from a trusted proxy's headers."""
-        server = self._server
-        proxy = self._address[0]
-        if request and proxy in server.proxies:
-            proxies = load("wsserver.http.proxies")
-            ip, self._https = proxies.client(request, proxy, server.proxies)
-            self._trusted = True
-            if ip != proxy:
-                if server.limits and not server.limits.admits(ip, server._connections.values()):
-                    raise HTTPError(429, "too many connections (limits.connections)", RETRY)
-                self._address = (ip, self._address[1])
-
-    def _count(self):
-        """Count the request towards the limits of its address. Raises HTTPError 429."""
-        if self._server.limits and not self._counted:
-            self._server.limits.check_handshake(self._address[0])
 
     # --- route
 
@@ -99,8 +82,7 @@ class HTTPConnection(SendBuffer):
         if server.hosts:
             check_host(request, server.hosts, server.portal, self._trusted)
         if request.method == "OPTIONS":
-            responses = load("wsserver.http.responses")
-            self._answer(responses.options_response(request, server.origins))
+            self._answer(call("wsserver.http.cors", "options_response", request, server.origins))
             return
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
@@ -182,14 +164,14 @@ class HTTPConnection(SendBuffer):
             except OSError:
                 pass  # the flash is defective; the peer notices that the body is too short
             if self._out_end:
-                self._since = ticks_ms()
+                self._since = None
                 return
             self._discard()
         self._linger()
 
     def _linger(self):
         self._state = LINGERING
-        self._since = ticks_ms()
+        self._since = None
 
     def _on_lost(self, reason: str = "") -> None:
         """Free everything: the connection is closed, or has been upgraded."""

@@ -1,7 +1,21 @@
 """Clients behind trusted reverse proxies: X-Forwarded-For, and Forwarded (RFC 7239)."""
 
+def identify(connection, request) -> None:
+    """Give a connection from a trusted proxy the address of its client.
 
-def client(request, proxy: str, proxies) -> tuple:
+    Raises HTTPError 429 if that has too many connections.
+    """
+    server = connection._server
+    proxy, port = connection._address
+    ip, connection._https = _find_client(request, proxy, server.proxies)
+    connection._trusted = True
+    if ip != proxy:
+        if server.limits:
+            server.limits.check_connection(ip, server._connections.values(), False)
+        connection._address = (ip, port)
+
+
+def _find_client(request, proxy, proxies):
     """Return (IP address of the client, whether it has used https) for a request of a proxy.
 
     The client is the last address that no trusted proxy has. Without a valid one, or if the two

@@ -41,6 +41,16 @@ class Limits:
             count += connection._address[0] == ip
         return count < self._connections
 
+    def check_connection(self, ip: str, connections, tls) -> None:
+        """Check whether `ip` may open one more connection, before any work is done for it.
+
+        Raises HTTPError 429.
+        """
+        if not self.admits(ip, connections):
+            raise HTTPError(429, "too many connections (limits.connections)", "Retry-After: 60")
+        if tls:  # a TLS handshake takes a chip more time than a request: it is counted first
+            self.check_handshake(ip)
+
     def check_handshake(self, ip: str) -> None:
         """Count an HTTP request.
 

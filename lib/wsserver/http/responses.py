@@ -1,7 +1,7 @@
 """HTTP responses other than 101."""
 
+from ..lazy import call
 from ..log import escape
-from .request import ALLOW
 
 _MAX_PATHS = 160  # characters of a list of paths: the smallest send buffer has 512 bytes
 
@@ -37,32 +37,6 @@ def error_response(error, request=None, server=None) -> bytes:
     body = (text + "\n").encode()
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
     if request and server.origins:
-        headers += cors_headers(request, server.origins)
+        headers += call("wsserver.http.cors", "allow_origin", request, server.origins)
     head = response_head(error.status, headers, len(body))
     return head if request and request.method == "HEAD" else head + body
-
-
-def cors_headers(request, origins) -> tuple:
-    """Return the header lines that let pages of `origins` read a response (CORS)."""
-    origin = request.headers.get("origin")
-    if "*" in origins:
-        origin = "*"
-    elif origin is None or origin not in origins:
-        return ("Vary: Origin",)
-    return ("Access-Control-Allow-Origin: " + origin, "Vary: Origin")
-
-
-def options_response(request, origins) -> bytes:
-    """Return the response to OPTIONS, which can be the preflight request of CORS."""
-    headers = (ALLOW, "Connection: close")
-    if origins:
-        headers += cors_headers(request, origins)
-        asked = request.headers.get("access-control-request-headers", "")
-        if len(headers) == 4 and len(asked) < 200:
-            headers += (
-                "Access-Control-Allow-Methods" + ALLOW[5:],
-                "Access-Control-Allow-Headers: " + asked,
-                "Access-Control-Allow-Private-Network: true",
-                "Access-Control-Max-Age: 600",
-            )
-    return response_head(204, headers)

@@ -4,9 +4,9 @@ import binascii
 import os
 
 from ..core.frames import const
-from ..lazy import has_large_heap
+from ..lazy import call, has_large_heap
 from .request import ALLOW, HTTPError, Request, host_name, malformed, unquote
-from .responses import cors_headers, response_head
+from .responses import response_head
 
 _TYPES = (
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
@@ -48,7 +48,7 @@ def open_file(request: Request, prefix: str, directory: str, https_port=None, or
         "Connection: close",
     ]
     if origins:
-        headers += cors_headers(request, origins)
+        headers += call("wsserver.http.cors", "allow_origin", request, origins)
     try:
         status, size, file = _open(name, request, headers)
     except OSError:
