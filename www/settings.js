@@ -72,6 +72,7 @@ const SECTIONS = [
   ["access", "Who may connect", [], [
     ["hosts", "Names of the board, beside its own", "words", "With spaces between them."],
     ["origins", "Pages from elsewhere that may connect", "words", "Such as http://localhost:5500; * is all."],
+    ["proxies", "Addresses of trusted reverse proxies", "words", "Their X-Forwarded-For is believed."],
   ]],
   ["watchdog", "Watchdog", [], [
     ["timeout", "Restart when nothing has moved for so many seconds", "number", "0: never."],

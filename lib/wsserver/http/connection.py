@@ -16,7 +16,6 @@ RESPONDING = const(1)
 LINGERING = const(2)
 
 
-
 class HTTPConnection(SendBuffer):
     """One request and its response; or, if it is accepted, an upgrade to a Client."""
 

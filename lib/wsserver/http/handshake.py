@@ -34,7 +34,7 @@ def check_upgrade(request: Request) -> None:
             raise malformed(name)
     if headers.get(_SEC + "version") != "13":
         # Section 4.4: the server answers with the versions that it supports.
-        raise HTTPError(426, "use WebSocket version 13", upgrade, "Sec-WebSocket-Version: 13")
+        raise HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
     # 16 bytes in base64: 22 characters and two of padding.
     key = headers.get(_SEC + "key", "")
     if len(key) != 24 or key[22:] != "==" or not consists_of(key[:22].encode(), _BASE64):
