@@ -51,7 +51,6 @@ if settings.pop("narrow"):
     socket.socket = Narrow
 
 from wsserver import Server  # noqa: E402
-
 from wsserver.http.auth import Basic, Token  # noqa: E402
 from wsserver.http.ratelimit import Limits  # noqa: E402
 

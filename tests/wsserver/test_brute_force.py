@@ -85,9 +85,7 @@ def test_basic_is_limited_alike(servers):
 
 
 def test_requests_without_a_secret_are_not_guesses(servers):
-    answers = {
-        servers.upgrade("/token", name="page", source=fresh()).status for _ in range(50)
-    }
+    answers = {servers.upgrade("/token", name="page", source=fresh()).status for _ in range(50)}
     assert answers == {401}
 
 

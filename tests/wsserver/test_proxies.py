@@ -142,7 +142,9 @@ def test_a_missing_host_passes_from_a_trusted_proxy_only(servers):
     request = plain(host=None, version="1.0")
     assert servers.ask(request, source=PROXY).status == 200
     assert servers.ask(request, source="127.0.0.60").status == 400
-    assert servers.ask(plain(host=None, version="1.0", method="OPTIONS"), source=PROXY).status == 204
+    assert (
+        servers.ask(plain(host=None, version="1.0", method="OPTIONS"), source=PROXY).status == 204
+    )
 
 
 def test_a_client_that_reached_the_proxy_by_https_is_not_redirected(servers):

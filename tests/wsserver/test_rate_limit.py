@@ -81,10 +81,13 @@ def test_every_answered_request_counts(servers, name, request_text, status):
 def tls_status(servers, certs, source):
     """The status of the response to a request with TLS; 0 if there is no TLS."""
     context = ssl.create_default_context(cafile=certs / "ca.pem")
-    with contextlib.suppress(OSError), Peer(servers.settings["tls"]["tls"], source) as peer:
-        with context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure:
-            secure.sendall(plain().encode())
-            return int(secure.recv(100).split()[1])
+    with (
+        contextlib.suppress(OSError),
+        Peer(servers.settings["tls"]["tls"], source) as peer,
+        context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(plain().encode())
+        return int(secure.recv(100).split()[1])
     return 0
 
 

@@ -144,10 +144,12 @@ def test_a_crowd_at_one_listener_does_not_keep_out_those_of_another(servers):
 def tls_request(servers, certs, name="tls"):
     """The first line of the response to a request with TLS."""
     context = ssl.create_default_context(cafile=certs / "ca.pem")
-    with Peer(servers.settings[name]["tls"]) as peer:
-        with context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure:
-            secure.sendall(plain().encode())
-            return secure.recv(100).split(b"\r\n")[0]
+    with (
+        Peer(servers.settings[name]["tls"]) as peer,
+        context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(plain().encode())
+        return secure.recv(100).split(b"\r\n")[0]
 
 
 def is_served(servers, certs):

@@ -6,8 +6,8 @@ from time import time
 from ..core.frames import const
 from .request import HTTPError, unquote
 
-# Against brute force: after so many wrong secrets an address must wait. All addresses together have
-# a limit as well, except those that have given the right secret before.
+# Against brute force: after so many wrong secrets an address must wait. All addresses together
+# have a limit as well, except those that have given the right secret before.
 _MAX_FAILURES = const(5)
 _MAX_ALL_FAILURES = const(20)
 _WAIT = const(60)  # seconds without a wrong secret

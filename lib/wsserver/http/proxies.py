@@ -1,5 +1,6 @@
 """Clients behind trusted reverse proxies: X-Forwarded-For, and Forwarded (RFC 7239)."""
 
+
 def identify(connection, request) -> None:
     """Give a connection from a trusted proxy the address of its client.
 

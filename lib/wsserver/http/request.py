@@ -93,9 +93,11 @@ def parse_request(head: bytes) -> Request:
     for line in lines:
         name, colon, value = line.partition(b":")
         value = value.strip()
-        if not colon or not consists_of(name, TOKEN):
-            raise malformed("a header")
-        if min(value.replace(b"\t", b" ") or b" ") < 32:
+        if (
+            not colon
+            or not consists_of(name, TOKEN)
+            or min(value.replace(b"\t", b" ") or b" ") < 32
+        ):
             raise malformed("a header")
         name = str(name, "utf-8").lower()
         try:

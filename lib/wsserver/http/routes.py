@@ -3,7 +3,9 @@
 from ..core.protocol import Route
 
 
-def make_route(endpoint, subprotocols=(), origins=None, overflow="close", access=None, reserved=False) -> Route:
+def make_route(
+    endpoint, subprotocols=(), origins=None, overflow="close", access=None, reserved=False
+) -> Route:
     """Make a Route from the arguments of Server.websocket.
 
     Raises ValueError if they are not valid.

@@ -44,8 +44,8 @@ def latin_1(data: bytes) -> str:
 def parse_target(method: bytes, target: bytes, headers: dict) -> bytes:
     """Return the path and query of a target that does not start with "/".
 
-    RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests". Its host replaces
-    the one in `headers`. Raises HTTPError 400.
+    RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests". Its host
+    replaces the one in `headers`. Raises HTTPError 400.
     """
     if target == b"*" and method == b"OPTIONS":
         return target
