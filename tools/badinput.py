@@ -134,8 +134,11 @@ REQUESTS = (
     ),
     _request("a path that nothing is at", _swap(b"/ws", b"/nothing"), 404, "Not Found: "),
     _request("a path out of the folder", _swap(b"/ws", b"/../config.json"), 404, "Not Found: "),
-    _request(
-        "a broken percent-encoding", _swap(b"/ws", b"/%zz"), 400, _MALFORMED % "percent-encoding"
+    Bad(
+        "a broken percent-encoding",
+        b"GET /%zz HTTP/1.1\r\n" + _HOST + b"\r\n",
+        400,
+        _MALFORMED % "percent-encoding",
     ),
 )
 
