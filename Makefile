@@ -1,4 +1,4 @@
-# The project's commands: `make` alone lists them. Everything they need is set up by the first one you run.
+# Shortcuts for `python -m tools COMMAND`, which do the set-up first. `make` alone lists them.
 
 HTTP_PORT ?= 8080
 HTTPS_PORT ?= 8443
@@ -18,12 +18,16 @@ HOURS ?= 1
 FIND ?=
 JOBS ?= 3
 ARGS ?=
-# Not from the environment: others use such names too.
+# Not from the environment: other programs use such names.
 KEY = ec
 NAMES =
 CLIENT =
 HOST =
 MAIN =
+CERTS =
+SOURCE =
+BYTECODE =
+YES =
 
 # The virtual board's interpreter, for every tool: 32 or 64 bits, or any that was built elsewhere.
 export MICROPYTHON
@@ -32,141 +36,98 @@ export MICROPYTHON_WORD = $(WORD)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := @exec $(BIN)/python -m tools
+TESTS := @exec $(BIN)/python -m pytest
+# $(call opt,PORT,port): --port "$(PORT)", or nothing. $(call flag,YES,yes): --yes, or nothing.
+opt = $(if $($1),--$2 "$($1)")
+flag = $(if $($1),--$2)
+ON = $(call opt,PORT,port)
 
+COMMANDS := run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+	compare screenshots bench bench-check bench-memory bench-startup lint format
 .DEFAULT_GOAL := help
-.PHONY: help setup run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare screenshots bench bench-check lint format clean
+.PHONY: help setup clean $(COMMANDS)
+$(COMMANDS): $(READY)
 
 help:
-	@echo "make run          start a virtual board and print its URLs and its serial log; Ctrl-C ends it"
-	@echo "                    HTTP_PORT=$(HTTP_PORT) HTTPS_PORT=$(HTTPS_PORT) HEAP=128k CONFIG=my.json"
-	@echo "                    WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);"
-	@echo "                    MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)"
-	@echo "                    MAIN=examples/echo.py runs that instead of main.py"
-	@echo "make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)"
-	@echo "                    KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's instead"
-	@echo "make boards       list what is plugged in: chip, flash, MAC, MicroPython; PORT=... for one of them only"
-	@echo "make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,"
-	@echo "                    each only where there is a choice; PORT may be a device, COM3 or a pyserial URL"
-	@echo "make config       ask for the Wi-Fi's name and password and write config.json"
-	@echo "make deploy       copy what changed onto a board, and start it: PORT=... SOURCE=1 for .py files;"
-	@echo "                    CONFIG=config.json and CERTS=1 replace those that the board has; the same over"
-	@echo "                    Wi-Fi: HOST=192.168.4.1, which asks for the admin's password (docs/install.md)"
-	@echo "make join         restart a board and show how to join its Wi-Fi, open its page and change its settings:"
-	@echo "                    QR codes for a phone, and the admin's password; PORT=..."
-	@echo "make monitor      show what a board prints, and where its tracebacks lead; Ctrl-C ends it"
-	@echo "make repl         open a board's prompt; Ctrl-X leaves it"
-	@echo "make reset        restart a board"
-	@echo "make backup       copy all files of a board into backup/"
-	@echo "make erase        erase a board's flash altogether; YES=1 does not ask"
-	@echo "make test         run the whole test suite against a live virtual board"
-	@echo "                    BOARD=192.168.4.1 against a real one; ARGS='-k handshake' to pytest;"
-	@echo "                    SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;"
-	@echo "                    WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;"
-	@echo "                    JOBS=$(JOBS) files of tests at the same time, 0 for one after the other"
-	@echo "make conformance  run the Autobahn test suite's large messages (group 9), which take longer"
-	@echo "make screenshots  take the pictures of the page that are in docs/, with a Chromium of this machine"
-	@echo "make faults       the long versions of tests: power cuts, slow, dead and hostile clients (half an hour)"
-	@echo "make fuzz         feed the core and a live board what nobody thought of: MINUTES=$(MINUTES)"
-	@echo "                    FIND=build/fuzz/... adds an input that failed to the corpus"
-	@echo "make soak         load a board with everything at once, and write docs/reliability.md: HOURS=$(HOURS)"
-	@echo "make compare      do the same to microdot and chumicro-websockets, and write docs/reliability.md"
-	@echo "make bench        measure speed and memory beside others, and write docs/benchmarks.md"
-	@echo "                    ROUNDS=$(ROUNDS) JSON=figures.json ONLY='round trip' (some loads only)"
-	@echo "make bench-check  fail if a load has become slower than tools/bench/baseline.json by over a fifth"
-	@echo "make lint         check style, types and that everything compiles for every chip"
-	@echo "make format       lay the code out as 'make lint' wants it"
-	@echo "make setup        only make .venv and install requirements.txt (the others do it when needed)"
-	@echo "make clean        remove .venv, caches and everything else that was generated"
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
+#: make run          start a virtual board and print its URLs and its serial output; Ctrl-C ends it
+#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=128k CONFIG=my.json
+#:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
+#:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
+#:                     MAIN=examples/echo.py runs that instead of main.py
+run: certs/server.crt.der
+	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,MAIN,main) $(ARGS)
+certs/server.crt.der: | $(READY)
+	$(TOOLS) certs
+#: make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)
+#:                     KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's certificate
+certs: ; $(TOOLS) certs --key "$(KEY)" --names "$(NAMES)" --client "$(CLIENT)" $(call opt,CONFIG,config)
+#: make boards       list connected boards: chip, flash, MAC, MicroPython; PORT=... for one of them
+boards: ; $(TOOLS) boards $(ON)
+#: make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,
+#:                     each only if there is a choice; PORT may be a device, COM3 or a pyserial URL
+flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(ARGS)
+#: make config       ask for the Wi-Fi's name and password and write config.json
+config: ; $(TOOLS) config
+#: make deploy       copy changed files to a board and start it: PORT=... SOURCE=1 for .py files;
+#:                     CONFIG=config.json and CERTS=1 replace those on the board; over Wi-Fi (OTA
+#:                     update): HOST=192.168.4.1, which asks for the admin password (docs/install.md)
+deploy: ; $(TOOLS) deploy $(ON) $(call opt,HOST,host) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source) $(ARGS)
+#: make join         restart a board and show how to join its Wi-Fi, open its page and change its
+#:                     settings: QR codes for a phone, and the admin password; PORT=...
+join: ; $(TOOLS) join $(ON)
+#: make monitor      print a board's output, and the source of each traceback line; Ctrl-C ends it
+monitor: ; $(TOOLS) monitor $(ON)
+#: make repl         open a board's prompt; Ctrl-X leaves it
+repl: ; $(TOOLS) repl $(ON)
+#: make reset        restart a board
+reset: ; $(TOOLS) reset $(ON)
+#: make backup       copy all files of a board into backup/
+backup: ; $(TOOLS) backup $(ON)
+#: make erase        erase a board's whole flash; YES=1 does not ask
+erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
+#: make test         run the test suite against virtual boards
+#:                     BOARD=192.168.4.1 against a real one; ARGS='-k handshake' for pytest;
+#:                     SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;
+#:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
+#:                     JOBS=3 test files at the same time, 0 for one after the other
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(ARGS)
+#: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
+conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
+#: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)
+faults: ; $(TESTS) -m faults $(ARGS)
+#: make fuzz         send random and mutated input to the core and to live boards: MINUTES=5
+#:                     FIND=build/fuzz/... adds an input that failed to the corpus
+fuzz: ; $(TOOLS) fuzz --minutes $(MINUTES) $(call opt,FIND,find) $(ARGS)
+#: make soak         put every kind of load on a board, and write docs/reliability.md: HOURS=1
+soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
+#: make compare      run the same checks on microdot and chumicro-websockets, and write docs/reliability.md
+compare: ; $(TOOLS) compare $(ARGS)
+#: make screenshots  take the pictures of the page in docs/, with this computer's Chromium
+screenshots: ; $(TOOLS) screenshots
+#: make bench        measure speed and memory beside other servers, and write docs/benchmarks.md
+#:                     ROUNDS=5 JSON=figures.json ONLY='round trip' (some loads only)
+bench: ; $(TOOLS) bench --rounds $(ROUNDS) $(call opt,JSON,json) $(call opt,ONLY,only) $(ARGS)
+#: make bench-check  fail if a load is slower than in tools/bench/baseline.json by over a fifth
+bench-check: ; $(TOOLS) bench --check --rounds $(ROUNDS) $(ARGS)
+#: make bench-memory  measure the firmware's use of the heap: WORD=32 HEAP=128k ARGS='--seconds 10'
+bench-memory: ; $(TOOLS) bench --memory $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
+#: make bench-startup  show what each import of the start takes: WORD=32
+bench-startup: ; $(TOOLS) bench --startup $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
+#: make lint         check style, types, prose, and that everything compiles for every chip
+lint: ; $(TOOLS) lint
+#: make format       lay out the code as `make lint` requires, and regenerate generated files
+format: ; $(TOOLS) format
+#: make setup        only make .venv and install requirements.txt (the others do it when needed)
 setup: $(READY)
-
-$(READY): requirements.txt tools/setup.sh
-	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
-	@touch $@
-
-run: $(READY)
-	@test -e certs/server.crt.der || $(BIN)/python -m tools.certs
-	@exec $(BIN)/python -m tools.run tools.virtualboard --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) \
-		$(if $(HEAP),--heap $(HEAP)) --certs certs $(if $(CONFIG),--config "$(CONFIG)") $(if $(MAIN),--main "$(MAIN)") $(ARGS)
-
-certs: $(READY)
-	@exec $(BIN)/python -m tools.certs --key="$(KEY)" --names="$(NAMES)" --client="$(CLIENT)" \
-		$(if $(CONFIG),--config="$(CONFIG)")
-
-ON := $(if $(PORT),--port "$(PORT)")
-
-boards: $(READY)
-	@exec $(BIN)/python -m tools.boards boards $(ON)
-
-flash: $(READY)
-	@exec $(BIN)/python -m tools.boards flash $(ON) $(if $(CHIP),--chip "$(CHIP)") \
-		$(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
-
-config: $(READY)
-	@exec $(BIN)/python -m tools.config
-
-deploy: $(READY)
-	@exec $(BIN)/python -m tools.deploy $(ON) $(if $(HOST),--host "$(HOST)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(CERTS),--certs) \
-		$(if $(SOURCE),--source) $(ARGS)
-
-join: $(READY)
-	@exec $(BIN)/python -m tools.join $(ON)
-
-monitor: $(READY)
-	@exec $(BIN)/python -m tools.run tools.serialport monitor $(ON)
-
-repl: $(READY)
-	@exec $(BIN)/python -m tools.run tools.serialport repl $(ON)
-
-reset: $(READY)
-	@exec $(BIN)/python -m tools.serialport reset $(ON)
-
-backup: $(READY)
-	@exec $(BIN)/python -m tools.serialport backup $(ON)
-
-erase: $(READY)
-	@exec $(BIN)/python -m tools.boards erase $(ON) $(if $(YES),--yes)
-
-test: $(READY)
-	@exec $(BIN)/python -m pytest $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) \
-		$(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(if $(WORD),--word $(WORD)) $(ARGS)
-
-conformance: $(READY)
-	@exec $(BIN)/python -m pytest -m conformance $(if $(BOARD),--board "$(BOARD)") $(ARGS)
-
-screenshots: $(READY)
-	@exec $(BIN)/python -m tools.screenshots
-
-faults: $(READY)
-	@exec $(BIN)/python -m pytest -m faults $(ARGS)
-
-fuzz: $(READY)
-	@exec $(BIN)/python -m tools.fuzz --minutes $(MINUTES) $(if $(FIND),--find "$(FIND)") $(ARGS)
-
-soak: $(READY)
-	@exec $(BIN)/python -m tools.soak --hours $(HOURS) $(if $(JSON),--json "$(JSON)") $(ARGS)
-
-compare: $(READY)
-	@exec $(BIN)/python -m tools.compare $(ARGS)
-
-bench: $(READY)
-	@exec $(BIN)/python -m tools.bench --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)") \
-		$(if $(ONLY),--only "$(ONLY)") $(ARGS)
-
-bench-check: $(READY)
-	@exec $(BIN)/python -m tools.bench --check --rounds $(ROUNDS) $(ARGS)
-
-lint: $(READY)
-	@exec $(BIN)/python -m tools.lint
-
-format: $(READY)
-	@$(BIN)/python -m ruff check --fix --quiet .
-	@$(BIN)/python -m ruff format .
-	@$(BIN)/python -m tools.boards document
-	@$(BIN)/python -m tools.badinput
-
+#: make clean        remove .venv, caches and all other generated files
 clean:
 	rm -rf $(VENV) build .micropython32 .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .git -prune -o -name '*.mpy' -type f -exec rm -f {} +
+
+$(READY): requirements.txt tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
+	@touch $@

@@ -1,4 +1,4 @@
-"""Runs after boot.py: serves lib/demo.py. Replace it with your own application."""
+"""Runs after boot.py: serves the demo. Replace it with your own application."""
 
 import gc
 import sys
@@ -9,6 +9,7 @@ def log(level, text):
         print(text)
 
 
+loaded = set(sys.modules)
 try:
     if "safe_mode" not in globals():  # set by boot.py after too many failed starts
         gc.threshold(1024)  # see boot.py
@@ -20,7 +21,11 @@ try:
         gc.collect()
         server.run()
 except Exception as error:
-    server = None  # crash needs its memory
+    # crash needs the memory of what has failed. Its own package stays: it may have the watchdog.
+    server = startup = None
+    for name in set(sys.modules) - loaded:
+        if not name.startswith("failsafe"):
+            del sys.modules[name]
     gc.collect()
     from failsafe import crash
 

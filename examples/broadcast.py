@@ -1,4 +1,4 @@
-"""Example 2: everybody is told something every five seconds. ws://192.168.4.1/ws"""
+"""Example 2: send a message to all clients every five seconds. ws://192.168.4.1/ws"""
 
 from wsserver import Server
 
@@ -11,7 +11,7 @@ class Hello:
     count = 0
 
     def send(self):
-        """For the timer. Counts only what somebody gets."""
+        """Send the message. Only messages that reach a client count."""
         if server.broadcast("Server broadcast: Hello #%d" % (self.count + 1), path="/ws"):
             self.count += 1
 

@@ -1,4 +1,4 @@
-"""Exercise 1: everybody sees how many are connected. ws://192.168.4.1/ws"""
+"""Exercise 1: tell all clients how many are connected. ws://192.168.4.1/ws"""
 
 from wsserver import Server
 

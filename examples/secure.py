@@ -3,8 +3,7 @@
 `make certs` makes the two files below, and `make deploy` copies them (docs/tls.md).
 """
 
-from tlscontext import server_context
-
+from certificates.context import server_context
 from wsserver import Server
 
 

@@ -1,15 +1,15 @@
-# Freezes the server into a MicroPython build, where it takes no heap: see docs/install.md.
+# Freezes the server into a MicroPython build, where it uses no heap: see docs/install.md.
 # boot.py, main.py and config.json stay on the file system, where they can be changed.
-# ruff: noqa: F821 - include, package and module are given by MicroPython's build.
+# ruff: noqa: F821 - MicroPython's build defines include, package and module.
 
 import os
 
-include("$(PORT_DIR)/boards/manifest.py")  # what the port freezes anyway
+include("$(PORT_DIR)/boards/manifest.py")  # the port's own frozen modules
 
 LIB = "../lib"
 
 for name in sorted(os.listdir(LIB)):
     if name.endswith(".py"):
         module(name, base_path=LIB)
-    elif not name.startswith("_"):
+    elif os.path.exists(LIB + "/" + name + "/__init__.py"):
         package(name, base_path=LIB)

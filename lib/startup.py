@@ -31,8 +31,9 @@ def start(log, settings=None):
         settings = lazy.call("config.loader", "load")
     server = _create_server(settings, log)
     _set_access(server, settings)
+    context = _create_context(settings["tls"])
     port = _listen(server, settings["server"]["port"])
-    secure = _listen_tls(server, settings["tls"])
+    secure = _listen_tls(server, settings["tls"]["port"], context)
     _serve(server, settings, secure)
     if server.portal:
         from wifi import captive_portal
@@ -44,7 +45,8 @@ def start(log, settings=None):
 
 
 def _create_server(settings, log):
-    options = dict(settings["server"], max_tls=settings["tls"]["max_clients"])
+    tls = settings["tls"]
+    options = dict(settings["server"], max_tls=tls["max_clients"], tls_reserved=tls["reserved"])
     del options["port"]
     try:
         return Server(log=log, **options)
@@ -90,13 +92,21 @@ def _listen(server, port):
     return _DEFAULT_PORT
 
 
-def _listen_tls(server, tls):
-    """Listen for wss:// and https:// if there is a certificate; return whether it does."""
-    context = lazy.call("certificates.context", "from_settings", tls, print)
+def _create_context(tls):
+    """Return the SSLContext, or None; the reason is logged."""
+    try:
+        return lazy.call("certificates.context", "from_settings", tls)
+    except MemoryError:  # not even the code could be loaded
+        print("TLS is disabled: out of memory (docs/tls.md)")
+    return None
+
+
+def _listen_tls(server, port, context):
+    """Listen for wss:// and https:// if there is a context; return whether it does."""
     if not context:
         return False
     try:
-        server.listen(tls["port"], tls=context)
+        server.listen(port, tls=context)
     except OSError:  # the server has logged the reason
         return False
     return True

@@ -6,8 +6,8 @@ import pytest
 import websocket
 
 from tests.wsserver.conftest import Raw
-from tools import flashfiles
 from tools.certs import cli as certs
+from tools.deploy import files as flashfiles
 from tools.failure import Failure
 
 ADMIN = "correct horse battery"
@@ -21,7 +21,7 @@ def board(make_board, tmp_path_factory):
     assert certs.main(["--folder", str(folder)]) == 0
     config = {"broadcast": {"interval": 0}, "admin": {"password": ADMIN}}
     config["wifi"] = {"station_ssid": "gone", "station_password": STATION}
-    return make_board(config=config, certs=folder)
+    return make_board(config=config, certs=folder, heap="160k")
 
 
 FILES = ["config.json", "secrets.json", "boot.py", "main.py", "crash.log", "deployed.json"]

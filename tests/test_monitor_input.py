@@ -2,8 +2,8 @@
 
 import pytest
 
-from tools.serialport import monitor
-from tools.serialport.traceback import source_of
+from tools.board import monitor
+from tools.board.sources import source_of
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x07", "\x9b31m", "\u202e", "\u2028", "\x7f", "\0"])

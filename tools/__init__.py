@@ -1,1 +1,5 @@
-"""The host side: what runs on the computer, never on the board."""
+"""The host side: everything that runs on the computer and never on the board."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent

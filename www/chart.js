@@ -2,9 +2,9 @@
 
 const POINTS = 45;
 
-/* A line of the latest values on a small canvas, with the latest one in words above it. */
+/* A line chart of the latest values on a small canvas, with the latest value as text above it. */
 class Chart {
-  /* most: the top of the scale, or 0: what the values need. format(value) puts one into words. */
+  /* most: the top of the scale, or 0 to adapt it to the values. format(value): the text for a value. */
   constructor(parent, title, most, format) {
     this.title = title;
     this.most = most;

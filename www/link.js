@@ -1,15 +1,22 @@
 "use strict";
 
-const FIRST_DELAY = 500; // ms before the second attempt; each further one waits twice as long
+const FIRST_DELAY = 500; // ms before the second attempt; doubled after each attempt
 const LONGEST_DELAY = 10000;
-const OPENING = 8000; // ms until an attempt without an answer is given up: TLS takes a chip two seconds
-const SILENCE = 12000; // ms without a word, though something was asked for, after which the board is gone
+const OPENING = 8000; // ms until an attempt times out: a TLS handshake takes a chip two seconds
+const SILENCE = 12000; // ms without an answer until the connection counts as dead
 const TRY_AGAIN_LATER = 1013; // a close code
 
-/* A WebSocket to one path of the board, which comes back by itself.
+/* The WebSocket address of a path. It is relative to the page, which may be behind a path prefix of a proxy. */
+function address(path) {
+  const url = new URL(path, document.baseURI);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url;
+}
+
+/* A WebSocket to one path of the board that reconnects by itself, with exponential backoff.
 
    It reports: report("connecting"), ("open"), ("waiting", {why, delay}), where `why` is a text or "", and
-   ("refused", {why}), when this path cannot be had: it then only tries now and then. */
+   ("refused", {why}) if the path is not available: then it retries slowly. */
 class Link {
   constructor(report, receive) {
     this.report = report;
@@ -19,15 +26,15 @@ class Link {
     this.timer = 0;
     this.deadline = 0;
     this.opened = false;
-    this.knocks = 0; // attempts in a row that an otherwise healthy board turned down
+    this.refusals = 0; // attempts in a row that a running board refused
     this.settled = false;
     this.delay = FIRST_DELAY;
-    const hurry = () => {
+    const retryNow = () => {
       if (document.visibilityState === "visible" && this.timer) this.connect();
     };
-    addEventListener("online", hurry);
-    addEventListener("pageshow", hurry);
-    document.addEventListener("visibilitychange", hurry);
+    addEventListener("online", retryNow);
+    addEventListener("pageshow", retryNow);
+    document.addEventListener("visibilitychange", retryNow);
   }
 
   /* Connect to this path from now on. */
@@ -41,12 +48,11 @@ class Link {
     this.leave();
     this.settled = false;
     this.report("connecting");
-    const scheme = location.protocol === "https:" ? "wss://" : "ws://";
-    const socket = this.socket = new WebSocket(scheme + location.host + this.path);
+    const socket = this.socket = new WebSocket(address(this.path));
     this.expect(OPENING);
     socket.onopen = () => {
       this.opened = true;
-      this.knocks = 0;
+      this.refusals = 0;
       this.calm();
       this.report("open");
     };
@@ -65,13 +71,13 @@ class Link {
     this.socket.send(text);
   }
 
-  /* The board works as it should: the next time that it is gone, begin with short delays. */
+  /* The board works: after the next failure, begin with a short delay again. */
   settle() {
     this.settled = true;
     this.delay = FIRST_DELAY;
   }
 
-  /* Something must come within so many ms, or the connection is dead, whatever TCP believes. */
+  /* If nothing arrives within so many ms, the connection is dead, even if TCP does not report it. */
   expect(ms = SILENCE) {
     if (!this.deadline) this.deadline = setTimeout(() => this.lost(1006, "no answer"), ms);
   }
@@ -97,7 +103,7 @@ class Link {
     this.opened = false;
     this.leave();
     if (code === TRY_AGAIN_LATER && !this.settled) {
-      this.refuse("The board has no memory to spare for " + this.path + " right now.");
+      this.refuse("The board does not have enough memory for /" + this.path + " now.");
       return;
     }
     this.retry(opened ? reason : "");
@@ -105,22 +111,22 @@ class Link {
   }
 
   retry(why) {
-    const delay = this.delay * (0.75 + Math.random() / 2); // not all pages at the same moment
+    const delay = this.delay * (0.75 + Math.random() / 2); // jitter: not all pages at the same time
     this.delay = Math.min(2 * this.delay, LONGEST_DELAY);
     this.timer = setTimeout(() => this.connect(), delay);
     this.report("waiting", {why, delay});
   }
 
-  /* A status of HTTP tells what the WebSocket interface keeps to itself. */
+  /* The HTTP status shows the reason, which the WebSocket API hides. */
   explain(status) {
-    if (!this.timer) return; // meanwhile it tries again
-    if (status === 404) this.refuse("This board has no " + this.path + ": no memory, or switched off in its settings.");
-    // It answers, and yet opens no connection. Once, it may have been starting.
-    this.knocks = status === 426 || status === 429 ? this.knocks + 1 : 0;
-    if (this.knocks > 1) this.report("waiting", {why: "The board is there, but has no place free.", delay: 0});
+    if (!this.timer) return; // the next attempt has begun
+    if (status === 404) this.refuse("/" + this.path + " was not found: it is disabled in the settings, or there is not enough memory.");
+    // It answers, but opens no connection. The first time, it may have been starting.
+    this.refusals = status === 426 || status === 429 ? this.refusals + 1 : 0;
+    if (this.refusals > 1) this.report("waiting", {why: "The board has no free slot.", delay: 0});
   }
 
-  /* This path is not to be had for now. */
+  /* This path is not available now. */
   refuse(why) {
     this.leave();
     this.timer = setTimeout(() => this.connect(), 3 * LONGEST_DELAY);
@@ -128,7 +134,7 @@ class Link {
   }
 }
 
-/* The HTTP status of a path, 0 if the board does not answer. */
+/* Return the HTTP status of a path, or 0 if the board does not answer. */
 async function ask(path) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), 3000);

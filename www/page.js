@@ -2,12 +2,12 @@
 
 const MOST_MESSAGES = 200;
 const MOST_FRAMES = 200;
-const WAKING = 5000; // ms for the board to answer when one comes back to the page: while it slept, much may have been lost
-const STATS = 2; // seconds between two reports of the board, and between two round trips
+const WAKING = 5000; // ms for an answer after the page was hidden: the connection may be dead
+const STATS = 2; // seconds between two status reports, and between two round trips
 
 const $ = (id) => document.getElementById(id);
 
-/* What is typed, and one's name, outlive a reload. Some browsers refuse to keep anything: then not. */
+/* Drafts and the user's name survive a reload, unless the browser refuses to store them. */
 const store = {
   get(name) {
     try { return sessionStorage.getItem(name) || ""; } catch { return ""; }
@@ -17,17 +17,18 @@ const store = {
   },
 };
 
-let me = 0; // our id at the board
-let myName = store.get("my name"); // the one that was chosen, "" for the one that the board gives
-let names = new Map(); // id -> name of all who are connected
-let plain = false; // whether we talk to the plain echo, for want of the demonstration
-let marks = 0; // how many round trips were begun
-let begun = new Map(); // mark -> when
-let unproven = []; // messages that the board has not shown to have: {text, to, mark}
+let me = 0; // our id
+let myName = store.get("my name"); // "": use the name that the board gives
+let names = new Map(); // id -> name of the connected clients
+let plain = false; // whether we use the plain echo because the demo is not available
+let clock = null; // what to add to performance.now() for the board's time in ms
+let marks = 0; // number of round trips begun
+let begun = new Map(); // mark -> start time
+let unconfirmed = []; // messages without a sign that the board has got them: {text, to, mark}
 
 function element(kind, text, className) {
   const made = document.createElement(kind);
-  if (text !== undefined) made.textContent = text; // never HTML: it may be others' words
+  if (text !== undefined) made.textContent = text; // never HTML: it may come from other users
   if (className) made.className = className;
   return made;
 }
@@ -38,7 +39,7 @@ const link = new Link(showState, receive);
 
 function showState(state, {why = "", delay = 0} = {}) {
   if (state === "connecting" && ["waiting", "refused"].includes($("state").dataset.state)) {
-    $("state-more").textContent = "Trying now."; // not news to be read aloud each time
+    $("state-more").textContent = "Trying now."; // screen readers need not announce this each time
     return;
   }
   $("state").dataset.state = state;
@@ -53,7 +54,7 @@ function showState(state, {why = "", delay = 0} = {}) {
     begun.clear();
     if (plain) startPlain();
   } else if (state !== "connecting") {
-    giveBack(unproven.splice(0));
+    giveBack(unconfirmed.splice(0), "The connection was lost. This may not have been delivered:");
   }
 }
 
@@ -61,12 +62,12 @@ function receive(data) {
   const text = typeof data === "string" ? data : `binary, ${data.size} bytes`;
   let message = null;
   if (!plain) {
-    try { message = JSON.parse(text); } catch { /* one of the plain answers */ }
+    try { message = JSON.parse(text); } catch { /* a plain answer */ }
   }
   const type = message && typeof message === "object" ? message.type : "";
   showFrame(text, false, type === "stats" || type === "echo");
   if (plain) {
-    if (unproven.length && unproven[0].text === text) unproven.shift();
+    if (unconfirmed.length && unconfirmed[0].text === text) unconfirmed.shift();
     say("the board", text);
   } else if (RECEIVED[type]) {
     RECEIVED[type](message);
@@ -79,7 +80,7 @@ function send(message, isRoutine = false) {
   showFrame(text, true, isRoutine);
 }
 
-/* Begin a round trip: its answer also proves that the board has all that was sent before it. */
+/* Begin a round trip. Its answer proves that the board has received everything sent before it. */
 function measure() {
   marks += 1;
   begun.set(marks, performance.now());
@@ -88,9 +89,11 @@ function measure() {
 }
 
 const RECEIVED = {
-  __proto__: null, // nothing is in it but what follows
+  __proto__: null, // no inherited names
   welcome(message) {
     me = message.id;
+    clock = null;
+    setClock(message.time);
     link.settle();
     $("about").textContent = [message.board, message.version].filter(Boolean).join(" \u00b7 ");
     for (const card of ["people-card", "charts-card"]) $(card).hidden = false;
@@ -107,28 +110,51 @@ const RECEIVED = {
   },
   message(message) {
     const mine = message.from === me;
+    if (mine) confirm(message);
     say(mine ? "you" : message.name, message.message, {mine, how: message.to === undefined ? "" : "to you alone"});
   },
   led: showLed,
   stats: showStats,
   echo(message) {
     const start = begun.get(message.echo);
-    if (start === undefined) return; // one that was sent by hand
+    if (start === undefined) return; // it was sent as a raw message
     charts.trip.add(performance.now() - start);
     begun.delete(message.echo);
-    const proven = unproven.filter((one) => one.mark <= message.echo);
-    unproven = unproven.filter((one) => one.mark > message.echo);
-    for (const one of proven) {
+    const confirmed = unconfirmed.filter((one) => one.mark <= message.echo);
+    unconfirmed = unconfirmed.filter((one) => one.mark > message.echo);
+    for (const one of confirmed) {
       if (one.to) say("you", one.text, {mine: true, how: "to " + nameOf(one.to)});
     }
   },
-  error(message) {
-    giveBack(unproven.splice(0, 1));
-    $("note").textContent = message.error;
+  error({command, error}) {
+    // Answers come in order: those before this message have been confirmed.
+    if (command === "message") giveBack(unconfirmed.splice(0, 1), "Not delivered:");
+    $("note").textContent = command === "message" ? `Not delivered: ${error}` : error;
   },
 };
 
-/* Have the board report while somebody looks, and leave it alone while nobody does. */
+/* Our own message has come back, so it was delivered. */
+function confirm({message, to}) {
+  const index = unconfirmed.findIndex((one) => one.text === message && one.to === (to || 0));
+  if (index >= 0 && !to) unconfirmed.splice(index, 1);
+}
+
+// --- the board's clock: a command that arrives late is not executed
+
+const CLOCK = 2 ** 30; // ms after which it wraps
+
+function setClock(time) {
+  if (typeof time !== "number") return;
+  const offset = time - performance.now();
+  const ahead = clock === null ? 0 : ((offset - clock) % CLOCK + CLOCK) % CLOCK;
+  if (clock === null || ahead < CLOCK / 2) clock = offset; // the least delayed message counts
+}
+
+function boardTime() {
+  return Math.floor(((performance.now() + clock) % CLOCK + CLOCK) % CLOCK);
+}
+
+/* Subscribe to status reports while the page is visible. */
 function watch() {
   if (!link.isOpen || !me || plain) return;
   const visible = document.visibilityState === "visible";
@@ -155,9 +181,9 @@ function start(asPlain) {
   $("to-field").hidden = plain;
   $("chat-title").textContent = plain ? "Echo" : "Chat";
   $("empty").textContent = plain
-    ? "What you send comes back, and every now and then the board says something of its own."
-    : "Nothing said yet. What you write reaches everyone, or the one you choose.";
-  link.use(plain ? "/ws" : "/demo");
+    ? "What you send comes back. The board also sends its periodic broadcast."
+    : "No messages yet. Write to everyone, or to one client.";
+  link.use(plain ? "ws" : "demo");
 }
 
 function startPlain() {
@@ -179,17 +205,20 @@ function showLed(led) {
   }
 }
 
-$("led").onclick = () => {
-  if (me && link.isOpen) send({led: "toggle"});
-};
+/* An absolute state and the time: repeated or late clicks do no harm. */
+function sendLed(value) {
+  if (me && link.isOpen) send({led: value, at: boardTime()});
+}
+
+$("led").onclick = () => sendLed($("led").getAttribute("aria-checked") === "true" ? "off" : "on");
 
 let nextColour = 0;
 $("colour").oninput = () => {
-  // Dragging through the colours makes a hundred of these a second: the board gets ten.
+  // Dragging causes a hundred of these a second: the board gets ten.
   nextColour = nextColour || setTimeout(() => {
     nextColour = 0;
     const hex = $("colour").value;
-    if (me && link.isOpen) send({led: [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16))});
+    sendLed([1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
   }, 100);
 };
 
@@ -197,7 +226,7 @@ $("colour").oninput = () => {
 
 function say(who, text, {mine = false, how = ""} = {}) {
   const box = $("messages");
-  const said = typeof text === "string" ? text : JSON.stringify(text); // programs may say anything
+  const said = typeof text === "string" ? text : JSON.stringify(text); // programs may send other types
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   const item = element("li");
   const time = new Date().toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"});
@@ -217,8 +246,8 @@ $("chat").onsubmit = (event) => {
   const to = plain ? "" : $("to").value;
   const ready = link.isOpen && (plain || me);
   $("note").textContent =
-    !ready ? "Not connected: what you wrote stays here until it can be sent."
-    : to === GONE ? "The one you wrote to has left, or has another number now: choose again."
+    !ready ? "Not connected: your text stays here until it can be sent."
+    : to === GONE ? "This client has left, or has another id now: choose again."
     : "";
   if (!text || $("note").textContent) return;
   if (plain) {
@@ -229,20 +258,20 @@ $("chat").onsubmit = (event) => {
     send(to ? {to: Number(to), message: text} : {message: text});
     measure();
   }
-  unproven.push({text, to: Number(to), mark: marks});
+  unconfirmed.push({text, to: Number(to), mark: marks});
   keep($("text"), "");
   $("text").focus();
 };
 
-/* Messages that have not reached anybody go back to where they were typed. */
-function giveBack(messages) {
+/* Put messages back into the field where they were typed. */
+function giveBack(messages, why) {
   const texts = messages.map((one) => one.text);
   if (!texts.length) return;
   keep($("text"), [...texts, $("text").value].filter(Boolean).join(" "));
-  $("note").textContent = "Not delivered: what you wrote is back in its field.";
+  $("note").textContent = `${why} the text is back in its field.`;
 }
 
-// --- the recipients: an id belongs to another after a restart, so that none is taken over
+// --- the recipients: after a restart an id may belong to another client, so none is kept
 
 const GONE = "gone";
 
@@ -316,7 +345,7 @@ $("naming").onsubmit = (event) => {
   send({name});
 };
 
-// --- how the board is doing
+// --- status
 
 const charts = {
   heap: new Chart($("charts"), "Heap in use", 0, (value) => `${(value / 1024).toFixed(1)} KB`),
@@ -326,6 +355,7 @@ const charts = {
 };
 
 function showStats(stats) {
+  setClock(stats.time);
   charts.heap.most = stats.heap.used + stats.heap.free;
   charts.heap.add(stats.heap.used);
   charts.cpu.add(100 * stats.cpu);
@@ -333,17 +363,17 @@ function showStats(stats) {
   const facts = [
     ["Running for", duration(stats.uptime)],
     ["Free heap", kilo(stats.heap.free)],
-    ["In one piece", kilo(stats.heap.largest)],
+    ["Free system memory", kilo(stats.idf.free)],
+    ["Largest free block", kilo(stats.idf.largest)],
   ];
-  if (stats.idf) facts.push(["Chip memory", kilo(stats.idf.free) + " free"]);
   if (typeof stats.temperature === "number") facts.push(["Temperature", `${Math.round(stats.temperature)} \u00b0C`]);
   if (stats.wifi) facts.push(["Wi-Fi", wifi(stats.wifi)]);
-  facts.push(["Traffic", kilo(stats.bytes_per_second) + " a second"]);
+  facts.push(["Traffic", kilo(stats.bytes_per_second) + "/s"]);
   $("facts").replaceChildren(...facts.flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
   for (const client of stats.clients) {
     const line = $("traffic-" + client.id);
-    if (!line) continue; // one of another path
-    const waiting = client.queue ? `, ${kilo(client.queue)} waiting` : "";
+    if (!line) continue; // a client of another path
+    const waiting = client.queue ? `, ${kilo(client.queue)} queued` : "";
     line.textContent = `${client.messages} messages, ${kilo(client.bytes)}${waiting}`;
   }
 }
@@ -365,7 +395,7 @@ function wifi({mode, rssi, stations = []}) {
   return typeof rssi === "number" ? `joined, \u2212${-rssi}\u00a0dBm` : "not connected";
 }
 
-// --- the frames
+// --- the message log
 
 let frames = [];
 let frameCount = 0;

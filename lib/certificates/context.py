@@ -11,7 +11,7 @@ import time
 
 from micropython import const
 
-from . import TLSError
+from certificates import TLSError
 
 try:
     import tls

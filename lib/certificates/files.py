@@ -10,7 +10,7 @@ import time
 
 from micropython import const
 
-from . import TLSError, der
+from certificates import TLSError, der
 
 # Bytes. A chain of three RSA certificates in PEM is 6 KB long.
 _MAX_FILE = const(12288)

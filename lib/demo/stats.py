@@ -24,7 +24,8 @@ class Stats:
         self._limit = limit
         self._started = started
         self._subscribers = {}  # client -> Subscription
-        self._meter = self._timer = None
+        self._meter: Anything = None
+        self._timer = None
 
     def subscribe(self, client, value) -> None:
         """Send one report (True), reports every `value` seconds, or no more (0 or False).

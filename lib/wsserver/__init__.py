@@ -1,18 +1,20 @@
 """A complete RFC 6455 WebSocket server in pure MicroPython: see docs/api.md.
 
-`import wsserver` loads `server`, `acceptor`, `keepalive`, `timers`, `log`, `lazy`, `core` and most
-of `http`; they stay loaded. These are loaded on first use, and stay: `tls` for a listener with
-TLS, `heap` for boards with PSRAM, and parts of `http` (see there). `setup` is loaded while
-it runs, `ondemand` when a lazy route or `lazy.LazyEndpoint` is used.
+`import wsserver` loads only `log` and `lazy`. The first use of `Server` or `Client` loads the
+modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
+loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
+`heap` for boards with PSRAM, `ondemand` for lazy routes and endpoints, and parts of `http` (see
+there). `setup` is loaded only while it runs.
 """
 
 from .lazy import load
-
-load("wsserver.server")
-
-from .core.protocol import Client
 from .log import DEBUG, ERROR, INFO, WARNING
-from .server import Server
 
 __version__ = "1.0.0"
 __all__ = ("DEBUG", "ERROR", "INFO", "WARNING", "Client", "Server")
+
+
+def __getattr__(name):
+    if name in ("Client", "Server"):
+        return getattr(load("wsserver.server"), name)
+    raise AttributeError(name)

@@ -117,7 +117,7 @@ class Acceptor:
                 return  # not even for a log line; other connections must not suffer
             server._log_refusal(address[0], text)
 
-    def _open(self, raw, address, tls):
+    def _open(self, raw, address, tls_acceptor):
         """Make an accepted socket an HTTP connection.
 
         Raises OSError or MemoryError; then nothing is left of it but the socket.
@@ -125,12 +125,12 @@ class Acceptor:
         sock = raw
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        if tls:
-            sock = tls.wrap(raw, self._connections.values())
+        if tls_acceptor:
+            sock = tls_acceptor.wrap(raw, self._connections.values())
         try:
             connection = HTTPConnection(self._server, sock, address, ticks_ms())
             connection._events = _IN
-            if tls:
+            if tls_acceptor:
                 connection._use_tls(raw)
                 connection._tls = tls
                 connection._counted = address[0] not in self._server.proxies

@@ -38,7 +38,7 @@ class LazyEndpoint:
         self._module = module
         self._args = args
         self._room = room
-        self._endpoint = None
+        self._endpoint: Anything = None
         self._clients = []
         self._loaded = ()
 

@@ -46,7 +46,7 @@ class Server:
     write_limit: of the data that waits to be sent to one client; None: enough for an echo.
     read_size: of one read.
     max_head: of an HTTP request head.
-    max_tls: TLS connections at the same time.
+    max_tls: TLS connections at the same time; tls_reserved: those of them that only serve pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
 
     These attributes may be set at any time. hosts: the names, in lower case, that are accepted in
@@ -74,13 +74,17 @@ class Server:
         write_limit=None,
         read_size: int = _READ_SIZE,
         max_head: int = 2048,
-        max_tls: int = 2,
+        max_tls: int = 3,
+        tls_reserved: int = 0,
         log=log,
     ):
         if read_size is None:
             read_size = _READ_SIZE
         if write_limit is None:
             write_limit = max(read_size, max_size + 160)
+        # The buffers first, before the heap is fragmented.
+        self._read_buffer = memoryview(bytearray(max(0, read_size)))
+        self._pool = BufferPool(max_size, write_limit, log)
         sizes = (max_clients, max_size, max_head, max_tls, read_size, write_limit)
         times = (ping_interval, ping_timeout, close_timeout, open_timeout)
         times = call("wsserver.setup", "check_options", sizes, times, purge)
@@ -93,6 +97,7 @@ class Server:
         self.routes = {}
         self._max_head = max_head
         self._max_tls = max_tls
+        self._max_tls_clients = max(1, max_tls - tls_reserved)
         self._purge = purge
         self._folders = []  # (prefix, directory, HTTPS port)
         self._last_id = 0
@@ -104,8 +109,6 @@ class Server:
         self._keepalive = Keepalive(self, self._acceptor)
         self._stopping = self._stepping = False
         self._slow_ms = 0  # of this turn that warnings have reported
-        self._read_buffer = memoryview(bytearray(read_size))
-        self._pool = BufferPool(max_size, write_limit, log)
         self._pool.write = self._write
         self._pool.call = self._call
         self._pool.read_size = read_size
@@ -421,6 +424,13 @@ class Server:
             self._poll.modify(connection._sock, events)
 
     # --- the life cycle of connections
+
+    def _has_tls_slot(self) -> bool:
+        """Return whether one more WebSocket client may use TLS. Reserved slots are for pages."""
+        count = 0
+        for client in self.clients:
+            count += client._secure
+        return count < self._max_tls_clients
 
     def _has_place(self, reserved) -> bool:
         """Return whether one more client may connect. Evict one for it, if that is allowed.

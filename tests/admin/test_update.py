@@ -13,8 +13,8 @@ import websocket
 
 from tests.conftest import FORMS
 from tools.certs import cli
-from tools.deploy import remote, wireless
-from tools.deploy.__main__ import deploy, parse
+from tools.deploy import wifi
+from tools.deploy.deployment import Options, deploy
 from tools.failure import Failure
 from tools.virtualboard import VirtualBoard
 
@@ -90,7 +90,7 @@ def board(new_board, request):
 @pytest.fixture(autouse=True)
 def password(monkeypatch):
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
-    monkeypatch.setattr(wireless, "_PROOF", 3)
+    monkeypatch.setattr(wifi, "_PROOF", 3)
 
 
 def is_source(board):
@@ -100,14 +100,14 @@ def is_source(board):
 
 def lib_as_on(board):
     """Return deploy's options for the form of a board's lib/."""
-    return ["--source"] if is_source(board) else []
+    return {"source": is_source(board)}
 
 
-def run(board, project, *options):
+def run(board, project, **options):
     """Deploy in the form that the board has. Raises Failure if it fails."""
-    host = ["--host", f"127.0.0.1:{board.http_port}", "--ca", str(project / "none")]
-    options = [*lib_as_on(board), *map(str, options)]
-    deploy(parse([*host, "--root", str(project), "--wait", "5", *options]))
+    host = f"127.0.0.1:{board.http_port}"
+    options = {"ca": project / "none", "wait": 5, **lib_as_on(board), **options}
+    deploy(Options(host=host, root=project, **options))
 
 
 def firmware_of(board):
@@ -211,7 +211,7 @@ def test_options_replace_settings_and_certificates(board, project):
     new.write_text(json.dumps({**CONFIG, "wifi": {"ssid": "other"}}))
     (project / "certs").mkdir()
     (project / "certs" / "server.key.der").write_text("mine")
-    run(board, project, "--config", new, "--certs")
+    run(board, project, config=new, certs=True)
     assert (board.flash / "config.json").read_text() == new.read_text()
     assert (board.flash / "certs" / "server.key.der").read_text() == "mine"
 
@@ -236,13 +236,13 @@ def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_
     with new_board(config=CONFIG, certs=certs) as board:
         board.wait_for_log("serving")
         host = f"wss://localhost:{board.https_port}"
-        rest = ["--root", str(project), *lib_as_on(board)]
-        deploy(parse(["--host", host, "--ca", str(certs / "ca.pem"), *rest]))
+        rest = {"root": project, **lib_as_on(board)}
+        deploy(Options(host=host, ca=certs / "ca.pem", **rest))
         assert f"{host}/update: MicroPython" in capsys.readouterr().out
         assert cli.main(["--folder", str(tmp_path / "other")]) == 0
         other = str(tmp_path / "other" / "ca.pem")
-        with pytest.raises(Failure, match="the board's certificate is not one of"):
-            deploy(parse(["--host", host, "--ca", other, *rest]))
+        with pytest.raises(Failure, match="the board's certificate is not signed by"):
+            deploy(Options(host=host, ca=Path(other), **rest))
 
 
 # --- what is refused
@@ -250,7 +250,7 @@ def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_
 
 def test_a_wrong_password_is_reported(board, project, monkeypatch):
     monkeypatch.setenv("ADMIN_PASSWORD", "wrong horse")
-    with pytest.raises(Failure, match="the admin's password is wrong"):
+    with pytest.raises(Failure, match="the admin password is wrong"):
         run(board, project)
 
 
@@ -266,7 +266,7 @@ def test_a_dead_and_an_invalid_address_are_reported(board, project):
         run(board, project)
     for host in ("http://192.168.4.1", "192.168.4.1:port", "ws://192.168.4.1/ws"):
         with pytest.raises(Failure, match="is no address"):
-            deploy(parse(["--host", host, "--root", str(project)]))
+            deploy(Options(host=host, root=project))
 
 
 def test_only_deployable_paths_can_be_written(board):
@@ -408,7 +408,7 @@ def test_nothing_is_accepted_after_the_commit(board):
 def test_an_update_is_not_confirmed_by_serving_alone(board, project):
     change(project)
     position = board.log_position
-    run(board, project, "--wait", 0)
+    run(board, project, wait=0)
     board.wait_for_log(r"trial-\d of 3(.*\n)*serving", since=position)
     time.sleep(1)  # more than three times as long as a confirmation takes
     assert state(board) == ["trial-1"]
@@ -419,7 +419,7 @@ def test_an_update_is_not_confirmed_by_serving_alone(board, project):
 def test_the_next_deployment_confirms_the_last_one(board, project, capsys):
     change(project)
     position = board.log_position
-    run(board, project, "--wait", 0)
+    run(board, project, wait=0)
     assert "rolls back if nothing confirms" in capsys.readouterr().out
     board.wait_for_log(r"trial-\d of 3(.*\n)*serving", since=position)
     run(board, project)
@@ -435,7 +435,7 @@ def test_an_update_that_nothing_confirms_is_rolled_back(new_board, project, caps
         change(project)
         speed_up(path, "_UNCONFIRMED = const(180000)", "const(1000)")
         position = board.log_position
-        run(board, project, "--wait", 0)
+        run(board, project, wait=0)
         board.wait_for_log(r"not confirmed within 1 s(.*\n)*.*rolling back", since=position)
         board.wait_for_log(r"rolling back(.*\n)*serving", since=position)
         assert firmware_of(board) == before
@@ -461,7 +461,7 @@ def test_an_interrupted_update_changes_nothing_and_can_be_repeated(board, projec
         path.write_text(path.read_text() + "\nNEW = 1\n")
     for _ in range(3):
         left = chance.randrange(1, 10)
-        send = remote.Remote._send
+        send = wifi.Update._send
 
         def until(self, message, send=send):
             nonlocal left
@@ -469,11 +469,11 @@ def test_an_interrupted_update_changes_nothing_and_can_be_repeated(board, projec
                 left -= 1
                 if not left:
                     self._socket.shutdown()
-                    raise remote.Unreachable("cut off")
+                    raise wifi.Unreachable("cut off")
             send(self, message)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(remote.Remote, "_send", until)
+            patch.setattr(wifi.Update, "_send", until)
             with pytest.raises(Failure, match="cut off"):
                 run(board, project)
         assert firmware_of(board) == before, f"seed {SEED}"
@@ -481,7 +481,9 @@ def test_an_interrupted_update_changes_nothing_and_can_be_repeated(board, projec
     board.wait_ready()
     assert firmware_of(board) == before, f"seed {SEED}"
     run(board, project)
-    kept = {path: data for path, data in before.items() if path.startswith(wireless.FIXED)}
+    kept = {
+        path: data for path, data in before.items() if path.startswith(wifi.WifiTransport.fixed)
+    }
     assert firmware_of(board) == {**freshly_made(board, project), **kept}, f"seed {SEED}"
 
 
@@ -492,7 +494,7 @@ def install_with_power_cuts(board, project, times):
         for path in (project / "lib").rglob("*.py"):
             path.write_text(path.read_text() + f"\nNEW = {number}\n")
         position = board.log_position
-        run(board, project, "--wait", "0")
+        run(board, project, wait=0)
         board.wait_for_log("update: installing", since=position)
         for _ in range(4):
             time.sleep(chance.random() * 0.02)
@@ -501,7 +503,7 @@ def install_with_power_cuts(board, project, times):
         confirm(board, position)
         new, there = freshly_made(board, project), firmware_of(board)
         changed = {path for path in new if new[path] != there.get(path)}
-        assert all(path.startswith(wireless.FIXED) for path in changed), f"seed {SEED}"
+        assert all(path.startswith(wifi.WifiTransport.fixed) for path in changed), f"seed {SEED}"
         assert there.keys() == new.keys(), f"seed {SEED}"
 
 
@@ -515,7 +517,7 @@ def roll_back_with_power_cuts(board, project, times):
             path.write_text(path.read_text() + "\nNEW = 1\n")
         (project / "lib" / "demo" / "application.py").write_text("1 / 0\n")
         position = board.log_position
-        run(board, project, "--wait", "0")
+        run(board, project, wait=0)
         board.wait_for_log("rolling back", since=position)
         for _ in range(4):
             time.sleep(chance.random() * 0.02)
@@ -558,9 +560,11 @@ def test_a_version_that_does_not_work_is_rolled_back(board, project, capsys, pat
     (project / path).write_text(content)
     (project / "lib" / "demo" / "added.py").write_text("")
     (project / "lib" / "wsserver" / "heap.py").unlink()
-    source = ["--source"] if path == "lib/demo/application.py" and content == SYNTAX_ERROR else []
-    with pytest.raises(Failure, match="the board runs the one before it again"):
-        run(board, project, "--wait", 3, *source)
+    source = (
+        {"source": True} if path == "lib/demo/application.py" and content == SYNTAX_ERROR else {}
+    )
+    with pytest.raises(Failure, match="the board rolled back"):
+        run(board, project, wait=3, **source)
     assert told in capsys.readouterr().out
     assert firmware_of(board) == before
     assert not list(board.flash.glob("failed-*"))
@@ -571,7 +575,7 @@ def test_after_a_rollback_the_next_update_works(board, project):
     good = (project / "lib" / "demo" / "application.py").read_text()
     for _ in range(2):
         (project / "lib" / "demo" / "application.py").write_text("1 / 0\n")
-        with pytest.raises(Failure, match="the board runs the one before it again"):
+        with pytest.raises(Failure, match="the board rolled back"):
             run(board, project)
         (project / "lib" / "demo" / "application.py").write_text(good + "\nprint('new')\n")
         run(board, project)
@@ -580,7 +584,7 @@ def test_after_a_rollback_the_next_update_works(board, project):
 
 def test_if_the_old_version_fails_too_there_is_safe_mode(board, project, lib_form):
     (project / "lib" / "demo" / "application.py").write_text("1 / 0\n")
-    run(board, project, "--wait", 0)
+    run(board, project, wait=0)
     board.wait_for_log("trial-1 of 3")
     old = board.flash / "update" / "old" / "lib" / "demo" / f"application{lib_form.suffix}"
     assert old.exists()
@@ -593,7 +597,7 @@ def test_power_cycles_do_not_roll_back_a_new_version(board, project):
     (project / "lib" / "demo" / "application.py").write_text(
         (project / "lib" / "demo" / "application.py").read_text() + "\nprint('new')\n"
     )
-    run(board, project, "--wait", 0)
+    run(board, project, wait=0)
     for _ in range(5):
         position = board.log_position
         board.power_cycle()
@@ -613,7 +617,7 @@ def test_deploying_over_usb_ends_a_trial(board, project):
     shutil.copy(
         ROOT / "lib" / "demo" / "application.py", project / "lib" / "demo" / "application.py"
     )
-    deploy(parse(["--port", board.serial, "--root", str(project)]))
+    deploy(Options(port=board.serial, root=project))
     assert state(board) == []
     assert (board.flash / "main.py").read_bytes() == (ROOT / "main.py").read_bytes()
 

@@ -1,16 +1,20 @@
 """The board's page in a real browser, served by a live board."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
+import socketserver
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.browser.complaints import listen
-from tools import browser as chromium
+from tools.docs import browser as chromium
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -23,17 +27,53 @@ PHONE = {"viewport": {"width": 390, "height": 844}}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 
+@contextlib.contextmanager
+def prefix_proxy(prefix, host, port):
+    """Forward requests below a path prefix, as nginx's `location /board/` does; yields its URL."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            line = self.rfile.readline()
+            if f" {prefix}/".encode() not in line:
+                self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                return
+            with socket.create_connection((host, port)) as board:
+                board.sendall(line.replace(f" {prefix}/".encode(), b" /"))
+                back = threading.Thread(target=pump, args=(board, self.connection))
+                back.start()
+                while data := self.rfile.read1(4096):
+                    board.sendall(data)
+                board.shutdown(socket.SHUT_WR)
+                back.join()
+
+    class Proxy(socketserver.ThreadingTCPServer):
+        allow_reuse_address = daemon_threads = True
+
+    with Proxy(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}{prefix}/"
+        server.shutdown()
+
+
+def pump(source, target):
+    """Copy bytes until the end, then close the connection."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(4096):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
+
+
 @pytest.fixture(scope="module")
 def board(make_board, certs):
-    # An LED with colours; five pages with TLS want more memory than most boards have.
+    # An RGB LED; five pages with TLS need more memory than most boards have.
     config = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
     return make_board(config=config, heap="256k", certs=certs)
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory, certs):
-    """One browser for all tests here. It is gone with the module: while it is there, this thread
-    has an event loop, and others' tests want their own.
+    """One browser for the module. While it runs, this thread has an event loop, which tests in
+    other modules must not see.
     """
     if not chromium.find():
         pytest.skip(f"there is no browser: none of {', '.join(chromium.NAMES)} is on the PATH")
@@ -48,10 +88,10 @@ def browser(tmp_path_factory, certs):
 
 @pytest.fixture
 def open_page(browser, board):
-    """open_page(url, before=..., **options) -> a page of a visitor of its own, connected.
+    """open_page(url, before=..., **options) -> a connected page in a browser context of its own.
 
-    options: the browser context's. before(page) is called before it loads. What it complains of is
-    in page.complaints.
+    options: of the context. before(page) is called before it loads. Its errors are in
+    page.complaints.
     """
     contexts = []
 
@@ -72,13 +112,13 @@ def open_page(browser, board):
 
 
 def wait_connected(page):
-    """Until the page has been told its id."""
+    """Wait until the page knows its id."""
     expect(page.locator("#state-text")).to_have_text("Connected")
     expect(page.locator(".you")).to_have_count(1)
 
 
 def number_of(page):
-    """The id that a page has at the board."""
+    """Return the id of a page's client."""
     text = page.locator("li", has=page.locator(".you")).locator(".number").inner_text()
     return int(text.lstrip("#"))
 
@@ -97,26 +137,35 @@ def messages(page):
 # --- loading
 
 
-def test_the_page_loads_connects_and_complains_of_nothing(open_page):
+def test_the_page_loads_and_connects_without_an_error(open_page):
     page = open_page()
     expect(page.locator("h1")).to_be_visible()
     expect(page.locator("#count")).to_have_text("1")
     assert page.complaints == []
 
 
-def test_the_page_is_one_file_and_asks_nobody_but_the_board(open_page, board):
+def test_the_page_is_one_file_and_loads_nothing_else(open_page, board):
     asked = []
     open_page(before=lambda page: page.on("request", lambda request: asked.append(request.url)))
     assert [url for url in asked if not url.startswith("data:")] == [board.http_url]
 
 
-def test_the_page_works_as_well_when_it_is_copied_as_it_is(open_page, board):
-    shutil.copytree(ROOT / "www", board.flash / "www" / "plain")
-    try:
-        page = open_page(board.http_url + "plain/")
+def test_the_page_works_when_its_files_are_copied_unchanged(open_page, make_board):
+    board = make_board(config={"broadcast": {"interval": 0}}, heap="192k")
+    shutil.rmtree(board.flash / "www")
+    shutil.copytree(ROOT / "www", board.flash / "www")
+    page = open_page(board.http_url)
+    assert page.complaints == []
+
+
+def test_the_page_works_behind_a_path_prefix_of_a_proxy(open_page, board):
+    with prefix_proxy("/board", board.address, board.http_port) as url:
+        page = open_page(url)
         assert page.complaints == []
-    finally:
-        shutil.rmtree(board.flash / "www" / "plain")
+        page.goto(url + "settings.html")
+        page.get_by_label("Admin password").fill("wrong horse")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_have_text("Wrong password.")
 
 
 def test_all_pages_together_take_at_most_30_kb_of_flash(board):
@@ -125,7 +174,7 @@ def test_all_pages_together_take_at_most_30_kb_of_flash(board):
     assert {path.suffix for path in files} == {".gz"}
 
 
-def test_a_page_that_has_not_changed_is_not_sent_again(open_page):
+def test_an_unchanged_page_is_not_sent_again(open_page):
     page = open_page()
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
@@ -139,8 +188,8 @@ def test_a_page_that_has_not_changed_is_not_sent_again(open_page):
     assert statuses[0] == 304
 
 
-def test_the_first_paint_comes_within_a_second_on_a_slow_connection(open_page, board):
-    """A phone's, as Lighthouse has it: 150 ms there and back, 1.6 Mbit/s."""
+def test_the_first_paint_takes_less_than_a_second_on_a_slow_link(open_page, board):
+    """Lighthouse's slow phone: a round trip of 150 ms, 1.6 Mbit/s."""
     page = open_page(connected=False, **PHONE)
     link = page.context.new_cdp_session(page)
     link.send("Network.enable")
@@ -169,7 +218,7 @@ def test_an_https_page_connects_by_wss(open_page, board, browser):
     assert page.complaints == []
 
 
-def test_no_script_runs_but_the_pages_own(open_page):
+def test_the_content_security_policy_blocks_other_scripts(open_page):
     page = open_page()
     page.evaluate(
         "const script = document.createElement('script');"
@@ -183,7 +232,7 @@ def test_no_script_runs_but_the_pages_own(open_page):
 # --- what it does
 
 
-def test_a_frame_sent_by_hand_is_answered_and_both_are_in_the_log(open_page):
+def test_a_raw_message_and_its_answer_are_in_the_log(open_page):
     page = open_page()
     page.click("#frames-card summary")
     page.check("#all")
@@ -194,15 +243,16 @@ def test_a_frame_sent_by_hand_is_answered_and_both_are_in_the_log(open_page):
     expect(answers).to_have_count(1)
 
 
-def test_the_log_of_frames_is_bounded(open_page):
+def test_the_message_log_is_bounded(open_page):
     page = open_page()
     page.click("#frames-card summary")
+    page.check("#all")
     page.evaluate("for (let n = 0; n < 300; n++) showFrame('frame ' + n, false, false)")
     expect(page.locator("#frames li").first).to_contain_text("frame 299")
     assert page.locator("#frames li").count() == 200
 
 
-def test_the_led_is_switched_for_everybody(open_page):
+def test_all_pages_show_the_state_of_the_led(open_page):
     one, other = open_page(), open_page(**PHONE)
     switches = [page.get_by_role("switch", name="LED") for page in (one, other)]
     was = switches[0].get_attribute("aria-checked")
@@ -215,20 +265,28 @@ def test_the_led_is_switched_for_everybody(open_page):
         expect(switch).to_have_attribute("aria-checked", was)
 
 
-def test_two_who_switch_the_led_at_once_see_the_same_in_the_end(open_page):
+def test_two_pages_that_switch_the_led_at_once_agree_in_the_end(open_page):
     pages = [open_page(), open_page()]
-    was = pages[0].locator("#led").get_attribute("aria-checked")
     for page in pages:
         page.evaluate("frames = []")
     for page in pages:
-        page.evaluate("document.getElementById('led').click()")
+        page.evaluate("sendLed('on')")
     for page in pages:
         seen = 'frames.filter((frame) => !frame.isOut && /"type": ?"led"/.test(frame.text))'
         page.wait_for_function(f"() => {seen}.length === 2")
-        assert page.locator("#led").get_attribute("aria-checked") == was
+        assert page.locator("#led").get_attribute("aria-checked") == "true"
 
 
-def test_everybody_sees_how_many_are_connected(open_page):
+def test_led_clicks_made_while_the_board_hangs_are_not_executed_later(open_page, board):
+    page = open_page()
+    was = page.locator("#led").get_attribute("aria-checked")
+    page.evaluate("clock -= 60000")  # as if the command had been sent a minute ago
+    page.locator("#led").click()
+    expect(page.locator("#note")).to_contain_text("stale")
+    assert page.locator("#led").get_attribute("aria-checked") == was
+
+
+def test_all_pages_show_the_number_of_clients(open_page):
     pages = [open_page() for _ in range(3)]
     for page in pages:
         expect(page.locator("#people-title")).to_have_text("3 connected")
@@ -238,7 +296,7 @@ def test_everybody_sees_how_many_are_connected(open_page):
         expect(page.locator("#people-title")).to_have_text("2 connected")
 
 
-def test_a_message_to_everyone_reaches_everyone(open_page):
+def test_a_message_to_everyone_reaches_all_pages(open_page):
     pages = [open_page() for _ in range(3)]
     say(pages[0], "good morning")
     for page in pages:
@@ -246,7 +304,7 @@ def test_a_message_to_everyone_reaches_everyone(open_page):
     expect(pages[0].locator("#text")).to_have_value("")
 
 
-def test_a_message_to_one_reaches_that_one_only(open_page):
+def test_a_private_message_reaches_only_its_receiver(open_page):
     sender, receiver, third = (open_page() for _ in range(3))
     say(sender, "between us", to=number_of(receiver))
     expect(messages(receiver)).to_have_text(["between us"])
@@ -255,7 +313,7 @@ def test_a_message_to_one_reaches_that_one_only(open_page):
     expect(messages(third)).to_have_text(["to all"])  # and so nothing else came before it
 
 
-def test_a_message_to_one_who_has_left_comes_back_to_its_author(open_page):
+def test_a_message_to_a_client_that_has_left_is_not_sent(open_page):
     sender, receiver = open_page(), open_page()
     sender.select_option("#to", str(number_of(receiver)))
     receiver.context.close()
@@ -265,7 +323,7 @@ def test_a_message_to_one_who_has_left_comes_back_to_its_author(open_page):
     expect(sender.locator("#text")).to_have_value("are you there")
 
 
-def test_a_name_is_shown_to_all_and_outlives_a_reload(open_page):
+def test_a_name_is_shown_to_all_and_survives_a_reload(open_page):
     page, other = open_page(), open_page()
     page.fill("#name", "Ann")
     page.click("#naming button")
@@ -277,7 +335,7 @@ def test_a_name_is_shown_to_all_and_outlives_a_reload(open_page):
     expect(other.locator("#message-list .who")).to_contain_text("Ann")
 
 
-def test_what_others_write_is_text_whatever_it_looks_like(open_page):
+def test_html_of_other_users_is_shown_as_text(open_page):
     page, other = open_page(), open_page()
     evil = "<img src=x onerror='document.title=1'><b>bold</b>"
     other.fill("#name", "<i>x</i>")
@@ -288,7 +346,7 @@ def test_what_others_write_is_text_whatever_it_looks_like(open_page):
     assert page.locator("#people i, #message-list b, #message-list img").count() == 0
 
 
-def test_the_charts_move(open_page):
+def test_the_charts_are_updated(open_page):
     page = open_page()
     drawn = "[...document.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())"
     values = page.locator("figcaption b")
@@ -303,7 +361,7 @@ def test_the_charts_move(open_page):
         assert re.search(r": .*\d.* lately", canvas.get_attribute("aria-label"))
 
 
-def test_the_page_can_be_used_by_keyboard_alone(open_page):
+def test_the_page_works_with_the_keyboard_alone(open_page):
     page = open_page()
     was = page.locator("#led").get_attribute("aria-checked")
     page.keyboard.press("Tab")
@@ -326,10 +384,10 @@ def test_the_page_can_be_used_by_keyboard_alone(open_page):
     expect(page.locator("#text")).to_be_focused()
 
 
-# --- when the board goes away
+# --- without a connection
 
 
-def test_after_a_restart_the_page_comes_back_by_itself_with_what_was_typed(open_page, board):
+def test_after_a_restart_the_page_reconnects_and_keeps_the_draft(open_page, board):
     page = open_page()
     page.fill("#name", "Bob")
     page.click("#naming button")
@@ -347,7 +405,7 @@ def test_after_a_restart_the_page_comes_back_by_itself_with_what_was_typed(open_
     expect(messages(page)).to_have_text(["half a sentence"])
 
 
-def test_a_message_that_the_board_never_took_is_back_where_it_was_typed(open_page, board):
+def test_an_unconfirmed_message_returns_to_its_field(open_page, board):
     page = open_page()
     os.kill(board.pid, signal.SIGSTOP)  # TCP still takes what is sent
     say(page, "into the void")
@@ -355,12 +413,12 @@ def test_a_message_that_the_board_never_took_is_back_where_it_was_typed(open_pag
     page.keyboard.type("more")
     board.power_cycle()
     expect(page.locator("#text")).to_have_value("into the void more")
-    expect(page.locator("#note")).to_contain_text("Not delivered")
+    expect(page.locator("#note")).to_contain_text("may not have been delivered")
     wait_connected(page)
     assert messages(page).count() == 0
 
 
-def test_a_board_that_falls_silent_is_given_up_and_tried_again(open_page, board):
+def test_a_silent_board_counts_as_gone_and_is_tried_again(open_page, board):
     page = open_page(before=lambda page: page.clock.install())
     os.kill(board.pid, signal.SIGSTOP)
     try:
@@ -372,7 +430,7 @@ def test_a_board_that_falls_silent_is_given_up_and_tried_again(open_page, board)
     wait_connected(page)
 
 
-def test_what_is_sent_while_nobody_is_connected_stays(open_page, board):
+def test_a_message_typed_without_a_connection_stays(open_page, board):
     page = open_page()
     page.route_web_socket(re.compile("/demo"), lambda socket: socket.close(code=1001))
     page.reload()
@@ -382,12 +440,12 @@ def test_what_is_sent_while_nobody_is_connected_stays(open_page, board):
     expect(page.locator("#text")).to_have_value("too early")
 
 
-def test_where_the_demonstration_has_no_memory_the_page_says_so_and_offers_the_echo(open_page):
+def test_without_memory_for_the_demo_the_page_offers_the_echo(open_page):
     def refuse(page):
         page.route_web_socket(re.compile("/demo"), lambda socket: socket.close(code=1013))
 
     page = open_page(before=refuse, connected=False)
-    expect(page.get_by_role("alert").filter(has_text="no memory")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="not have enough memory")).to_be_visible()
     page.get_by_role("button", name="Use the plain echo").click()
     expect(page.locator("#state-text")).to_have_text("Connected")
     say(page, "hello?")
@@ -395,15 +453,15 @@ def test_where_the_demonstration_has_no_memory_the_page_says_so_and_offers_the_e
     assert page.locator("#led-card").is_hidden()
 
 
-def test_where_the_board_is_full_the_page_says_so_and_gets_in_when_another_leaves(open_page):
+def test_on_a_full_board_the_page_waits_for_a_free_slot(open_page):
     pages = [open_page() for _ in range(5)]
     late = open_page(connected=False)
-    expect(late.locator("#state-more")).to_contain_text("has no place free")
+    expect(late.locator("#state-more")).to_contain_text("has no free slot")
     pages[0].context.close()
     wait_connected(late)
 
 
-# --- for everyone
+# --- accessibility and layout
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -425,7 +483,7 @@ def test_axe_finds_no_violation(open_page, size, scheme):
     assert results.violations_count == 0, results.generate_report()
 
 
-def test_nothing_sticks_out_at_the_side(open_page):
+def test_the_page_fits_the_width_of_the_screen(open_page):
     page = open_page()
     say(page, "w" * 300)
     expect(messages(page)).to_have_count(1)
@@ -434,8 +492,7 @@ def test_nothing_sticks_out_at_the_side(open_page):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_page_waits_longer_and_longer_between_attempts(open_page):
-    """And no longer than ten seconds, and at once when asked to."""
+def test_the_backoff_grows_up_to_ten_seconds(open_page):
     page = open_page()
     page.evaluate(
         "link.connect = () => 0; link.leave();"
@@ -448,7 +505,7 @@ def test_the_page_waits_longer_and_longer_between_attempts(open_page):
     assert all(7500 <= delay <= 12500 for delay in delays[-2:])
 
 
-def test_coming_back_to_the_page_tries_at_once(open_page):
+def test_a_page_that_is_online_again_tries_at_once(open_page):
     page = open_page()
     page.evaluate("link.leave(); link.delay = 10000; link.retry('')")
     expect(page.locator("#state-text")).to_have_text("Not connected")

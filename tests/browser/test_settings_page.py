@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.browser.complaints import listen
-from tools import browser as chromium
+from tools.docs import browser as chromium
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -20,7 +20,7 @@ DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Gone with the module, as in test_page.py."""
+    """See test_page.py."""
     if not chromium.find():
         pytest.skip(f"there is no browser: none of {', '.join(chromium.NAMES)} is on the PATH")
     with playwright_api.sync_playwright() as playwright:
@@ -31,25 +31,26 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def make(make_board):
-    """A board with the admin's password, and these settings beside it."""
+    """make(**config) -> a board with these settings and the admin password."""
 
     def make(**config):
         config = {"broadcast": {"interval": 0}, "admin": {"password": SECRET}, **config}
-        return make_board(config=config)
+        return make_board(config=config, heap="160k")
 
     return make
 
 
 @pytest.fixture(scope="module")
 def board(make):
-    """A board on which nothing is changed."""
+    """A board whose settings no test changes."""
     return make()
 
 
 @pytest.fixture
 def open_page(browser):
-    """open_page(board, **options) -> its settings page, without the password; what it complains of
-    is in page.complaints.
+    """open_page(board, **options) -> its settings page before the login.
+
+    Its errors are in page.complaints.
     """
     contexts = []
 
@@ -66,8 +67,8 @@ def open_page(browser):
 
 
 def log_in(page, password=SECRET):
-    page.get_by_label("Admin's password").fill(password)
-    page.get_by_role("button", name="Open").click()
+    page.get_by_label("Admin password").fill(password)
+    page.get_by_role("button", name="Log in").click()
 
 
 def opened(page):
@@ -88,51 +89,50 @@ def config_of(board):
     return json.loads((board.flash / "config.json").read_text())
 
 
-def test_the_page_loads_without_a_complaint_and_asks_for_the_password(open_page, board):
+def test_the_page_loads_without_an_error_and_asks_for_the_password(open_page, board):
     page = open_page(board)
-    expect(page.get_by_label("Admin's password")).to_be_visible()
+    expect(page.get_by_label("Admin password")).to_be_visible()
     expect(page.get_by_role("group", name="Wi-Fi")).to_have_count(0)
     assert page.complaints == []
 
 
-def test_the_boards_page_leads_to_it_and_it_leads_back(open_page, board):
+def test_the_pages_link_to_each_other(open_page, board):
     page = open_page(board)
     page.get_by_role("link", name="To the board's page").click()
     page.get_by_role("link", name="Settings").click()
     expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
 
 
-def test_a_wrong_password_is_said_and_after_five_one_has_to_wait(open_page, make):
+def test_a_wrong_password_is_reported_and_five_block_the_login(open_page, make):
     page = open_page(make())
     for _ in range(5):
         log_in(page, "wrong horse")
-        expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+        expect(page.get_by_role("alert")).to_have_text("Wrong password.")
     log_in(page)
     expect(page.get_by_role("alert")).to_contain_text("Wait a minute")
     expect(page.get_by_role("group", name="Wi-Fi")).to_have_count(0)
 
 
-def test_where_the_admin_is_switched_off_the_page_says_so(open_page, make_board):
+def test_a_disabled_admin_is_reported(open_page, make_board):
     page = open_page(make_board(config={"admin": {"enabled": False}}))
     log_in(page)
     expect(page.get_by_role("alert")).to_contain_text("admin.enabled is off")
 
 
-def test_saved_settings_are_in_force_after_the_restart_and_the_page_finds_the_board_again(
-    open_page, make
-):
+def test_saved_settings_take_effect_and_the_page_confirms_them(open_page, make):
     board = make(mine={"kept": True}, broadcast={"interval": 5, "text": "before"})
     page = opened(open_page(board, **PHONE))
     position = board.log_position
-    field(page, "Broadcast", "Every so many seconds").fill("0.5")
-    field(page, "Broadcast", "What is sent to everyone at /ws").fill("Grüße 🦁 {}")
-    field(page, "Server", "Clients at the same time").fill("4")
-    field(page, "https:// and wss://", "Serve them, where there is a certificate").uncheck()
+    field(page, "Broadcast", "Interval in seconds").fill("0.5")
+    field(page, "Broadcast", "Text sent to all clients of /ws").fill("Grüße 🦁 {}")
+    field(page, "Server", "Maximum number of clients").fill("4")
+    field(page, "https:// and wss://", "Enable TLS if there is a certificate").uncheck()
     expect(page.get_by_text("4 changed, not saved yet.")).to_be_visible()
     save(page)
     expect(page.get_by_role("heading", name="Saved")).to_be_focused()
     board.wait_for_log("serving", since=position)
-    expect(page.get_by_text("The board is back.")).to_be_visible()
+    expect(page.get_by_text("The board is back, and the settings are confirmed")).to_be_visible()
+    assert not list(board.flash.glob("config.undo-*"))
     assert config_of(board) == {
         "admin": {"password": SECRET},
         "broadcast": {"interval": 0.5, "text": "Grüße 🦁 {}"},
@@ -143,41 +143,42 @@ def test_saved_settings_are_in_force_after_the_restart_and_the_page_finds_the_bo
     page.get_by_role("link", name="To the board's page").last.click()
     page.get_by_role("link", name="Settings").click()
     opened(page)
-    expect(field(page, "Broadcast", "Every so many seconds")).to_have_value("0.5")
+    expect(field(page, "Broadcast", "Interval in seconds")).to_have_value("0.5")
 
 
-def test_a_new_wifi_and_password_are_used_and_the_page_says_what_to_join(open_page, make):
+def test_after_a_change_of_the_network_the_page_says_what_to_join(open_page, make):
     board = make(mine={"kept": True})
     page = opened(open_page(board))
     position = board.log_position
-    field(page, "Wi-Fi", "Name of its own Wi-Fi").fill("Löwe")
-    field(page, "Wi-Fi", "Password of its own Wi-Fi").select_option("one of your own")
-    field(page, "Wi-Fi", "Password of its own Wi-Fi: the new one").fill("another horse")
+    field(page, "Wi-Fi", "Name of its own network").fill("Löwe")
+    field(page, "Wi-Fi", "Password of its own network").select_option("your own")
+    field(page, "Wi-Fi", "Password of its own network: new password").fill("another horse")
     save(page)
     expect(page.get_by_text('join "Löwe" again')).to_be_visible()
+    expect(page.get_by_text("Log in to this page again within 10 minutes")).to_be_visible()
     board.wait_for_log(r"access point 'L\\xf6we', password as in config.json", since=position)
     assert config_of(board)["wifi"] == {"ssid": "Löwe", "password": "another horse"}
 
 
-def test_wrong_values_are_shown_at_their_fields_and_nothing_is_changed(open_page, board):
+def test_errors_are_shown_at_their_fields_and_nothing_is_changed(open_page, board):
     before = (board.flash / "config.json").read_bytes()
     page = opened(open_page(board))
     port, interval = (
         field(page, "Server", "Port"),
-        field(page, "Broadcast", "Every so many seconds"),
+        field(page, "Broadcast", "Interval in seconds"),
     )
     port.fill("eighty")
     interval.fill("-1")
-    field(page, "Wi-Fi", "The board").select_option("joins a Wi-Fi that is there")
+    field(page, "Wi-Fi", "Mode").select_option("station: joins a network")
     save(page)
     expect(port).to_have_accessible_description("Must be a whole number from 1 to 65535.")
     expect(port).to_have_attribute("aria-invalid", "true")
     expect(interval).to_have_accessible_description("Must be a number from 0 to 86400. 0: never.")
-    network = field(page, "Wi-Fi", "Name of the Wi-Fi to join")
-    expect(network).to_have_accessible_description("Needed for mode 'station'.")
+    network = field(page, "Wi-Fi", "Network to join")
+    expect(network).to_have_accessible_description("Required in mode 'station'.")
     expect(network).to_be_focused()
     assert (board.flash / "config.json").read_bytes() == before
-    # What was right now is not complained of any more.
+    # Corrected values are no longer marked.
     port.fill("8080")
     save(page)
     expect(interval).to_have_attribute("aria-invalid", "true")
@@ -185,7 +186,7 @@ def test_wrong_values_are_shown_at_their_fields_and_nothing_is_changed(open_page
     assert (board.flash / "config.json").read_bytes() == before
 
 
-def test_a_wrong_value_among_the_seldom_used_fields_is_brought_into_sight(open_page, board):
+def test_an_error_among_the_hidden_fields_is_brought_into_view(open_page, board):
     page = opened(open_page(board))
     group = page.get_by_role("group", name="Wi-Fi")
     group.get_by_text("More").click()
@@ -197,7 +198,7 @@ def test_a_wrong_value_among_the_seldom_used_fields_is_brought_into_sight(open_p
     expect(channel).to_be_focused()
 
 
-def test_no_password_of_the_board_ever_reaches_the_page(open_page, make):
+def test_no_password_of_the_board_reaches_the_page(open_page, make):
     own = {"password": "of its own", "station_password": "of the other"}
     board = make(wifi=own)
     page = open_page(board)
@@ -209,16 +210,14 @@ def test_no_password_of_the_board_ever_reaches_the_page(open_page, make):
     said = "".join(heard)
     assert "station_timeout" in said
     assert not [word for word in (*own.values(), SECRET) if word in said]
-    password = field(page, "Wi-Fi", "Password of its own Wi-Fi")
+    password = field(page, "Wi-Fi", "Password of its own network")
     expect(password.locator("option").first).to_have_text("unchanged: your own")
 
 
-def test_what_was_typed_stays_when_the_board_was_restarted_meanwhile_and_is_saved_then(
-    open_page, make
-):
+def test_changes_typed_before_a_restart_can_still_be_saved(open_page, make):
     board = make(mine={"kept": True})
     page = opened(open_page(board))
-    field(page, "Broadcast", "What is sent to everyone at /ws").fill("typed before")
+    field(page, "Broadcast", "Text sent to all clients of /ws").fill("typed before")
     position = board.log_position
     board.power_cycle()
     board.wait_for_log("serving", since=position)
@@ -227,17 +226,17 @@ def test_what_was_typed_stays_when_the_board_was_restarted_meanwhile_and_is_save
     assert config_of(board)["broadcast"]["text"] == "typed before"
 
 
-def test_the_page_works_by_keyboard_alone(open_page, board):
+def test_the_page_works_with_the_keyboard_alone(open_page, board):
     page = open_page(board)
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.type(SECRET)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All settings")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(field(page, "Wi-Fi", "The board")).to_be_focused()
+    expect(field(page, "Wi-Fi", "Mode")).to_be_focused()
 
 
 @pytest.mark.parametrize("size, scheme", [(PHONE, "light"), (DESKTOP, "dark")], ids=str)
@@ -249,7 +248,7 @@ def test_axe_finds_no_violation(open_page, board, size, scheme):
     opened(page)
     for summary in page.locator("summary").all():
         summary.click()
-    field(page, "Wi-Fi", "Password of its own Wi-Fi").select_option("one of your own")
+    field(page, "Wi-Fi", "Password of its own network").select_option("your own")
     field(page, "Server", "Port").fill("0")
     save(page)
     expect(field(page, "Server", "Port")).to_have_attribute("aria-invalid", "true")
@@ -258,7 +257,7 @@ def test_axe_finds_no_violation(open_page, board, size, scheme):
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_nothing_is_cut_off_on_a_screen_of_any_width(open_page, board, width):
+def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     page = opened(open_page(board, viewport={"width": width, "height": 800}))
     for summary in page.locator("summary").all():
         summary.click()

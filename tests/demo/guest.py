@@ -11,6 +11,7 @@ class Guest:
     """A client that got its welcome. Attributes: `id`, and `welcome`, the message."""
 
     def __init__(self, board):
+        self.board = board
         self.socket = websocket.create_connection(board.ws_url("/demo"), timeout=10)
         self.welcome = self.wait("welcome")
         self.id = self.welcome["id"]

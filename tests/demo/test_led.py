@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.guest import Guest
-from tools.boards.table import load
+from tools.board.table import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,6 +138,21 @@ def test_an_rgb_led_gets_the_colour_at_a_quarter_of_its_power(make_board, orders
         one.say({"led": order}).wait("led")
     leave(board, one)
     assert look(board, "list(machine._sent[18])") == sent
+
+
+def test_a_stale_led_command_is_not_executed(guests):
+    one = guests(1)
+    now = Guest(one.board).welcome["time"]
+    error = one.error({"led": "on", "at": (now - 60_000) % 2**30})
+    assert error.startswith("led: this command is stale, it was sent ")
+    assert one.rest() == []
+    assert one.say({"led": "on", "at": (now + 1000) % 2**30}).wait("led")["on"]
+
+
+@pytest.mark.parametrize("at", ["1", True, 1.5, []])
+def test_an_invalid_time_of_an_led_command_is_refused(guests, at):
+    error = guests(1).error({"led": "on", "at": at})
+    assert error == "at: must be a time of the board in ms, an integer"
 
 
 COLOURS = [[1, 2], [1, 2, 3, 4], [0, 0, 256], [-1, 0, 0], [1.5, 0, 0], [True, 0, 0], ["1", 0, 0]]

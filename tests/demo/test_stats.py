@@ -51,13 +51,13 @@ def test_one_report_comes_within_about_a_second(one, order):
     report = one.say(order).wait("stats")
     assert time.monotonic() - began < 5
     assert set(report) == {
-        *("type", "uptime", "cpu", "heap", "idf", "temperature", "wifi", "clients"),
+        *("type", "time", "uptime", "cpu", "heap", "idf", "temperature", "wifi", "clients"),
         *("messages_per_second", "bytes_per_second"),
     }
     heap = report["heap"]
-    assert 0 < heap["largest"] <= heap["free"] < 128 * 1024
+    assert 0 < heap["free"] < 128 * 1024
     assert heap["used"] > 30_000
-    assert report["idf"] == {"free": 110696, "largest": 94208}
+    assert report["idf"]["free"] >= report["idf"]["largest"] > 90_000
     assert report["temperature"] == 53  # 128 degrees Fahrenheit
     assert report["wifi"] == {"mode": "ap", "stations": [{"mac": "02:00:00:00:00:01"}]}
     assert 0 <= report["uptime"] < 600
@@ -136,6 +136,26 @@ def test_messages_and_bytes_are_counted_over_all_clients(board, one):
     talker.close()
 
 
+def test_the_rates_are_averages_over_the_interval(board, one):
+    one.say({"stats": 3}).wait("stats")
+    talker = websocket.create_connection(board.ws_url(), timeout=10)
+    for _ in range(60):  # all in the first of three seconds
+        talker.send("x")
+        talker.recv()
+    report = one.wait("stats")
+    assert 15 < report["messages_per_second"] <= 25
+    assert one.wait("stats")["messages_per_second"] == 0
+    talker.close()
+
+
+def test_the_rates_leave_out_the_traffic_of_status_pages(one):
+    one.say({"stats": 1}).wait("stats")
+    for number in range(3):
+        one.say({"echo": number}).say({"stats": 1})
+        report = one.wait("stats")
+        assert (report["messages_per_second"], report["bytes_per_second"]) == (0, 0)
+
+
 def test_the_report_shows_bytes_queued_for_a_slow_client(board, one):
     slow = websocket.create_connection(
         board.ws_url(),
@@ -149,19 +169,6 @@ def test_the_report_shows_bytes_queued_for_a_slow_client(board, one):
     (entry,) = [client for client in report["clients"] if client["path"] == "/ws"]
     assert entry["queue"] > 0
     slow.shutdown()
-
-
-@pytest.mark.parametrize("wall, most", [("", 1.0), ("bytearray(100000)", 0.7)])
-def test_the_largest_block_is_found_where_memory_is_in_pieces(make_board, wall, most):
-    """Beyond what the chip's heap could grow by, which is not tried."""
-    pieces = board_with(
-        make_board, f"room = bytearray(150000)\nwall = {wall or None}\ndel room", heap="560k"
-    )
-    guest = Guest(pieces)
-    heap = guest.say("stats").wait("stats")["heap"]
-    guest.leave()
-    assert most - 0.35 < heap["largest"] / heap["free"] <= most
-    assert heap["largest"] > 94208
 
 
 def test_a_board_in_station_mode_reports_its_signal_strength(make_board):

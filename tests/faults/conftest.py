@@ -9,9 +9,9 @@ import pytest
 
 from tests.faults import network
 from tests.faults.figures import Figures
-from tests.wire import TEXT, frame
 from tests.wsserver.conftest import Raw, wait_until
-from tools.soak import board as boards
+from tools.hardening.soak import board as boards
+from tools.wsclient import TEXT, frame
 
 # What the others' p99 may grow by beside twice its normal, s: the machine has other work, too, and
 # the quiet board that it is compared with sleeps while the other one works.

@@ -8,7 +8,7 @@ import json
 import time
 from pathlib import Path
 
-from tools import sections
+from tools.docs import sections
 
 FILE = Path(__file__).with_name("figures.json")
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"

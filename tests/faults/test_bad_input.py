@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tests.faults.conftest import wait_alone
-from tests.wire import CLOSE, TEXT, frame
 from tests.wsserver.conftest import Raw
-from tools import badinput
+from tools.hardening import badinput
+from tools.wsclient import CLOSE, TEXT, frame
 
 INFO = 20
 

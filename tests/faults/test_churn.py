@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from tests.faults.conftest import wait_alone
-from tests.wire import CONTINUATION, PING, TEXT, close, frame
 from tests.wsserver.conftest import REQUEST, Raw
+from tools.wsclient import CONTINUATION, PING, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
 # Every stage of a connection: within the request, behind it, within a header, a payload, a

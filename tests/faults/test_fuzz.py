@@ -4,10 +4,9 @@ from collections import Counter
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.conftest import Raw
-from tools.fuzz import firmware, network
-from tools.peer import Peer
+from tools.hardening.fuzz import firmware, network
+from tools.wsclient import TEXT, RawClient, frame
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def test_the_fuzzer_notices_what_one_of_its_clients_finds(make_victim, monkeypat
 
 def test_the_fuzzer_notices_an_error_in_the_log(make_victim, monkeypatch):
     def error(board, chance):
-        with Peer(board.http_port).open("/hog") as peer:
+        with RawClient(board.http_port).open("/hog") as peer:
             peer.send(frame(TEXT, b"no number"))
             peer.receive()
 

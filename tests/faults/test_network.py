@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.faults.conftest import Probe, bearable, ms, round_trips
-from tests.wire import PONG, TEXT, frame
 from tests.wsserver.conftest import Raw
+from tools.wsclient import PONG, TEXT, frame
 
 
 class Phone(Raw):

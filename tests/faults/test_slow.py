@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.faults.conftest import Probe, bearable, health, ms, round_trips, wait_alone
-from tests.wire import BINARY, CLOSE, TEXT, frame
 from tests.wsserver.conftest import REQUEST, Raw, wait_until
+from tools.wsclient import BINARY, CLOSE, TEXT, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
 FLOOD = REQUEST.format(path="/flood").encode()

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from tests.faults.conftest import health, wait_alone
-from tests.wire import CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 from tests.wsserver.conftest import REQUEST, Raw
+from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
 QUIET = {"broadcast": {"interval": 0}}

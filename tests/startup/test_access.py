@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.conftest import REQUEST, Raw
+from tools.wsclient import TEXT, frame
 
 
 def status(board, host="192.168.4.1", origin=None, path="/ws", upgrade=True):

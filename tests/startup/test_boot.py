@@ -175,3 +175,45 @@ def test_a_buffer_for_boards_with_psram_gives_way_to_the_default(make_board):
     client = websocket.create_connection(board.ws_url(), timeout=10)
     client.send("hello")
     assert client.recv() == "hello"
+
+
+def test_max_clients_is_lowered_to_fit_the_sockets(make_board):
+    board = make_board(config={"server": {"max_clients": 8}}, sockets=6)
+    board.wait_for_log("serving")
+    # One socket is the listener's, one the captive portal's.
+    text = "server.max_clients: using 2 instead of 8: 4 sockets are free, 2 are for HTTP"
+    assert text in board.log
+    clients = [websocket.create_connection(board.ws_url(), timeout=10) for _ in range(2)]
+    with pytest.raises(websocket.WebSocketBadStatusException, match="503"):
+        websocket.create_connection(board.ws_url(), timeout=10)
+    with urllib.request.urlopen(board.http_url, timeout=10) as page:
+        assert page.status == 200
+    for client in clients:
+        client.send("hello")
+        assert client.recv() == "hello"
+
+
+def test_the_default_max_clients_fits_ten_sockets(make_board, certs):
+    board = make_board(certs=certs)
+    board.wait_for_log("serving ws://.* and wss://")
+    assert "max_clients" not in board.log
+
+
+def test_the_settings_are_read_once(make_board):
+    count = (
+        "import builtins\nopened = builtins.open\n"
+        "def open(path, *mode):\n    print('opened', path)\n    return opened(path, *mode)\n"
+        "builtins.open = open\n"
+    )
+    board = make_board(files={"boot.py": count + BOOT}, config={"wifi": {"ssid": "Mine"}})
+    board.wait_for_log("serving")
+    assert board.log.count("opened /config.json") == 1
+
+
+def test_a_board_with_psram_takes_large_buffers(make_board):
+    server = {"max_size": 20000, "write_limit": 30000}
+    board = make_board(config={"server": server}, heap="2m")
+    assert "PSRAM" not in board.log
+    client = websocket.create_connection(board.ws_url(), timeout=10)
+    client.send("x" * 20000)
+    assert client.recv() == "x" * 20000

@@ -3,106 +3,31 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.wire import CLOSE, parse_server
 from tools.virtualboard import VirtualBoard
+from tools.wsclient import REQUEST, RawClient  # noqa: F401 - REQUEST is for the tests
 
 LAB = Path(__file__).with_name("lab.py")
-REQUEST = (
-    "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
-class Raw:
-    """A TCP connection to a board that can say anything."""
+class Raw(RawClient):
+    """A raw connection to a board of the tests."""
 
-    def __init__(self, board, port=None, receive_buffer=None, source=None):
+    def __init__(self, board, port=None, **options):
         # A real board broadcasts, unless its config.json says otherwise.
         self.ignored = None if isinstance(board, VirtualBoard) else b"Server broadcast: "
-        self.sock = socket.socket()
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.settimeout(10)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.connect((board.address, port or board.http_port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.data = b""
-
-    def send(self, data):
-        self.sock.sendall(data)
-        return self
-
-    def until(self, *ends):
-        """Read until one of `ends` occurs; returns what comes up to its end and keeps the rest."""
-        while True:
-            for end in ends:
-                if end in self.data:
-                    found, self.data = self.data.split(end, 1)
-                    return found + end
-            self._read()
-
-    def read(self, size):
-        while len(self.data) < size:
-            self._read()
-        found, self.data = self.data[:size], self.data[size:]
-        return found
-
-    def _read(self):
-        data = self.sock.recv(65536)
-        assert data, "the board closed the connection after %r" % self.data
-        self.data += data
-
-    def rest(self):
-        """All that comes until the board closes the connection."""
-        while True:
-            data = self.sock.recv(65536)
-            if not data:
-                found, self.data = self.data, b""
-                return found
-            self.data += data
-
-    def open(self, path="/ws", then=b""):
-        """Do the handshake, with `then` in the same packet."""
-        self.send(REQUEST.format(path=path).encode() + then)
-        head = self.until(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
-        return self
+        super().__init__(port or board.http_port, board.address, timeout=10, **options)
 
     def frame(self):
-        """The next frame: (opcode, payload)."""
-        opcode, payload = self._any_frame()
+        """Return the next frame that is not one of the board's own broadcasts."""
+        opcode, payload = super().frame()
         while self.ignored and payload.startswith(self.ignored):
-            opcode, payload = self._any_frame()
+            opcode, payload = super().frame()
         return opcode, payload
-
-    def _any_frame(self):
-        head = self.read(2)
-        size = {126: 2, 127: 8}.get(head[1], 0)
-        extra = self.read(size)
-        length = int.from_bytes(extra, "big") if size else head[1]
-        return parse_server(head + extra + self.read(length))[0]
-
-    def close_code(self):
-        """Reads frames up to a Close, and returns its code."""
-        while True:
-            opcode, payload = self.frame()
-            if opcode == CLOSE:
-                return int.from_bytes(payload[:2], "big")
-
-    def reset(self):
-        """Vanish with a RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.sock.close()
-
-    def close(self):
-        self.sock.close()
 
 
 @pytest.fixture

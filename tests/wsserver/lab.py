@@ -297,7 +297,7 @@ def build():
     for port in lab["ports"]:
         server.listen(port)
     if lab["tls"]:
-        from tlscontext import server_context
+        from certificates.context import server_context
 
         context = server_context("/certs/server.crt.der", "/certs/server.key.der")
         server.listen(443, tls=context)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wire import PING, TEXT, frame
+from tools.wsclient import PING, TEXT, frame
 
 PROGRAM = """
 import wsserver

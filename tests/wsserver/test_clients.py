@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tests.wire import CLOSE, PING, PONG, TEXT, close, frame
 from tests.wsserver.conftest import REQUEST
+from tools.wsclient import CLOSE, PING, PONG, TEXT, close, frame
 
 
 def echo(connection, text=b"x"):

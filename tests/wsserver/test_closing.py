@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.wire import CLOSE, TEXT, close, frame
 from tests.wsserver.conftest import REQUEST
+from tools.wsclient import CLOSE, TEXT, close, frame
 
 
 def ends(lab, path, position):

@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.test_requests import ask
-from tools.webpages import pack
+from tools.deploy.webpages import pack
+from tools.wsclient import TEXT, frame
 
 PAGE = "<!doctype html><title>Packed</title>" + "<p>the same again</p>" * 200
 FILES = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.conftest import REQUEST, wait_until
+from tools.wsclient import TEXT, frame
 
 GUARDED = Path(__file__).with_name("guarded.py").read_text()
 SELDOM = """

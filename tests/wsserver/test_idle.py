@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from tests.wire import PONG, frame
 from tests.wsserver.conftest import REQUEST
 from tools.virtualboard import find_micropython
+from tools.wsclient import PONG, frame
 
 PROGRAM = """
 import sys

@@ -3,7 +3,7 @@
 import re
 import socket
 
-from tests.wire import TEXT, frame
+from tools.wsclient import TEXT, frame
 
 
 def order(connection, text):

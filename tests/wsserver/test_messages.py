@@ -3,8 +3,8 @@
 import json
 import threading
 
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 from tests.wsserver.conftest import REQUEST
+from tools.wsclient import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 
 def test_text_arrives_as_str_and_binary_as_bytes(raw, lab):

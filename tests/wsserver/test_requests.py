@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.wire import TEXT, close, frame
 from tests.wsserver.conftest import REQUEST, SITE
+from tools.wsclient import TEXT, close, frame
 
 
 def ask(raw, board, request):

@@ -5,8 +5,8 @@ anybody.
 import re
 import time
 
-from tests.wire import BINARY, CLOSE, PING, TEXT, frame
 from tests.wsserver.conftest import wait_until
+from tools.wsclient import BINARY, CLOSE, PING, TEXT, frame
 
 
 def test_a_burst_that_the_network_takes_is_sent_whole(raw, lab):

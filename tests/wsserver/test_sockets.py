@@ -7,9 +7,9 @@ import urllib.request
 
 import pytest
 
-from tests.test_portal import ask
-from tests.wire import TEXT, close, frame
+from tests.wifi.test_captive_portal import ask
 from tests.wsserver.conftest import REQUEST, Raw
+from tools.wsclient import TEXT, close, frame
 
 QUIET = {"broadcast": {"interval": 0}}
 HANDSHAKE = REQUEST.format(path="/ws").encode()

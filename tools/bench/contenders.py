@@ -1,4 +1,4 @@
-"""Who is measured: what runs, where it listens, and how it is started and paused."""
+"""The servers that are measured: how each is started and paused, and where it listens."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ MOST = 60  # clients at the same time
 MAX_SIZE = 16384
 
 
-def program(name: str, **values: int) -> str:
-    """A board program, with its capitals given values."""
-    values = {"MOST": MOST, "MAX_SIZE": MAX_SIZE, **values}
-    head = "".join(f"{key} = {value}\n" for key, value in values.items())
+# Arguments of each program's server.
+OPTIONS: dict[str, dict[str, object]] = {
+    "ours": {"ping_interval": None},
+    "chumicro_echo": {"max_tx_queue_size": 64},  # its default, 8, loses most of 32 in flight
+}
+
+
+def program(name: str, **values: object) -> str:
+    """Return a program for a board, with values for the names in capitals that it uses."""
+    values = {"MOST": MOST, "MAX_SIZE": MAX_SIZE, "OPTIONS": OPTIONS.get(name, {}), **values}
+    head = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return head + (PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
 
 
@@ -71,7 +78,7 @@ class Running:
     stop: Callable[[], object]
     log: Callable[[], str] = field(default=lambda: "")
     tls_port: int = 0
-    authority: str | None = None  # with TLS: who signed its certificate
+    authority: str | None = None  # with TLS: the CA of its certificate
 
     def pause(self) -> None:
         """Take it off the processor: some poll without sleeping."""

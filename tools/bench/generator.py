@@ -6,19 +6,18 @@ wrong one ends the run. Run as `python -m tools.bench.generator`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import socket
 import ssl
+import struct
 import sys
 import time
 
-REQUEST = (
-    "GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-KEY = b"\x21\x43\x65\x87"
+from tools.wsclient import TEXT, frame, request
+
 BROADCAST = b"\x81\x64" + b"b" * 100  # what the programs send to all
 KINDS_OF_FRAME = 5
 BUFFER = 65536
@@ -26,18 +25,12 @@ IN, OUT = select.EPOLLIN, select.EPOLLOUT
 PATIENCE = 5  # seconds without a byte before a peer counts as stuck
 # On a core of its own it never sleeps: waking up takes longer than many an answer, and no server
 # is to wait for that.
-ALONE = hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+ALONE = len(CORES) > 1
 
 
 class WrongAnswerError(Exception):
     """A peer sent what it should not, closed the connection, or fell silent."""
-
-
-def header(opcode: int, length: int, mask: int) -> bytes:
-    """A frame's header; `mask` is 0x80 for a masked one, else 0."""
-    if length < 126:
-        return bytes([0x80 | opcode, mask | length])
-    return bytes([0x80 | opcode, mask | 126]) + length.to_bytes(2, "big")
 
 
 def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
@@ -47,10 +40,9 @@ def frames(opcode: int, size: int, bare: bool) -> tuple[bytes, bytes]:
     sent, expected = b"", b""
     for number in range(KINDS_OF_FRAME):
         payload = bytes(33 + (index * 7 + number * 11) % 90 for index in range(size))
-        masked = bytes(byte ^ KEY[index & 3] for index, byte in enumerate(payload))
-        frame = header(opcode, size, 0x80) + KEY + masked
-        sent += frame
-        expected += frame if bare else header(opcode, size, 0) + payload
+        masked = frame(opcode, payload)
+        sent += masked
+        expected += masked if bare else frame(opcode, payload, masked=False)
     return sent, expected
 
 
@@ -68,7 +60,7 @@ class Peer:
 
     def upgrade(self, path: str) -> None:
         """Do the opening handshake."""
-        self.sock.sendall(REQUEST.format(path=path).encode())
+        self.sock.sendall(request(path))
         head = b""
         while b"\r\n\r\n" not in head:
             data = self.sock.recv(4096)
@@ -135,6 +127,49 @@ class Peer:
             raise WrongAnswerError(f"a wrong byte among {count} after {got}")
         self.got = (got + count) % self.rewrap
         return (got + count) // self.reply - got // self.reply
+
+
+class Blocking(Peer):
+    """One connection whose client sleeps in the system call until an answer arrives."""
+
+    def __enter__(self) -> Blocking:
+        # The kernel's own timeout: Python's would poll before each recv.
+        self.sock.settimeout(None)
+        patience = struct.pack("ll", PATIENCE, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.sock.close()
+
+    def exchange(self, data: bytes, answer: bytes) -> None:
+        """Send `data` and wait for `answer`.
+
+        Raises WrongAnswerError if anything else comes.
+        """
+        self.sock.sendall(data)
+        got = self.sock.recv(BUFFER)
+        while len(got) < len(answer):
+            more = self.sock.recv(BUFFER)
+            if not more:
+                raise WrongAnswerError("the connection was closed")
+            got += more
+        if got != answer:
+            raise WrongAnswerError(f"a wrong byte among {len(got)}")
+
+
+@contextlib.contextmanager
+def on_core(choose):
+    """Run on one core, min or max of those there are, where the system can do that."""
+    if not ALONE:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {choose(CORES)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Crowd:
@@ -205,9 +240,36 @@ def echo(order: dict) -> dict:
     return {"per_second": count / (now - begin), **percentiles(times)}
 
 
+def sleeping(order: dict) -> dict:
+    """Send a message, sleep in recv until its echo is complete, and repeat, on the server's core.
+
+    A client and a server that share a core cannot hide any work from each other.
+    """
+    sent, expected = frames(order["opcode"], order["size"], order["path"] is None)
+    size, reply = len(sent) // KINDS_OF_FRAME, len(expected) // KINDS_OF_FRAME
+    pairs = [
+        (sent[at * size : (at + 1) * size], expected[at * reply : (at + 1) * reply])
+        for at in range(KINDS_OF_FRAME)
+    ]
+    times: list[float] = []
+    clock = time.perf_counter
+    with on_core(min), Blocking(order["port"], order["path"]) as peer:
+        begin = clock() + order["warm_up"]
+        end = begin + order["seconds"]
+        now = clock()
+        while now < end:
+            for data, answer in pairs:
+                start = clock()
+                peer.exchange(data, answer)
+                now = clock()
+                if start >= begin:
+                    times.append(now - start)
+    return {"per_second": len(times) / (now - begin), **percentiles(times)}
+
+
 def broadcast(order: dict) -> dict:
     """Ask for a message to all, wait until all have it, ask again: deliveries per second."""
-    trigger = header(1, 2, 0x80) + KEY + b"go"
+    trigger = frame(TEXT, b"go")
     with Crowd(order["clients"], order["port"], order["path"]) as crowd:
         for peer in crowd.peers.values():
             if order["path"] is None:
@@ -231,7 +293,7 @@ def broadcast(order: dict) -> dict:
 
 def handshakes(order: dict) -> dict:
     """Connect, upgrade, leave, again and again."""
-    request = REQUEST.format(path=order["path"] or "/").encode()
+    handshake = request(order["path"] or "/")
     begin = time.perf_counter() + order["warm_up"]
     end = begin + order["seconds"]
     count, now = 0, 0.0
@@ -239,11 +301,11 @@ def handshakes(order: dict) -> dict:
         peer = Peer(order["port"], order["path"])
         if order["path"] is None:
             peer.sock.settimeout(PATIENCE)
-            peer.sock.sendall(request)
+            peer.sock.sendall(handshake)
             back = b""
-            while len(back) < len(request):
+            while len(back) < len(handshake):
                 back += peer.sock.recv(4096) or b"closed" * 100
-            if back != request:
+            if back != handshake:
                 raise WrongAnswerError("a wrong byte in the echo of a request")
         peer.sock.close()
         now = time.perf_counter()
@@ -259,13 +321,19 @@ def percentiles(times: list[float]) -> dict:
     return {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]}
 
 
-KINDS = {"echo": echo, "round trip": echo, "broadcast": broadcast, "handshakes": handshakes}
+KINDS = {
+    "echo": echo,
+    "round trip": echo,
+    "sleeping": sleeping,
+    "broadcast": broadcast,
+    "handshakes": handshakes,
+}
 
 
 def main() -> None:
     """Obey until standard input ends."""
     if ALONE:
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {max(CORES)})
     for line in sys.stdin:
         order = json.loads(line)
         try:

@@ -11,8 +11,9 @@ TEXT, BINARY = 1, 2
 class Load:
     """One kind of work.
 
-    kind: "echo" (messages per second), "round trip" (seconds, p50 and p99), "broadcast"
-    (deliveries per second) or "handshakes" (per second). size: bytes in a message. in_flight:
+    kind: "echo" (messages per second), "round trip" (seconds, p50 and p99), "sleeping" (the same
+    with a client that sleeps in recv on the server's core), "broadcast" (deliveries per second) or
+    "handshakes" (per second). size: bytes in a message. in_flight:
     messages under way on each of `clients` connections.
     """
 
@@ -46,6 +47,8 @@ LOADS = [
     Load("round trip, 32 B text", "round trip", 32),
     Load("round trip, 4 KiB text", "round trip", 4096),
     Load("round trip, 4 KiB binary", "round trip", 4096, BINARY),
+    Load("sleeping client, 32 B text", "sleeping", 32),
+    Load("sleeping client, 4 KiB text", "sleeping", 4096),
     Load("broadcast to 5", "broadcast", 100, clients=5),
     Load("broadcast to 50", "broadcast", 100, clients=50),
     Load("handshakes", "handshakes"),
@@ -68,6 +71,7 @@ TARGETS = [
     Target("round trip, 32 B text", "bare TCP", 1.4),
     Target("round trip, 4 KiB text", "bare TCP", 1.25),
     Target("round trip, 4 KiB binary", "bare TCP", 1.25),
+    Target("sleeping client, 32 B text", "bare TCP", 1.2),
     Target("broadcast to 50", "bare TCP", 0.6),
     Target("TLS: 32 B text, 32 in flight", "bare TLS", 0.4),
     Target("TLS: 16 KiB binary, 2 in flight", "bare TLS", 0.6),
@@ -81,4 +85,4 @@ SIZES = (32, 128, 512, 2048, 8192, 16384)
 
 def is_time(load: Load) -> bool:
     """Whether less is better."""
-    return load.kind == "round trip"
+    return load.kind in ("round trip", "sleeping")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.interpreter import find_mpy_cross
+from tools.wsclient import TEXT, RawClient, frame
 
 from .contenders import program
-from .generator import Peer
 
 ROOT = Path(__file__).resolve().parents[2]
 IDLE = 10  # clients
@@ -84,11 +84,9 @@ def imports(source: bool) -> dict[str, int]:
     return taken
 
 
-def ask(peer: Peer) -> int:
-    """The heap in use, from the Memory endpoint."""
-    peer.sock.sendall(b"\x81\x81\0\0\0\0?")
-    size = peer.sock.recv(2)[1]
-    return int(peer.sock.recv(size))
+def ask(peer: RawClient) -> int:
+    """Return the heap in use, from the Memory endpoint."""
+    return int(peer.send(frame(TEXT, b"?")).message())
 
 
 def clients() -> dict[str, int]:
@@ -100,10 +98,10 @@ def clients() -> dict[str, int]:
     )
     with VirtualBoard(files={"main.py": source, "boot.py": ""}, heap="256k", sockets=20) as board:
         board.wait_ready()
-        control = Peer(board.http_port, "/memory")
+        control = RawClient(board.http_port).open("/memory")
         ask(control)
         before = ask(control)
-        idle = [Peer(board.http_port, "/ws") for _ in range(IDLE)]
+        idle = [RawClient(board.http_port).open("/ws") for _ in range(IDLE)]
         taken = (ask(control) - before) // IDLE
         for peer in [*idle, control]:
             peer.sock.close()

@@ -1,8 +1,10 @@
-"""A certificate authority of one's own, and the certificates that it signs: `make certs`. See
-docs/tls.md.
+"""Make a certificate authority of your own and the certificates that it signs: `make certs`.
+
+See docs/tls.md.
 """
 
 from .authority import Authority, Identity, KeyKind, make_authority
+from .check import find_problem
 from .names import Name, parse_name
 from .store import Store, StoreError
 
@@ -13,6 +15,7 @@ __all__ = [
     "Name",
     "Store",
     "StoreError",
+    "find_problem",
     "make_authority",
     "parse_name",
 ]

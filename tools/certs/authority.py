@@ -1,9 +1,8 @@
-"""Makes certificates: an authority's own, and those that it signs. Nothing here touches a file.
+"""Make certificates: an authority's own, and those that it signs. Nothing here uses files.
 
-The profile is RFC 5280's, within what browsers ask for: names only as subjectAltName, a purpose
-(extendedKeyUsage), SHA-256, and no more than 397 days for what a server shows. Browsers and phones
-refuse longer ones: 398 days was the general limit, Apple's is 825 for an authority that a user has
-installed.
+The profile is RFC 5280's, within the rules of browsers: names only as subjectAltName, a purpose
+(extendedKeyUsage), SHA-256, and at most 397 days for a server. Browsers and phones refuse longer
+ones: 398 days was the general limit, Apple's is 825 for an authority that a user has installed.
 """
 
 from __future__ import annotations
@@ -47,8 +46,9 @@ class Identity:
 def make_authority(
     now: datetime.datetime, kind: KeyKind = "ec", names: Sequence[Name] = (), title: str = ""
 ) -> Authority:
-    """A new authority, for ten years. It is restricted to local names and to `names`: whoever
-    steals its key cannot be the user's bank.
+    """Return a new authority, valid for ten years.
+
+    It is restricted to local names and to `names`, so a stolen key cannot impersonate other sites.
     """
     key = make_key(kind)
     subject = _subject(title or f"ESP32 WebSocket server authority {now:%Y-%m-%d %H:%M:%S}")
@@ -63,14 +63,14 @@ def make_authority(
 
 
 def make_key(kind: KeyKind) -> PrivateKey:
-    """A new private key: EC P-256, or RSA with 2048 bits."""
+    """Return a new private key: EC P-256, or RSA with 2048 bits."""
     if kind == "rsa":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return ec.generate_private_key(ec.SECP256R1())
 
 
 class Authority:
-    """Signs certificates."""
+    """An authority, which signs certificates."""
 
     def __init__(self, identity: Identity):
         self.identity = identity
@@ -78,7 +78,10 @@ class Authority:
     def make_server(
         self, now: datetime.datetime, names: Sequence[Name], kind: KeyKind = "ec"
     ) -> Identity:
-        """A server's certificate for these names. ValueError: `check_names`."""
+        """Return a server's certificate for these names.
+
+        Raises ValueError as `check_names` does.
+        """
         self.check_names(names)
         key = make_key(kind)
         builder = (
@@ -92,9 +95,9 @@ class Authority:
         return Identity(builder.sign(self.identity.key, hashes.SHA256()), key)
 
     def make_client(self, now: datetime.datetime, name: str, kind: KeyKind = "ec") -> Identity:
-        """A client's certificate, for mutual TLS. `name` is for people only; no dots in it.
+        """Return a client's certificate, for mutual TLS. name: for display only, without dots.
 
-        It is valid from 1970 on: a board whose clock nobody has set takes it for 2000.
+        It is valid from 1970 on: a board whose clock was never set assumes the year 2000.
         """
         key = make_key(kind)
         builder = (
@@ -107,18 +110,18 @@ class Authority:
         return Identity(builder.sign(self.identity.key, hashes.SHA256()), key)
 
     def make_anchor(self) -> x509.Certificate:
-        """The authority's certificate in the form that a board checks clients with.
+        """Return the authority's certificate in the form with which a board checks clients.
 
-        The same name and key, but valid from 1970 on: Mbed TLS checks the dates, and a board's
-        clock, when nobody has set it, begins with 2000. Without the name constraints, which mean
-        nothing for clients. It is for boards only: people's devices are to trust the other one.
+        It has the same name and key, but is valid from 1970 on: Mbed TLS checks the dates, and the
+        clock of a board begins with 2000. It has no name constraints, which mean nothing for
+        clients. It is for boards only; users' devices trust the other one.
         """
         key, own = self.identity.key, self.identity.certificate
         builder = _authority_builder(own.subject, key, _ALWAYS, own.not_valid_after_utc)
         return builder.sign(key, hashes.SHA256())
 
     def check_names(self, names: Sequence[Name]) -> None:
-        """ValueError, with the name: one is outside of what the authority is restricted to."""
+        """Raise ValueError, with the name, if one is outside of the authority's restriction."""
         try:
             extensions = self.identity.certificate.extensions
             constraints = extensions.get_extension_for_class(x509.NameConstraints).value
@@ -172,8 +175,10 @@ def _after(now, days):
 
 
 def _subject(common_name):
-    """A certificate's title. It is for people: none that looks like a host name, or OpenSSL would
-    hold the authority's name constraints against it.
+    """Return the title of a certificate, for display.
+
+    It does not look like a host name, or OpenSSL would apply the authority's name constraints to
+    it.
     """
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 

@@ -1,58 +1,62 @@
-"""The command line: `python -m tools.certs`, which is what `make certs` calls."""
+"""Make certificates: `python -m tools certs`, `make certs`."""
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import re
 import secrets
 import string
-import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
+from tools.deploy.userfiles import rules_file
+from tools.failure import Failure
+
 from .authority import Authority, KeyKind, make_authority
+from .check import find_problem
 from .names import Name, board_names, parse_name
 from .store import Store, StoreError
 
-ROOT = Path(__file__).resolve().parents[2]
 _CLIENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 _READABLE = "".join(set(string.ascii_lowercase + string.digits) - set("il1o0"))
 
 
 def main(arguments: list[str] | None = None, now: datetime.datetime | None = None) -> int:
-    """Make what is asked for, and say what to do with it. Returns the exit status."""
-    options = _parse(arguments)
+    """Run `python -m tools certs` and return its exit status. now: the time to assume."""
+    from tools import cli
+
+    return cli.main(["certs", *(arguments or [])], obj=now)
+
+
+def make(
+    folder: Path,
+    key: KeyKind,
+    names: str,
+    client: str,
+    config: Path,
+    now: datetime.datetime | None = None,
+) -> None:
+    """Make the missing certificates in `folder` and print what to do with them.
+
+    names: more names of the board, separated by spaces. client: the name of a client that gets a
+    certificate instead. config: the board's config.json, which has names of its own.
+
+    Raises Failure if a name is invalid or a file cannot be used.
+    """
     now = now or datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     try:
-        names = [parse_name(name) for name in options.names.split()]
-        own = board_names(options.config, ROOT / "lib/config/schema.py")
-        names = list(dict.fromkeys(own + names))
-        _make(Store(_from_here(options.folder)), names, options.key, options.client, now)
+        more = [parse_name(name) for name in names.split()]
+        every = list(dict.fromkeys(board_names(config, rules_file()) + more))
+        _make(Store(_from_here(folder)), every, key, client, now)
     except (StoreError, ValueError) as error:
-        print(f"make certs: {error}", file=sys.stderr)
-        return 1
+        raise Failure(str(error)) from None
     except OSError as error:
-        print(f"make certs: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tools.certs", description=__doc__)
-    parser.add_argument("--key", choices=("ec", "rsa"), default="ec", help="what kind of key")
-    parser.add_argument("--names", default="", help="more names and addresses of the board")
-    parser.add_argument("--client", default="", help="make a certificate for this client instead")
-    parser.add_argument("--folder", type=Path, default=ROOT / "certs", help="where they are kept")
-    parser.add_argument(
-        "--config", type=Path, default=ROOT / "config.json", help="the board's config.json"
-    )
-    return parser.parse_args(arguments)
+        raise Failure(f"{error.filename}: {error.strerror}") from None
 
 
 def _from_here(folder: Path) -> Path:
-    """The folder as people would write it."""
+    """Return the folder relative to the current one, if it is inside."""
     here = Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
@@ -107,6 +111,9 @@ def _make_server(
             "device again"
         ) from None
     store.save_server(server, authority.make_anchor())
+    problem = find_problem(store.folder, now)
+    if problem:
+        raise StoreError(problem)
     end = server.certificate.not_valid_after_utc
     print(f"board's certificate: {store.folder / 'server.pem'}, valid until {end:%Y-%m-%d}")
     print("  for " + ", ".join(str(name.value) for name in names))

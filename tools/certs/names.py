@@ -1,4 +1,4 @@
-"""What a board is called: host names and addresses, as certificates know them."""
+"""The names of a board: host names and addresses, as certificates contain them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ LOCAL: tuple[Name, ...] = (
 
 
 def parse_name(text: str) -> Name:
-    """A host name (also "*.lab.local") or an address. ValueError, with what is wrong: neither."""
+    """Return a host name (also "*.lab.local") or an address.
+
+    Raises ValueError if the text is neither.
+    """
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
@@ -46,7 +49,7 @@ def parse_name(text: str) -> Name:
 
 
 def board_names(config: Path, rules: Path) -> list[Name]:
-    """The names that every board has, and those that its config.json gives it.
+    """Return the names that every board has, and those from its config.json.
 
     rules: lib/config/schema.py; a value that the board would refuse is ignored here.
     """
@@ -60,7 +63,7 @@ def board_names(config: Path, rules: Path) -> list[Name]:
 
 
 def is_within(name: Name, subtrees: Sequence[x509.GeneralName]) -> bool:
-    """Whether a name lies in one of the subtrees that a certificate authority is restricted to."""
+    """Return whether a name is in one of the subtrees that an authority is restricted to."""
     if isinstance(name, x509.IPAddress):
         address = ipaddress.ip_network(name.value).network_address
         networks = [subtree.value for subtree in subtrees if isinstance(subtree, x509.IPAddress)]
@@ -70,7 +73,7 @@ def is_within(name: Name, subtrees: Sequence[x509.GeneralName]) -> bool:
 
 
 def subtree_of(name: Name) -> Name:
-    """The smallest subtree that has a name in it."""
+    """Return the smallest subtree that contains a name."""
     if isinstance(name, x509.IPAddress):
         return x509.IPAddress(ipaddress.ip_network(name.value))
     return x509.DNSName(name.value.removeprefix("*."))

@@ -1,11 +1,11 @@
-"""The folder certs/: what is in it, and how it gets there whole or not at all.
+"""Read and write the folder certs/. Several files are replaced together or not at all.
 
-ca.pem, ca.crt       the authority, for people to install (the same in PEM and DER)
-ca.key               its private key: never leaves this folder
-server.pem, .key     the board's certificate and key, for people
-server.crt.der, server.key.der, clients.crt.der     the same for the board, and the authority
-                     as it checks clients with: the only files that go onto its flash
-clients/NAME.pem, .key, .p12    a client's, for mutual TLS
+ca.pem, ca.crt: the authority, for users to install (the same in PEM and DER).
+ca.key: its private key; it never leaves this folder.
+server.pem, .key: the board's certificate and key, for users.
+server.crt.der, server.key.der, clients.crt.der: the same for the board, and the authority with
+which it checks clients. Only these files are copied to its flash.
+clients/NAME.pem, .key, .p12: a client's, for mutual TLS.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PRIVATE, _PUBLIC = 0o600, 0o644
 
 
 class StoreError(Exception):
-    """What is in the folder cannot be used; the message says which file, and what to do."""
+    """A file in the folder cannot be used; the message says which one, and what to do."""
 
 
 class Store:
@@ -41,10 +41,10 @@ class Store:
         self.folder = folder
 
     def load_authority(self) -> Authority | None:
-        """The authority that is kept here; None: none is.
+        """Return the authority in this folder, or None.
 
-        StoreError: there is something that cannot be used. It is left as it is: an authority that
-        people have installed on their devices is not replaced by accident.
+        Raises StoreError if its files cannot be used. They stay as they are: an authority that
+        users have installed on their devices must not be replaced by accident.
         """
         certificate_path, key_path = self.folder / "ca.pem", self.folder / "ca.key"
         there = [path for path in (certificate_path, key_path) if os.path.lexists(path)]
@@ -61,7 +61,7 @@ class Store:
         return Authority(Identity(certificate, key))
 
     def save_authority(self, authority: Authority) -> None:
-        """Keep a new authority."""
+        """Save a new authority."""
         certificate = authority.identity.certificate
         self._write(
             {
@@ -72,11 +72,11 @@ class Store:
         )
 
     def has_server(self) -> bool:
-        """Whether there is a server's certificate."""
+        """Return whether there is a server's certificate."""
         return (self.folder / "server.crt.der").exists()
 
     def save_server(self, identity: Identity, anchor: x509.Certificate) -> None:
-        """Keep the board's certificate and what it checks clients with; older ones go."""
+        """Save the board's certificate and the authority with which it checks clients."""
         key = identity.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         self._write(
             {
@@ -89,9 +89,7 @@ class Store:
         )
 
     def save_client(self, name: str, identity: Identity, ca: Authority, password: str) -> None:
-        """Keep a client's certificate and key; also as one file that browsers import, under a
-        password.
-        """
+        """Save a client's certificate and key, also as one file for browsers, under a password."""
         # The one encryption that all of them read: Windows, macOS, iOS and Android of the last
         # ten years know nothing newer. The password, not the cipher, is what protects the file on
         # its way, so it must be one that nobody guesses.
@@ -136,7 +134,7 @@ class Store:
 
 
 def _write_new(path: Path, mode: int, content: bytes) -> None:
-    """Write a file that nobody else can read at any time, if `mode` says so."""
+    """Write a file that no other user can ever read, if `mode` says so."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -166,7 +164,7 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """Whether browsers let it sign others, and it has all that those refer to."""
+    """Return whether browsers let it sign others, and it has the extensions that this needs."""
     try:
         extensions = certificate.extensions
         extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

@@ -1,1 +1,1 @@
-"""Puts the firmware's files onto a board that has MicroPython: only what changed."""
+"""Copy the firmware to a board that runs MicroPython: only what changed, over USB or Wi-Fi."""

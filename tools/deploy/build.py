@@ -1,4 +1,4 @@
-"""The files as a board is to have them: lib/ compiled for it, if that can be done, www/ packed."""
+"""Prepare the files for a board: compile lib/, pack www/."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.board.target import Target
 from tools.failure import Failure
-from tools.mpycross import (
+
+from .mpycross import (
     ARCHITECTURES,
     NATIVE,
     CompilerError,
@@ -15,17 +17,18 @@ from tools.mpycross import (
     compiler_for,
     format_version,
 )
-from tools.serialport.target import Target
-from tools.webpages import pack
+from .webpages import pack
 
 
 def build(
     files: dict[str, Path], target: Target, source: bool, warn: Callable[[str], None]
 ) -> dict[str, bytes]:
-    """{path on the board: content} of `files`, {path on the board: file here}.
+    """Return {path on the board: content} for `files`, {path on the board: file here}.
 
-    source: leave lib/ as it is. It also stays where no compiler fits the board, after a warning.
-    Failure: a file cannot be read, or does not compile.
+    source: do not compile lib/. It is not compiled either, after a warning, if no compiler fits
+    the board.
+
+    Raises Failure if a file cannot be read or does not compile.
     """
     compiler = None if source else _compiler(target, warn)
     try:
@@ -45,7 +48,7 @@ def build(
 
 
 def _compiler(target: Target, warn: Callable[[str], None]) -> str | None:
-    """The compiler for a board; None, after a warning: there is none."""
+    """Return the compiler for a board, or None after a warning."""
     try:
         found = compiler_for(target.mpy_version)
         problem = (
@@ -64,10 +67,10 @@ def _is_module(path: str) -> bool:
 
 
 def _compiled(path: str, file: Path, arch: str, scratch: Path, compiler: str) -> tuple[str, bytes]:
-    name = path[len("/lib/") :]  # as tracebacks are to call it
-    native = path == f"/{NATIVE.as_posix()}"
+    name = path[len("/lib/") :]  # the name in tracebacks
+    native = file.name == NATIVE
     if native and arch not in ARCHITECTURES:
-        return path, file.read_bytes()  # the board uses the portable twin
+        return path, file.read_bytes()  # the board uses portable.py instead
     options = [f"-march={arch}"] if native else []
     compile_file(file, scratch, *options, "-s", name, executable=compiler)
     return path[: -len(".py")] + ".mpy", scratch.read_bytes()

@@ -1,4 +1,4 @@
-"""What is on a board, what is to be, and so what is to do."""
+"""Compare a board's files with the wanted ones and plan the changes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,46 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# On the board: the list of what was deployed, so that only that is ever removed.
+from tools.failure import Failure
+
+# On the board: the list of deployed files. Only these are ever removed.
 RECORD = "/deployed.json"
-# On the board: a file on its way. One that is found was cut off.
+# On the board: the file that is being written. One that is found was cut off.
 UNFINISHED = "/deploy.new"
+_BLOCK = 4096  # the unit of the flash
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is on a board: the SHA-256 of each file, and the paths that were deployed before."""
+    """A board's files.
+
+    hashes: {path: SHA-256}, or another text if the file has not the wanted size. deployed: the
+    paths that were deployed before.
+    """
 
     hashes: dict[str, str]
     deployed: frozenset[str]
 
     def lacks(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
-        """Those of the wanted files that are not there, or are different."""
+        """Return the wanted files that the board does not have, or has with other content."""
         return {
             path: content
             for path, content in wanted.items()
             if self.hashes.get(path) != hashlib.sha256(content).hexdigest()
         }
 
+    def differ(self, ours: dict[str, bytes]) -> dict[str, bytes]:
+        """Return those of our files that the board has with other content."""
+        return {path: data for path, data in self.lacks(ours).items() if path in self.hashes}
+
 
 @dataclass(frozen=True)
 class Plan:
-    """copy: {path: content}, in the order to copy. remove: paths, once all is copied. record: what
-    the list of what was deployed is to be, and record_meanwhile until then: nothing that this or
-    an earlier time put there may be forgotten. recorded: whether the list is as it is to be.
+    """Changes to a board's files.
+
+    copy: {path: content}, in this order. remove: paths, after copying. record: the new list of
+    deployed files. record_meanwhile: the list until then, which also has the old one's paths.
+    recorded: whether the board has the new list.
     """
 
     copy: dict[str, bytes]
@@ -45,10 +58,10 @@ class Plan:
 
 
 def make(wanted: dict[str, bytes], found: Found) -> Plan:
-    """What makes the board's files the wanted ones.
+    """Plan how the board's files become the wanted ones.
 
-    Removed is what was deployed and is gone here, a source that would hide its compiled twin (and
-    the other way round), and what was cut off; nothing else.
+    It removes deployed files that are not wanted any more, a source beside its compiled file (it
+    would hide it, or the other way round), and a file that was cut off; nothing else.
     """
     gone = (found.deployed | twins(wanted) | {UNFINISHED}) - set(wanted)
     return Plan(
@@ -61,7 +74,7 @@ def make(wanted: dict[str, bytes], found: Found) -> Plan:
 
 
 def read_record(text: str) -> frozenset[str]:
-    """The paths that a record lists; none if it is not one."""
+    """Return the paths in a list of deployed files, or none if it is not one."""
     try:
         return frozenset(path for path in json.loads(text) if isinstance(path, str))
     except (ValueError, TypeError):
@@ -69,16 +82,26 @@ def read_record(text: str) -> frozenset[str]:
 
 
 def folders(paths: list[str]) -> list[str]:
-    """All folders that the paths are in, outer ones first."""
+    """Return all folders of the paths, outer ones first."""
     found = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
     return sorted(found - {"/"}, key=lambda folder: (folder.count("/"), folder))
 
 
 def twins(paths: Iterable[str]) -> set[str]:
-    """What may not be beside modules: their sources or their compiled form."""
+    """Return the paths that may not exist beside modules: their source or compiled form."""
     return {_twin(path) for path in paths if path.startswith("/lib/")}
 
 
 def _twin(path: str) -> str:
     stem, _, suffix = path.rpartition(".")
     return stem + {"py": ".mpy", "mpy": ".py"}.get(suffix, "." + suffix)
+
+
+def check_space(todo: Plan, free: int) -> None:
+    """Raise Failure if the flash, with `free` bytes, has no space for the plan's files."""
+    needed = sum(len(content) // _BLOCK * _BLOCK + 2 * _BLOCK for content in todo.copy.values())
+    if needed > free:
+        raise Failure(
+            f"the board's flash has {free // 1024} KB free, and up to {needed // 1024} KB are "
+            "needed: remove files of your own from it, or erase it (make flash)"
+        )

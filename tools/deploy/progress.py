@@ -1,4 +1,4 @@
-"""How far deploying is, for people."""
+"""Print the progress of a deployment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 class Progress:
-    """One line for each file; in a terminal it counts up to 100 %."""
+    """Print one line for each file; in a terminal it counts up to 100 %."""
 
     def __init__(self, paths: list[str]):
         self._paths = paths

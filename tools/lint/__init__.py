@@ -1,1 +1,1 @@
-"""What `make lint` checks: style, types, and that everything compiles for every chip."""
+"""`make lint`: check style, types, compiling, prose and generated files."""

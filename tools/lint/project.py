@@ -1,4 +1,4 @@
-"""Where things are, and the error that every check reports with."""
+"""Find the project's files, and run a tool on them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class LintError(Exception):
-    """A check found something. The text is what a person reads: one finding a line."""
+from tools import ROOT
 
 
 def board_files(root: Path = ROOT) -> list[Path]:
-    """Every Python file that lands on a board, or may, as the examples, in the order of their
-    names.
-    """
+    """Return every Python file for boards, including the examples, sorted by name."""
     files = [root / name for name in ("boot.py", "main.py") if (root / name).exists()]
     folders = (root / "lib", root / "examples")
     return files + [path for folder in folders for path in sorted(folder.rglob("*.py"))]
 
 
-def run(*arguments: str, root: Path = ROOT) -> None:
-    """Run a Python tool in `root`. LintError, with what it printed: it found something."""
-    command = [sys.executable, "-m", *arguments]
+def run(command: str, root: Path, *more: str) -> list[str]:
+    """Run a Python tool in `root` and return its output's lines if it fails."""
     done = subprocess.run(
-        command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-m", *command.split(), *more],
+        cwd=root,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    if done.returncode:
-        raise LintError(
-            done.stdout.strip() or f"{arguments[0]} ended with status {done.returncode}"
-        )
+    if not done.returncode:
+        return []
+    return done.stdout.strip().splitlines() or [f"{command} ended with {done.returncode}"]

@@ -1,7 +1,7 @@
-"""Type checks (mypy): the host side against Python, the board's code against what a chip has.
+"""Type checks (mypy) of the board's code against the modules of a chip.
 
-For the board's code mypy gets a standard library of its own, made from the published stubs of the
-ESP32 port, corrected where they promise more than the chip keeps, or less.
+mypy gets a standard library of its own, made from the published stubs of the ESP32 port and
+corrected where they differ from the chip.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
-from .project import ROOT, LintError, board_files, run
+from tools import ROOT
+from tools.failure import Failure
+
+from .project import board_files, run
 
 _STUBS = ("micropython-stdlib-stubs", "micropython-esp32-stubs")
 
 # Names in the stubs that the chip lacks, by module; "socket.shutdown" is a method. Measured on the
-# chip (shared/esp32-facts.md).
+# chip.
 _MISSING = {
     "socket": "AF_UNIX MSG_PEEK SO_KEEPALIVE SO_LINGER SO_ERROR inet_pton inet_ntop sockaddr "
     "socket.getsockopt socket.getpeername socket.getsockname socket.shutdown socket.recv_into",
@@ -41,28 +44,48 @@ _MISSING_METHODS = {
     "memoryview": "cast nbytes release tobytes tolist toreadonly",
 }
 
-# What the stubs have wrong or too narrow: in a file, this text is to be that.
-_CORRECTED = {
+# What is wrong or too narrow in the stubs: (file, text, correction).
+_CORRECTED = (
+    # `self.name: Anything = None` declares an attribute whose type is only known later. The board
+    # has no `typing`, and mypy finds no alias of Any among the built-in names.
+    ("builtins.pyi", "class object:", "class Anything(Any):\n    pass\n\nclass object:"),
+    # A memoryview of a str shows its UTF-8.
+    (
+        "builtins.pyi",
+        "def __new__(cls, obj: ReadableBuffer) -> Self:",
+        "def __new__(cls, obj: ReadableBuffer | str) -> Self:",
+    ),
     # deque(iterable, maxlen, flags): the flag 1 makes a full one raise IndexError.
-    "collections/__init__.pyi": (
+    (
+        "collections/__init__.pyi",
         "def __init__(self, iterable: Iterable[_T], maxlen: int | None=None) -> None:",
         "def __init__(self, iterable: Iterable[_T], maxlen: int=0, flags: int=0) -> None:",
     ),
     # status("stations") is a list of tuples.
-    "network.pyi": (
+    (
+        "network.pyi",
         "def status(self, param: str, /) -> int:",
         "def status(self, param: str, /) -> Incomplete:",
     ),
     # The stubs of TLS contexts have no attributes.
-    "tls.pyi": ("class SSLContext:", "class SSLContext:\n    verify_mode: int"),
-    # Ticks are ints; a type of their own would only be one more name to import.
-    "_mpy_shed/time_mp.pyi": ("class _TicksMs:", "_TicksMs = int\n\nclass _TicksMsInTheStubs:"),
-}
+    ("tls.pyi", "class SSLContext:", "class SSLContext:\n    verify_mode: int"),
+    # Viper code takes pointers (ptr8) for anything that has a buffer.
+    (
+        "micropython.pyi",
+        "def viper(_func: Callable[_Param, _Ret], /) -> Callable[_Param, _Ret]:",
+        "def viper(_func: Callable[_Param, _Ret], /) -> Callable[..., _Ret]:",
+    ),
+    # Ticks are ints; a separate type would only be one more name to import.
+    (
+        "_mpy_shed/time_mp.pyi",
+        "class _TicksMs:",
+        "_TicksMs = int\n\nclass _TicksMsInTheStubs:",
+    ),
+)
 
 _SETTINGS = """
 [mypy]
 python_version = 3.10
-plugins = {plugin}
 custom_typeshed_dir = {typeshed}
 mypy_path = {root}/lib
 cache_dir = {root}/.mypy_cache/board
@@ -70,36 +93,26 @@ explicit_package_bases = true
 namespace_packages = true
 check_untyped_defs = true
 warn_unused_ignores = true
-# Left to the reader: None as "not yet" (the library checks its own state), a name that stands for
-# one type and later another, and conditional definitions. What matters is what a chip's modules
-# have and how they are called.
+# Allowed: None for "not yet", a name that changes its type, and conditional definitions. The check
+# is about the names that a chip's modules have, and about calling them.
 allow_redefinition = true
 strict_optional = false
 disable_error_code = var-annotated, assignment, misc
 """
 
 
-def check_host_types(root: Path = ROOT) -> None:
-    """LintError: mypy found an error in tools/."""
-    run("mypy", "--no-error-summary", "--hide-error-context", root=root)
-
-
-def check_board_types(root: Path = ROOT) -> None:
-    """LintError: the board's code uses what the chip does not have, or not the way it has it."""
-    files = [str(path) for path in board_files(root)]
+def check_board_types(root: Path = ROOT) -> list[str]:
+    """Return where the board's code uses names that a chip lacks, or calls them wrongly."""
     with tempfile.TemporaryDirectory(prefix="typeshed-") as folder:
         make_typeshed(Path(folder, "typeshed"))
         settings = Path(folder, "mypy.ini")
-        plugin = Path(__file__).with_name("plugin.py")
-        settings.write_text(
-            _SETTINGS.format(root=root, typeshed=Path(folder, "typeshed"), plugin=plugin)
-        )
-        options = ("--config-file", str(settings), "--no-error-summary", "--hide-error-context")
-        run("mypy", *options, *files, root=root)
+        settings.write_text(_SETTINGS.format(root=root, typeshed=Path(folder, "typeshed")))
+        options = f"--config-file {settings} --no-error-summary --hide-error-context"
+        return run(f"mypy {options}", root, *map(str, board_files(root)))
 
 
 def make_typeshed(folder: Path) -> None:
-    """Make the chip's standard library, as stubs, in `folder`: mypy's custom_typeshed_dir."""
+    """Write the chip's standard library, as stubs, for mypy's custom_typeshed_dir."""
     modules = folder / "stdlib"
     shutil.copytree(Path(_located(_STUBS[0]), "stubs"), folder / "stubs")
     shutil.copytree(Path(_located(_STUBS[0]), "stdlib"), modules)
@@ -113,7 +126,7 @@ def make_typeshed(folder: Path) -> None:
         _remove(_stub(modules, module), set(names.split()))
     for kind, names in _MISSING_METHODS.items():
         _remove(_stub(modules, "builtins"), {f"{kind}.{name}" for name in names.split()})
-    for name, (text, correction) in _CORRECTED.items():
+    for name, text, correction in _CORRECTED:
         _correct(modules / name, text, correction)
 
 
@@ -122,7 +135,7 @@ def _located(package: str) -> Path:
 
 
 def _stub_files(package: str) -> Iterator[str]:
-    """The stubs that a package has beside the standard library's: of the chip's own modules."""
+    """Yield a package's stubs of the chip's own modules."""
     for file in distribution(package).files or ():
         if file.suffix == ".pyi" and file.parts[0] not in ("stdlib", "stubs"):
             yield str(file)
@@ -134,7 +147,7 @@ def _stub(modules: Path, module: str) -> Path:
 
 
 def _list_versions(modules: Path) -> None:
-    """Have every stub that is there, and nothing else, count as part of the standard library."""
+    """List exactly the stubs that exist as parts of the standard library."""
     names = sorted(
         {path.stem for path in modules.iterdir() if path.suffix == ".pyi" or path.is_dir()}
     )
@@ -142,14 +155,14 @@ def _list_versions(modules: Path) -> None:
 
 
 def _remove(stub: Path, names: set[str]) -> None:
-    """Take names, and methods named as "class.method", out of a stub."""
+    """Remove names, and methods as "class.method", from a stub."""
     tree = ast.parse(stub.read_text(encoding="utf-8"))
     tree.body = list(_kept(tree.body, names, ""))
     stub.write_text(ast.unparse(tree), encoding="utf-8")
 
 
 def _kept(body: list[ast.stmt], names: set[str], prefix: str) -> Iterator[ast.stmt]:
-    """The statements of a module or class without `names`; also in classes and conditions."""
+    """Yield the statements of a module or class without `names`, also in nested blocks."""
     for node in body:
         if prefix + _name(node) in names:
             continue
@@ -179,7 +192,7 @@ def _correct(stub: Path, text: str, correction: str) -> None:
         ast.parse(stub.read_text(encoding="utf-8"))
     )  # so that layout does not matter
     if text not in source:
-        raise LintError(
+        raise Failure(
             f"{stub.name} of the stubs changed: see _CORRECTED in tools/lint/types.py: {text}"
         )
     stub.write_text(source.replace(text, correction), encoding="utf-8")

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from . import chipheap
 from . import flash as flash_filler
@@ -65,7 +66,7 @@ def choose_heap(text: str | None, word: int) -> int | None:
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port of this machine that nobody uses, of TCP or UDP."""
+    """Return an unused port of this machine, of TCP or UDP."""
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -81,6 +82,9 @@ def check_port(port: int) -> None:
             raise OSError(
                 error.errno, f"port {port} of this machine cannot be used: {error.strerror}"
             ) from None
+
+
+Board = TypeVar("Board", bound="VirtualBoard")
 
 
 class VirtualBoard:
@@ -156,7 +160,7 @@ class VirtualBoard:
 
     # --- for tests and for the command line
 
-    def start(self) -> VirtualBoard:
+    def start(self: Board) -> Board:
         """Switch the board on."""
         os.mkfifo(self._run / "events")
         self._events = os.open(self._run / "events", os.O_RDWR | os.O_NONBLOCK)
@@ -185,7 +189,7 @@ class VirtualBoard:
             self._console.close()
         shutil.rmtree(self._run, ignore_errors=True)
 
-    def __enter__(self) -> VirtualBoard:
+    def __enter__(self: Board) -> Board:
         return self.start()
 
     def __exit__(self, *_) -> None:
@@ -338,12 +342,13 @@ class VirtualBoard:
         chip = self._heap is None
         if chip:
             chipheap.prepare(self._run / "heap")
+        self._grown = 0
         board = {
             "cause": cause,
             "raw": raw,
             "sockets": self._sockets,
             "address": self.address,
-            "heap": chipheap.FREE if chip else self._heap,
+            "heap": self._heap or chipheap.FREE,
             "used": chipheap.USED,
             "growth": self._build,
             "fields": chipheap.FIELDS,
@@ -362,7 +367,7 @@ class VirtualBoard:
         self._console.restart(raw)
         self._started = False
         self._asked = 0.0
-        heap = chipheap.FREE if chip else self._heap
+        heap = self._heap or chipheap.FREE
         if self._build:
             heap += chipheap.POOL  # to grow into
         heap += heap // 40 + STAND_INS_COST
@@ -436,11 +441,24 @@ class VirtualBoard:
         self._console.pump()
         self._take_output()  # the raw REPL's answers do not wait for the next turn
         self._port.flush()
+        self._watch_heap()
         if self._process.poll() is not None:
             self._exited()
         elif self._watchdog and time.monotonic() > self._fed + self._watchdog:
             self._show(b"E task_wdt: Task watchdog got triggered.\r\n")
             self._restart(WDT_RESET)
+
+    def _watch_heap(self):
+        """Tell on serial when the heap has grown: no board without PSRAM should need that."""
+        if not self._build:
+            return
+        page = chipheap.numbers(self._run / "heap")
+        if page["grown"] > self._grown and self._started:
+            self._grown = page["grown"]
+            self._show(
+                f"E virtual board: the heap has grown to {chipheap.usable(page['raw'])} bytes, "
+                f"for a request of {page['request']}\r\n".encode()
+            )
 
     def _take_orders(self):
         try:

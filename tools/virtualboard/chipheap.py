@@ -1,15 +1,15 @@
 """HEAP=chip: the memory of an ESP32 without PSRAM, which has two heaps.
 
 MicroPython's heap, which the collector manages, begins with 57,344 bytes: 56,000 to allocate, and
-the collector's tables. When a request cannot be met after a collection, the heap grows: it doubles,
-at most by the largest block of the other heap. It never shrinks. The other heap is the one of
-ESP-IDF, the pool: 94 KB in one block, for growth, for TLS and for the network.
+the collector's tables. When a request cannot be met after a collection, the heap grows: it
+doubles, at most by the largest block of the other heap. It never shrinks. The other heap is that
+of ESP-IDF, the pool: 94 KB in one block, for growth, for TLS and for the network.
 
 The Unix port's heap has one size. Here the interpreter starts with a large heap, and the launcher
-tells its collector a nearer end (modules/_chipheap.py). All calls of the allocator go through a few
-instructions of machine code, which do what the chip's allocator does when nothing is free: take
-memory of the pool and move the end. They are for the one build of the interpreter that fetch32
-pins. Other 32-bit interpreters get a heap of the first size, which never grows.
+tells its collector a nearer end (modules/_chipheap.py). All calls of the allocator go through a
+few instructions of machine code. When nothing is free, these do what the chip's allocator does:
+take memory of the pool and move the end. They are for the one build of the interpreter that
+fetch32 pins. Other 32-bit interpreters get a heap of the first size, which never grows.
 
 Both sides share a page of numbers, which `read` reads here.
 """
@@ -26,7 +26,10 @@ RAW = 57344  # bytes that the heap begins with, tables included
 FREE = 52000  # bytes that are free when boot.py begins
 USED = 4000  # bytes that are in use then
 PAGE = 4096
-FIELDS = ("failed", "request", "pool", "grown", "raw", "least", "table", "start", "hidden", "end")
+FIELDS = (
+    *("failed", "request", "pool", "grown", "raw", "least"),
+    *("table", "start", "hidden", "end", "biggest"),
+)
 
 # Of the builds that can grow, by their ELF build ID. Addresses in the file: of the functions
 # gc_alloc() and gc_is_locked(); of the instructions that call (or jump to) gc_alloc; of the
@@ -50,7 +53,8 @@ class Heap(NamedTuple):
     that made it grow, or that failed. failed: how many requests failed (MemoryError). size: what
     can be allocated at most, 56,000 at first. used, free, largest: of `size`, where garbage counts
     as used; `largest` is the largest free block. pool: what is left of the other heap, least: the
-    least that it was.
+    least that it was. biggest: the largest request since the start, or since the board wrote 0
+    there.
     """
 
     grown: int
@@ -62,6 +66,7 @@ class Heap(NamedTuple):
     largest: int
     pool: int
     least: int
+    biggest: int
 
 
 def build_of(interpreter: Path) -> dict | None:
@@ -102,7 +107,12 @@ def prepare(path: Path) -> None:
 def numbers(path: Path) -> dict[str, int]:
     """Return the page as {field: number}."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), PAGE, prot=mmap.PROT_READ) as page:
-        return dict(zip(FIELDS, struct.unpack_from(f"<{len(FIELDS)}I", page)))
+        return dict(zip(FIELDS, struct.unpack_from(f"<{len(FIELDS)}I", page), strict=True))
+
+
+def usable(raw: int) -> int:
+    """Return how much of so many bytes can be allocated; the rest is the collector's tables."""
+    return raw * 128 // 131
 
 
 def read(path: Path, pid: int) -> Heap:
@@ -137,4 +147,5 @@ def read(path: Path, pid: int) -> Heap:
         largest=largest,
         pool=page["pool"],
         least=min(page["least"], page["pool"]),
+        biggest=page["biggest"],
     )

@@ -1,8 +1,7 @@
-"""The command line: `python -m tools.virtualboard`, which is what `make run` calls."""
+"""Run a virtual board in a terminal: `python -m tools run`, `make run`."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -11,69 +10,46 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.failure import Failure
+from tools.failure import Failure, warn
 
 from .board import VirtualBoard, check_port, choose_heap
-from .interpreter import WORDS, NoInterpreterError, interpreter, select_interpreter
+from .interpreter import NoInterpreterError, interpreter, select_interpreter
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line's arguments. SystemExit: they are wrong, and it says how."""
-    parser = argparse.ArgumentParser(prog="python -m tools.virtualboard", description=__doc__)
-    parser.add_argument(
-        "--http-port", type=int, default=8080, help="where the board's port 80 appears"
-    )
-    parser.add_argument("--https-port", type=int, default=8443, help="where its port 443 appears")
-    parser.add_argument(
-        "--word", type=int, choices=WORDS, help="the size of the board's words, in bits"
-    )
-    parser.add_argument(
-        "--heap", help="the firmware's heap: a size such as 64k, or chip: two heaps as on a chip"
-    )
-    parser.add_argument("--config", type=Path, help="a config.json for the board")
-    parser.add_argument("--main", type=Path, help="a program that takes main.py's place")
-    parser.add_argument("--flash", type=Path, help="keep the flash in this folder")
-    parser.add_argument("--certs", type=Path, help="a folder with certificates, for wss://")
-    parser.add_argument("--source", action="store_true", help="run lib/ from source, not compiled")
-    parser.add_argument("--sockets", type=int, default=10, help="how many sockets the board has")
-    options = parser.parse_args(arguments)
-    select_interpreter(options.word)
-    try:
-        choose_heap(options.heap, interpreter().word)
-        if options.config:
-            check_config(options.config)
-        options.files = {"main.py": read_program(options.main)} if options.main else {}
-        if options.http_port == options.https_port != 0:
-            raise ValueError(f"port {options.http_port} cannot be both the HTTP and HTTPS port")
-        for port in (options.http_port, options.https_port):
-            check_port(port)
-    except (ValueError, OSError, OverflowError, NoInterpreterError) as error:
-        parser.exit(1, f"make run: {error.strerror if isinstance(error, OSError) else error}\n")
-    return options
+def check(config: Path | None, word: int | None, heap: str | None, ports: tuple[int, int]) -> None:
+    """Select the interpreter and check the options. A config.json that is not JSON gets a warning.
 
-
-def check_config(path: Path) -> None:
-    """OSError: the file cannot be read. One that is not JSON only gets a warning: boards have to
-    cope with it.
+    Raises Failure if a file cannot be read, or if the heap or a port is invalid.
     """
+    select_interpreter(word)
     try:
-        json.loads(path.read_bytes())
-    except OSError as error:
-        raise OSError(error.errno, f"config {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        print(f"warning: {path} is not JSON ({error}); the board gets it all the same", flush=True)
+        choose_heap(heap, interpreter().word)
+        if config:
+            json.loads(read(config, "config"))
+        if ports[0] == ports[1] != 0:
+            raise Failure(f"port {ports[0]} cannot be both the HTTP and HTTPS port")
+        for port in ports:
+            check_port(port)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        warn(f"{config} is not JSON ({error}); the board gets it nevertheless")
+    except (OSError, ValueError, OverflowError, NoInterpreterError) as error:
+        raise Failure(_reason(error)) from None
 
 
-def read_program(path: Path) -> bytes:
-    """OSError: the file cannot be read."""
+def read(path: Path, kind: str) -> bytes:
+    """Return the content of a file. Raises Failure if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise OSError(error.errno, f"program {path} cannot be read: {error.strerror}") from None
+        raise Failure(f"{kind} {path} cannot be read: {error.strerror}") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(isinstance(error, OSError) and error.strerror or error)
 
 
 def addresses(board: VirtualBoard) -> str:
-    """What a browser may open."""
+    """Return the URLs of a board."""
     found = [board.http_url, board.ws_url()]
     if (board.flash / "certs").exists():
         found.append(board.https_url)
@@ -81,15 +57,15 @@ def addresses(board: VirtualBoard) -> str:
 
 
 class Screen:
-    """Where all output goes: what comes from the serial port, and whole lines of our own."""
+    """Print the output of the serial port, and whole lines of our own."""
 
     def __init__(self, on_gone: Callable[[], None]):
-        """on_gone(): called when nobody reads any more, as in `make run | head`."""
+        """on_gone(): called when the reader has gone, as in `make run | head`."""
         self._on_gone = on_gone
         self._at_start = True
 
     def show(self, data: bytes) -> None:
-        """Print what comes from the serial port; a terminal wants LF only."""
+        """Print output of the serial port; a terminal wants LF only."""
         if not data:
             return
         self._at_start = data.endswith(b"\n")
@@ -105,34 +81,40 @@ class Screen:
         self.show(("" if self._at_start else "\n").encode() + f"{line}\n".encode())
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a board until SIGINT or SIGTERM. Returns the exit status."""
-    options = parse(arguments)
+def run(
+    word: int | None,
+    config: Path | None,
+    main: Path | None,
+    heap: str | None,
+    http_port: int,
+    https_port: int,
+    **options,
+) -> int:
+    """Run a board until SIGINT, SIGTERM or SIGHUP. Return 0, or 1 if the board ended by itself.
+
+    options: for VirtualBoard. Raises Failure if it cannot start.
+    """
+    check(config, word, heap, (http_port, https_port))
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
     screen = Screen(ended.set)
     try:
         board = VirtualBoard(
-            config=options.config,
-            files=options.files,
-            heap=options.heap,
-            http_port=options.http_port,
-            https_port=options.https_port,
-            source=options.source,
-            sockets=options.sockets,
-            flash=options.flash,
-            certs=options.certs,
+            config=config,
+            files={"main.py": read(main, "program")} if main else {},
+            heap=heap,
+            http_port=http_port,
+            https_port=https_port,
             on_output=screen.show,
             on_ready=lambda: screen.say(f"board ready: {addresses(board)}"),
+            **options,
         )
-    except (NoInterpreterError, Failure, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        print(f"make run: {reason}", file=sys.stderr)
-        return 1
+    except (NoInterpreterError, OSError) as error:
+        raise Failure(_reason(error)) from None
     with board:
         screen.say(f"serial port: {board.serial}")
         while not ended.wait(1):
             if not board.is_running:
-                return 1  # its thread has told why
+                return 1  # its thread has reported why
     return 0

@@ -1,4 +1,4 @@
-"""Fetch a 32-bit MicroPython: Debian's i386 package and its libraries, unpacked below the checkout.
+"""Fetch a 32-bit MicroPython: Debian's i386 package and its libraries, below the checkout.
 
 Debian's signatures are checked by apt, with lists and a cache of their own. Nothing is installed,
 and no root is needed. The mirror is the one that the machine's own apt uses.
@@ -91,7 +91,7 @@ def mirrors(folder: Path) -> list[str]:
 
     Only archives of Debian itself count, not those of its security updates or of others.
     """
-    found = []
+    found: list[str] = []
     lists = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*.list"))]
     for path in lists:
         if path.is_file():

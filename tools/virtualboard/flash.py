@@ -7,8 +7,9 @@ import json
 import shutil
 from pathlib import Path
 
-from tools import flashfiles, webpages
-from tools.mpycross import NATIVE
+from tools.deploy import files as flashfiles
+from tools.deploy import webpages
+from tools.deploy.mpycross import NATIVE
 
 from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
 
@@ -65,7 +66,8 @@ def compile_library(flash: Path, native: bool = True) -> None:
     takes its place.
     """
     if not native:
-        (flash / NATIVE).unlink(missing_ok=True)
+        for path in (flash / "lib").rglob(NATIVE):
+            path.unlink()
     for path in sorted((flash / "lib").rglob("*.py")):
         name = str(path.relative_to(flash / "lib"))
         try:

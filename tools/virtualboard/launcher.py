@@ -15,6 +15,7 @@ def _start():
 
     run = sys.argv[1]
     sys.argv[:] = []
+    sys.ps1 = "\x1eps1\x1e>>> "  # tells the console when the prompt comes
     with open(run + "/board.json") as file:
         board = json.load(file)
     sys.path[:] = [run + "/modules"]
@@ -39,11 +40,13 @@ def _start():
     import time  # noqa: F401
 
     import _tls
-    import esp32  # noqa: F401
+    import esp32
     import machine
     import neopixel  # noqa: F401
     import network
 
+    if board["heap"] > 0x100000:  # a chip with PSRAM, which is a region of its own
+        esp32._REGIONS.insert(0, (board["heap"],) * 4)
     sys.modules["tls"] = _tls
     if "_gc" in board["modules"]:
         import _gc
@@ -159,12 +162,12 @@ def _main():
     raw = _start()
     _run("boot.py")
     if raw:
-        print("\0raw\0", end="")
+        print("\x1eraw\x1e", end="")
     else:
         _run("main.py")
         import machine
 
-        machine._greet("\0own\0")
+        machine._greet("\x1eown\x1e")
 
 
 try:

@@ -2,8 +2,8 @@
 
 A UART and the terminal of MicroPython's Unix port differ. This module makes up for that:
 
-- Ctrl-C must interrupt a running program. The Unix port takes SIGINT only, and only while a program
-  runs.
+- Ctrl-C must interrupt a running program. The Unix port takes SIGINT only, and only while a
+  program runs.
 - The Unix port throws pending input away when it comes back to the prompt. A UART does not.
 - A print ends with CR LF on a board.
 - A UART does not care whether anything listens.
@@ -26,20 +26,20 @@ MOST_WAITING = (
 )
 CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 # What the launcher and machine.py print, to tell the console where it is.
-RAW = b"\0raw\0"  # boot.py has run, and the raw REPL is to follow
-RUN = b"\0run\0"  # a program that came over the raw REPL begins
-OUT = b"\0out\0"  # it has ended: its traceback follows, if any
-END = b"\0end\0"
-FRIENDLY = b"\0fri\0"  # the greeting of the friendly prompt follows
-OWN = b"\0own\0"  # the Unix port's own greeting follows, which is not shown
-ALL_MARKERS = (RAW, RUN, OUT, END, FRIENDLY, OWN)
+RAW = b"\x1eraw\x1e"  # boot.py has run, and the raw REPL is to follow
+RUN = b"\x1erun\x1e"  # a program that came over the raw REPL begins
+OUT = b"\x1eout\x1e"  # it has ended: its traceback follows, if any
+END = b"\x1eend\x1e"
+FRIENDLY = b"\x1efri\x1e"  # the greeting of the friendly prompt follows
+OWN = b"\x1eown\x1e"  # the Unix port's own greeting follows, which is not shown
+READY = b"\x1eps1\x1e"  # the prompt follows, whose text contains this
+ALL_MARKERS = (RAW, RUN, OUT, END, FRIENDLY, OWN, READY)
 MARKERS = re.compile(b"|".join(ALL_MARKERS))
 MARKER_SIZE = 5
 # Typed at the friendly prompt, hidden from the port's reader.
 RUN_COMMAND = b'__import__("machine")._run(%d)\r'
 GREET_COMMAND = b'__import__("machine")._greet()\r'
 RAW_GREETING = b"raw REPL; CTRL-B to exit\r\n>"
-PROMPT = b">>> "
 PASTE = b"\x05A\x01"
 WINDOW = 128  # bytes that raw paste takes before it asks for more
 # The frame of machine.py that runs a program is none of the program's.
@@ -142,7 +142,7 @@ class Console:
         self._last = b""  # the last byte that was shown
         self._muted = False
         self._expected = b""  # the marker that ends the hiding of what was typed
-        self._greeting: bytes | None = None  # the part that has come of one that is not shown
+        self._greeted = False  # whether the Unix port's own greeting is on its way
         self._returning = False  # whether the interpreter is on its way to the prompt
         self._section = b""  # of a program's output: RUN, OUT, or b"" if none runs
         self._trace = b""  # the incomplete last line of a traceback
@@ -163,18 +163,25 @@ class Console:
 
     def pump(self) -> None:
         """Hand on the input that can be handed on now."""
-        if self._section and not self.is_running():
-            self._finish()
-        while self._input and not self._expected and self._greeting is None and time.monotonic() >= self._held_until:
+        while self._may_hand_on():
             if self.is_running():
-                if self._returning:
-                    self._hold(0.001)
-                    return
                 more = self._pump_running()
+            elif self._section:  # a program that came over the raw REPL waits in input()
+                more = self._forward(len(self._input))
             else:
                 more = self._pump_raw() if self.raw else self._pump_prompt()
             if not more:
                 return
+
+    def _may_hand_on(self):
+        if not self._input or time.monotonic() < self._held_until:
+            return False
+        if self._returning and self.is_running():
+            self._hold(0.001)
+            return False
+        if self._section and not self.is_running():
+            self._read_terminal()  # it may have ended
+        return not self._expected and not self._greeted
 
     def _hold(self, seconds):
         self._held_until = time.monotonic() + seconds
@@ -203,7 +210,7 @@ class Console:
         match = re.search(rb"[\x01-\x05]", self._input)
         control = match and match[0]
         count = match.end() if match else len(self._input)
-        if control == CTRL_A:
+        if match and control == CTRL_A:
             line = self._input[: match.start()]
             if line[-1:] == b"\r" or (not line and self._at_line_start):
                 if not self._forward(len(line)):
@@ -317,13 +324,14 @@ class Console:
 
         That is so if Ctrl-C came right at its end.
         """
-        self._read_terminal()
-        if self._section:
-            self._show(self._trace)
-            self._trace = b""
-            self._shown += CTRL_D * (2 if self._section == RUN else 1) + b">"
-            self._section = b""
-            self._muted = True
+        self._flush_trace()
+        self._shown += CTRL_D * (2 if self._section == RUN else 1) + b">"
+        self._section = b""
+        self._muted = True
+
+    def _flush_trace(self):
+        trace, self._trace = self._trace, b""
+        self._shown += trace
 
     # --- output
 
@@ -346,8 +354,8 @@ class Console:
             position = match.end()
         data = data[position:]
         # The beginning of a marker waits for its rest.
-        cut = data.rfind(b"\0", 1 - MARKER_SIZE)
-        while cut > 0 and data[cut - 1 : cut] == b"\0":
+        cut = data.rfind(b"\x1e", 1 - MARKER_SIZE)
+        while cut > 0 and data[cut - 1 : cut] == b"\x1e":
             cut -= 1
         keep = data[cut:] if cut >= 0 else b""
         if not any(marker.startswith(keep) for marker in ALL_MARKERS):
@@ -365,25 +373,22 @@ class Console:
             self._muted = self._returning = True
             self._shown += RAW_GREETING
         elif marker == OWN:
-            self._greeting = b""
+            self._greeted = True
+        elif marker == READY:
+            self._greeted = self._returning = False
+            if self._section:
+                self._finish()
         elif marker == OUT and self._section == RUN:
             self._shown += CTRL_D
             self._section = OUT
         elif marker == END and self._section == OUT:
-            self._show(self._trace)
-            self._trace = b""
+            self._flush_trace()
             self._shown += CTRL_D + b">"
             self._section = b""
             self._muted = self._returning = True
 
     def _show(self, data):
-        if self._greeting is not None:
-            self._greeting += data
-            position = self._greeting.find(PROMPT)
-            if position < 0:
-                return
-            data, self._greeting = self._greeting[position:], None
-        if self._muted or not data:
+        if self._muted or self._greeted or not data:
             return
         if self._section == OUT:
             *lines, self._trace = (self._trace + data).split(b"\n")

@@ -84,7 +84,7 @@ class SendBuffer:
 
     def __init__(self, pool: BufferPool):
         self._pool = pool
-        self._inbox = None  # a buffer with received data that is not yet processed
+        self._inbox: Anything = None  # a buffer with received data that is not yet processed
         self._out = _NONE
         self._out_start = 0
         self._out_end = 0

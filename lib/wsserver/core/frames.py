@@ -55,7 +55,7 @@ def encode(message) -> bytearray:
     opcode = _BINARY
     if isinstance(message, str):
         opcode = _TEXT
-        message = text_bytes(message)  # type: ignore[arg-type]
+        message = text_bytes(message)
     length = len(message)
     frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
     start = write_header(frame, 0, opcode, length)

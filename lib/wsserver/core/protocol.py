@@ -57,7 +57,7 @@ class Route:
 class Protocol(SendBuffer):
     """The state machine of one connection. The endpoint's callbacks get it as their client."""
 
-    _decoder = None  # made when it is needed
+    _decoder: "Anything" = None  # made when it is needed
     _close_code = _ABNORMAL
     _close_reason = ""
     _pongs = 0  # received since the server looked last
@@ -167,7 +167,7 @@ class Protocol(SendBuffer):
         """Send what `send` leaves to this method: long messages and less common types."""
         if isinstance(message, str):
             opcode = _TEXT
-            message = text_bytes(message)  # type: ignore[arg-type]
+            message = text_bytes(message)
         elif isinstance(message, _BYTES):
             opcode = _BINARY
         else:

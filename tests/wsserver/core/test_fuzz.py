@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire import frame
-from tools.fuzz import core, exhaustive, oracle, seeds
+from tools.hardening.fuzz import core, exhaustive, oracle, seeds
+from tools.wsclient import frame
 
 CORPUS = [(target, name, data) for target in core.CHECKS for name, data in seeds.load(target)]
 

@@ -5,7 +5,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire import BINARY, TEXT, frame
+from tools.wsclient import BINARY, TEXT, frame
 
 KEY = b"\x01\x80\xfe\x7f"
 

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, parse_server
+from tools.wsclient import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    close,
+    frame,
+    parse_server,
+)
 
 MAX_SIZE = 2000
 

@@ -3,7 +3,7 @@
 import select
 import socket
 
-import tlscontext
+from certificates.context import server_context
 
 IN, OUT = select.POLLIN, select.POLLOUT
 
@@ -49,7 +49,7 @@ def read(stream):
         write(stream, view[:count])
 
 
-context = tlscontext.server_context("/certs/server.crt.der", "/certs/server.key.der")
+context = server_context("/certs/server.crt.der", "/certs/server.key.der")
 poll = select.poll()
 buffer = bytearray(4096)
 view = memoryview(buffer)

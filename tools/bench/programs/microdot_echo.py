@@ -1,4 +1,10 @@
-"""Microdot with its WebSocket extension, as its documentation shows it."""
+"""Microdot with its WebSocket extension, as in its documentation; started again after an error.
+
+The benchmarks use /ws and /all, `make compare` the rest.
+"""
+
+import gc
+import time
 
 from microdot import Microdot, Request
 from microdot.websocket import WebSocket, with_websocket
@@ -28,6 +34,31 @@ async def to_all(request, ws):
                 await other.send(TEXT)
     finally:
         everyone.remove(ws)
+
+
+@app.route("/fails")
+@with_websocket
+async def fails(request, ws):
+    await ws.receive()
+    raise ValueError("a mistake of the application")
+
+
+@app.route("/slow")
+@with_websocket
+async def slow(request, ws):
+    while True:
+        message = await ws.receive()
+        time.sleep_ms(300)
+        await ws.send(message)
+
+
+@app.route("/heap")
+@with_websocket
+async def heap(request, ws):
+    while True:
+        await ws.receive()
+        gc.collect()
+        await ws.send(str(gc.mem_alloc()))
 
 
 while True:

@@ -1,4 +1,7 @@
-"""This server, through its public API."""
+"""This server, by its public API. The benchmarks use /ws and /all, `make compare` the rest."""
+
+import gc
+import time
 
 from wsserver import Server
 
@@ -13,9 +16,29 @@ class Everyone:
         server.broadcast(TEXT, path="/all")
 
 
+class Fails:
+    def on_message(self, client, message):
+        raise ValueError("a mistake of the application")
+
+
+class Slow:
+    def on_message(self, client, message):
+        time.sleep_ms(300)
+        client.send(message)
+
+
+class Heap:
+    def on_message(self, client, message):
+        gc.collect()
+        client.send(str(gc.mem_alloc()))
+
+
 TEXT = "b" * 100
-server = Server(max_clients=MOST, max_size=MAX_SIZE, ping_interval=None)
+server = Server(max_clients=MOST, max_size=MAX_SIZE, **OPTIONS)
 server.websocket("/ws", Echo())
 server.websocket("/all", Everyone())
+server.websocket("/fails", Fails())
+server.websocket("/slow", Slow())
+server.websocket("/heap", Heap())
 server.listen(80)
 server.run()

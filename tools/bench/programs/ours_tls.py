@@ -1,7 +1,6 @@
 """This server with TLS, through its public API."""
 
-import tlscontext
-
+from certificates.context import server_context
 from wsserver import Server
 
 
@@ -10,7 +9,7 @@ class Echo:
         client.send(message)
 
 
-context = tlscontext.server_context("/certs/server.crt.der", "/certs/server.key.der")
+context = server_context("/certs/server.crt.der", "/certs/server.key.der")
 server = Server(max_size=MAX_SIZE, ping_interval=None)
 server.websocket("/ws", Echo())
 server.listen(443, tls=context)

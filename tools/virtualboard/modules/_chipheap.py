@@ -11,6 +11,10 @@ import uctypes
 
 # How allocating works afterwards. Words in quotes stand for addresses.
 _CODE = (
+    b"\x8b\x44\x24\x04",  # mov eax, [esp+4]: the size
+    b"\x3b\x05", "biggest",  # cmp eax, [biggest]
+    b"\x76\x05",  # jbe wrapper
+    b"\xa3", "biggest",  # mov [biggest], eax
     b"\x83\xec\x04",  # wrapper: sub esp, 4 (the stack stays aligned)
     b"\xff\x74\x24\x0c",  # push dword [esp+12]: the flags
     b"\xff\x74\x24\x0c",  # push dword [esp+12]: the size
@@ -84,8 +88,8 @@ def _base():
 
 
 class Growth:
-    """The parts of the model. build: as in chipheap.py. path: of the shared page. fields: the names
-    of its words.
+    """The parts of the model. build: as in chipheap.py. path: of the shared page. fields: the
+    names of its words.
     """
 
     def __init__(self, build, path, fields):
@@ -168,7 +172,7 @@ class Growth:
         last = (first + (free >> 4) + 32) & -4
         block = bytearray((last - first - 1) << 4)  # and one block for the object itself
         # This stays beyond the end, so that no object lies across it when the heap has grown.
-        seam = filler
+        seam = (filler,)
         while _small(id(seam) - start) >> 4 < last:
             seam = (seam,)
         kept[0] = seam
@@ -176,6 +180,7 @@ class Growth:
         table = _word(self._area)
         _word(self._area + 4, last >> 2)
         _word(self._area + 16, start + (last << 4))
+        _word(self._area + 24, last - 1)  # the last block in use: sweeping goes as far as that
         for name, value in (
             ("table", table),
             ("start", start),

@@ -3,8 +3,9 @@
 The launcher puts it in the place of the built-in one, which no file can be found instead of.
 """
 
-import esp32 as _esp32
 import socket as _socket
+
+import esp32 as _esp32
 from tls import (
     CERT_NONE,
     CERT_OPTIONAL,

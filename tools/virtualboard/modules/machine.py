@@ -33,23 +33,23 @@ def _run(size):
     import sys
 
     try:
-        print("\0run\0", end="")
+        print("\x1erun\x1e", end="")
         try:
             exec(compile(_program(size), "<stdin>", "exec"), _globals)
         finally:
-            print("\0out\0", end="")
+            print("\x1eout\x1e", end="")
     except SystemExit:
         soft_reset()
     except BaseException as error:
         sys.print_exception(error)
-    print("\0end\0", end="")
+    print("\x1eend\x1e", end="")
 
 
 def _greet(end=""):
     """Greet like the friendly prompt."""
     import sys
 
-    print("\0fri\0" + sys.version.split("; ")[-1] + "; Virtual board with ESP32")
+    print("\x1efri\x1e" + sys.version.split("; ")[-1] + "; Virtual board with ESP32")
     print('Type "help()" for more information.\n' + end, end="")
 
 

@@ -3,7 +3,7 @@ can change.
 
 The air is a JSON file that the host writes: {"networks": {"Home": {"password": "...", "reason":
 0}}, "stations": ["24:6f:28:00:00:01"]} networks: what a station can join; `reason` is a status
-code to fail with. stations: who has joined our access point.
+code to fail with. stations: those that joined our access point.
 """
 
 import binascii as _binascii

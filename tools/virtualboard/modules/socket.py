@@ -95,14 +95,14 @@ def _make_reserve():
 
 def _balance():
     """Free a part of the reserve for each open socket, and allocate what others gave back."""
-    for index, part in enumerate(_reserve):
-        if index < len(_open):
-            part.clear()
-        elif not part:
-            try:
+    try:
+        for index, part in enumerate(_reserve):
+            if index < len(_open):
+                part.clear()
+            elif not part:
                 part.extend(_ENTRIES)
-            except MemoryError:
-                return
+    except MemoryError:  # there is none, or the collector is at work; the next call does it
+        pass
 
 
 def _forget(fd):
@@ -111,6 +111,7 @@ def _forget(fd):
     if fd in _secure:
         _secure.remove(fd)
         _esp32._take(-_SESSION)
+    _balance()
 
 
 def _take_session(sock):
@@ -188,8 +189,7 @@ class socket(_io.IOBase):
         self._owner = open(self._fd, "rb")
         if self._fd not in _open:  # it is, where the collector closed one of the same number
             _open.append(self._fd)
-        if _reserve:
-            _balance()
+        _balance()
 
     def ioctl(self, request, argument):
         if request == 10:  # MP_STREAM_GET_FILENO: select.poll watches the real one

@@ -1,0 +1,244 @@
+"""The layers of lib/: who may import what, and who may use a private name (docs/design.md)."""
+
+import ast
+import json
+import re
+
+import pytest
+
+from tools import ROOT
+
+LIB = ROOT / "lib"
+LIBRARY = "wsserver"
+
+# A package may import those that are named for it, and itself.
+LAYERS = {
+    "wsserver": set(),
+    "config": {"wsserver"},
+    "certificates": {"config", "wsserver"},
+    "wifi": {"config", "wsserver"},
+    "failsafe": {"config", "wsserver"},
+    "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
+    "demo": {"config", "failsafe", "wifi", "wsserver"},
+    "startup": {"admin", "certificates", "config", "demo", "failsafe", "wifi", "wsserver"},
+}
+# The modules of the library: each may import those before it, and packages stand for __init__.
+ORDER = [
+    *("log", "lazy", "heap"),
+    *("core", "core.portable", "core.native", "core.frames", "core.buffers", "core.decoder"),
+    *("core.protocol", "http", "http.request", "http.handshake", "http.routes"),
+    *("http.responses", "http.static", "http.auth", "http.ratelimit", "http.connection"),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", ""),
+]
+# lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
+UPWARDS = {("lazy", "ondemand"), ("http.connection", "ondemand")}
+# The library runs on every board from MicroPython 1.22 on, so it may import only these.
+MICROPYTHON = {
+    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
+    *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
+}
+# These manage modules and memory while modules load.
+LOADERS = {"lib/wsserver/lazy.py", "boot.py", "main.py"}
+
+
+def python_files(folder):
+    return sorted(folder.rglob("*.py"))
+
+
+def tree_of(file):
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def module_of(file):
+    """The dotted name of a file in lib/."""
+    parts = file.relative_to(LIB).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(file):
+    """The full dotted names that a file imports anywhere, or has `lazy` load by name."""
+    base = module_of(file).split(".") if file.is_relative_to(LIB) else []
+    if file.name != "__init__.py":
+        base = base[:-1]
+    found = set()
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = base[: len(base) + 1 - node.level] if node.level else []
+            name = ".".join([*start, *filter(None, [node.module])])
+            for alias in node.names:
+                full = f"{name}.{alias.name}" if name else alias.name
+                found.add(full if is_module(full) else name)
+        elif isinstance(node, ast.Call) and re.match(
+            r"(lazy\.)?(load|call|route|LazyEndpoint)$", ast.unparse(node.func)
+        ):
+            found.update(
+                argument.value
+                for argument in node.args
+                if isinstance(argument, ast.Constant)
+                and isinstance(argument.value, str)
+                and is_module(argument.value)
+            )
+    return found
+
+
+def is_module(name):
+    path = LIB / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+LIB_FILES = python_files(LIB)
+BOARD_FILES = [ROOT / "boot.py", ROOT / "main.py", *LIB_FILES]
+
+
+def each(files):
+    return pytest.mark.parametrize(
+        "file", files, ids=lambda path: path.relative_to(ROOT).as_posix()
+    )
+
+
+# --- what may be imported
+
+
+@each(LIB_FILES)
+def test_a_package_imports_only_the_layers_below_it(file):
+    own = module_of(file).split(".")[0]
+    assert own in LAYERS, f"{own} is new: give it its place in LAYERS"
+    ours = {name.split(".")[0] for name in imports_of(file) if is_module(name)}
+    assert ours - LAYERS[own] - {own} == set()
+
+
+@each(python_files(LIB / LIBRARY))
+def test_a_module_of_the_library_imports_only_those_before_it(file):
+    own = module_of(file).partition(".")[2]
+    assert own in ORDER, f"{own} is new: give it its place in ORDER"
+    names = {name.partition(".")[2] for name in imports_of(file) if is_module(name)}
+    before = ORDER[: ORDER.index(own)]
+    assert {name for name in names if name not in before and (own, name) not in UPWARDS} == set()
+
+
+def test_no_package_imports_itself_through_others():
+    graph = {}
+    for file in LIB_FILES:
+        own = module_of(file)
+        names = {name for name in imports_of(file) if is_module(name)}
+        graph[own] = names - {own, "wsserver"}
+    assert cycles(graph) == []
+
+
+def cycles(graph):
+    """Pairs of modules that import each other, directly or not. A parent package is no import."""
+    reach = {name: set(graph[name]) for name in graph}
+    for middle in graph:
+        for name in graph:
+            if middle in reach[name]:
+                reach[name] |= reach[middle]
+    return sorted((a, b) for a in graph for b in reach[a] if a < b and a in reach.get(b, ()))
+
+
+@each(python_files(LIB / LIBRARY))
+def test_the_library_imports_nothing_but_micropythons_modules(file):
+    foreign = {name.split(".")[0] for name in imports_of(file)} - {LIBRARY}
+    assert foreign - MICROPYTHON == set()
+
+
+@each([*python_files(LIB / LIBRARY / "core"), LIB / LIBRARY / "http" / "request.py"])
+def test_the_core_uses_neither_sockets_nor_clocks_nor_the_terminal(file):
+    called = [node.func for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)]
+    names = {function.id for function in called if isinstance(function, ast.Name)}
+    assert imports_of(file) & {"socket", "select", "time", "os"} == set()
+    assert names & {"print", "open", "input"} == set()
+
+
+# --- private names
+
+
+def private_names(file):
+    """Where a file uses another object's attribute that begins with one underscore."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+            owner = ast.unparse(node.value)
+            if owner not in ("self", "cls", "sys.implementation"):
+                yield f"{node.lineno}: {owner}.{node.attr}"
+
+
+@each([file for file in LIB_FILES if not file.is_relative_to(LIB / LIBRARY)])
+def test_no_package_uses_a_private_name_of_the_library(file):
+    own = {
+        node.name if isinstance(node, ast.FunctionDef) else node.attr
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, (ast.FunctionDef, ast.Attribute))
+        and (isinstance(node, ast.FunctionDef) or ast.unparse(node.value) == "self")
+    }
+    assert [use for use in private_names(file) if use.rpartition(".")[2] not in own] == []
+
+
+@each(BOARD_FILES)
+def test_only_the_loaders_change_what_is_loaded(file):
+    if file.relative_to(ROOT).as_posix() in LOADERS:
+        return
+    text = ast.unparse(tree_of(file))
+    assert re.findall(r"sys\.modules|gc\.threshold|__import__", text) == []
+
+
+# --- what is installed
+
+
+def test_package_json_installs_every_file_of_the_library():
+    package = json.loads((ROOT / "package.json").read_text())
+    ours = {file.relative_to(LIB).as_posix() for file in python_files(LIB / LIBRARY)}
+    assert {target for target, _ in package["urls"]} == ours
+
+
+def test_package_json_names_each_file_once_and_by_its_path():
+    package = json.loads((ROOT / "package.json").read_text())
+    assert [source for target, source in package["urls"] if source != f"lib/{target}"] == []
+    assert len({source for _, source in package["urls"]}) == len(package["urls"])
+
+
+def test_the_manifest_freezes_everything_in_lib(monkeypatch):
+    """It is run as MicroPython's build does, with its functions replaced."""
+    manifest = ROOT / "firmware" / "manifest.py"
+    frozen = set()
+
+    def package(name, base_path="."):
+        found = python_files((manifest.parent / base_path / name).resolve())
+        assert found, f"package {name!r} is not in {base_path}"
+        frozen.update(found)
+
+    def module(name, base_path="."):
+        frozen.add((manifest.parent / base_path / name).resolve(strict=True))
+
+    monkeypatch.chdir(manifest.parent)
+    names = {"package": package, "module": module, "include": lambda name: None}
+    exec(compile(manifest.read_text(), str(manifest), "exec"), names)
+    assert frozen == set(LIB_FILES)
+
+
+# --- syntax
+
+
+@each(BOARD_FILES)
+def test_board_code_uses_no_syntax_that_micropython_lacks_or_slows_down(file):
+    kept_off = (ast.NamedExpr, ast.Match)
+    assert [node.lineno for node in ast.walk(tree_of(file)) if isinstance(node, kept_off)] == []
+
+
+@each(BOARD_FILES)
+def test_board_code_compares_errno_with_names_because_numbers_differ(file):
+    comparisons = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Compare)]
+    assert [node.lineno for node in comparisons if compares_errno_with_number(node)] == []
+
+
+def compares_errno_with_number(comparison):
+    leaves = [leaf for side in ast.iter_child_nodes(comparison) for leaf in ast.walk(side)]
+    names = {leaf.attr for leaf in leaves if isinstance(leaf, ast.Attribute)}
+    values = [leaf.value for leaf in leaves if isinstance(leaf, ast.Constant)]
+    return "errno" in names and any(isinstance(value, int) for value in values)
+
+
+def test_a_number_compared_with_errno_would_be_found():
+    for code in ("error.errno == 11", "error.errno in (11, 12)", "e.errno != 11"):
+        assert compares_errno_with_number(ast.parse(code).body[0].value)
+    assert not compares_errno_with_number(ast.parse("e.errno == errno.EAGAIN").body[0].value)

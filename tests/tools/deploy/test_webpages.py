@@ -1,0 +1,107 @@
+"""How www/ is packed for a board: pages with all that they need in them, compressed."""
+
+import base64
+import gzip
+import hashlib
+import re
+import urllib.request
+
+import pytest
+
+from tools import ROOT
+from tools.deploy.files import firmware
+from tools.deploy.webpages import pack
+
+PAGE = """<!doctype html>
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; script-src 'self'; style-src 'self'">
+<link rel="stylesheet" href="style.css">
+<p>This is a page that is worth compressing, since it says the same again and again and again.</p>
+<script src="a.js"></script>
+<script src="b.js"></script>
+"""
+FILES = {
+    "/boot.py": b"boot" * 100,
+    "/www/index.html": PAGE.encode(),
+    "/www/style.css": b"p { color: red }\n",
+    "/www/a.js": b"'use strict';\n",
+    "/www/b.js": "const text = '\u00fc';\n".encode(),
+}
+
+
+def page(packed, name="/www/index.html"):
+    return gzip.decompress(packed[name + ".gz"]).decode()
+
+
+def test_a_page_takes_in_its_style_and_scripts_which_are_then_left_out():
+    packed = pack(FILES)
+    assert set(packed) == {"/boot.py", "/www/index.html.gz"}
+    text = page(packed)
+    assert "<style>\np { color: red }\n</style>" in text
+    assert text.index("'use strict'") < text.index("const text")
+    assert "src=" not in text
+    assert "stylesheet" not in text
+
+
+def test_the_policy_names_what_is_in_the_page_and_nothing_else():
+    text = page(pack(FILES))
+    policy = re.search('content="(.*?)"', text)[1]
+    assert "'self'" not in policy
+    for kind, count in (("style", 1), ("script", 2)):
+        found = re.findall(f"<{kind}>(.*?)</{kind}>", text, flags=re.S)
+        digests = [hashlib.sha256(one.encode()).digest() for one in found]
+        hashes = [base64.b64encode(digest).decode() for digest in digests]
+        expected = " ".join(f"'sha256-{value}'" for value in hashes)
+        assert len(found) == count
+        assert f"{kind}-src {expected}" in policy
+
+
+def test_what_is_not_there_or_is_elsewhere_is_left_as_it_was():
+    other = '<script src="missing.js"></script>' + "<p>text</p>" * 50
+    packed = pack({**FILES, "/www/sub/page.html": other.encode()})
+    assert page(packed, "/www/sub/page.html") == other
+
+
+def test_pages_may_share_a_style_also_from_a_folder_below():
+    other = '<link rel="stylesheet" href="../style.css">' + "<p>text</p>" * 50
+    packed = pack({**FILES, "/www/sub/page.html": other.encode()})
+    assert "color: red" in page(packed, "/www/sub/page.html")
+    assert "color: red" in page(packed)
+
+
+def test_what_does_not_become_smaller_stays_as_it_is():
+    files = {"/www/a.txt": b"short", "/www/b.png": hashlib.sha256(b"noise").digest()}
+    assert pack(files) == files
+
+
+def test_nothing_outside_www_is_touched():
+    files = {"/lib/demo.py": b"# code\n" * 100, "/config.json": b" " * 1000}
+    assert pack(files) == files
+
+
+def test_the_same_content_gives_the_same_bytes():
+    assert pack(FILES) == pack(FILES)
+    data = pack(FILES)["/www/index.html.gz"]
+    assert data[4:8] == bytes(4)  # no time
+    assert data[9] == 255  # nor whatever the operating system is
+
+
+def test_a_board_that_is_short_of_memory_decompresses_a_page_that_was_packed(make_board):
+    page = PAGE + "<p>%s</p>" * 3 % tuple(
+        hashlib.sha512(b"%d" % at).hexdigest() for at in range(3)
+    )
+    program = "import wsserver\nserver = wsserver.Server()\nserver.files('/', '/www')\n"
+    files = {"main.py": program + "server.listen(80)\nserver.run()\n"}
+    files["www/index.html.gz"] = pack({"/www/index.html": page.encode()})["/www/index.html.gz"]
+    board = make_board(heap="96k", files=files)
+    request = urllib.request.Request(board.http_url, headers={"Accept-Encoding": "identity"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.read().decode() == page
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "www").glob("*.html")))
+def test_our_own_pages_are_packed_whole(name):
+    files = {path: file.read_bytes() for path, file in firmware(ROOT).items()}
+    text = page(pack(files), "/www/" + name)
+    assert not re.search(r'<(script|link)[^>]*(src|href)="(?!data:)', text)
+    assert "unsafe" not in re.search('Policy"\\s+content="(.*?)"', text)[1]

@@ -1,0 +1,55 @@
+"""Every Python example in the documents runs, on MicroPython, with the library as it is."""
+
+import re
+import subprocess
+
+import pytest
+
+from tools import ROOT
+from tools.virtualboard import find_micropython
+
+# What an example needs to end by itself: ports that are free, and a loop that runs for a moment.
+PRELUDE = """
+import sys
+import time
+sys.path.insert(0, {lib!r})
+import wsserver
+
+
+def listen(self, port=80, host="127.0.0.1", *, listen=wsserver.Server.listen):
+    listen(self, 0, "127.0.0.1")
+
+
+def run(self):
+    end = time.ticks_add(time.ticks_ms(), 100)
+    while time.ticks_diff(end, time.ticks_ms()) > 0:
+        self.step(10)
+    self.stop()
+
+
+wsserver.Server.listen = listen
+wsserver.Server.run = run
+"""
+
+
+def examples():
+    """(name, code) of each ```python block."""
+    for file in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        for match in re.finditer(r"^```python\n(.*?)^```", text, flags=re.M | re.S):
+            line = text[: match.start()].count("\n") + 1
+            yield pytest.param(match.group(1), id=f"{file.name}:{line}")
+
+
+@pytest.mark.parametrize("code", list(examples()))
+def test_an_example_in_the_documents_runs(code, lib, tmp_path):
+    program = tmp_path / "example.py"
+    program.write_text(PRELUDE.format(lib=str(lib)) + code)
+    command = [*find_micropython(), "-X", "heapsize=1m", str(program)]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Traceback" not in done.stdout
+
+
+def test_there_are_examples_to_run():
+    assert len(list(examples())) >= 5

@@ -1,0 +1,450 @@
+"""What the firmware takes of a board's heap: the table of what is required, and a breakdown.
+
+`python -m tools.bench --memory` prints the table, and fails if a figure is missed.
+`python -m tools.bench --startup` prints what each import of the start takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.certs import cli as certs
+from tools.virtualboard import VirtualBoard, chipheap
+from tools.virtualboard import board as board_module
+from tools.virtualboard.board import free_port
+from tools.virtualboard.interpreter import compile_mpy
+
+from .report import table
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE = Path(__file__).parent / "programs" / "probe.py"
+LARGEST = 4600  # bytes that an allocation may take once Wi-Fi is up
+REFERENCE = "97b7781"  # the commit whose start is the measure for time
+PASSWORD = "bench-password"
+CLIENTS = 5
+SIZE = 4096 - 8
+
+
+@dataclass
+class Figure:
+    """A line of the table. `required` is a text; `reached` is None if there is no requirement."""
+
+    name: str
+    value: str
+    required: str = ""
+    reached: bool | None = None
+
+
+class ProbedBoard(VirtualBoard):
+    """A virtual board that can be asked about its heap while the firmware runs."""
+
+    def __init__(self, *args, show_imports: bool = False, comb: int = 0, **options):
+        self._show_imports = show_imports
+        self._probe_port = free_port(socket.SOCK_DGRAM)
+        self._comb = comb
+        super().__init__(*args, **options)
+
+    def _install_stand_ins(self):
+        super()._install_stand_ins()
+        target = self._run / "modules"
+        text = (board_module.HERE / "modules" / "select.py").read_text(encoding="utf-8")
+        text += PROBE.read_text(encoding="utf-8")
+        text = text.replace("_SHOW_IMPORTS = False", f"_SHOW_IMPORTS = {self._show_imports}")
+        source = self._run / "select.py"
+        source.write_text(text, encoding="utf-8")
+        with contextlib.suppress(FileNotFoundError):
+            (target / "select.py").unlink()
+        compile_mpy(source, target / "select.mpy", "select.py")
+
+    def _launch(self, *args, **options):
+        os.environ["BENCH_PROBE"] = str(self._probe_port)
+        super()._launch(*args, **options)
+
+    def ask(self, question: str = "g") -> tuple[int, int, int, int]:
+        """Ask the probe: (bytes in use, bytes free, garbage since "z", of it the stand-ins').
+
+        question: g collects garbage first, n does not, z starts counting, m prints a map.
+        """
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.sendto(question.encode(), ("127.0.0.1", self._probe_port))
+            numbers = [int(word) for word in sock.recv(100).split()]
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+
+    @property
+    def is_chip(self) -> bool:
+        """Whether the board has the two heaps of a chip."""
+        return self._build is not None
+
+    def in_use(self) -> int:
+        """Bytes of the heap in use after a collection, without the stand-ins."""
+        _, free, _, _ = self.ask()
+        if self.is_chip:
+            return self.heap.used
+        assert self._heap
+        return self._heap - free + chipheap.USED
+
+    def largest_free(self) -> int:
+        """Bytes of the largest free block after a collection."""
+        if self.is_chip:
+            self.ask()
+            return self.heap.largest
+        start = self.log_position
+        self.ask("m")
+        self.wait_for_log("<end of map>", since=start)
+        found = re.search(r"max free sz: (\d+)", self.log[start:])
+        assert found, self.log[start:]
+        return int(found[1]) * (16 if word() == 32 else 32)
+
+
+def word() -> int:
+    """The word size of the chosen interpreter."""
+    from tools.virtualboard import interpreter
+
+    return interpreter.interpreter().word
+
+
+def config(**changes) -> dict:
+    """Settings for a measurement: the default ones, with the admin's password known."""
+    settings: dict = {"admin": {"password": PASSWORD}}
+    for section, values in changes.items():
+        settings.setdefault(section, {}).update(values)
+    return settings
+
+
+@contextlib.contextmanager
+def certificates() -> Iterator[Path]:
+    """A folder with an authority and a board's certificate."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        with contextlib.redirect_stdout(None):
+            certs.main(["--folder", str(folder / "certs")])
+        yield folder / "certs"
+    finally:
+        shutil.rmtree(folder)
+
+
+class WebSocket:
+    """A client that answers pings in the background of whatever waits for a message."""
+
+    def __init__(self, port: int, path: str, context=None, protocols: str = ""):
+        self.sock = socket.create_connection(("127.0.0.1", port), 10)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.sock = context.wrap_socket(self.sock, server_hostname="127.0.0.1")
+        extra = f"Sec-WebSocket-Protocol: {protocols}\r\n" if protocols else ""
+        self.sock.sendall(
+            (
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                f"Sec-WebSocket-Version: 13\r\n{extra}\r\n"
+            ).encode()
+        )
+        self.stream = self.sock.makefile("rb")
+        status = self.stream.readline()
+        if b" 101 " not in status:
+            raise OSError(f"{path}: {status!r}")
+        while self.stream.readline() != b"\r\n":
+            pass
+
+    def send(self, payload: bytes, opcode: int = 1) -> None:
+        """Send one masked frame (with a key of zeros)."""
+        length = len(payload)
+        head = bytes([0x80 | opcode])
+        if length < 126:
+            head += bytes([0x80 | length])
+        else:
+            head += bytes([0x80 | 126]) + length.to_bytes(2, "big")
+        self.sock.sendall(head + b"\0\0\0\0" + payload)
+
+    def receive(self) -> tuple[int, bytes]:
+        """(opcode, payload) of the next frame. Raises OSError at the end of the connection."""
+        head = self.stream.read(2)
+        if len(head) < 2:
+            raise OSError("closed")
+        length = head[1]
+        if length == 126:
+            length = int.from_bytes(self.stream.read(2), "big")
+        return head[0] & 15, self.stream.read(length)
+
+    def message(self, holds: bytes = b"") -> bytes:
+        """The next message that contains `holds`. Pings are answered on the way.
+
+        Raises OSError when the server closes.
+        """
+        while True:
+            opcode, payload = self.receive()
+            if opcode == 9:
+                self.send(payload, 10)
+            elif opcode == 8:
+                raise OSError(f"closed: {payload!r}")
+            elif opcode in (1, 2) and holds in payload:
+                return payload
+
+    def echo(self, size: int) -> None:
+        """Send a message and compare the answer."""
+        sent = bytes(33 + at % 90 for at in range(size))
+        self.send(sent)
+        assert self.message(sent[:8]) == sent
+
+    def close(self) -> None:
+        """Close TCP."""
+        self.stream.close()
+        self.sock.close()
+
+
+def get_page(port: int) -> bytes:
+    """The page, as a browser fetches it."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/", headers={"Accept-Encoding": "gzip", "Host": "localhost"})
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    if response.status != 200:
+        raise OSError(f"the page: {response.status} {response.reason}")
+    return body
+
+
+def read_settings(port: int) -> dict:
+    """Read the settings as the page does."""
+    secret = base64.urlsafe_b64encode(PASSWORD.encode()).decode().rstrip("=")
+    client = WebSocket(port, "/settings", protocols=f"settings, bearer.{secret}")
+    settings = json.loads(client.message(b"settings"))
+    client.close()
+    return settings
+
+
+def wait_gone(board: ProbedBoard) -> None:
+    """Give the board the time to notice clients that have gone."""
+    time.sleep(0.3)
+    board.ask()
+
+
+def visit(board: ProbedBoard, step: Callable[[str], None] = lambda what: None) -> list[WebSocket]:
+    """Do what the table of requirements names: page, settings, five clients and 4 KB for each.
+
+    Returns the clients, which stay.
+    """
+    step("serving")
+    get_page(board.http_port)
+    step("page served")
+    read_settings(board.http_port)
+    wait_gone(board)
+    step("settings served")
+    clients = [WebSocket(board.http_port, "/ws") for _ in range(CLIENTS)]
+    step("five clients")
+    for client in clients:
+        client.echo(SIZE)
+    step("4 KB echoed for each")
+    return clients
+
+
+def open_demo(board: ProbedBoard) -> WebSocket | str:
+    """Open /demo and wait for its statistics. A text is why that was refused."""
+    try:
+        demo = WebSocket(board.http_port, "/demo")
+        demo.message(b"welcome")
+        demo.send(b'{"stats": 1}')
+        demo.message(b'"stats"')
+        demo.message(b'"stats"')
+        return demo
+    except (OSError, AssertionError) as error:
+        return str(error)
+
+
+def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> list[Figure]:
+    """The heap in use, without /demo and with it."""
+    figures = []
+    settings = config(server={"max_clients": CLIENTS + 1}, broadcast={"interval": 0})
+    with ProbedBoard(settings, heap, certs=keys) as board:
+        board.wait_ready()
+
+        def step(what):
+            say(f"  {what}: {board.in_use():,} bytes in use")
+
+        clients = visit(board, step)
+        used, largest = board.in_use(), board.largest_free()
+        figures.append(limit("GC heap in use, /demo closed", used, 46000))
+        figures.append(Figure("largest free block, /demo closed", f"{largest:,}"))
+        clients.pop().close()
+        wait_gone(board)
+        demo = open_demo(board)
+        if isinstance(demo, str):
+            figures.append(Figure("GC heap in use, /demo open with stats", f"refused: {demo}"))
+            clients[0].echo(SIZE)
+        else:
+            used, largest = board.in_use(), board.largest_free()
+            figures.append(limit("GC heap in use, /demo open with stats", used, 49000))
+            if board.is_chip:
+                name = "largest free block, /demo open"
+                reached = largest >= LARGEST
+                figures.append(Figure(name, f"{largest:,}", f"at least {LARGEST:,}", reached))
+        if board.is_chip:
+            figures.extend(growth(board))
+    return figures
+
+
+def growth(board: ProbedBoard) -> list[Figure]:
+    """Whether the heap has grown, and the largest request since Wi-Fi is up."""
+    found = board.heap
+    times = f"{found.grown} times, last for {found.request:,}" if found.grown else "never"
+    return [
+        Figure("GC heap grows beyond 56,000 bytes", times, "never", not found.grown),
+        Figure("requests for memory that failed", f"{found.failed}"),
+        limit("largest allocation after Wi-Fi is up", found.biggest, LARGEST),
+    ]
+
+
+def limit(name: str, value: int, most: int) -> Figure:
+    """A figure of bytes with its upper limit."""
+    return Figure(name, f"{value:,}", f"at most {most:,}", value <= most)
+
+
+def idle_garbage(heap: str | None, seconds: float) -> Figure:
+    """What an idle server with five clients allocates, without the stand-ins' part."""
+    settings = config(broadcast={"interval": 0}, server={"ping_interval": 5})
+    with ProbedBoard(settings, heap) as board:
+        board.wait_ready()
+        clients = [WebSocket(board.http_port, "/ws") for _ in range(CLIENTS)]
+        for client in clients:
+            client.echo(32)
+            threading.Thread(target=answer_pings, args=(client,), daemon=True).start()
+        time.sleep(3)
+        board.ask()
+        board.ask("z")
+        time.sleep(seconds)
+        _, _, total, excluded = board.ask("n")
+        garbage = total - excluded
+    name = f"garbage of an idle server with five clients, bytes in {seconds:.0f} s"
+    return Figure(name, f"{garbage:,}", "0", garbage == 0)
+
+
+def answer_pings(client: WebSocket) -> None:
+    """Answer pings until the connection ends."""
+    with contextlib.suppress(OSError, ValueError):
+        while True:
+            client.message(b"never")
+
+
+def tls_clients(heap: str | None, keys: Path) -> Figure:
+    """How many wss clients fit beside two plain ones."""
+    context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+    settings = config(tls={"max_clients": 8}, server={"max_clients": 7})
+    found: list[WebSocket] = []
+    with ProbedBoard(settings, heap, certs=keys) as board:
+        board.wait_ready()
+        plain = [WebSocket(board.http_port, "/ws") for _ in range(2)]
+        try:
+            for _ in range(5):
+                client = WebSocket(board.https_port, "/ws", context)
+                client.echo(SIZE)
+                found.append(client)
+        except (OSError, AssertionError):
+            pass
+        for client in [*plain, *found]:
+            client.echo(SIZE)
+    return Figure("wss clients beside two plain ones", str(len(found)), "3", len(found) >= 3)
+
+
+@contextlib.contextmanager
+def reference_tree() -> Iterator[Path | None]:
+    """The files of the reference commit, or None where git does not have it."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        done = subprocess.run(["git", "archive", REFERENCE], cwd=ROOT, capture_output=True)
+        if done.returncode:
+            yield None
+        else:
+            with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+                archive.extractall(folder, filter="data")
+            yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def start_time(heap: str | None, root: Path) -> float:
+    """Seconds from switching the board on to its "serving" line."""
+    with VirtualBoard(config(), heap, root=root) as board:
+        begin = time.perf_counter()
+        board.wait_for_log("serving ")
+        return time.perf_counter() - begin
+
+
+def start_ratio(heap: str | None, rounds: int = 5) -> Figure:
+    """The time that the start takes, relative to the reference commit's."""
+    name = f"time from start to serving, relative to {REFERENCE}"
+    with reference_tree() as old:
+        if not old:
+            return Figure(name, "unknown", "at most 1.0")
+        pairs = [(start_time(heap, ROOT), start_time(heap, old)) for _ in range(rounds)]
+    ratio = statistics.median(new / before for new, before in pairs)
+    return Figure(name, f"{ratio:.2f}", "at most 1.0", ratio <= 1.02)
+
+
+def measure(heap: str | None, seconds: float, say: Callable[[str], None]) -> list[Figure]:
+    """All figures of the table. One that cannot be measured says why, and is missed."""
+    figures: list[Figure] = []
+    with certificates() as keys:
+        for name, work in (
+            ("heap", lambda: firmware_heap(heap, keys, say)),
+            ("wss clients beside two plain ones", lambda: [tls_clients(heap, keys)]),
+            ("garbage of an idle server", lambda: [idle_garbage(heap, seconds)]),
+            ("time from start to serving", lambda: [start_ratio(heap)]),
+        ):
+            try:
+                figures.extend(work())
+            except (OSError, AssertionError, ValueError) as error:
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                figures.append(Figure(name, f"failed: {lines[0][:60]}", "", False))
+                say("\n".join(lines[-30:]))
+    return figures
+
+
+def show(figures: list[Figure]) -> str:
+    """The figures as a Markdown table."""
+    verdict = {None: "", True: "reached", False: "missed"}
+    rows = [[one.name, one.value, one.required, verdict[one.reached]] for one in figures]
+    return table(["figure", "measured", "required", ""], rows)
+
+
+def startup(heap: str | None) -> str:
+    """What each import of the start takes, in bytes, in the order in which they end."""
+    with (
+        certificates() as keys,
+        ProbedBoard(config(), heap, certs=keys, show_imports=True) as board,
+    ):
+        board.wait_for_log("serving ", 30)
+        log = board.log
+    rows = []
+    last = None
+    pattern = (
+        r"<import> (\d+) (\d+) (\d+) (\d+) (\S+)\s+"
+        r"qstr pool: n_pool=(\d+), n_qstr=(\d+), n_str_data_bytes=(\d+)"
+    )
+    for depth, before, after, free, name, pools, names, _ in re.findall(pattern, log):
+        taken = int(after) - int(before)
+        since = "" if last is None else f"{int(after) - last:,}"
+        last = int(after)
+        rows.append(
+            ["  " * int(depth) + name, f"{taken:,}", since, f"{int(free):,}", names, pools]
+        )
+    head = ["import", "bytes", "since the last line", "free then", "names", "pools of names"]
+    return table(head, rows)

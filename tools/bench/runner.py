@@ -1,0 +1,134 @@
+"""`make bench` and `make bench-check`."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from tools.virtualboard.interpreter import select_interpreter
+
+from . import check, contenders, heap, loads, measure, memory, report, summary
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+BASELINE = Path(__file__).with_name("baseline.json")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def chosen_loads(only: str | None) -> list[loads.Load]:
+    """The loads that --only names; all without it. SystemExit: there is no such load."""
+    parts = [part.strip().lower() for part in (only or "").split(",")]
+    everything = loads.LOADS + loads.TLS_LOADS
+    found = [load for load in everything if any(part in load.name.lower() for part in parts)]
+    if not found:
+        names = "\n  ".join(load.name for load in everything)
+        raise SystemExit(f"bench: no load has {only!r} in its name. There are:\n  {names}")
+    return found
+
+
+def grow(most: int, heap: str, wanted: list[loads.Load]) -> list[float]:
+    """Seconds that one message takes of ours, for each load; inf where it failed."""
+    start = functools.partial(
+        contenders.on_board,
+        contenders.program("ours", MOST=most),
+        "/ws",
+        heap=heap,
+        sockets=most + 10,
+    )
+    server = start()
+    try:
+        with measure.Generator() as generator:
+            answers = [measure.measure(generator, server, load) for load in wanted]
+    finally:
+        server.resume()
+        server.stop()
+    return [1 / answer["per_second"] if "error" not in answer else 9e9 for answer in answers]
+
+
+def growths() -> dict[str, list[tuple[int, float]]]:
+    """The curves: time for one message, by clients and by bytes."""
+    crowds = [loads.Load(f"{n} clients", "echo", clients=n) for n in loads.CLIENTS]
+    sizes = [loads.Load(f"{n} B", "echo", n, in_flight=2) for n in loads.SIZES]
+    return {
+        "clients": list(zip(loads.CLIENTS, grow(max(loads.CLIENTS), "1m", crowds), strict=True)),
+        "sizes": list(zip(loads.SIZES, grow(5, contenders.HEAP, sizes), strict=True)),
+    }
+
+
+def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict]:
+    """The summaries without TLS and with it, of those contenders that `names` has, or all."""
+    found = []
+    for group, everybody in (
+        (loads.LOADS, contenders.CONTENDERS),
+        (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
+    ):
+        part = [load for load in wanted if load in group]
+        who = [one for one in everybody if names is None or one.name in names]
+        found.append(summary.summarize(measure.run(who, part, rounds, say)) if part else {})
+    return found[0], found[1]
+
+
+def bench(chosen: SimpleNamespace) -> int:
+    plain, secure = run(chosen_loads(chosen.only), chosen.rounds)
+    for part in filter(None, (plain, secure)):
+        print(report.speeds(part), report.relations(part), sep="\n\n", end="\n\n")
+        print(report.processor_times(part))
+        for line in report.failures(part):
+            print("empty:", line)
+        print()
+    cells = {**plain, **secure}
+    print(report.targets(cells))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
+        say(f"bench: wrote {chosen.json}")
+    if chosen.only or chosen.no_docs:
+        return 0
+    say("memory, and how cost grows")
+    taken, curves = memory.measure(), growths()
+    print("\n" + report.memory(taken))
+    print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
+    print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
+    about = report.machine()
+    text = report.page(plain, secure, taken, curves, about, chosen.rounds)
+    (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
+    readme = report.quote(README.read_text(encoding="utf-8"), report.quotation(plain, about))
+    README.write_text(readme, encoding="utf-8")
+    report.plot_relations(plain, DOCS / "benchmarks.svg")
+    report.plot_growth(curves["clients"], curves["sizes"], DOCS / "benchmarks-growth.svg")
+    say("bench: wrote docs/benchmarks.md, its plots and the table in README.md")
+    return 0
+
+
+def bench_check(chosen: SimpleNamespace) -> int:
+    baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
+
+    def again(wanted):
+        plain, secure = run(wanted, chosen.rounds, ("ours", *check.PEERS))
+        return {**plain, **secure}
+
+    return 0 if check.check(baseline, again, print) else 1
+
+
+def firmware(chosen: SimpleNamespace) -> int:
+    """Print the firmware's heap. Return 0, or 1 if a figure is missed."""
+    if chosen.startup:
+        print(heap.startup(chosen.heap))
+        return 0
+    figures = heap.measure(chosen.heap, chosen.seconds, say)
+    print(heap.show(figures))
+    return 1 if any(one.reached is False for one in figures) else 0
+
+
+def main(chosen: SimpleNamespace) -> int:
+    """Run the benchmark that the options choose. Return 0, or 1 if a figure is missed."""
+    select_interpreter(chosen.word)
+    if chosen.memory or chosen.startup:
+        return firmware(chosen)
+    return bench_check(chosen) if chosen.check else bench(chosen)

@@ -1,0 +1,86 @@
+"""`make flash` and `make erase`: write MicroPython to a chip, erase it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tools.failure import Failure
+
+from . import download, image, ports, rom, table
+from .session import Session
+from .target import ask
+
+
+def flash(port: str, name: str, file: Path | None, wait: float, baud: int) -> None:
+    """Erase the chip and write MicroPython.
+
+    name: CHIP=, a row or chip, or "" for the chip that is found. file: the image, or None for the
+    newest. wait: seconds to wait for the prompt, or 0. baud: the rate to write at. Nothing is
+    erased before the image is complete and known to be for this chip.
+
+    Raises Failure if the port, the chip or the image cannot be used.
+    """
+    boards = table.load()
+    wanted = table.find(name, boards) if name else None
+    if file and wanted:
+        image.check(file, wanted, wanted.chip)
+    port = ports.choose(port)
+    with rom.connect(port) as chip:
+        found = rom.name_of(chip)
+        if wanted and wanted.chip != found:
+            raise Failure(f"{port} is an {found}, not the {wanted.chip} that CHIP={name} means")
+        board = wanted or table.fitting(found, rom.identify(chip).psram, boards)
+        chosen = file or download.newest(board)
+        image.check(chosen, board, found)
+        print(f"writing {chosen.name} for {board.name} at {board.offset:#x}", flush=True)
+        rom.faster(chip, port, baud)
+        rom.erase(chip)
+        rom.write(chip, board.offset, chosen)
+    print("written and verified", flush=True)
+    if wait:
+        version = await_prompt(port, wait)
+        print(f"MicroPython {version} answers. Next: make deploy PORT={port}")
+
+
+def await_prompt(port: str, seconds: float) -> str:
+    """Wait for MicroPython's prompt and return its version. The first start makes a file system.
+
+    Raises Failure if there is no prompt in time.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with Session(port, patience=1, attempts=1) as session:
+                return ask(session).version
+        except Failure:
+            if time.monotonic() > end:
+                raise Failure(
+                    f"the image was written and verified, but no prompt came on {port} within "
+                    f"{seconds:g} s: press the board's RESET button, then try `make boards`"
+                ) from None
+            time.sleep(0.2)
+
+
+def erase(port: str, yes: bool) -> None:
+    """Erase the whole flash. yes: do not ask.
+
+    Raises Failure if the user does not agree, or if the port cannot be used.
+    """
+    port = ports.choose(port)
+    if not yes and not _agreed(port):
+        raise Failure("nothing was erased")
+    with rom.connect(port) as chip:
+        rom.erase(chip)
+    print(f"erased. Next: make flash PORT={port}")
+
+
+def _agreed(port: str) -> bool:
+    try:
+        answer = input(
+            f"Everything on {port} will be lost, including its settings and certificates "
+            "(`make backup` keeps a copy). Erase it? [y/N] "
+        )
+    except EOFError:
+        raise Failure("YES=1 is needed without a terminal") from None
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,99 @@
+"""`make monitor`: print a board's serial output without disturbing it."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import serial
+
+from . import ports, qrcodes
+from .sources import source_of
+
+_MAX_LINE = 10000  # characters that are kept of a line that does not end
+
+
+def monitor(port: str) -> None:
+    """Print until Ctrl-C. Wait for a board that is unplugged.
+
+    Raises Failure if the port cannot be used.
+    """
+    port = ports.choose(port)
+    line = _open(port)
+    print(f"{port}: Ctrl-C ends this", flush=True)
+    try:
+        _follow(port, line)
+    except KeyboardInterrupt:
+        print()
+
+
+def _follow(port: str, line: serial.SerialBase) -> None:
+    text = ""
+    while True:
+        try:
+            data = line.read(1)
+            data += line.read(line.in_waiting)
+        except OSError:
+            print(f"\n{port} has gone; waiting for it", flush=True)
+            line = _wait_for(port)
+            continue
+        text = _show(text + printable(data.decode(errors="replace").replace("\r", "")), len(text))
+
+
+def _show(text: str, shown: int) -> str:
+    """Print `text` from `shown` on and return its last line, which is not complete.
+
+    A traceback line is followed by its source, and a line that tells how to reach the board by a
+    QR code.
+    """
+    *whole, rest = text.split("\n")
+    for line in whole:
+        print(line[shown:], flush=True)
+        shown = 0
+        for hint in _hints(line):
+            print(hint, flush=True)
+    if len(rest) > _MAX_LINE:
+        rest, shown = rest[shown:] + "\n", 0
+    sys.stdout.write(rest[shown:])
+    sys.stdout.flush()
+    return "" if rest.endswith("\n") else rest
+
+
+def printable(text: str) -> str:
+    """Escape everything in a board's output that could control the terminal or garble a line.
+
+    What a board prints can contain text of its clients.
+    """
+    return "".join(
+        char if char in "\n\t" or char.isprintable() else ascii(char)[1:-1] for char in text
+    )
+
+
+def _hints(line: str) -> list[str]:
+    """Return the source of a line of a traceback, and the QR code for a line that has one."""
+    try:
+        source = source_of(line)
+        code = qrcodes.of_line(line) if qrcodes.can_be_shown() else ""
+    except (ValueError, SyntaxError, OSError, RecursionError, MemoryError):
+        return []  # the line only looks like one of the firmware's
+    return [f"    -> {source}"] * bool(source) + [code] * bool(code)
+
+
+def _open(port: str) -> serial.SerialBase:
+    try:
+        return _line(port)
+    except (OSError, ValueError):
+        raise ports.explain(port, "it could not be opened; try again") from None
+
+
+def _line(port: str) -> serial.SerialBase:
+    return serial.serial_for_url(ports.url(port), baudrate=115200, timeout=0.5, exclusive=True)
+
+
+def _wait_for(port: str) -> serial.SerialBase:
+    while True:
+        time.sleep(0.5)
+        try:
+            return _line(port)
+        except OSError:
+            continue

@@ -1,0 +1,171 @@
+"""Read and check firmware/boards.toml."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools import ROOT
+from tools.failure import Failure
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TABLE = ROOT / "firmware" / "boards.toml"
+
+
+@dataclass(frozen=True)
+class Board:
+    """One kind of board.
+
+    key: the row's name; CHIP= takes it, or `chip`. chip: esptool's name. offset: the address of
+    the image in the flash. build: the name of MicroPython's image. least: the oldest MicroPython
+    that works. arch: mpy-cross's name for native code. sram: in KB. psram: whether the build uses
+    one. led_kind: "plain", or "rgb" (WS2812). max_clients, max_tls: recommended values. wifi:
+    without it there is nothing to flash. `notes` names an alternative then, and offset, build,
+    least, arch, max_clients and max_tls are empty.
+    """
+
+    key: str
+    name: str
+    chip: str
+    wifi: bool
+    offset: int
+    build: str
+    least: str
+    arch: str
+    cores: int
+    sram: int
+    psram: bool
+    led_pin: int
+    led_kind: str
+    crypto: str
+    max_clients: int
+    max_tls: int
+    notes: str
+
+
+_OF_ALL: dict[str, type] = {
+    "name": str,
+    "chip": str,
+    "cores": int,
+    "sram": int,
+    "psram": bool,
+    "led": dict,
+    "crypto": str,
+    "notes": str,
+}
+_WITH_WIFI: dict[str, type] = {
+    "offset": int,
+    "build": str,
+    "least": str,
+    "arch": str,
+    "max_clients": int,
+    "max_tls": int,
+}
+_PATTERNS = {
+    "chip": r"esp32[a-z0-9]*",
+    "build": r"[A-Z0-9_]+(-[A-Z0-9_]+)?",
+    "least": r"\d+\.\d+\.\d+",
+    "arch": "xtensawin|rv32imc",
+}
+_MOST_SOCKETS = 10  # of a chip, including a listener
+
+
+def load(path: Path = TABLE) -> list[Board]:
+    """Return all rows in the file's order. Raises Failure, with the field, if one is wrong."""
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Failure(f"{path} is not TOML: {error}") from None
+    boards = [_board(path, key, row) for key, row in rows.items()]
+    if not boards:
+        raise Failure(f"{path} has no rows")
+    return boards
+
+
+def find(name: str, boards: list[Board]) -> Board:
+    """Return the row for CHIP=name: the row with that key, or the first one of that chip.
+
+    Raises Failure if there is none, or if it has no Wi-Fi.
+    """
+    wanted = name.lower()
+    plain = wanted.replace("-", "").replace("_", "")
+    board = next((board for board in boards if board.key == wanted), None)
+    board = board or next((board for board in boards if board.chip == plain), None)
+    if board is None:
+        known = ", ".join(board.key for board in boards)
+        raise Failure(f"CHIP={name} is not known: use one of {known}")
+    return _usable(board)
+
+
+def fitting(chip: str, psram: bool, boards: list[Board]) -> Board:
+    """Return the row for a chip. Raises Failure if there is none, or if it has no Wi-Fi."""
+    rows = [board for board in boards if board.chip == chip]
+    if not rows:
+        known = ", ".join(sorted({board.chip for board in boards if board.wifi}))
+        raise Failure(f"there is no row for {chip}; this project is for {known}")
+    return _usable(next((row for row in rows if row.psram == psram), rows[0]))
+
+
+def outdated(chip: str, version: str, boards: list[Board]) -> str:
+    """Return a warning if a chip's MicroPython is older than its row requires, else ""."""
+    row = next((board for board in boards if board.chip == chip and board.wifi), None)
+    if row is None or _numbers(version) >= _numbers(row.least):
+        return ""
+    return f"its MicroPython {version} is too old, {row.least} is needed: make flash"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+def _usable(board: Board) -> Board:
+    """Return the board. Raises Failure, with an alternative, if it has no Wi-Fi."""
+    if not board.wifi:
+        raise Failure(f"{board.name}: {board.notes}")
+    return board
+
+
+def _board(path: Path, key: str, row: Any) -> Board:
+    def stop(problem: str) -> Failure:
+        return Failure(f"{path}: [{key}]: {problem}")
+
+    if not isinstance(row, dict):
+        raise stop("must be a section")
+    wifi = row.get("wifi", True)
+    if not isinstance(wifi, bool):
+        raise stop("wifi: must be true or false")
+    fields = _OF_ALL | _WITH_WIFI if wifi else _OF_ALL
+    for name in row:
+        if name not in fields and name != "wifi":
+            raise stop(f"{name}: no such field; there are {', '.join(sorted(fields))}")
+    for name, kind in fields.items():
+        if name not in row:
+            raise stop(f"{name}: is missing")
+        if type(row[name]) is not kind:
+            raise stop(f"{name}: must be of type {kind.__name__}, not {row[name]!r}")
+        if name in _PATTERNS and not re.fullmatch(_PATTERNS[name], row[name]):
+            raise stop(f"{name}: {row[name]!r} does not look like one ({_PATTERNS[name]})")
+    led = row["led"]
+    if (
+        set(led) != {"pin", "kind"}
+        or type(led["pin"]) is not int
+        or led["kind"] not in ("plain", "rgb")
+    ):
+        raise stop('led: must be { pin = NUMBER, kind = "plain" or "rgb" }')
+    if wifi and not 0 <= row["max_tls"] <= row["max_clients"] < _MOST_SOCKETS:
+        raise stop(f"max_tls and max_clients: 0 <= max_tls <= max_clients < {_MOST_SOCKETS}")
+    if wifi and row["offset"] % 0x1000:
+        raise stop("offset: must be a multiple of 0x1000")
+    nothing = {name: kind() for name, kind in _WITH_WIFI.items()}
+    values = {**nothing, **row, "key": key, "wifi": wifi}
+    del values["led"]
+    return Board(**values, led_pin=led["pin"], led_kind=led["kind"])

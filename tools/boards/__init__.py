@@ -1,1 +1,0 @@
-"""What kinds of boards there are, what is plugged in, and how MicroPython gets onto them."""

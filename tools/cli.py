@@ -1,0 +1,337 @@
+"""`python -m tools COMMAND`: the command line. Each command imports its code when it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tools import ROOT
+from tools.failure import Failure
+
+SECTIONS = {
+    "A board": "boards flash erase config deploy join monitor repl reset backup client",
+    "A virtual board": "run certs",
+    "Checks": "lint format fuzz soak compare bench screenshots",
+}
+
+
+class Commands(click.Group):
+    """List commands by section, and name the one that failed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return all names, in the order of SECTIONS."""
+        return " ".join(SECTIONS.values()).split()
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one list for each section."""
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(90)) for name in names.split()]
+                )
+
+    def invoke(self, context: click.Context):
+        """Run a command, and put its name in front of a Failure's message."""
+        try:
+            return super().invoke(context)
+        except Failure as failure:
+            raise Failure(f"{context.invoked_subcommand}: {failure.message}") from failure
+
+
+@click.group(cls=Commands, context_settings={"max_content_width": 100})
+def commands() -> None:
+    """Tools for a WebSocket server on ESP32 boards. `make` has a shortcut for most of them."""
+
+
+def main(arguments: list[str] | None = None, obj: object = None) -> int:
+    """Run a command and return its exit status: 0, 1 (Failure), 2 (wrong usage), 130 (Ctrl-C)."""
+    try:
+        result = commands.main(arguments, "python -m tools", standalone_mode=False, obj=obj)
+        return result if isinstance(result, int) else 0
+    except Failure as failure:
+        sys.stdout.flush()
+        print(failure.message, file=sys.stderr)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+
+
+port_option = click.option("--port", default="", help="Device, COM port or pyserial URL.")
+
+
+def existing_file(name: str, text: str):
+    """Return an option whose value is a path. The command reports a file it cannot read."""
+    return click.option(name, type=click.Path(path_type=Path), help=text)
+
+
+# --- a board
+
+
+@commands.command()
+@port_option
+def boards(port: str) -> None:
+    """List connected boards: chip, flash, MAC, MicroPython."""
+    from tools.board.survey import survey
+
+    survey(port)
+
+
+@commands.command()
+@port_option
+@click.option("--chip", default="", help="Row of docs/boards.md. Without it: detected.")
+@existing_file("--firmware", "The image. Without it: the newest stable MicroPython.")
+@click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for the prompt.")
+@click.option("--baud", default=460800, show_default=True, help="Rate to write at.")
+def flash(port: str, chip: str, firmware: Path | None, wait: float, baud: int) -> None:
+    """Erase a chip and write MicroPython."""
+    from tools.board.flash import flash
+
+    flash(port, chip, firmware, wait, baud)
+
+
+@commands.command()
+@port_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(port: str, yes: bool) -> None:
+    """Erase the whole flash of a board."""
+    from tools.board.flash import erase
+
+    erase(port, yes)
+
+
+@commands.command()
+@click.option(
+    "--file", type=click.Path(path_type=Path), default=ROOT / "config.json", help="File to write."
+)
+def config(file: Path) -> None:
+    """Ask for the Wi-Fi's name and password and write config.json."""
+    from tools.board.configure import configure
+
+    configure(file)
+
+
+@commands.command()
+@port_option
+@click.option(
+    "--host", default="", help="Over Wi-Fi: address, address:port, ws://... or wss://..."
+)
+@existing_file("--ca", "Certificate authority for wss://. Without it: certs/ca.pem.")
+@click.option("--source", is_flag=True, help="Copy lib/ as .py files.")
+@existing_file("--config", "Replace the board's config.json by this file.")
+@click.option("--certs", is_flag=True, help="Replace the board's certificates by certs/.")
+@click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for the start.")
+@click.option(
+    "--root", type=click.Path(path_type=Path), default=ROOT, help="Folder with boot.py and lib/."
+)
+def deploy(**options) -> None:
+    """Copy changed files to a board, over USB or Wi-Fi, and start it."""
+    from tools.deploy.deployment import Options, deploy
+
+    deploy(Options(**options))
+
+
+@commands.command()
+@port_option
+def join(port: str) -> None:
+    """Show how to join a board's Wi-Fi and open its page."""
+    from tools.board.join import show
+
+    show(port)
+
+
+@commands.command()
+@port_option
+def monitor(port: str) -> None:
+    """Print a board's serial output and the source of each traceback line."""
+    from tools.board.monitor import monitor
+
+    monitor(port)
+
+
+@commands.command()
+@port_option
+def repl(port: str) -> int:
+    """Open a board's prompt. Ctrl-X leaves it."""
+    from tools.board.session import repl
+
+    return repl(port)
+
+
+@commands.command()
+@port_option
+def reset(port: str) -> None:
+    """Restart a board."""
+    from tools.board.session import reset
+
+    reset(port)
+
+
+@commands.command()
+@port_option
+@click.option(
+    "--to", type=click.Path(path_type=Path), default=ROOT / "backup", help="Folder for backups."
+)
+def backup(port: str, to: Path) -> None:
+    """Copy all files of a board to this computer."""
+    from tools.board.backup import backup
+
+    print(f"the board's files are in {backup(port, to)}")
+
+
+@commands.command()
+@click.argument("url")
+@click.option("--stats", is_flag=False, flag_value=2, type=int, metavar="[SECONDS]",
+              help="Show the board's status instead, at this interval.")  # fmt: skip
+@click.option("--ca", help="Certificate authority for wss://. Without it: certs/ca.pem.")
+@click.option("--origin", help="Send this Origin header.")
+def client(url: str, stats: int | None, ca: str | None, origin: str | None) -> None:
+    """Send lines to a board, such as ws://192.168.4.1/ws, and print its messages."""
+    from tools.board.client import run
+
+    run(url, stats, ca, origin)
+
+
+# --- a virtual board
+
+
+@commands.command()
+@click.option("--http-port", default=8080, show_default=True, help="Port for the board's port 80.")
+@click.option("--https-port", default=8443, show_default=True, help="Port for its port 443.")
+@click.option("--word", type=click.Choice([32, 64]), help="Size of the board's words, in bits.")
+@click.option("--heap", help="Size such as 64k, or chip: two heaps as on a chip (32 bits only).")
+@existing_file("--config", "A config.json for the board.")
+@existing_file("--main", "A program that replaces main.py.")
+@existing_file("--flash", "Keep the flash in this folder.")
+@existing_file("--certs", "A folder with certificates, for wss://.")
+@click.option("--source", is_flag=True, help="Run lib/ from source, not compiled.")
+@click.option("--sockets", default=10, show_default=True, help="Number of sockets.")
+def run(**options) -> int:
+    """Start a virtual board and print its URLs and its serial output. Ctrl-C ends it."""
+    try:
+        from tools.virtualboard import cli
+    except ImportError as error:  # fcntl, termios: Windows
+        raise Failure(
+            f"the virtual board needs pseudo terminals, which this system does not have ({error})."
+            " On Windows, use it in WSL: `wsl --install`, then the same commands there. A real"
+            " board works without."
+        ) from None
+    _end_with_parent()
+    return cli.run(**options)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for a SIGTERM when `make` is killed: a board left behind would hold its ports."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+@commands.command()
+@click.option("--key", type=click.Choice(["ec", "rsa"]), default="ec", help="Kind of key.")
+@click.option("--names", default="", help="More host names and addresses of the board.")
+@click.option("--client", default="", help="Make a certificate for this client instead.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=ROOT / "certs", help="Folder to fill."
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=ROOT / "config.json",
+    help="The board's config.json.",
+)
+@click.pass_obj
+def certs(now, **options) -> None:
+    """Make a certificate authority and the board's certificate."""
+    from tools.certs.cli import make
+
+    make(now=now, **options)
+
+
+# --- checks
+
+
+@commands.command()
+def lint() -> int:
+    """Check style, types, prose, and that everything compiles for every chip."""
+    from tools.lint.checks import lint
+
+    return lint()
+
+
+@commands.command()
+def format() -> None:
+    """Lay out the code and regenerate generated files."""
+    from tools.lint.checks import format
+
+    format()
+
+
+@commands.command()
+@click.option("--minutes", default=5.0, show_default=True, help="Duration.")
+@existing_file("--find", "Add this input, which made a run fail, to the corpus.")
+@click.option("--target", type=click.Choice(["session", "request"]), default="session")
+@click.option("--remark", default="a find of make fuzz", help="Comment in the corpus file.")
+@click.option("--document", is_flag=True, help="Add the run to docs/reliability.md.")
+def fuzz(minutes: float, find: Path | None, target: str, remark: str, document: bool) -> int:
+    """Send random and mutated input to the core and to live boards."""
+    from tools.hardening.fuzz import runner
+
+    if find:
+        return runner.add_find(find, target, remark)
+    return runner.run(minutes * 60, document)
+
+
+@commands.command()
+@click.option("--hours", default=1.0, show_default=True, help="Duration.")
+@existing_file("--json", "Also write all samples to this file.")
+@click.option("--check", is_flag=True, help="Do not write docs/reliability.md.")
+@existing_file("--redraw", "Write docs/reliability.md from such a file, without a run.")
+def soak(hours: float, json: Path | None, check: bool, redraw: Path | None) -> int:
+    """Put every kind of load on a board at once and write docs/reliability.md."""
+    from tools.hardening.soak import runner
+
+    return runner.soak(hours, json, check, redraw)
+
+
+@commands.command()
+@click.option("--only", default="", help="Checks with this in their name; writes nothing.")
+def compare(only: str) -> None:
+    """Run the same checks on other servers and write docs/reliability.md."""
+    from tools.hardening.compare import runner
+
+    runner.compare(only)
+
+
+@commands.command()
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@existing_file("--json", "Also write the figures to this file.")
+@click.option("--only", help="Only loads with one of these names in theirs, by commas.")
+@click.option("--check", is_flag=True, help="Compare with tools/bench/baseline.json instead.")
+@click.option("--no-docs", is_flag=True, help="Do not write docs/benchmarks.md.")
+@click.option("--memory", is_flag=True, help="Measure the firmware's heap instead.")
+@click.option("--startup", is_flag=True, help="Show what each import of the start takes instead.")
+@click.option("--word", type=click.Choice([32, 64]), help="The board's word, in bits.")
+@click.option("--heap", help="The board's heap for --memory and --startup.")
+@click.option("--seconds", default=60.0, help="Duration of --memory for an idle server.")
+def bench(**options) -> int:
+    """Measure speed and memory beside other servers and write docs/benchmarks.md."""
+    from types import SimpleNamespace
+
+    from tools.bench import runner
+
+    return runner.main(SimpleNamespace(**options))
+
+
+@commands.command()
+def screenshots() -> None:
+    """Take the pictures of the page in docs/ with this computer's Chromium."""
+    from tools.docs.screenshots import make
+
+    make()

@@ -1,1 +1,0 @@
-"""`make compare`: what other servers do about the same faults, beside this one."""

@@ -1,0 +1,116 @@
+"""`make deploy`: one procedure for both transports, USB and Wi-Fi."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tools import ROOT
+from tools.board import table
+from tools.board.target import Target
+from tools.failure import Failure, warn
+
+from . import plan, userfiles
+from .build import build
+from .files import firmware
+from .plan import Found, Plan
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to deploy, and where.
+
+    port: a serial port, "" for the only one. host: an address, for Wi-Fi. ca: the certificate
+    authority for wss://. source: copy lib/ as .py. config: replace the board's config.json by this
+    file. certs: replace its certificates. wait: seconds to wait for the start, 0 not to wait.
+    root: the folder with boot.py and lib/.
+    """
+
+    port: str = ""
+    host: str = ""
+    ca: Path | None = None
+    source: bool = False
+    config: Path | None = None
+    certs: bool = False
+    wait: float = 60
+    root: Path = ROOT
+
+
+class Transport(Protocol):
+    """A connection to a board that can change its files. Every method may raise Failure.
+
+    name: the port or URL. sends_missing: whether the user's files are sent to a board that has
+    none. fixed: the paths, or folders that end with a slash, that it cannot change.
+    """
+
+    name: str
+    target: Target
+    sends_missing: bool
+    fixed: tuple[str, ...]
+
+    def look(self, wanted: dict[str, bytes]) -> Found:
+        """Return the board's files, with hashes of those that are wanted."""
+
+    def send(self, todo: Plan, wait: float) -> None:
+        """Change the board's files. wait: seconds that the next start may take."""
+
+    def start(self, wait: float) -> None:
+        """Start the new firmware and wait until it serves."""
+
+
+def deploy(options: Options) -> None:
+    """Deploy to the board at options.port, or options.host. Raises Failure if it is impossible."""
+    if options.port and options.host:
+        raise Failure("PORT is for USB and HOST for Wi-Fi: give one of them")
+    userfiles.requested(options.config, options.certs, options.root)  # before anything is changed
+    with _connect(options) as board:
+        target = board.target
+        print(f"{board.name}: MicroPython {target.version}, {target.machine}", flush=True)
+        outdated = table.outdated(target.chip, target.version, table.load())
+        if outdated:
+            warn(outdated)
+        todo, unchanged = _plan(board, options)
+        board.send(todo, options.wait)
+        print(
+            f"{len(todo.copy)} files copied, {len(todo.remove)} removed, {unchanged} unchanged",
+            flush=True,
+        )
+        board.start(options.wait)
+
+
+def _connect(options: Options):
+    if options.host:
+        from .wifi import WifiTransport
+
+        return WifiTransport(options.host, options.ca)
+    from .usb import UsbTransport
+
+    return UsbTransport(options.port)
+
+
+def _plan(board: Transport, options: Options) -> tuple[Plan, int]:
+    """Return (the changes, the number of files that stay as they are)."""
+    wanted = build(firmware(options.root), board.target, options.source, warn)
+    found = board.look({**wanted, **userfiles.here(options.config, options.root)})
+    extra, notes = userfiles.to_send(
+        found, options.config, options.certs, board.sends_missing, options.root
+    )
+    for note in notes:
+        print(note)
+    todo = plan.make(wanted, found)
+    fixed = [path for path in (*todo.copy, *todo.remove) if _is_fixed(path, board.fixed)]
+    if fixed:
+        warn(
+            f"{', '.join(fixed)}: different here, but only replaced over USB "
+            "(make deploy PORT=...); all other files are updated"
+        )
+    copy = {path: content for path, content in todo.copy.items() if path not in fixed}
+    copy.update(found.lacks(extra))
+    remove = [path for path in todo.remove if path not in fixed]
+    unchanged = len(wanted) + len(extra) - len(copy) - len(set(fixed) & set(todo.copy))
+    return Plan(copy, remove, todo.record, todo.record_meanwhile, todo.recorded), unchanged
+
+
+def _is_fixed(path: str, fixed: tuple[str, ...]) -> bool:
+    return any(path == name or name[-1] == "/" and path.startswith(name) for name in fixed)

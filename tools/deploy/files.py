@@ -1,0 +1,58 @@
+"""List the repository's files that belong on a board's flash.
+
+The top level of the repository mirrors the flash, so a file's path is the same in both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools import ROOT
+from tools.failure import Failure
+
+PROGRAMS = ("boot.py", "main.py")
+PAGES = "www"  # the only folder that is served
+FOLDERS = ("lib", PAGES)
+# The user's files: deploying keeps those that a board has.
+CONFIG = "config.json"
+CERTIFICATES = "certs"
+
+
+def firmware(root: Path = ROOT) -> dict[str, Path]:
+    """Return the firmware's files by their paths on the board: {"/lib/startup.py": Path(...)}.
+
+    Raises Failure if a link in www/ leads out of it: the board would publish its target.
+    """
+    found = {f"/{name}": root / name for name in PROGRAMS if (root / name).is_file()}
+    for folder in FOLDERS:
+        found.update(_inside(root, folder))
+    return found
+
+
+def certificates(folder: Path = ROOT / CERTIFICATES) -> dict[str, Path]:
+    """Return the board's key and certificates by their paths on the board.
+
+    Only *.der files are for boards. No authority's or client's key is among them.
+    """
+    return {f"/{CERTIFICATES}/{path.name}": path for path in sorted(folder.glob("*.der"))}
+
+
+def _inside(root: Path, folder: str) -> dict[str, Path]:
+    found = {}
+    for path in sorted((root / folder).rglob("*")):
+        name = path.relative_to(root)
+        if path.is_file() and not _is_left_out(name):
+            if folder == PAGES and not path.resolve().is_relative_to((root / PAGES).resolve()):
+                raise Failure(
+                    f"{name.as_posix()} is a link that leads out of {PAGES}/, so the board would "
+                    "publish its target. Replace it by a copy, or remove it"
+                )
+            found["/" + name.as_posix()] = path
+    return found
+
+
+def _is_left_out(path: Path) -> bool:
+    """Return whether a file is a cache, hidden, or compiled by hand."""
+    return path.suffix in (".pyc", ".mpy") or any(
+        part.startswith(".") or part == "__pycache__" for part in path.parts
+    )

@@ -1,0 +1,117 @@
+"""`make screenshots`: take the pictures of the page for the documents.
+
+Some clients chat on a virtual board for half a minute, so that the charts have data.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools import ROOT
+from tools.docs import browser
+from tools.failure import Failure
+from tools.virtualboard import VirtualBoard
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+FOLDER = ROOT / "docs"
+PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5}
+DESKTOP = {"viewport": {"width": 1180, "height": 720}}
+SECONDS = 40
+# Whoever sends: what. The visitors are those of `_visit`, in this order.
+TALK = (
+    (0, "Hello from the sofa"),
+    (1, "Hi Ann! Is the lamp on?"),
+    (2, "It is now"),
+)
+CONFIG = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
+SETTINGS = {"admin": {"password": "the admin's"}}
+AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
+
+
+def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
+    """Write the pictures into `folder`. Raises Failure if there is no browser."""
+    if not browser.find():
+        raise Failure(f"there is no browser: none of {', '.join(browser.NAMES)} is on the PATH")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise Failure("playwright has no package for this machine") from None
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        chromium = browser.launch(playwright, Path(home))
+        with VirtualBoard(config=CONFIG, heap="128k", air=AIR) as board:
+            board.wait_ready()
+            pages = {
+                "page-phone": _visit(chromium, board.http_url, "Ann", **PHONE),
+                "page-desktop": _visit(chromium, board.http_url, "Kitchen tablet", **DESKTOP),
+                "page-dark": _visit(chromium, board.http_url, "Tom", color_scheme="dark", **PHONE),
+            }
+            _talk(list(pages.values()), seconds)
+            for name, page in pages.items():
+                _shoot(page, folder / f"{name}.webp")
+        with VirtualBoard(config=SETTINGS) as board:
+            board.wait_ready()
+            _shoot(_settings(chromium, board.http_url, **PHONE), folder / "settings-phone.webp")
+
+
+def _visit(chromium: Browser, url: str, name: str, **options) -> Page:
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.goto(url)
+    page.locator(".you").wait_for()
+    page.fill("#name", name)
+    page.click("#naming button")
+    page.locator("#people li", has_text=name).wait_for()
+    return page
+
+
+def _settings(chromium: Browser, url: str, **options) -> Page:
+    """Return the settings page with an invalid value in it."""
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.goto(url + "settings.html")
+    page.fill("#password", SETTINGS["admin"]["password"])
+    page.click("#login button")
+    page.get_by_label("Name of its own Wi-Fi").fill("Workshop")
+    page.get_by_label("Password of its own Wi-Fi").first.select_option("set")
+    page.get_by_label("the new one").first.fill("short")
+    page.click("#save")
+    page.get_by_text("Must be a text of 8").wait_for()
+    return page
+
+
+def _talk(pages: list[Page], seconds: float) -> None:
+    noise = random.Random(1)
+    for _ in range(int(seconds * 2)):
+        page = noise.choice(pages)
+        page.evaluate(
+            "count => { for (let n = 0; n < count; n++) measure(); }", noise.randrange(9)
+        )
+        page.wait_for_timeout(500)
+    for number, text in TALK:
+        pages[number].fill("#text", text)
+        pages[number].click("#chat button")
+        pages[0].locator("#message-list", has_text=text).wait_for()
+    if pages[2].locator("#led").get_attribute("aria-checked") == "false":
+        pages[2].click("#led")
+    pages[0].select_option("#to", label="Tom")
+    pages[0].fill("#text", "Thanks, that was quick!")
+    pages[0].click("#chat button")
+    pages[2].locator("#message-list", has_text="Thanks").wait_for()
+    pages[0].select_option("#to", "")
+
+
+def _shoot(page: Page, file: Path) -> None:
+    """Take a picture as WebP, a fraction of PNG's size, which only the browser's own protocol
+    offers.
+    """
+    page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)  # until the lamp glows
+    options = {"format": "webp", "quality": 80}
+    answer = page.context.new_cdp_session(page).send("Page.captureScreenshot", options)
+    file.write_bytes(base64.b64decode(answer["data"]))
+    print(f"{file}: {file.stat().st_size / 1024:.0f} KB", flush=True)

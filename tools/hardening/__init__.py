@@ -1,0 +1,1 @@
+"""Attack the server: fuzzing, soak test, bad input, and the same checks on other servers."""

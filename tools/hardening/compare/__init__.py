@@ -1,0 +1,1 @@
+"""Compare this server with others under the same faults: `make compare`."""

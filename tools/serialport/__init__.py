@@ -1,1 +1,0 @@
-"""Talks to a board over a serial port, or what stands for one: any URL that pyserial knows."""
