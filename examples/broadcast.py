@@ -1,17 +1,17 @@
-"""Example 2: send a message to all clients every five seconds. ws://192.168.4.1/ws"""
+"""Example 2: a broadcast to all clients every five seconds. ws://192.168.4.1/ws"""
 
 from wsserver import Server
 
 
 class Listeners:
-    """They need not say anything."""
+    """Clients that only listen."""
 
 
 class Hello:
     count = 0
 
     def send(self):
-        """Send the message. Only messages that reach a client count."""
+        """Send the next broadcast. Only those that reach a client are counted."""
         if server.broadcast("Server broadcast: Hello #%d" % (self.count + 1), path="/ws"):
             self.count += 1
 

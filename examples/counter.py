@@ -1,16 +1,16 @@
-"""Exercise 1: tell all clients how many are connected. ws://192.168.4.1/ws"""
+"""Exercise 1: all clients see the number of connected clients. ws://192.168.4.1/ws"""
 
 from wsserver import Server
 
 
 class Counter:
     def on_open(self, client):
-        self.tell()
+        self.send_count()
 
     def on_close(self, client, code, reason):
-        self.tell()
+        self.send_count()
 
-    def tell(self):
+    def send_count(self):
         count = len([client for client in server.clients if client.is_open])
         server.broadcast("clients: %d" % count, path="/ws")
 

@@ -1,17 +1,17 @@
-"""Example 1: every message goes back to where it came from. ws://192.168.4.1/ws"""
+"""Example 1: every message is sent back to its sender. ws://192.168.4.1/ws"""
 
 from wsserver import INFO, Server
 
 
 class Echo:
     def on_open(self, client):
-        print("client %d has come from %s" % (client.id, client.address[0]))
+        print("client %d connected from %s" % (client.id, client.address[0]))
 
-    def on_message(self, client, message):  # str if it was text, bytes if binary
+    def on_message(self, client, message):  # a str for text, bytes for binary
         client.send(message)
 
     def on_close(self, client, code, reason):
-        print("client %d has left: %d %s" % (client.id, code, reason))
+        print("client %d disconnected: %d %s" % (client.id, code, reason))
 
 
 def log(level, text):

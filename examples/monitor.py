@@ -1,4 +1,4 @@
-"""Exercise 3: "stats" is answered with what the board has left. ws://192.168.4.1/ws"""
+"""Exercise 3: "stats" is answered with the state of the board. ws://192.168.4.1/ws"""
 
 import gc
 import json

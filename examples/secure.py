@@ -1,6 +1,6 @@
 """Example 3: the same echo over TLS. wss://192.168.4.1/ws
 
-`make certs` makes the two files below, and `make deploy` copies them (docs/tls.md).
+`make certs` creates the two files below, and `make deploy` copies them (docs/tls.md).
 """
 
 from certificates.context import server_context
@@ -12,9 +12,9 @@ class Echo:
         client.send(message)
 
 
-# A TLSError says what is missing or wrong.
+# Raises TLSError with the reason if a file is missing or invalid.
 context = server_context("/certs/server.crt.der", "/certs/server.key.der")
-server = Server(max_tls=2)  # a chip without PSRAM has memory for two connections with TLS
+server = Server(max_tls=3)  # a chip without PSRAM has memory for three TLS connections
 server.websocket("/ws", Echo())
 server.listen(443, tls=context)
 print("serving wss://192.168.4.1/ws")

@@ -1,10 +1,9 @@
 """Register the demo's endpoints and pages at the server. Loaded at startup and dropped."""
 
-import gc
 import sys
 from time import time
 
-from wsserver.lazy import LazyEndpoint
+from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
@@ -16,10 +15,12 @@ def build(server, settings: dict, https=None) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
-        if gc.mem_free() < room:
+        if lazy.free_heap() < room:
             print("demo: not enough memory for /demo")
         else:
-            chat = LazyEndpoint(server, "demo.chat", "/demo", settings["demo"], time(), room=room)
+            chat = lazy.LazyEndpoint(
+                server, "demo.chat", "/demo", settings["demo"], time(), room=room
+            )
             server.websocket("/demo", chat)
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])

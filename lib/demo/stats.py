@@ -8,6 +8,8 @@ import esp32
 import network
 from micropython import const
 
+from wsserver.lazy import free_heap
+
 _LONGEST = const(3600)  # seconds between two reports
 _BYTES = const(2**30 - 1)  # a client's byte counter wraps after this
 _CLOCK = const(2**30 - 1)  # the board's clock in reports, in ms, wraps after this
@@ -204,10 +206,8 @@ class Meter:
 
 def heap() -> dict:
     """Return bytes of the GC heap, "used" and "free". Collects garbage."""
-    gc.collect()
-    free, growth = gc.mem_free(), idf_heap()["largest"]
-    # On a chip, gc.mem_free() includes what the heap could grow by: the largest free IDF block.
-    return {"used": gc.mem_alloc(), "free": free - growth if free > growth else free}
+    free = free_heap()
+    return {"used": gc.mem_alloc(), "free": free}
 
 
 def idf_heap() -> dict:

@@ -27,7 +27,7 @@ class Acceptor:
     def __init__(self, server, poll, connections: dict):
         self._server = server
         self._poll = poll
-        self._connections = connections  # all of the server's: id(socket) -> connection
+        self._connections = connections  # all of the server's: socket -> connection
         self._listeners = []
         self._tls = {}  # id(listener) -> its TLSAcceptor
         self._accepting = False
@@ -132,13 +132,13 @@ class Acceptor:
             connection._events = _IN
             if tls_acceptor:
                 connection._use_tls(raw)
-                connection._tls = tls
+                connection._tls = tls_acceptor
                 connection._counted = address[0] not in self._server.proxies
-            self._connections[id(sock)] = connection
+            self._connections[sock] = connection
             self.http_connections.append(connection)
             self._poll.register(sock, _IN)
         except (OSError, MemoryError):
-            self._connections.pop(id(sock), None)
+            self._connections.pop(sock, None)
             if self.http_connections and self.http_connections[-1]._sock is sock:
                 self.http_connections.pop()
             raise

@@ -17,6 +17,25 @@ def has_large_heap() -> bool:
     return gc.mem_free() + gc.mem_alloc() > 300000
 
 
+def free_heap() -> int:
+    """Collect garbage, and return the bytes that are free without growing the heap.
+
+    On a chip, gc.mem_free() also counts the largest free block of the system's heap, by which the
+    GC heap could grow: TLS needs that memory.
+    """
+    gc.collect()
+    free = gc.mem_free()
+    if not has_large_heap():
+        try:
+            from esp32 import HEAP_DATA, idf_heap_info
+
+            growth = max([region[2] for region in idf_heap_info(HEAP_DATA)])
+            return free - growth if free > growth else free
+        except ImportError:  # another port, whose heap does not grow
+            pass
+    return free
+
+
 def collect_every(size: int) -> bool:
     """Collect garbage after every `size` bytes, unless the program has set gc.threshold itself.
 

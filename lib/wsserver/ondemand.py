@@ -3,7 +3,7 @@
 import gc
 
 from .core.frames import const
-from .lazy import load, loaded, unload
+from .lazy import free_heap, load, loaded, unload
 from .log import WARNING
 
 _TRY_AGAIN_LATER = const(1013)  # RFC 6455, section 7.4.1, and the IANA registry
@@ -73,8 +73,7 @@ class LazyEndpoint:
                     self._unload()
 
     def _load(self):
-        gc.collect()
-        if gc.mem_free() < self._room:
+        if free_heap() < self._room:
             raise MemoryError
         before = loaded()
         try:

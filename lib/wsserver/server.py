@@ -9,10 +9,11 @@ import gc
 import select
 from time import ticks_add, ticks_diff, ticks_ms, ticks_us
 
+import micropython
 from micropython import const
 
 from .acceptor import Acceptor
-from .core.buffers import CLOSED, OPEN, BufferPool
+from .core.buffers import CLOSED, NO_BUFFER, OPEN, BufferPool
 from .core.frames import encode
 from .core.protocol import Client
 from .keepalive import Keepalive
@@ -101,7 +102,7 @@ class Server:
         self._purge = purge
         self._folders = []  # (prefix, directory, HTTPS port)
         self._last_id = 0
-        self._connections = {}  # id(socket) -> its Client or HTTPConnection
+        self._connections = {}  # socket -> its Client or HTTPConnection
         self._readers = {}  # id(socket) -> (socket, function)
         self._poll = select.poll()
         self._ipoll = self._poll.ipoll
@@ -296,13 +297,15 @@ class Server:
 
     def _loop(self, timeout_ms, once):
         """Run turns until stop() is called, or only one."""
-        connections = self._connections
+        get = self._connections.get
         unsent = self._pool.unsent
         timers = self._timers
+        calls = timers._calls
+        wait = timers.wait(timeout_ms)
         while True:
             others = False
-            for sock, event in self._ipoll(0 if unsent else timers.wait(timeout_ms)):
-                connection = connections.get(id(sock))
+            for sock, event in self._ipoll(0 if unsent else wait):
+                connection = get(sock)
                 if connection is None:
                     others = True  # handled later: accepting would change what is iterated
                 else:
@@ -314,22 +317,35 @@ class Server:
                 for sock, function in self._readers.values():
                     timers.call_soon(function, sock)
                 self._acceptor.accept()
-            timers.run()
-            # Callbacks may fill more send buffers, which are sent in the next turn.
-            for _ in range(len(unsent)):
-                self._flush(unsent.pop(0))
+            if unsent:
+                self._flush_all(unsent)
+            wait = ticks_diff(timers._due, ticks_ms())
+            if wait <= 0 or calls:
+                timers.run()
+                if once:
+                    self._flush_all(unsent)
+                wait = timers.wait(timeout_ms)
+            elif wait > timeout_ms:
+                wait = timeout_ms
             if once or self._stopping:
                 return
 
+    def _flush_all(self, unsent):
+        # Callbacks may fill more send buffers, which are sent in the next turn.
+        for _ in range(len(unsent)):
+            self._flush(unsent.pop(0))
+
+    @micropython.native
     def _read(self, connection, sock):
         inbox = connection._inbox
         pos = end = 0
+        tail = connection._tail
         try:
             if inbox is None:
                 inbox = self._read_buffer
-                if connection._tail:
-                    end = len(connection._tail)
-                    inbox[:end] = connection._tail
+                if tail:
+                    end = len(tail)
+                    inbox[:end] = tail
                     count = sock.readinto(inbox[end:])
                 else:
                     count = sock.readinto(inbox)
@@ -356,7 +372,7 @@ class Server:
         self._slow_ms = 0
         try:
             connection._bytes = (connection._bytes + count) & 0x3FFFFFFF
-            if connection._tail:
+            if tail:
                 connection._tail = b""
             connection._receive(inbox, pos, end + count)
         except Exception as error:  # out of memory, or a fault of the server
@@ -370,6 +386,27 @@ class Server:
             connection._pongs = 0  # the answer to a keepalive Ping does not count as use
         else:
             connection._last_used = now
+        waiting = connection._out_end
+        if waiting and connection._is_direct and connection._events == _IN:
+            # Most often TCP takes the whole reply. _flush() handles everything else.
+            out = connection._out
+            start = connection._out_start
+            try:
+                count = sock.write(out, start, waiting - start)
+            except OSError as error:
+                self._drop(connection, error)
+                return
+            if count:
+                start += count
+            if start == waiting:
+                pool = self._pool
+                if pool.unsent and pool.unsent[-1] is connection:
+                    pool.unsent.pop()
+                connection._out = NO_BUFFER
+                connection._out_start = connection._out_end = connection._out_limit = 0
+                pool.give(out)
+            else:
+                connection._out_start = start
         if connection._state == CLOSED and not connection._out:
             self._drop(connection)
 
@@ -462,7 +499,7 @@ class Server:
         self.clients.append(client)
         # Until here a MemoryError drops the HTTP connection. From here on, nothing raises one.
         client._sock, connection._sock = connection._sock, None
-        self._connections[id(client._sock)] = client
+        self._connections[client._sock] = client
         self._acceptor.release(connection)
         connection._on_lost()
         text = "client %s connected from %s to %s (%d connected)"
@@ -475,7 +512,7 @@ class Server:
             return
         connection._sock = None
         self._poll.unregister(sock)
-        del self._connections[id(sock)]
+        del self._connections[sock]
         is_client = connection in self.clients
         if is_client:
             self.clients.remove(connection)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 
 import dns.message
 import dns.query
@@ -237,3 +238,113 @@ def test_a_flash_that_cannot_be_written_is_reported(make_changed):
     assert "nothing is changed" in answer["error"]
     assert (board.flash / "config.json").read_bytes() == before
     assert Admin(board).next()["settings"]["wifi"]["ssid"] == "ESP32-WS-Server"
+
+
+# --- changes that would lock the admin out
+
+
+@pytest.mark.parametrize(
+    "section, field, value, minimum",
+    [
+        ("server", "max_head", 64, 1024),
+        ("server", "max_size", 100, 1024),
+        ("server", "write_limit", 512, 4096),
+        ("server", "max_clients", 1, 2),
+        ("server", "open_timeout", 0.1, 5),
+        ("server", "ping_timeout", 0.05, 2),
+        ("limits", "handshakes", 1, 20),
+        ("limits", "handshakes", 2, 20),
+        ("limits", "connections", 1, 4),
+        ("limits", "messages", 1, 5),
+        ("limits", "bytes", 1, 8192),
+    ],
+)
+def test_a_value_with_which_the_page_fails_is_refused(made, section, field, value, minimum):
+    admin = Admin(made)
+    admin.next()
+    problems = admin.save(**{section: {field: value}})["problems"]
+    text = f"must be at least {minimum}, because this page needs it"
+    assert problems == {f"{section}.{field}": text}
+
+
+@pytest.mark.parametrize(
+    "field, value", [("max_size", 20_000), ("write_limit", 45_000), ("max_head", 16_000)]
+)
+def test_buffers_too_large_for_a_board_without_psram_are_refused(made, field, value):
+    admin = Admin(made)
+    admin.next()
+    problems = admin.save(server={field: value})["problems"]
+    assert "without PSRAM" in problems[f"server.{field}"]
+
+
+@pytest.fixture
+def quick_revert(make_changed):
+    """A board that reverts unconfirmed changes after a second."""
+    path = "lib/admin/settings.py"
+    source = (Path(__file__).resolve().parents[2] / path).read_text()
+    quick = source.replace("_CONFIRM = const(120)", "_CONFIRM = const(1)")
+    assert quick != source
+    return make_changed(options={"files": {path: quick}}, broadcast={"interval": 0, "text": "old"})
+
+
+def test_an_unconfirmed_change_is_reverted(quick_revert):
+    before = (quick_revert.flash / "config.json").read_bytes()
+    admin = Admin(quick_revert)
+    admin.next()
+    position = quick_revert.log_position
+    assert admin.save(broadcast={"text": "new"}) == {"type": "saved", "confirm": 1}
+    quick_revert.wait_for_log(
+        r"serving(.*\n)*settings: not confirmed: .* is reverted(.*\n)*serving", since=position
+    )
+    assert (quick_revert.flash / "config.json").read_bytes() == before
+    assert not list(quick_revert.flash.glob("config.undo-*"))
+    assert "not confirmed" in (quick_revert.flash / "crash.log").read_text()
+
+
+def test_a_confirmed_change_stays(make_changed):
+    board = make_changed(broadcast={"interval": 0, "text": "old"})
+    admin = Admin(board)
+    assert admin.next()["unconfirmed"] is False
+    position = board.log_position
+    assert admin.save(broadcast={"text": "new"}) == {"type": "saved", "confirm": 120}
+    board.wait_for_log("serving", since=position)
+    admin = Admin(board)
+    assert admin.next()["unconfirmed"] is True
+    admin.client.send('{"confirm": true}')
+    assert admin.next() == {"type": "confirmed"}
+    assert config_of(board)["broadcast"]["text"] == "new"
+    assert not list(board.flash.glob("config.undo-*"))
+    assert Admin(board).next()["unconfirmed"] is False
+
+
+def test_a_second_change_is_reverted_to_the_last_confirmed_settings(make_changed):
+    board = make_changed(broadcast={"interval": 0, "text": "old"})
+    before = (board.flash / "config.json").read_bytes()
+    for text in ("new", "newer"):
+        admin = Admin(board)
+        admin.next()
+        position = board.log_position
+        assert admin.save(broadcast={"text": text})["type"] == "saved"
+        board.wait_for_log("serving", since=position)
+    (undo,) = board.flash.glob("config.undo-*")
+    assert undo.read_bytes() == before
+
+
+def test_settings_with_which_the_start_fails_are_reverted(make_board):
+    root = Path(__file__).resolve().parents[2]
+    application = (root / "lib/demo/application.py").read_text()
+    check = (
+        '    if settings["broadcast"]["text"] == "bad":\n        raise OSError("bad settings")\n'
+    )
+    line = '    origins = (None, "self")'
+    assert line in application
+    good = {"admin": {"password": SECRET}, "broadcast": {"interval": 0, "text": "good"}}
+    files = {
+        "lib/demo/application.py": application.replace(line, check + line),
+        "config.json": json.dumps({**good, "broadcast": {"interval": 0, "text": "bad"}}),
+        "config.undo-120": json.dumps(good),
+    }
+    board = make_board(files=files, wait=False)
+    board.wait_for_log(r"3 starts failed: the last change is reverted(.*\n)*serving")
+    assert config_of(board) == good
+    assert not list(board.flash.glob("failed-*"))

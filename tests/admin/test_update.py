@@ -206,14 +206,14 @@ def test_without_changes_nothing_is_sent_and_the_board_runs_on(board, project, c
     assert board.pid == pid
 
 
-def test_options_replace_settings_and_certificates(board, project):
+def test_options_replace_settings_and_certificates(board, project, certs):
     new = project / "new.json"
     new.write_text(json.dumps({**CONFIG, "wifi": {"ssid": "other"}}))
-    (project / "certs").mkdir()
-    (project / "certs" / "server.key.der").write_text("mine")
+    shutil.copytree(certs, project / "certs")
     run(board, project, config=new, certs=True)
     assert (board.flash / "config.json").read_text() == new.read_text()
-    assert (board.flash / "certs" / "server.key.der").read_text() == "mine"
+    key = (certs / "server.key.der").read_bytes()
+    assert (board.flash / "certs" / "server.key.der").read_bytes() == key
 
 
 def test_the_files_that_a_rollback_needs_are_not_replaced(board, project, lib_form, capsys):
@@ -523,7 +523,7 @@ def roll_back_with_power_cuts(board, project, times):
             time.sleep(chance.random() * 0.02)
             position = board.log_position
             board.power_cycle()
-        board.wait_for_log(r"trial-\d of 3(.*\n)*serving", since=position)
+        board.wait_for_log("serving", since=position)
         assert firmware_of(board) == before, f"seed {SEED}"
         (project / "lib" / "demo" / "application.py").write_text(good)
 

@@ -376,6 +376,43 @@ def test_when_memory_is_used_up_the_demo_is_refused_with_1013(make_board):
     assert "Traceback" not in full.log
 
 
+# Fills the heap, all but one block of so many bytes.
+HOG = """
+class Hog:
+    def on_message(self, client, message):
+        global hog
+        block, hog = bytearray(int(message)), None
+        for size in (500, 60, 8):
+            try:
+                while True:
+                    hog = (hog, bytearray(size))
+            except MemoryError:
+                pass
+        del block
+        gc.collect()
+        client.send("full")
+server.websocket("/hog", Hog())
+"""
+
+
+@pytest.mark.parametrize("left", [6000, 8000, 10000, 14000])
+def test_a_message_without_memory_for_it_is_answered_with_an_error(make_board, left):
+    main = MAIN.replace("server.run()", f"exec({HOG!r}); server.run()")
+    board = make_board(config=QUIET, files={"main.py": main})
+    one, other = Guest(board), Guest(board)
+    hog = websocket.create_connection(board.ws_url("/hog"), timeout=10)
+    hog.send(str(left))
+    assert hog.recv() == "full"
+    one.say(json.dumps({"message": "漢" * 1000}, ensure_ascii=False))
+    answers = one.rest()
+    answer = next(each for each in answers if each["type"] in ("message", "error"))
+    if answer["type"] == "error":
+        assert answer["error"] == "out of memory: the command was not executed"
+        assert [each for each in other.rest() if each["type"] == "message"] == []
+    else:
+        assert other.wait("message")["message"] == "漢" * 1000
+
+
 LOADED = "import sys; print([name for name in sys.modules if name in %s])" % (
     ("demo.chat", "demo.led", "demo.stats"),
 )

@@ -1,4 +1,4 @@
-"""The chapter's examples and exercises as they are in examples/, each run by a board."""
+"""The programs in examples/, each run by a board as its main.py."""
 
 import json
 import ssl
@@ -34,7 +34,7 @@ def connect(board, path="/ws"):
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
-def test_an_example_is_short_and_named_where_people_look_for_it(file):
+def test_an_example_is_short_documented_and_tested(file):
     assert len(file.read_text().splitlines()) <= 40
     assert f"`{file.name}`" in (FOLDER / "README.md").read_text()
     assert f"test_{file.stem}_" in Path(__file__).read_text()
@@ -48,11 +48,11 @@ def test_echo_sends_everything_back(run_example):
     client.send_binary(b"\x00\xff")
     assert client.recv() == b"\x00\xff"
     client.close()
-    board.wait_for_log("client 1 has come from 127.0.0.1")
-    board.wait_for_log("client 1 has left: 1000")
+    board.wait_for_log("client 1 connected from 127.0.0.1")
+    board.wait_for_log("client 1 disconnected: 1000")
 
 
-def test_broadcast_tells_everybody_the_same_and_counts(run_example):
+def test_broadcast_sends_the_same_to_all_clients_and_counts(run_example):
     board = run_example("broadcast")
     clients = [connect(board), connect(board)]
     assert [client.recv() for client in clients] == ["Server broadcast: Hello #1"] * 2
@@ -71,7 +71,7 @@ def test_secure_echoes_over_tls(run_example, tmp_path):
     assert client.recv() == "secret"
 
 
-def test_counter_tells_everybody_how_many_there_are(run_example):
+def test_counter_sends_the_number_of_clients_to_all(run_example):
     board = run_example("counter")
     clients = []
     for count in (1, 2, 3):
@@ -81,7 +81,7 @@ def test_counter_tells_everybody_how_many_there_are(run_example):
     assert [client.recv() for client in clients] == ["clients: 2"] * 2
 
 
-def test_targeted_reaches_one_alone_and_says_what_is_wrong(run_example):
+def test_targeted_reaches_one_client_and_reports_errors(run_example):
     board = run_example("targeted")
     clients = [connect(board) for _ in range(3)]
     ids = [json.loads(client.recv())["id"] for client in clients]
@@ -92,8 +92,8 @@ def test_targeted_reaches_one_alone_and_says_what_is_wrong(run_example):
 
     clients[0].send(json.dumps({"to": ids[2], "message": "Hello"}))
     assert json.loads(clients[2].recv()) == {"from": ids[0], "message": "Hello"}
-    assert answer('{"to": 99, "message": "a"}') == {"error": "nobody has the id 99"}
-    assert answer('{"to": 1, "message": 5}') == {"error": "the message must be a text"}
+    assert answer('{"to": 99, "message": "a"}') == {"error": "no client has the id 99"}
+    assert answer('{"to": 1, "message": 5}') == {"error": "the message must be a string"}
     for wrong in ("hello", "5", "[]", '{"to": 1}', '{"to": 1, '):
         assert answer(wrong) == {"error": 'send {"to": 3, "message": "Hello"}'}
     assert answer(json.dumps({"to": ids[0], "message": "me"})) == {"from": ids[0], "message": "me"}
@@ -101,7 +101,7 @@ def test_targeted_reaches_one_alone_and_says_what_is_wrong(run_example):
     assert "nothing before this" in clients[1].recv()
 
 
-def test_monitor_answers_what_the_board_has_left(run_example):
+def test_monitor_answers_with_the_state_of_the_board(run_example):
     board = run_example("monitor", air={"stations": ["02:00:00:00:00:01"]})
     client = connect(board)
     client.send("stats")
@@ -113,7 +113,7 @@ def test_monitor_answers_what_the_board_has_left(run_example):
     assert json.loads(client.recv()) == {"error": "send: stats"}
 
 
-def test_led_page_is_a_page_and_everybody_sees_the_led(run_example):
+def test_led_page_serves_a_page_and_all_clients_see_the_led(run_example):
     board = run_example("led_page")
     with urllib.request.urlopen(board.http_url, timeout=10) as response:
         assert b"TOGGLE_LED" in response.read()

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.wire import TEXT, frame, parse_server
 from tools.virtualboard.board import free_port
+from tools.wsclient import TEXT, frame, parse_server
 
 PROGRAM = Path(__file__).with_name("several_servers.py")
 SITE = {

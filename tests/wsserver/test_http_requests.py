@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.wire import TEXT, frame
 from tests.wsserver.peer import SITE, UPGRADE, Servers, handshake, plain
+from tools.wsclient import TEXT, frame
 
 INDEX = SITE["site/index.html"]
 NAMES = {"hosts": ["board", "board.local"]}

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tests.wire import CONTINUATION, PING, PONG, TEXT, frame
 from tests.wsserver.peer import Peer, Servers, plain
+from tools.wsclient import CONTINUATION, PING, PONG, TEXT, frame
 
 RIGHT = "Authorization: Bearer s3cret"
 WRONG = "Authorization: Bearer wrong"

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.wire import TEXT, close, frame
 from tests.wsserver.peer import Servers, handshake, plain
+from tools.wsclient import TEXT, close, frame
 
 _addresses = itertools.count(2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .loads import LOADS, TLS_LOADS, is_time
+from .loads import ALL_LOADS, is_time
 from .summary import BY_NAME
 
 PEERS = ("bare TCP", "bare TLS")
@@ -37,7 +37,7 @@ def suspects(baseline: dict, summary: dict) -> list[tuple[str, float]]:
 
 def check(baseline: dict, run: Callable[[list], dict], say: Callable[[str], None]) -> bool:
     """Measure, and measure again what looks slower. True: nothing is."""
-    loads = [load for load in LOADS + TLS_LOADS if load.name in baseline]
+    loads = [load for load in ALL_LOADS if load.name in baseline]
     for attempt in range(TRIES):
         found = suspects(baseline, run(loads))
         if not found:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +20,21 @@ from pathlib import Path
 from tools.certs import cli as certs
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.board import free_port
+from tools.virtualboard.interpreter import (
+    WORD_VARIABLE,
+    WORDS,
+    NoInterpreterError,
+    compile_mpy,
+    find_micropython,
+    select_interpreter,
+)
 
 from .loads import Load
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 HEAP = "512k"  # with less, microdot and chumicro fail with 50 clients
+OWN_HEAP = "128k"  # of contenders without a virtual board
 MOST = 60  # clients at the same time
 MAX_SIZE = 16384
 
@@ -35,7 +48,8 @@ OPTIONS: dict[str, dict[str, object]] = {
 
 def program(name: str, **values: object) -> str:
     """Return a program for a board, with values for the names in capitals that it uses."""
-    values = {"MOST": MOST, "MAX_SIZE": MAX_SIZE, "OPTIONS": OPTIONS.get(name, {}), **values}
+    known = {"MOST": MOST, "MAX_SIZE": MAX_SIZE, "OPTIONS": OPTIONS.get(name, {})}
+    values = {**known, "PORT": 80, "ALL_PORT": 443, **values}
     head = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return head + (PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
 
@@ -168,6 +182,58 @@ def ours(**values: int) -> Running:
     return on_board(program("ours", **values), "/ws")
 
 
+def on_interpreter(name: str, path: str | None, word: int) -> Running:
+    """Run a program on an interpreter's own sockets, which are C as on a chip.
+
+    Raises LookupError if there is no interpreter of this word size.
+    """
+    before = os.environ.get(WORD_VARIABLE)
+    select_interpreter(word)
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        command = find_micropython()
+        for file in sorted((ROOT / "lib" / "wsserver").rglob("*.py")):
+            part = file.relative_to(ROOT / "lib")
+            compile_mpy(file, folder / part.with_suffix(".mpy"), str(part))
+    except NoInterpreterError as error:
+        shutil.rmtree(folder)
+        raise LookupError(str(error)) from None
+    finally:
+        if before is None:
+            del os.environ[WORD_VARIABLE]
+        else:
+            os.environ[WORD_VARIABLE] = before
+    port, all_port = free_port(), free_port()
+    source = f"import sys\nsys.path.insert(0, {str(folder)!r})\n"
+    source += program(name, PORT=port, ALL_PORT=all_port)
+    (folder / "main.py").write_text(source, encoding="utf-8")
+    options = ["-X", f"heapsize={OWN_HEAP}", str(folder / "main.py")]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+
+    def stop():
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)
+
+    pin(process.pid)
+    try:
+        wait_for_port(port)
+    except AssertionError:
+        stop()
+        raise
+    return Running(port, path, all_port, path, process.pid, stop)
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until something listens there. Raises AssertionError if nothing does."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
 CONTENDERS = [
     Contender("ours", ours),
     Contender("bare TCP", lambda: on_board(program("bare"), None), None),
@@ -204,3 +270,12 @@ TLS_CONTENDERS = [
     Contender("ours", lambda: with_tls("ours_tls", "/ws")),
     Contender("bare TLS", lambda: with_tls("bare_tls", None), None),
 ]
+
+# For a client that sleeps, by the interpreter's word size.
+OWN_SOCKETS = {
+    word: [
+        Contender("ours", functools.partial(on_interpreter, "ours", "/ws", word)),
+        Contender("bare TCP", functools.partial(on_interpreter, "bare", None, word), None),
+    ]
+    for word in WORDS
+}

@@ -241,7 +241,7 @@ def echo(order: dict) -> dict:
 
 
 def sleeping(order: dict) -> dict:
-    """Send a message, sleep in recv until its echo is complete, and repeat, on the server's core.
+    """Send one message and sleep in recv until its echo is complete, on the server's core.
 
     A client and a server that share a core cannot hide any work from each other.
     """

@@ -78,6 +78,10 @@ class ProbedBoard(VirtualBoard):
         os.environ["BENCH_PROBE"] = str(self._probe_port)
         super()._launch(*args, **options)
 
+    def __enter__(self) -> ProbedBoard:
+        self.start()
+        return self
+
     def ask(self, question: str = "g") -> tuple[int, int, int, int]:
         """Ask the probe: (bytes in use, bytes free, garbage since "z", of it the stand-ins').
 

@@ -47,8 +47,6 @@ LOADS = [
     Load("round trip, 32 B text", "round trip", 32),
     Load("round trip, 4 KiB text", "round trip", 4096),
     Load("round trip, 4 KiB binary", "round trip", 4096, BINARY),
-    Load("sleeping client, 32 B text", "sleeping", 32),
-    Load("sleeping client, 4 KiB text", "sleeping", 4096),
     Load("broadcast to 5", "broadcast", 100, clients=5),
     Load("broadcast to 50", "broadcast", 100, clients=50),
     Load("handshakes", "handshakes"),
@@ -61,6 +59,17 @@ TLS_LOADS = [
     Load("TLS: round trip, 32 B text", "round trip", 32),
 ]
 
+# A round trip's sizes: with its header, the longer one is what the bare echo reads at once.
+SLEEPING_SIZES = ((32, "32 B"), (4088, "4 KiB"))
+# With a client that sleeps in recv, on the server's core and the interpreter's own sockets.
+SLEEPING_LOADS = {
+    word: [
+        Load(f"sleeping client, {text}, {word}-bit", "sleeping", size)
+        for size, text in SLEEPING_SIZES
+    ]
+    for word in (64, 32)
+}
+
 TARGETS = [
     Target("32 B text, 32 in flight", "bare TCP", 0.45),
     Target("32 B text, 32 in flight", "websockets", 8),
@@ -71,12 +80,15 @@ TARGETS = [
     Target("round trip, 32 B text", "bare TCP", 1.4),
     Target("round trip, 4 KiB text", "bare TCP", 1.25),
     Target("round trip, 4 KiB binary", "bare TCP", 1.25),
-    Target("sleeping client, 32 B text", "bare TCP", 1.2),
+    Target("sleeping client, 32 B, 64-bit", "bare TCP", 1.2),
+    Target("sleeping client, 32 B, 32-bit", "bare TCP", 1.2),
     Target("broadcast to 50", "bare TCP", 0.6),
     Target("TLS: 32 B text, 32 in flight", "bare TLS", 0.4),
     Target("TLS: 16 KiB binary, 2 in flight", "bare TLS", 0.6),
     Target("TLS: round trip, 32 B text", "bare TLS", 1.3),
 ]
+
+ALL_LOADS = LOADS + TLS_LOADS + [load for loads in SLEEPING_LOADS.values() for load in loads]
 
 # Cost must grow linearly with these.
 CLIENTS = (1, 2, 5, 10, 20, 50, 100, 200)

@@ -25,7 +25,7 @@ def say(text: str) -> None:
 def chosen_loads(only: str | None) -> list[loads.Load]:
     """The loads that --only names; all without it. SystemExit: there is no such load."""
     parts = [part.strip().lower() for part in (only or "").split(",")]
-    everything = loads.LOADS + loads.TLS_LOADS
+    everything = loads.ALL_LOADS
     found = [load for load in everything if any(part in load.name.lower() for part in parts)]
     if not found:
         names = "\n  ".join(load.name for load in everything)
@@ -62,28 +62,32 @@ def growths() -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict]:
-    """The summaries without TLS and with it, of those contenders that `names` has, or all."""
+def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, dict]:
+    """The summaries without TLS, with it, and with a client that sleeps.
+
+    names: the contenders that are measured, or None for all.
+    """
     found = []
     for group, everybody in (
         (loads.LOADS, contenders.CONTENDERS),
         (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
+        *((loads.SLEEPING_LOADS[word], contenders.OWN_SOCKETS[word]) for word in (64, 32)),
     ):
         part = [load for load in wanted if load in group]
         who = [one for one in everybody if names is None or one.name in names]
         found.append(summary.summarize(measure.run(who, part, rounds, say)) if part else {})
-    return found[0], found[1]
+    return found[0], found[1], {**found[2], **found[3]}
 
 
 def bench(chosen: SimpleNamespace) -> int:
-    plain, secure = run(chosen_loads(chosen.only), chosen.rounds)
-    for part in filter(None, (plain, secure)):
+    plain, secure, sleeping = run(chosen_loads(chosen.only), chosen.rounds)
+    for part in filter(None, (plain, secure, sleeping)):
         print(report.speeds(part), report.relations(part), sep="\n\n", end="\n\n")
         print(report.processor_times(part))
         for line in report.failures(part):
             print("empty:", line)
         print()
-    cells = {**plain, **secure}
+    cells = {**plain, **secure, **sleeping}
     print(report.targets(cells))
     if chosen.json:
         chosen.json.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
@@ -96,7 +100,7 @@ def bench(chosen: SimpleNamespace) -> int:
     print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
     print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
     about = report.machine()
-    text = report.page(plain, secure, taken, curves, about, chosen.rounds)
+    text = report.page(plain, secure, sleeping, taken, curves, about, chosen.rounds)
     (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
     readme = report.quote(README.read_text(encoding="utf-8"), report.quotation(plain, about))
     README.write_text(readme, encoding="utf-8")
@@ -110,8 +114,8 @@ def bench_check(chosen: SimpleNamespace) -> int:
     baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
 
     def again(wanted):
-        plain, secure = run(wanted, chosen.rounds, ("ours", *check.PEERS))
-        return {**plain, **secure}
+        plain, secure, sleeping = run(wanted, chosen.rounds, ("ours", *check.PEERS))
+        return {**plain, **secure, **sleeping}
 
     return 0 if check.check(baseline, again, print) else 1
 

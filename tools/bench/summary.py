@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .loads import LOADS, TARGETS, TLS_LOADS, Load, Target, is_time
+from .loads import ALL_LOADS, TARGETS, Load, Target, is_time
 from .measure import figure, ratios, spread
 
-BY_NAME = {load.name: load for load in LOADS + TLS_LOADS}
+BY_NAME = {load.name: load for load in ALL_LOADS}
 
 
 def summarize(results: dict[str, dict[str, list[dict]]]) -> dict[str, dict[str, dict]]:

@@ -169,10 +169,9 @@ def table(report: dict[str, Any]) -> str:
     rows = [
         ("running for", duration(report["uptime"])),
         ("CPU", f"{share:3} % {'#' * (share // 4)}"),
-        ("heap", f"{kilo(heap['used'])} used, {kilo(heap['free'])} free, "
-                 f"{kilo(heap['largest'])} largest free block"),
-        ("system heap", f"{kilo(system['free'])} free, "
-                        f"{kilo(system['largest'])} largest free block"),
+        ("heap", f"{kilo(heap['used'])} used, {kilo(heap['free'])} free"),
+        ("IDF heap", f"{kilo(system['free'])} free, "
+                     f"{kilo(system['largest'])} largest free block"),
         ("traffic", f"{report['messages_per_second']} messages, "
                     f"{kilo(report['bytes_per_second'])} a second"),
         ("temperature", "unknown" if degrees is None else f"{degrees} °C"),

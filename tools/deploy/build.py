@@ -11,6 +11,7 @@ from tools.failure import Failure
 
 from .mpycross import (
     ARCHITECTURES,
+    DECORATOR,
     NATIVE,
     CompilerError,
     compile_file,
@@ -71,6 +72,7 @@ def _compiled(path: str, file: Path, arch: str, scratch: Path, compiler: str) ->
     native = file.name == NATIVE
     if native and arch not in ARCHITECTURES:
         return path, file.read_bytes()  # the board uses portable.py instead
-    options = [f"-march={arch}"] if native else []
+    native = native or DECORATOR in file.read_text(encoding="utf-8")
+    options = [f"-march={arch}"] if native and arch in ARCHITECTURES else []
     compile_file(file, scratch, *options, "-s", name, executable=compiler)
     return path[: -len(".py")] + ".mpy", scratch.read_bytes()

@@ -18,7 +18,9 @@ ARCHITECTURES = {
     "x64": "the virtual board",
     "x86": "the virtual board with 32 bits",
 }
-# The module of native code. Every other module must compile to bytecode, for CPUs not listed here.
+# Methods that are compiled to native code have this line. Without it they are bytecode.
+DECORATOR = "    @micropython.native\n"
+# The module that needs native code. On a CPU not listed here it is left out.
 NATIVE = "native.py"
 
 
@@ -70,12 +72,22 @@ def _format_of(executable: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def as_bytecode(text: str) -> str:
+    """Return a module's text for a CPU without native code. Lines keep their numbers."""
+    return text.replace(DECORATOR, "\n")
+
+
 def compile_file(source: Path, target: Path, *options: str, executable: str = "") -> None:
     """Compile one file to one .mpy. executable: a compiler other than the newest.
 
     Raises CompilerError if the compiler refuses the file or is missing.
     """
-    command = [executable or compiler(), *options, "-o", str(target), str(source)]
+    read = source
+    text = source.read_text(encoding="utf-8")
+    if DECORATOR in text and not any(option.startswith("-march") for option in options):
+        read = target.with_suffix(".plain.py")
+        read.write_text(as_bytecode(text), encoding="utf-8")
+    command = [executable or compiler(), *options, "-o", str(target), str(read)]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         raise CompilerError(_one_line(done.stdout, source))

@@ -455,6 +455,8 @@ class VirtualBoard:
         page = chipheap.numbers(self._run / "heap")
         if page["grown"] > self._grown and self._started:
             self._grown = page["grown"]
+            if self._console.raw:
+                return  # a tool reads this
             self._show(
                 f"E virtual board: the heap has grown to {chipheap.usable(page['raw'])} bytes, "
                 f"for a request of {page['request']}\r\n".encode()

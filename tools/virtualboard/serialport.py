@@ -41,6 +41,7 @@ RUN_COMMAND = b'__import__("machine")._run(%d)\r'
 GREET_COMMAND = b'__import__("machine")._greet()\r'
 RAW_GREETING = b"raw REPL; CTRL-B to exit\r\n>"
 PASTE = b"\x05A\x01"
+LINE_TIME = 0.5  # s until a line that was typed is taken for input of a program
 WINDOW = 128  # bytes that raw paste takes before it asks for more
 # The frame of machine.py that runs a program is none of the program's.
 OWN_FRAME = re.compile(rb'  File "machine.py", line \d+, in _run\r?\n')
@@ -137,6 +138,8 @@ class Console:
         self._held_until = 0.0
         self._was_held = False
         self._at_line_start = True  # of the friendly prompt
+        self._paste = False  # whether it is in paste mode
+        self._awaited_until = 0.0  # until when it is waited for after a line; 0: it is not
         self._output = b""  # read, but perhaps the beginning of a marker
         self._shown = b""  # for the next read()
         self._last = b""  # the last byte that was shown
@@ -206,23 +209,25 @@ class Console:
         return True
 
     def _pump_prompt(self):
-        # Up to one control character at a time: each may change who reads the next.
-        match = re.search(rb"[\x01-\x05]", self._input)
+        if time.monotonic() < self._awaited_until:
+            self._hold(0.001)
+            return False
+        # Up to one line or control character at a time: each may change who reads the next.
+        match = re.search(rb"[\x01-\x05]" if self._paste else rb"[\x01-\x05\r]", self._input)
         control = match and match[0]
         count = match.end() if match else len(self._input)
-        if match and control == CTRL_A:
-            line = self._input[: match.start()]
-            if line[-1:] == b"\r" or (not line and self._at_line_start):
-                if not self._forward(len(line)):
-                    return False
-                self._input = self._input[1:]
-                self._enter_raw()
-                return True
+        if control == CTRL_A and count == 1 and self._at_line_start:
+            self._input = self._input[1:]
+            self._enter_raw()
+            return True
         line = self._input[:count]
         if not self._forward(count):
             return False
         self._at_line_start = control in (CTRL_B, CTRL_C) or line[-1:] in (b"\r", b"\n")
-        if control:
+        if control == b"\r":
+            self._awaited_until = time.monotonic() + LINE_TIME
+        elif control:
+            self._paste = control == CTRL_E
             self._hold(0.005)
         return True
 
@@ -376,6 +381,7 @@ class Console:
             self._greeted = True
         elif marker == READY:
             self._greeted = self._returning = False
+            self._awaited_until = 0.0
             if self._section:
                 self._finish()
         elif marker == OUT and self._section == RUN:

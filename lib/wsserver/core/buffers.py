@@ -14,7 +14,7 @@ CLOSING = 1  # our Close is sent; no message is delivered until the peer's Close
 FAILED = 2  # the same after a protocol error, with a shorter timeout
 CLOSED = 3  # nothing more is received; TCP is closed when the send buffer is empty
 
-_NONE = memoryview(b"")  # no buffer
+NO_BUFFER = memoryview(b"")  # no buffer
 
 # Bytes behind write_limit that are reserved for control frames, so that a Close fits in a full
 # buffer: two control frames of 125 bytes with their headers, and a little more.
@@ -77,6 +77,7 @@ class SendBuffer:
     _bytes = 0  # received, modulo 2 ** 30, where the small integers of a 32-bit chip end
     _half_closed = False  # the peer sends no more, but still reads
     _secure = False  # uses TLS
+    _is_direct = False  # without TLS and on_drain: the server may write replies at once
     _raw = None  # with TLS: the socket below the TLS stream
     # Bytes that TLS was offered and has not taken. It has made a record of them, and must be
     # offered the same number the next time: it would count any further bytes as sent.
@@ -85,7 +86,7 @@ class SendBuffer:
     def __init__(self, pool: BufferPool):
         self._pool = pool
         self._inbox: Anything = None  # a buffer with received data that is not yet processed
-        self._out = _NONE
+        self._out = NO_BUFFER
         self._out_start = 0
         self._out_end = 0
         self._out_limit = 0  # data may be written up to here without _reserve()
@@ -93,6 +94,7 @@ class SendBuffer:
     def _use_tls(self, raw) -> None:
         """Note that the connection uses TLS on top of the socket `raw`."""
         self._secure = True
+        self._is_direct = False
         self._raw = raw
         self._tls_pending = 0  # allocated now: later there may be no memory for the attribute
 
@@ -131,5 +133,5 @@ class SendBuffer:
         """Discard all that waits, and return the buffer."""
         if self._out:
             self._pool.give(self._out)
-            self._out = _NONE
+            self._out = NO_BUFFER
             self._out_start = self._out_end = self._out_limit = 0

@@ -14,9 +14,18 @@ except (
 ):  # CPython, or a CPU without native code
     from .portable import deliver, send, text_bytes, unmask, validate_utf8
 
+# `@micropython.native` compiles a method that each message goes through to native code, where the
+# CPU is known; elsewhere the line is left out. It is for what must stay plain Python: `native` is
+# for what needs viper.
 try:
+    import micropython
     from micropython import const
 except ImportError:  # CPython
+
+    class micropython:
+        @staticmethod
+        def native(function):
+            return function
 
     def const(value):
         return value

@@ -15,7 +15,16 @@ applications can add attributes of their own to their clients.
 from ..log import ERROR, WARNING, traceback
 from .buffers import CLOSED, CLOSING, FAILED, OPEN, SendBuffer
 from .decoder import FrameDecoder
-from .frames import close_payload, const, deliver, parse_close, send, text_bytes, write_header
+from .frames import (
+    close_payload,
+    const,
+    deliver,
+    micropython,
+    parse_close,
+    send,
+    text_bytes,
+    write_header,
+)
 
 _TEXT = const(1)
 _BINARY = const(2)
@@ -57,13 +66,10 @@ class Route:
 class Protocol(SendBuffer):
     """The state machine of one connection. The endpoint's callbacks get it as their client."""
 
-    _decoder: "Anything" = None  # made when it is needed
     _close_code = _ABNORMAL
     _close_reason = ""
-    _pongs = 0  # received since the server looked last
     _messages = 0  # delivered as a whole
-    _tail = b""  # the beginning of a frame that fits in the read buffer as a whole
-    # Otherwise _inbox[:_in_start] has the fragments of a message so far, and
+    # If _tail cannot hold it, _inbox[:_in_start] has the fragments of a message so far, and
     # _inbox[_in_start:_in_end] the beginning of the next frame.
     _in_start = 0
     _in_end = 0
@@ -72,19 +78,24 @@ class Protocol(SendBuffer):
         super().__init__(pool)
         self._route = route
         self._state = OPEN
+        self._pongs = 0  # received since the server looked last
+        self._decoder: Anything = None  # made when it is needed
+        self._tail = b""  # the beginning of a frame that fits in the read buffer as a whole
         # True if the next byte starts a frame of a new message, for on_message, in state OPEN:
         # then `deliver` may be used.
         self._plain = route.message is not None
 
+    @micropython.native
     def _receive(self, buf: memoryview, pos: int, end: int) -> None:
         """Process the received bytes buf[pos:end]; the buffer is overwritten.
 
         If there is an inbox, `buf` must be the inbox, with new data from _in_end on, and `pos`
         must be _in_start. Otherwise _tail must have been copied before the new data.
         """
+        pool = self._pool
         message = self._route.message
-        limit = self._pool.max_size
-        progress = self._pool.progress
+        limit = pool.max_size
+        progress = pool.progress
         progress[0] = pos
         progress[1] = 0
         decoder = self._decoder
@@ -96,6 +107,9 @@ class Protocol(SendBuffer):
                     if self._plain:
                         found = deliver(pos, end, limit, buf, self, message, progress)
                         pos = progress[0]
+                        if pos == end and not found and not decoder and self._inbox is None:
+                            self._messages += progress[1]
+                            return  # most often
                         if found < 0:
                             self._fail(_INVALID_DATA, "text is not UTF-8")
                             found = 0
@@ -188,6 +202,7 @@ class Protocol(SendBuffer):
         self._append(frame)
         return True
 
+    @micropython.native
     def _make_room(self, size: int) -> bool:
         """Make room for a message's frame of `size` bytes behind _out_end.
 
@@ -195,12 +210,19 @@ class Protocol(SendBuffer):
         """
         if self._state:
             return False
-        limit = self._pool.write_limit
+        pool = self._pool
+        limit = pool.write_limit
+        if not self._out and size <= limit and pool._spare:
+            # As _reserve(), without two more calls, for most messages.
+            self._out = pool.take()
+            self._out_limit = limit
+            pool.unsent.append(self)
+            return True
         if self._reserve(size, limit):
             return True
         if size > limit:
             text = "a message of %d bytes can never be sent: raise write_limit, now %d"
-            self._pool.log(WARNING, text % (size, limit))
+            pool.log(WARNING, text % (size, limit))
         if not self._route.drops:
             self._fail(_TRY_AGAIN_LATER, "send buffer full")
         return False
@@ -355,6 +377,7 @@ class Client(Protocol):
         self._events = 0
         self._last_heard = 0  # when data last arrived
         self._last_used = 0  # when more than a Pong last arrived
+        self._is_direct = not route.drain  # the server may write replies without _flush()
 
     def __getattr__(self, name):
         # Not properties: one of them makes MicroPython search all base classes at every assignment

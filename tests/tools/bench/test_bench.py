@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
-from tools.bench import check, measure, report, summary
-from tools.bench.contenders import CONTENDERS, TLS_CONTENDERS, Contender
+from tools.bench import check, heap, measure, report, summary
+from tools.bench.contenders import CONTENDERS, OWN_SOCKETS, TLS_CONTENDERS, Contender
 from tools.bench.generator import WrongAnswerError, echo, percentiles
-from tools.bench.loads import LOADS, TLS_LOADS, Load
+from tools.bench.loads import ALL_LOADS, SLEEPING_LOADS, TLS_LOADS, Load
 from tools.bench.memory import imports
 from tools.virtualboard.board import free_port
 
@@ -44,6 +44,29 @@ def test_each_contender_with_tls_answers(contender):
     for load in TLS_LOADS:
         answer = found[load.name][contender.name][0]
         assert "error" not in answer, (load.name, answer)
+
+
+@pytest.mark.parametrize("word", [32, 64])
+def test_a_client_that_sleeps_is_answered_by_both_contenders(word):
+    loads = SLEEPING_LOADS[word]
+    found = measure.run(OWN_SOCKETS[word], loads, 1, lambda text: None, seconds=0.05)
+    for load in loads:
+        for name in ("ours", "bare TCP"):
+            answer = found[load.name][name][0]
+            if "needs a 32-bit MicroPython" in answer.get("error", ""):
+                pytest.skip(answer["error"])
+            assert "error" not in answer, (load.name, answer)
+
+
+def test_a_probed_board_tells_of_its_heap_while_it_serves():
+    with heap.ProbedBoard(heap.config(broadcast={"interval": 0}), "128k") as board:
+        board.wait_ready()
+        before = board.in_use()
+        clients = heap.visit(board)
+        assert before < board.in_use() < before + 40000
+        assert board.largest_free() > 4600
+        for client in clients:
+            client.close()
 
 
 class Liar(threading.Thread):
@@ -181,7 +204,7 @@ def test_what_looks_slower_once_is_measured_again():
 
 def test_the_baseline_has_all_loads():
     baseline = json.loads((measure.ROOT / "tools/bench/baseline.json").read_text())
-    assert set(baseline) == {load.name for load in LOADS + TLS_LOADS}
+    assert set(baseline) == {load.name for load in ALL_LOADS}
     assert all(check.ratio(cells) for cells in baseline.values())
 
 

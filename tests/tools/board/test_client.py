@@ -41,7 +41,7 @@ def test_without_a_path_it_talks_to_the_demonstration(board):
     lines = output.splitlines()
     assert '"type": "welcome"' in lines[0]
     assert "LED is OFF" in lines
-    assert "'nonsense' is not understood" in lines[-1]
+    assert "'nonsense' is not a command" in lines[-1]
 
 
 def test_control_characters_of_others_do_not_reach_the_terminal(board):
@@ -70,9 +70,7 @@ def test_stats_are_shown_as_a_table_again_and_again(board):
         process.wait(10)
         process.stdout.close()
     assert "Virtual board with ESP32, MicroPython" in text
-    assert re.search(
-        r"^heap +[\d.]+ KB used, [\d.]+ KB free, [\d.]+ KB largest free block$", text, re.M
-    )
+    assert re.search(r"^heap +[\d.]+ KB used, [\d.]+ KB free$", text, re.M)
     assert re.search(r"^ +\d+  client \d+ +/demo +\d+ +\d+ +0$", text, re.M)
     assert "\x1b" not in text  # it is no terminal
 
@@ -99,7 +97,7 @@ def test_on_a_terminal_the_table_stays_at_its_place_and_ctrl_c_ends_it(board):
 REPORT = {
     "type": "stats", "uptime": 90061, "cpu": 0.5, "messages_per_second": 1.5,
     "bytes_per_second": 900, "temperature": None, "wifi": {"mode": "station", "rssi": -61},
-    "heap": {"free": 2048, "used": 1024, "largest": 2048}, "idf": {"free": 999, "largest": 1},
+    "heap": {"free": 2048, "used": 1024}, "idf": {"free": 999, "largest": 1},
     "clients": [{"id": 1, "name": "\x1b[1m" + "x" * 40, "path": "/demo",
                  "messages": 5, "bytes": 6, "queue": 7}],
 }  # fmt: skip

@@ -153,11 +153,18 @@ def test_a_grown_heap_has_no_block_in_both_of_its_parts(chip):
 
 
 def test_the_board_says_on_serial_that_its_heap_has_grown(chip):
-    board = chip()
-    board.exec("a, b = bytearray(40000), bytearray(30000)")
+    main = "import time\na, b = bytearray(40000), bytearray(30000)\ntime.sleep(0.2)\n"
+    board = chip(files={"main.py": main})
     board.wait_for_log(
         r"E virtual board: the heap has grown to 11\d{4} bytes, for a request of 30000"
     )
+
+
+def test_a_tool_at_the_raw_repl_is_not_told_that_the_heap_has_grown(chip):
+    board = chip()
+    code = "import time\na, b = bytearray(40000), bytearray(30000)\ntime.sleep(0.2)\nprint(1)"
+    assert board.exec(code) == "1\n"
+    assert board.heap.grown == 1
 
 
 def test_a_reset_gives_the_memory_back(chip):

@@ -175,3 +175,10 @@ def test_exec_raises_what_the_program_raised(prompt):
     with pytest.raises(RuntimeError, match="ValueError: wrong"):
         prompt.exec("raise ValueError('wrong')")
     assert isinstance(prompt, VirtualBoard)
+
+
+def test_lines_that_are_typed_at_once_are_run_one_after_another(line):
+    line.write(b"\x02").until(b">>> ")
+    line.write(b"import time\ra = time\rprint(1)\rif 1:\r    print(2)\r\r")
+    assert line.until(b"\r\n2\r\n").count(b">>> ") == 3
+    line.until(b">>> ")

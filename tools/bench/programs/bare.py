@@ -1,4 +1,4 @@
-"""The limit: TCP alone. Port 80 echoes bytes; on port 443 any bytes are answered with one frame to
+"""The limit: TCP alone. PORT echoes bytes; on ALL_PORT any bytes are answered with one frame to
 everyone there, and everyone gets one when it is accepted.
 """
 
@@ -12,7 +12,7 @@ IN, OUT = select.POLLIN, select.POLLOUT
 def listen(port):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("0.0.0.0", port))
+    listener.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])
     listener.listen(8)
     poll.register(listener, IN)
     return listener
@@ -64,7 +64,7 @@ poll = select.poll()
 buffer = bytearray(4096)
 waiting = {}
 crowd = []
-echo, everyone = listen(80), listen(443)
+echo, everyone = listen(PORT), listen(ALL_PORT)
 while True:
     for sock, event in poll.ipoll(1000):
         if sock is echo or sock is everyone:
