@@ -7,7 +7,7 @@ from time import ticks_ms
 from .core.frames import const
 from .http.connection import HTTPConnection
 from .lazy import call
-from .log import WARNING
+from .log import WARNING, describe
 
 # HTTP connections at the same time. With 5 clients and 2 listeners they use the chip's 10 sockets.
 _HTTP_SLOTS = const(3)
@@ -33,15 +33,19 @@ class Acceptor:
         self.http_connections = []
         self.reserved = 0  # slots whose sockets are used otherwise: see Server.add_reader
 
-    def listen(self, host: str, port: int, tls) -> None:
-        """Listen on one more port; tls is a TLSAcceptor or None.
+    def is_listening(self) -> bool:
+        """Return whether there is a listening socket."""
+        return bool(self._listeners)
 
-        Raises OSError if the port is in use, or if there is no free socket.
+    def listen(self, host: str, port: int, tls, acceptor) -> None:
+        """Listen on one more port; tls is an SSLContext and `acceptor` its TLSAcceptor, or None.
+
+        Raises what setup.open_listener raises.
         """
-        sock = call("wsserver.setup", "open_listener", host, port, self._server.log)
+        sock = call("wsserver.setup", "open_listener", host, port, tls, self._server._log)
         self._listeners.append(sock)
-        if tls:
-            self._tls[id(sock)] = tls
+        if acceptor:
+            self._tls[id(sock)] = acceptor
         self._poll.register(sock, _IN)
         self._accepting = True
 
@@ -74,11 +78,17 @@ class Acceptor:
         """Accept one connection from each listener, while there are slots."""
         if not self._accepting:
             return
-        for listener in self._listeners:
-            if self.free_slots() > 0:
-                self._accept_from(listener)
-        if self.free_slots() < 1:
-            self.set_accepting(False)
+        try:
+            for listener in self._listeners:
+                if self.free_slots() > 0:
+                    self._accept_from(listener)
+            if self.free_slots() < 1:
+                self.set_accepting(False)
+        except MemoryError:
+            raise
+        except Exception as error:  # an attribute of the server is wrong
+            self._server._report(error)
+            self.set_accepting(False)  # until a sweep succeeds
 
     def _accept_from(self, listener):
         server = self._server
@@ -92,21 +102,24 @@ class Acceptor:
             return
         except OSError as error:
             if error.errno != errno.EAGAIN:
-                server.log(WARNING, "cannot accept a connection: %s" % error)
+                server._log(WARNING, "cannot accept a connection: " + describe(error))
                 self.set_accepting(False)
             return
         limits = server.limits
-        if limits and not limits.admits(address[0], self._connections.values()):
-            sock.close()
-            return
         try:
+            if limits and not limits.admits(address[0], self._connections.values()):
+                sock.close()
+                return
             self._open(sock, address, self._tls.get(id(listener)))
         except (OSError, MemoryError) as error:  # the peer has gone, or there is no memory
             sock.close()
             try:
-                server.log(WARNING, "cannot accept a connection: %s" % error)
+                server._log(WARNING, "cannot accept a connection: " + describe(error))
             except MemoryError:
                 pass  # not even for a log line; other connections must not suffer
+        except Exception:
+            sock.close()
+            raise
 
     def _open(self, raw, address, tls_acceptor):
         """Make an accepted socket an HTTP connection.

@@ -225,7 +225,7 @@ def test_the_files_that_a_rollback_needs_are_not_replaced(board, project, lib_fo
     names = ", ".join(
         f"/lib/failsafe/{name}{lib_form.suffix}" for name in ("rollback", "watchdog")
     )
-    assert f"/boot.py, {names}: not as here" in output.err
+    assert f"/boot.py, {names}: different here" in output.err
     assert "0 files copied, 0 removed" in output.out
     assert firmware_of(board) == before
 

@@ -3,6 +3,7 @@
 from time import ticks_diff, ticks_ms
 
 from ..core.frames import const
+from ..lazy import call
 from ..log import WARNING
 from .request import HTTPError
 
@@ -24,6 +25,8 @@ class Limits:
     """
 
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
+        rates = {"connections": connections, "handshakes": handshakes}
+        call("wsserver.http.checks", "check_rates", messages=messages, bytes=bytes, **rates)
         self._connections = connections
         self._handshakes = handshakes
         self._messages = messages

@@ -1,10 +1,13 @@
 """HTTP responses other than 101."""
 
+from ..core.frames import text_bytes
+
 # One string takes a fraction of the memory of a dict.
 _REASONS = (
     "200 OK|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|403 Forbidden|"
     "404 Not Found|405 Method Not Allowed|406 Not Acceptable|421 Misdirected Request|"
     "426 Upgrade Required|429 Too Many Requests|431 Request Header Fields Too Large|"
+    "500 Internal Server Error|"
     "503 Service Unavailable|505 HTTP Version Not Supported|"
 )
 
@@ -31,6 +34,6 @@ def error_response(error) -> bytes:
         error.detail,
         " is missing or malformed" if error.status == 400 else "",
     )
-    body = body.encode()
+    body = text_bytes(body)
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
     return response_head(error.status, headers, len(body)) + body

@@ -294,7 +294,7 @@ def failing_callback(board):
             stays = other.message() == b"not me"
         except OSError:
             stays = False
-    return f"{what}; others {'are served' if stays else 'are lost'}"
+    return f"{what}; the others {'are served' if stays else 'are lost'}"
 
 
 def slow_callback(board):
