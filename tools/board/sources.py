@@ -19,6 +19,8 @@ def source_of(line: str, root: Path = ROOT) -> str | None:
     if not found:
         return None
     name = found[1].lstrip("/")
+    if ".." in name.split("/"):
+        return None
     for path in (root / name, root / "lib" / name):
         if path.suffix == ".py" and path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines()

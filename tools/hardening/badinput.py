@@ -65,7 +65,10 @@ REQUESTS = (
     _request(
         "a target without its slash", _swap(b" /ws", b" ws"), 400, _MALFORMED % "request line"
     ),
-    _request("HTTP/1.0", _swap(b"/1.1", b"/1.0"), 505, "HTTP Version Not Supported: use HTTP/1.1"),
+    _request(
+        "HTTP/1.0", _swap(b"/1.1", b"/1.0"), 426, "Upgrade Required: WebSocket needs HTTP/1.1"
+    ),
+    _request("HTTP/2.0", _swap(b"/1.1", b"/2.0"), 505, "HTTP Version Not Supported: use HTTP/1.1"),
     _request("no Host", _without(b"Host"), 400, _MALFORMED % "Host"),
     _request("two Hosts", _swap(_HOST, _HOST * 2), 400, _MALFORMED % "Host"),
     _request(
@@ -84,7 +87,7 @@ REQUESTS = (
         "a line feed within a header",
         _swap(_HOST, _HOST + b"X: y\nSet-Cookie: z\r\n"),
         400,
-        _MALFORMED % "a header",
+        "Bad Request: lines must end with CRLF, not with LF",
     ),
     _request("no Upgrade, but a key", _without(b"Upgrade"), 400, _MALFORMED % "Upgrade"),
     _request("no Connection", _without(b"Connection"), 400, _MALFORMED % "Connection"),
@@ -109,18 +112,21 @@ REQUESTS = (
         "a page from elsewhere",
         _swap(_HOST, _HOST + b"Origin: http://evil.example\r\n"),
         403,
-        "Forbidden: Origin",
+        "Forbidden: Origin http://evil.example is not allowed (access.origins)",
     ),
     _request(
         "a head that is too long",
         _swap(_HOST, _HOST + b"X: " + b"y" * MAX_HEAD + b"\r\n"),
         431,
-        f"Request Header Fields Too Large: at most {MAX_HEAD} bytes",
+        f"Request Header Fields Too Large: the head is over {MAX_HEAD} bytes (server.max_head)",
     ),
     _request("a path that nothing is at", _swap(b"/ws", b"/nothing"), 404, "Not Found: "),
     _request("a path out of the folder", _swap(b"/ws", b"/../config.json"), 404, "Not Found: "),
-    _request(
-        "a broken percent-encoding", _swap(b"/ws", b"/%zz"), 400, _MALFORMED % "percent-encoding"
+    Bad(
+        "a broken percent-encoding",
+        b"GET /%zz HTTP/1.1\r\n" + _HOST + b"\r\n",
+        400,
+        _MALFORMED % "percent-encoding",
     ),
 )
 
@@ -208,7 +214,7 @@ def text() -> str:
         for bad in FRAMES
     )
     return (
-        "| instead of a handshake | answer; then TCP is closed. The log says nothing |\n"
+        "| instead of a handshake | answer; then TCP is closed |\n"
         f"| --- | --- |\n{rows}\n"
         "| instead of a frame | Close frame | log, at level INFO |\n"
         f"| --- | --- | --- |\n{frames}"
