@@ -78,6 +78,20 @@ def pytest_configure(config):
             raise pytest.UsageError(str(error)) from None
 
 
+NO_BROWSER = "there is no browser"  # begins the reason of each test that is skipped for that
+INSTALL_BROWSER = (
+    "these tests need Chromium on the PATH: install it with 'apt install chromium', "
+    "'dnf install chromium' or 'brew install chromium'"
+)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print one line for all tests that need a browser where there is none."""
+    for report in terminalreporter.stats.get("skipped", ()):
+        if isinstance(report.longrepr, tuple) and NO_BROWSER in report.longrepr[2]:
+            report.longrepr = ("tests/browser", None, INSTALL_BROWSER)
+
+
 def pytest_report_header(config):
     if config.getoption("--board"):
         return None

@@ -24,4 +24,7 @@ def build(server, settings: dict, https=None) -> None:
             server.websocket("/demo", chat)
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])
-    server.files("/", "/www", https)
+    try:
+        server.files("/", "/www", https)
+    except ValueError as error:  # without pages, the endpoints are served
+        print("demo: no pages: %s" % error)

@@ -8,7 +8,7 @@ from .core.frames import const
 from .http.connection import HTTPConnection
 from .http.request import HTTPError
 from .lazy import call
-from .log import WARNING
+from .log import WARNING, describe
 
 # HTTP connections at the same time. With 5 clients and 2 listeners they use the chip's 10 sockets.
 _HTTP_SLOTS = const(3)
@@ -34,15 +34,19 @@ class Acceptor:
         self.http_connections = []
         self.reserved = 0  # slots whose sockets are used otherwise: see Server.add_reader
 
-    def listen(self, host: str, port: int, tls) -> None:
-        """Listen on one more port; tls is a TLSAcceptor or None.
+    def is_listening(self) -> bool:
+        """Return whether there is a listening socket."""
+        return bool(self._listeners)
 
-        Raises OSError if the port is in use, or if there is no free socket.
+    def listen(self, host: str, port: int, tls, acceptor) -> None:
+        """Listen on one more port; tls is an SSLContext and `acceptor` its TLSAcceptor, or None.
+
+        Raises what setup.open_listener raises.
         """
-        sock = call("wsserver.setup", "open_listener", host, port, self._server.log)
+        sock = call("wsserver.setup", "open_listener", host, port, tls, self._server._log)
         self._listeners.append(sock)
-        if tls:
-            self._tls[id(sock)] = tls
+        if acceptor:
+            self._tls[id(sock)] = acceptor
         self._poll.register(sock, _IN)
         self._accepting = True
 
@@ -75,16 +79,22 @@ class Acceptor:
         """Accept one connection from each listener, while there are slots."""
         if not self._accepting:
             return
-        listeners = self._listeners
-        for _ in range(len(listeners)):
+        try:
+            listeners = self._listeners
+            for _ in range(len(listeners)):
+                if self.free_slots() < 1:
+                    break
+                # Each in its turn, so that a crowd at one does not keep out those at the others.
+                listener = listeners.pop(0)
+                listeners.append(listener)
+                self._accept_from(listener)
             if self.free_slots() < 1:
-                break
-            # Each in its turn, so that a crowd at one does not keep out those at the others.
-            listener = listeners.pop(0)
-            listeners.append(listener)
-            self._accept_from(listener)
-        if self.free_slots() < 1:
-            self.set_accepting(False)
+                self.set_accepting(False)
+        except MemoryError:
+            raise
+        except Exception as error:  # an attribute of the server is wrong
+            self._server._report(error)
+            self.set_accepting(False)  # until a sweep succeeds
 
     def _accept_from(self, listener):
         server = self._server
@@ -98,7 +108,7 @@ class Acceptor:
             return
         except OSError as error:
             if error.errno != errno.EAGAIN:
-                server.log(WARNING, "cannot accept a connection: %s" % error)
+                server._log(WARNING, "cannot accept a connection: " + describe(error))
                 self.set_accepting(False)
             return
         tls = self._tls.get(id(listener))
@@ -112,10 +122,13 @@ class Acceptor:
         except (OSError, MemoryError) as error:  # the peer has gone, or there is no memory
             sock.close()
             try:
-                text = "cannot accept a connection: %s" % error
+                text = "cannot accept a connection: " + describe(error)
             except MemoryError:
                 return  # not even for a log line; other connections must not suffer
             server._log_refusal(address[0], text)
+        except Exception:
+            sock.close()
+            raise
 
     def _open(self, raw, address, tls_acceptor):
         """Make an accepted socket an HTTP connection.

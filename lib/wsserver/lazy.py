@@ -25,7 +25,7 @@ def free_heap() -> int:
     """
     gc.collect()
     free = gc.mem_free()
-    if not has_large_heap():
+    if not sys.maxsize >> 62 and not has_large_heap():  # no chip has 64 bits
         try:
             from esp32 import HEAP_DATA, idf_heap_info
 

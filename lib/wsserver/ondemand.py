@@ -52,7 +52,7 @@ class LazyEndpoint:
         except MemoryError:
             endpoint = None
         text = "not enough memory for %s" % self._module
-        self._server.log(WARNING, "%s: %s" % (client.path, text))
+        self._server._log(WARNING, "%s: %s" % (client.path, text))
         client.close(_TRY_AGAIN_LATER, text)
         if client in self._clients:
             self.on_close(client, _TRY_AGAIN_LATER, text)

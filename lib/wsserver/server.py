@@ -18,8 +18,8 @@ from .core.frames import encode
 from .core.protocol import Client
 from .keepalive import Keepalive
 from .lazy import call, has_large_heap, load
-from .log import ERROR, INFO, WARNING, escape, log, traceback
-from .timers import Timer, Timers
+from .log import ERROR, INFO, WARNING, describe, escape, log, traceback
+from .timers import Timer, Timers, check_callable
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
 id = id
@@ -33,6 +33,7 @@ _TICK = const(20)  # ms that run() sleeps at most: how long call_soon() of a thr
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
 _SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
+_REPEAT = const(1000)  # ms for which an error is not logged again, and a failing reader rests
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -50,11 +51,12 @@ class Server:
     max_tls: TLS connections at the same time; tls_reserved: those of them that only serve pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
 
-    These attributes may be set at any time. hosts: the names, in lower case, that are accepted in
-    Host beside IP addresses, or None for any. portal: a URL to which browsers that ask for another
-    name are redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may
-    connect and read responses, beside the server's own. proxies: the IP addresses of reverse
-    proxies, whose X-Forwarded-For or Forwarded is believed.
+    The times are attributes as well, which may be set before run(). max_clients, log and these may
+    be set at any time. hosts: the names, in lower case, that are accepted in Host beside IP
+    addresses, or None for any. portal: a URL to which browsers that ask for another name are
+    redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may connect and
+    read responses, beside the server's own. proxies: the IP addresses of reverse proxies, whose
+    X-Forwarded-For or Forwarded is believed.
     """
 
     hosts = portal = limits = None
@@ -73,27 +75,32 @@ class Server:
         open_timeout=10,
         purge=None,
         write_limit=None,
-        read_size: int = _READ_SIZE,
+        read_size=None,
         max_head: int = 2048,
         max_tls: int = 3,
         tls_reserved: int = 0,
         log=log,
     ):
-        if read_size is None:
-            read_size = _READ_SIZE
-        if write_limit is None:
-            write_limit = max(read_size, max_size + 160)
-        # The buffers first, before the heap is fragmented.
-        self._read_buffer = memoryview(bytearray(max(0, read_size)))
-        self._pool = BufferPool(max_size, write_limit, log)
-        sizes = (max_clients, max_size, max_head, max_tls, read_size, write_limit)
-        times = (ping_interval, ping_timeout, close_timeout, open_timeout)
-        times = call("wsserver.setup", "check_options", sizes, times, purge)
-        self._ping_interval, self._ping_timeout, self._close_timeout, self._open_timeout = times
+        sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
+        try:
+            if read_size is None:
+                read_size = _READ_SIZE
+            if write_limit is None:
+                write_limit = max(read_size, max_size + 160)
+            # The buffers first, before the heap is fragmented.
+            self._read_buffer = memoryview(bytearray(max(0, read_size)))
+            self._pool = BufferPool(max_size, write_limit, self._log)
+        except (TypeError, ValueError):
+            pass  # check_options() names the option
         self.max_clients = max_clients
+        self.ping_interval = ping_interval
+        self.ping_timeout = ping_timeout
+        self.open_timeout = open_timeout
+        self.close_timeout = close_timeout
+        self.log = log
+        call("wsserver.setup", "check_options", self, *sizes, purge)
         self.max_size = max_size
         self.write_limit = write_limit
-        self.log = log
         self.clients = []
         self.routes = {}
         self._max_head = max_head
@@ -113,6 +120,7 @@ class Server:
         self._pool.write = self._write
         self._pool.call = self._call
         self._pool.read_size = read_size
+        self._error = self._error_time = 0  # the latest that was logged: hash of its text, ms
         self._start_timers()
 
     # --- configuration
@@ -133,34 +141,29 @@ class Server:
         none, the server's own host, or one of server.origins. overflow: when a client's send
         buffer is full, "close" the client or "drop" the message. access: a Token or Basic of
         wsserver.http.auth that a request must satisfy, or None. reserved: its clients may exceed
-        max_clients by one, and beyond that evict the client idle longest.
+        max_clients by one, and beyond that evict the client idle longest. Raises TypeError or
+        ValueError, which names the argument, if one is wrong.
         """
-        self.routes[path] = call(
-            "wsserver.http.routes",
-            "make_route",
-            endpoint,
-            subprotocols,
-            origins,
-            overflow,
-            access,
-            reserved,
-        )
+        options = (subprotocols, origins, overflow, access, reserved)
+        call("wsserver.http.routes", "add_route", self.routes, path, endpoint, *options)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
 
-        https: the port with TLS to which requests without TLS are redirected.
+        https: the port with TLS to which requests without TLS are redirected. Raises TypeError or
+        ValueError, which names the argument, if one is wrong.
         """
-        self._folders.append((prefix.rstrip("/") + "/", directory.rstrip("/"), https))
+        folder = call("wsserver.http.routes", "folder", self._folders, prefix, directory, https)
+        self._folders.append(folder)
 
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls=None) -> None:
         """Listen on one more port; with `tls`, an SSLContext, for wss:// and https://.
 
-        Raises OSError if the port is in use, or if there is no free socket.
+        Raises OSError if the port is in use, or if there is no free socket, and TypeError or
+        ValueError, which names the argument, if one is wrong.
         """
-        if tls:
-            tls = load("wsserver.tls").TLSAcceptor(tls, self._max_tls)
-        self._acceptor.listen(host, port, tls)
+        acceptor = load("wsserver.tls").TLSAcceptor(tls, self._max_tls) if tls else None
+        self._acceptor.listen(host, port, tls, acceptor)
         self._stopping = False
 
     def every(self, ms: int, function) -> Timer:
@@ -174,8 +177,10 @@ class Server:
     def add_reader(self, sock, function) -> None:
         """Call function(sock) when there is something to read from a non-blocking socket.
 
-        stop() closes the socket. Each such socket takes the slot of one HTTP connection.
+        If it raises, it is not called for a second. stop() closes the socket. Each such socket
+        takes the slot of one HTTP connection. Raises TypeError if the function cannot be called.
         """
+        check_callable(function)
         self._poll.register(sock, _IN)
         self._readers[id(sock)] = (sock, function)
         self._acceptor.reserved = len(self._readers)
@@ -199,12 +204,12 @@ class Server:
 
     # --- at any time
 
-    def call_soon(self, function, argument=None) -> bool:
-        """Let the loop call function(argument). For other threads and interrupt handlers.
+    def call_soon(self, function, *args) -> bool:
+        """Let the loop call function(*args). For other threads and interrupt handlers.
 
         Return False if 16 calls wait already; then this one is not made.
         """
-        return self._timers.call_soon(function, argument)
+        return self._timers.call_soon(function, args)
 
     def client(self, id: int):
         """Return the connected client with this id, or None."""
@@ -214,9 +219,11 @@ class Server:
         return None
 
     def broadcast(self, message, path=None) -> int:
-        """Send a message to all open clients, or to those at `path`. Return their number.
+        """Send a message to all open clients, or to those at `path`.
 
-        Clients with an empty send buffer get it from the network at once, without a buffer.
+        Clients with an empty send buffer get it from the network at once, without a buffer. Return
+        the number of clients whose message is sent or waits. Raises TypeError if it is neither str
+        nor bytes, and ValueError if a text is not valid UTF-8.
         """
         frame = encode(message)
         length = len(frame)
@@ -230,17 +237,19 @@ class Server:
                     sent = client._sock.write(frame) or 0
                 except OSError:
                     continue  # poll will report it
-                if sent < length:
-                    self._send_rest(client, frame, sent)
-                count += client._state == OPEN
+                count += sent == length or self._send_rest(client, frame, sent)
         return count
 
     def _send_rest(self, client, frame, sent):
+        """Queue a frame of which the network has taken `sent` bytes. Return whether it could."""
+        if not sent:
+            return client._send_frame(frame)
         if client._reserve(len(frame) - sent, self._pool.write_limit):
             client._append(memoryview(frame)[sent:])
-        elif sent:
-            client._state = CLOSED  # there is no memory for the rest of a frame that has begun
-            self._pool.unsent.append(client)
+            return True
+        client._state = CLOSED  # there is no memory for the rest of a frame that has begun
+        self._pool.unsent.append(client)
+        return False
 
     def stop(self) -> None:
         """Close all clients with 1001, and free all sockets and timers. It may listen again."""
@@ -252,7 +261,16 @@ class Server:
         """Serve until stop() is called. Sockets are closed whatever ends it, Ctrl-C included.
 
         On a large heap this tunes garbage collection, unless the program has set gc.threshold.
+        Raises RuntimeError in a callback, ValueError without listen(), and TypeError or ValueError
+        if an attribute is wrong.
         """
+        self._check_no_callback("run")
+        if not self._acceptor.is_listening() and not self._stopping:
+            raise ValueError("run() needs listen(port) first: the server listens on no port")
+        try:
+            call("wsserver.setup", "check_attributes", self)
+        except MemoryError:
+            pass  # they have been checked once
         if not self._filler and has_large_heap():
             self._filler = load("wsserver.heap").tune()
         try:
@@ -263,10 +281,19 @@ class Server:
             self._shut_down()
 
     def step(self, timeout_ms: int = 0) -> None:
-        """Run one turn of the loop; wait at most `timeout_ms` for something to do."""
+        """Run one turn of the loop; wait at most `timeout_ms` for something to do.
+
+        Raises RuntimeError in a callback.
+        """
+        self._check_no_callback("step")
         self._step(timeout_ms, True)
         if self._stopping:
             self._shut_down()
+
+    def _check_no_callback(self, name):
+        # All clients share one read buffer, which is in use while a callback runs.
+        if self._stepping:
+            raise RuntimeError("%s() was called by a callback of the server" % name)
 
     def _step(self, timeout_ms, once):
         self._stepping = True
@@ -275,6 +302,8 @@ class Server:
         except MemoryError as error:  # that cannot be attributed to one connection
             self._report(error)
             self._shed()
+        except Exception as error:  # of the application, for example an attribute that it has set
+            self._report(error)
         finally:
             self._stepping = False
 
@@ -314,8 +343,7 @@ class Server:
                     if event & _OUT:
                         self._flush(connection)
             if others:
-                for sock, function in self._readers.values():
-                    timers.call_soon(function, sock)
+                self._call_readers()
                 self._acceptor.accept()
             if unsent:
                 self._flush_all(unsent)
@@ -329,6 +357,29 @@ class Server:
                 wait = timeout_ms
             if once or self._stopping:
                 return
+
+    def _call_readers(self):
+        for key in list(self._readers):
+            sock, function = self._readers.get(key, (None, None))
+            if function:
+                try:
+                    self._call(function, function, None, (sock,))
+                except Exception as error:
+                    self._report(error)
+                    if key in self._readers:  # what has arrived may still be there
+                        self._rest_reader(key, sock, function)
+
+    def _rest_reader(self, key, sock, function):
+        """Do not call a reader for a while: it has raised."""
+        self._readers[key] = (sock, None)
+        self._poll.modify(sock, 0)
+        self.after(_REPEAT, lambda: self._resume_reader(key, function))
+
+    def _resume_reader(self, key, function):
+        sock, other = self._readers.get(key, (None, function))
+        if not other:  # neither removed nor added again
+            self._readers[key] = (sock, function)
+            self._poll.modify(sock, _IN)
 
     def _flush_all(self, unsent):
         # Callbacks may fill more send buffers, which are sent in the next turn.
@@ -523,7 +574,7 @@ class Server:
             if connection._secure:
                 connection._raw.close()  # a failed TLS handshake does not close it
             if not isinstance(reason, str):
-                reason = "connection lost (%s)" % reason
+                reason = "connection lost: " + describe(reason)
             connection._on_lost(reason)
             if is_client:
                 reason = connection._close_reason
@@ -533,10 +584,19 @@ class Server:
         except MemoryError:
             pass  # other connections must not suffer; the garbage collector closes the socket
 
+    def _log(self, level, text):
+        """Call the log function. What it raises must not affect the server."""
+        try:
+            self.log(level, text)
+        except MemoryError:
+            pass  # not even for a log line
+        except Exception as error:
+            log(level, "%s (the log function raised %r)" % (text, error))
+
     def _log_client(self, text, client, *values):
         """Log `text` % (the client's id, values, the number of clients)."""
         try:
-            self.log(INFO, text % ((client._id,) + values + (len(self.clients),)))
+            self._log(INFO, text % ((client._id,) + values + (len(self.clients),)))
         except MemoryError:
             pass
 
@@ -591,12 +651,19 @@ class Server:
                 name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
             else:
                 name = "timer %s" % getattr(name, "__name__", name)
-            self.log(WARNING, "slow: %s took %d ms and blocked the server" % (name, took))
+            self._log(WARNING, "slow: %s took %d ms and blocked the server" % (name, took))
         except MemoryError:
             pass
 
     def _report(self, error):
+        """Log the traceback of an error, unless the same one has just been logged."""
         try:
-            self.log(ERROR, traceback(error))
+            text = traceback(error)
+            now = ticks_ms()
+            age = ticks_diff(now, self._error_time)
+            if hash(text) != self._error or not 0 <= age < _REPEAT:
+                self._error = hash(text)
+                self._error_time = now
+                self._log(ERROR, text)
         except MemoryError:
             pass  # not even for a log line

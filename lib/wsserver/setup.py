@@ -1,19 +1,36 @@
-"""Code that runs once for each server or listener. Loaded while it runs."""
+"""Code that runs once for each server or listener. Loaded while it runs.
+
+The checks of options are here, and those of paths in http.routes, so that they take no memory
+later.
+"""
 
 import socket
 
 from .core.frames import const
-from .log import ERROR
+from .log import ERROR, describe
 
 _DAY = const(86400)  # seconds
 _BACKLOG = const(8)  # connections that TCP keeps until they are accepted
+_MAX_PORT = const(65535)
+_KINDS = {
+    "log": "a function(level, text)",
+    "hosts": "a list of str or None",
+    "portal": "a URL or None",
+    "limits": "a Limits or None",
+}
 
 
-def open_listener(host: str, port: int, log):
-    """Return a listening socket.
+def open_listener(host: str, port: int, tls, log):
+    """Return a listening socket; tls is the SSLContext that it will be used with, or None.
 
-    Raises OSError if the port is in use, or if there is no free socket.
+    Raises OSError if the port is in use, or if there is no free socket, and TypeError or
+    ValueError if an argument is wrong.
     """
+    check_int("port", port, 1, _MAX_PORT)
+    if not isinstance(host, str):
+        raise TypeError("host must be a str, not %r" % (host,))
+    if tls and not hasattr(tls, "wrap_socket"):
+        raise TypeError("tls must be an SSLContext or None, not %r" % (tls,))
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -22,41 +39,68 @@ def open_listener(host: str, port: int, log):
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        log(ERROR, "cannot listen on port %d: %s" % (port, error))
+        log(ERROR, "cannot listen on port %d: %s" % (port, describe(error)))
         raise
     return sock
 
 
-def check_options(sizes: tuple, times: tuple, purge) -> tuple:
-    """Check the options of a Server. Return its times in ms.
+def check_options(
+    server, max_size, max_head, max_tls, tls_reserved, read_size, write_limit, purge
+) -> None:
+    """Check the options of a new Server; those that can be set later are its attributes.
 
-    Raises ValueError, which names the option, if one is out of range.
+    Raises TypeError or ValueError, which names the option.
     """
-    limits = (
-        ("max_clients", 1),
-        ("max_size", 1),
-        ("max_head", 64),
-        ("max_tls", 1),
-        ("read_size", 64),
-        ("write_limit", 512),  # the head of an HTTP response must fit
-    )
-    for (name, least), value in zip(limits, sizes):
-        if value < least:
-            raise ValueError("%s must be at least %d, not %r" % (name, least, value))
+    for name, value, least in (
+        ("max_size", max_size, 1),
+        ("max_head", max_head, 64),
+        ("max_tls", max_tls, 1),
+        ("tls_reserved", tls_reserved, 0),
+        ("read_size", read_size, 64),
+        ("write_limit", write_limit, 512),  # the head of an HTTP response must fit
+    ):
+        if value is not None or name not in ("read_size", "write_limit"):
+            check_int(name, value, least)
     if purge not in (None, "lru"):
         raise ValueError("purge must be None or 'lru', not %r" % (purge,))
-    ping_interval, ping_timeout, close_timeout, open_timeout = times
-    return (
-        _milliseconds("ping_interval", ping_interval),
-        _milliseconds("ping_timeout", ping_timeout),
-        _milliseconds("close_timeout", close_timeout or _DAY),
-        _milliseconds("open_timeout", open_timeout or _DAY),
-    )
+    check_attributes(server)
+
+
+def check_attributes(server) -> None:
+    """Check the attributes of a Server that may be set, and convert its times to ms.
+
+    Raises TypeError or ValueError, which names the attribute.
+    """
+    check_int("max_clients", server.max_clients, 1)
+    for name, value, valid in (
+        ("log", server.log, callable(server.log)),
+        ("hosts", server.hosts, isinstance(server.hosts, (list, tuple, set))),
+        ("portal", server.portal, isinstance(server.portal, str)),
+        ("limits", server.limits, hasattr(type(server.limits), "admits")),
+    ):
+        if not valid and (value is not None or name == "log"):
+            raise TypeError("%s must be %s, not %r" % (name, _KINDS[name], value))
+    server._ping_interval = _milliseconds("ping_interval", server.ping_interval)
+    server._ping_timeout = _milliseconds("ping_timeout", server.ping_timeout)
+    server._open_timeout = _milliseconds("open_timeout", server.open_timeout)
+    server._close_timeout = _milliseconds("close_timeout", server.close_timeout)
+
+
+def check_int(name: str, value: int, least: int, most=None) -> None:
+    """Check an int. Raises TypeError or ValueError."""
+    if not isinstance(value, int):
+        raise TypeError("%s must be an int, not %r" % (name, value))
+    if value < least or most and value > most:
+        limits = "at least %d" % least if most is None else "%d to %d" % (least, most)
+        raise ValueError("%s must be %s, not %d" % (name, limits, value))
 
 
 def _milliseconds(name, seconds):
-    """Return a timeout in ms; None stays None."""
-    if seconds is not None:
-        if not 0 < seconds <= _DAY:
-            raise ValueError("%s must be over 0 and at most 86400 s, not %r" % (name, seconds))
-        return max(1, int(seconds * 1000))
+    """Return a timeout in ms. None stays None, but opening and closing cannot last for ever."""
+    if seconds is None:
+        return None if name[:4] == "ping" else _DAY * 1000
+    if not isinstance(seconds, (int, float)):
+        raise TypeError("%s must be a number of seconds or None, not %r" % (name, seconds))
+    if not 0 < seconds <= _DAY:
+        raise ValueError("%s must be over 0 and at most %d s, not %r" % (name, _DAY, seconds))
+    return max(1, int(seconds * 1000))

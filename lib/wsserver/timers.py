@@ -9,12 +9,24 @@ _MAX_CALLS = const(16)
 _MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit chip: 3.1 days
 
 
+_ASYNC = type(lambda: (yield))  # MicroPython's type of async and of generator functions
+
+
+def check_callable(function) -> None:
+    """Raise TypeError if a function cannot be called, or if it is async."""
+    if not callable(function) or type(function) is _ASYNC:
+        raise TypeError("function must be callable and not async, not %r" % (function,))
+
+
 class Timer:
     """A scheduled call. `cancel` ends it."""
 
     def __init__(self, ms: int, function, repeats: bool):
+        if not isinstance(ms, int):
+            raise TypeError("ms must be an int, not %r" % (ms,))
         if not 0 < ms <= _MAX_MS:
-            raise ValueError("a timer takes 1 to %d ms, not %r" % (_MAX_MS, ms))
+            raise ValueError("ms must be 1 to %d, not %d" % (_MAX_MS, ms))
+        check_callable(function)
         self.ms = ms
         self.function = function
         self.repeats = repeats
@@ -42,17 +54,21 @@ class Timers:
     def add(self, ms: int, function, repeats: bool) -> Timer:
         """Start a timer.
 
-        Raises ValueError if `ms` is out of range.
+        Raises ValueError if `ms` is out of range, and TypeError if an argument has a wrong type.
         """
         timer = Timer(ms, function, repeats)
         self._timers.append(timer)
         self._advance(timer)
         return timer
 
-    def call_soon(self, function, argument) -> bool:
-        """Queue function(argument); return False if the queue is full."""
+    def call_soon(self, function, args: tuple) -> bool:
+        """Queue function(*args); return False if the queue is full.
+
+        Raises TypeError if the function cannot be called.
+        """
+        check_callable(function)
         try:
-            self._calls.append((function, argument))
+            self._calls.append((function, args))
             return True
         except IndexError:
             return False
@@ -68,8 +84,8 @@ class Timers:
         """Make all calls that are due. Those that they add wait for the next turn of the loop."""
         if self._calls:
             for _ in range(len(self._calls)):
-                function, argument = self._calls.popleft()
-                self._try(function, (argument,))
+                function, args = self._calls.popleft()
+                self._try(function, args)
         now = ticks_ms()
         if ticks_diff(self._due, now) <= 0:
             self._run_timers(now)

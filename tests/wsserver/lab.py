@@ -7,6 +7,7 @@ there is TLS.
 
 import gc
 import json
+import os
 import time
 
 from wsserver import Server
@@ -293,7 +294,8 @@ def build():
     server.websocket("/origins", Echo(), origins=["http://192.168.4.1"])
     server.websocket("/silent", Reporting())
     server.websocket("/control", Control())
-    server.files("/", "/site")
+    if "site" in os.listdir("/"):
+        server.files("/", "/site")
     for port in lab["ports"]:
         server.listen(port)
     if lab["tls"]:

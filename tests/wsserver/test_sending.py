@@ -2,10 +2,9 @@
 anybody.
 """
 
-import re
+import json
 import time
 
-from tests.wsserver.conftest import wait_until
 from tools.wsclient import BINARY, CLOSE, PING, TEXT, frame
 
 
@@ -122,12 +121,9 @@ def test_a_broadcast_to_a_client_that_does_not_read_reaches_the_others(raw, lab)
 
 
 def test_a_client_is_found_by_its_id(raw, lab):
-    position = lab.log_position
-    client = raw(lab).open()
+    client = raw(lab).open("/describes")  # which tells it its id: the log has those of others, too
+    id = json.loads(client.frame()[1])["id"]
     control = raw(lab).open("/control")
-    id = re.search(r"opened (\d+) /ws", lab.log[position:])
-    wait_until(lambda: re.search(r"opened (\d+) /ws", lab.log[position:]), "the client's id")
-    id = re.search(r"opened (\d+) /ws", lab.log[position:])[1]
     control.send(frame(TEXT, f"send_to {id} only you".encode()))
     assert client.frame() == (TEXT, b"only you")
     assert control.frame() == (TEXT, b"sent True")

@@ -52,14 +52,14 @@ def read_config(path: Path, root: Path = ROOT) -> bytes:
 
 
 def read_certificates(folder: Path, needed: bool) -> dict[str, bytes]:
-    """Return {path on the board: content} of the certificates in a folder, {} if one is bad.
+    """Return {path on the board: content} of the certificates in a folder.
 
-    Raises Failure if they are needed and there are none, or if one is bad.
+    needed: raise Failure if there are none, or if one is bad. Otherwise return none if one is bad.
     """
     ours = {path: file.read_bytes() for path, file in certificates(folder).items()}
     if needed and not ours:
         raise Failure(f"CERTS=1: there are no certificates in {folder}: make certs makes them")
-    problem = find_problem(folder)  # the board loads them unchecked
+    problem = find_problem(folder) if ours else ""  # the board loads them unchecked
     if problem and needed:
         raise Failure(f"CERTS=1: {problem}")
     return {} if problem else ours
@@ -95,7 +95,9 @@ def to_send(
         files[f"/{CONFIG}"] = read_config(root / CONFIG, root)
     elif not config and found.differ(settings):
         notes.append(f"the board's {CONFIG} is kept; CONFIG={CONFIG} replaces it by yours")
-    if not certs and missing and not has_keys:
+    if not certs and certificates(root / CERTIFICATES) and not keys:
+        notes.append(f"your certificates are not sent: {find_problem(root / CERTIFICATES)}")
+    elif not certs and missing and not has_keys:
         files.update(keys)
     elif not certs and has_keys and found.lacks(keys):
         notes.append("the board's certificates are kept; CERTS=1 replaces them by yours")

@@ -98,7 +98,7 @@ class WifiTransport:
         while (free := self._board.ask("begin")) < 0:
             pass  # it removes the remains of an earlier update, one file at a time
         check_space(Plan(copy, [], [], [], True), free)
-        progress = Progress(list(copy))
+        progress = Progress(list(todo.copy))
         for path, content in copy.items():
             self._board.send(path, content, progress)
         for path in todo.remove:

@@ -1,1 +1,1 @@
-"""Attack the server: fuzzing, soak test, bad input, and the same checks on other servers."""
+"""Attack the server and its tests: fuzzing, soak test, bad input, mutations, and comparisons."""

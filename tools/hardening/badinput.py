@@ -132,17 +132,20 @@ REQUESTS = (
 
 _BYTE = frame(TEXT, b"x")
 FRAMES = (
-    _frame("a frame that is not masked", b"\x81\x01x", 1002, "frame is not masked"),
+    _frame("an unmasked frame", b"\x81\x01x", 1002, "frame is not masked"),
     _frame("a reserved bit", frame(TEXT, b"x", reserved=4), 1002, "reserved bit set"),
     _frame("a data frame with opcode 3", frame(3, b"x"), 1002, "reserved opcode"),
     _frame("a control frame with opcode 11", frame(11), 1002, "reserved opcode"),
-    _frame(
-        "a Ping in fragments", frame(PING, b"x", final=False), 1002, "fragmented control frame"
-    ),
+    _frame("a fragmented Ping", frame(PING, b"x", final=False), 1002, "fragmented control frame"),
     _frame("a Ping of 126 bytes", frame(PING, bytes(126)), 1002, "control frame over 125 bytes"),
-    _frame("a continuation of nothing", frame(CONTINUATION, b"x"), 1002, "nothing to continue"),
     _frame(
-        "a new message within one in fragments",
+        "a continuation frame without a first fragment",
+        frame(CONTINUATION, b"x"),
+        1002,
+        "nothing to continue",
+    ),
+    _frame(
+        "a new message within a fragmented one",
         frame(TEXT, b"x", final=False) + _BYTE,
         1002,
         "fragment expected",
@@ -160,7 +163,7 @@ FRAMES = (
         "length not in its shortest form",
     ),
     _frame(
-        "a length of over 63 bits",
+        "a length of more than 63 bits",
         b"\x82\xff\x80" + bytes(7) + b"\1\2\3\4x",
         1002,
         "length over 63 bits",
@@ -169,17 +172,17 @@ FRAMES = (
     _frame("a Close with code 1005", close(1005), 1002, "invalid close code"),
     _frame("a Close with code 2000", close(2000), 1002, "invalid close code"),
     _frame(
-        "a Close whose reason is no UTF-8",
+        "a Close whose reason is not UTF-8",
         close(1000, b"\xff"),
         1007,
         "close reason is not UTF-8",
     ),
-    _frame("a text that is no UTF-8", frame(TEXT, b"a\xffb"), 1007, "text is not UTF-8"),
+    _frame("a text that is not UTF-8", frame(TEXT, b"a\xffb"), 1007, "text is not UTF-8"),
     _frame("a text with a surrogate", frame(TEXT, b"\xed\xa0\x80"), 1007, "text is not UTF-8"),
     _frame("a text with an overlong slash", frame(TEXT, b"\xc0\xaf"), 1007, "text is not UTF-8"),
     _frame("a text that ends within a character", frame(TEXT, b"\xc3"), 1007, "text is not UTF-8"),
     _frame(
-        "a message of max_size and a byte",
+        "a message of max_size + 1 bytes",
         frame(TEXT, bytes(MAX_SIZE + 1)),
         1009,
         f"message over {MAX_SIZE} bytes",
@@ -191,7 +194,7 @@ FRAMES = (
         f"message over {MAX_SIZE} bytes",
     ),
     _frame(
-        "fragments that are too long together",
+        "fragments with too many bytes in all",
         frame(TEXT, bytes(4000), final=False) + frame(0, bytes(97)),
         1009,
         f"message over {MAX_SIZE} bytes",
@@ -220,4 +223,4 @@ def text() -> str:
 
 def document(old: str) -> str:
     """Return docs/reliability.md with the tables replaced."""
-    return sections.replace(old, "python -m tools.badinput", text())
+    return sections.replace(old, "make format: bad input", text())

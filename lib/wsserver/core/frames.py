@@ -22,7 +22,7 @@ try:
     from micropython import const
 except ImportError:  # CPython
 
-    class micropython:
+    class micropython:  # type: ignore[no-redef]
         @staticmethod
         def native(function):
             return function
@@ -60,11 +60,16 @@ def write_header(out, pos: int, opcode: int, length: int) -> int:
 
 
 def encode(message) -> bytearray:
-    """Return a message as a frame: a str as text, any bytes-like object as binary."""
+    """Return a message of broadcast() as a frame: a str as text, other bytes-like as binary.
+
+    Raises TypeError for other types, and ValueError if a text is not valid UTF-8.
+    """
     opcode = _BINARY
     if isinstance(message, str):
         opcode = _TEXT
         message = text_bytes(message)
+    elif not isinstance(message, (bytes, bytearray, memoryview)):
+        raise TypeError("broadcast() takes str or bytes, not %s" % type(message).__name__)
     length = len(message)
     frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
     start = write_header(frame, 0, opcode, length)
@@ -80,13 +85,18 @@ def is_close_code(code: int) -> bool:
 def close_payload(code: int, reason: str) -> bytes:
     """Return the payload of a Close frame (RFC 6455, section 5.5.1).
 
-    Raises ValueError if `code` may not be sent, or if `reason` has over 123 bytes of UTF-8.
+    Raises ValueError if `code` may not be sent, or if `reason` has over 123 bytes of UTF-8, and
+    TypeError if they are not an int and a str.
     """
+    if not isinstance(code, int):
+        raise TypeError("close code must be an int, not %r" % (code,))
+    if not isinstance(reason, str):
+        raise TypeError("close reason must be a str, not %r" % (reason,))
     if code == _NO_STATUS and not reason:
         return b""
     if not is_close_code(code):
         raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
-    data = reason.encode()
+    data = text_bytes(reason)
     if len(data) > _MAX_REASON:
         raise ValueError("close reason has %d bytes, at most 123 fit" % len(data))
     return bytes((code >> 8, code & 0xFF)) + data

@@ -64,8 +64,15 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
     return seen & 0x80
 
 
-# Return the UTF-8 bytes of a str without a copy; encode() would also compute their hash.
-text_bytes = memoryview
+def text_bytes(text: str):
+    """Return a text as UTF-8: see portable.text_bytes."""
+    data = memoryview(text)  # type: ignore[arg-type] - encode() would compute a hash
+    if len(data) != len(text) and validate_utf8(text, 0, len(data), 0, 0):  # beyond ASCII
+        from .surrogates import join_pairs
+
+        return join_pairs(data)
+    return data
+
 
 # An object to inspect, and two types. Native code sees an array as its pointers.
 _cell = array("O", (None, str, bytes))  # type: ignore[type-var]
@@ -205,6 +212,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
 @micropython.viper
 def send(client, message) -> bool:
     """Queue a message: see portable.send."""
+    many = 0  # the first local variable is kept in a register
     cell = _cell
     words = ptr32(_cell)
     big = 0x10000
@@ -250,6 +258,7 @@ def send(client, message) -> bool:
     here = ptr8(int(here) + 2)
     there = ptr8(message)
     while length > 3:  # four at a time: counting takes most of the time
+        many |= there[0] | there[1] | there[2] | there[3]
         here[0] = there[0]
         here[1] = there[1]
         here[2] = there[2]
@@ -258,10 +267,14 @@ def send(client, message) -> bool:
         there = ptr8(int(there) + 4)
         length -= 4
     while length > 0:
+        many |= there[0]
         here[0] = there[0]
         here = ptr8(int(here) + 1)
         there = ptr8(int(there) + 1)
         length -= 1
+    # A text beyond ASCII may have surrogates: then nothing has been sent yet.
+    if many & 0x80 and opcode == 1 and int(validate_utf8(message, 0, end - pos - 2, 0, 0)):
+        return bool(client._send_other(message))
     client._out_end = end
     return True
 

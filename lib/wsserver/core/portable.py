@@ -110,8 +110,17 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
 
 
 def text_bytes(text: str):
-    """Return the UTF-8 bytes of a str."""
-    return text.encode()
+    """Return a text as UTF-8, with surrogate pairs joined.
+
+    Raises ValueError if it contains half of a pair, or is not UTF-8 for another reason.
+    MicroPython has such texts: json.loads() keeps the halves, and str() checks little.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) != len(text) and validate_utf8(data, 0, len(data), 0, 0):  # beyond ASCII
+        from .surrogates import join_pairs
+
+        data = join_pairs(data)
+    return data
 
 
 def send(client, message) -> bool:
@@ -128,7 +137,7 @@ def send(client, message) -> bool:
     data = message
     if isinstance(message, str):
         opcode = 1
-        data = message.encode()
+        data = text_bytes(message)
     elif not isinstance(message, bytes):
         return client._send_other(message)
     length = len(data)

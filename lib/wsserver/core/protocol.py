@@ -250,7 +250,10 @@ class Protocol(SendBuffer):
 
     def _send_ping(self, opcode, data):
         if isinstance(data, str):
-            data = data.encode()
+            data = text_bytes(data)
+        elif not isinstance(data, _BYTES):
+            text = "ping() and pong() take str or bytes, not %s"
+            raise TypeError(text % type(data).__name__)
         if len(data) > _MAX_CONTROL:
             raise ValueError("ping and pong carry at most 125 bytes, not %d" % len(data))
         return not self._state and self._send_control(opcode, data)
@@ -259,7 +262,7 @@ class Protocol(SendBuffer):
         """Start the closing handshake; on_close follows. Ignored if it has started already.
 
         Raises ValueError if the code may not be sent (RFC 6455, section 7.4), or if the reason has
-        over 123 bytes of UTF-8.
+        over 123 bytes of UTF-8, and TypeError if they are not an int and a str.
         """
         payload = close_payload(code, reason)
         if self._state == OPEN:

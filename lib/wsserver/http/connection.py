@@ -6,6 +6,7 @@ from ..core.buffers import SendBuffer
 from ..core.frames import const
 from ..core.protocol import Client
 from ..lazy import call, load
+from ..log import WARNING, describe
 from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
 from .request import AROUND_HEAD, HTTPError, check_host, find_head, parse_request
 
@@ -69,6 +70,13 @@ class HTTPConnection(SendBuffer):
             self._respond(request, buf, pos, end)
         except HTTPError as error:
             self._refuse(error, request)
+        except MemoryError:
+            raise
+        except Exception as error:  # of the application, for example an attribute
+            if self._sock is None:  # it is a client already
+                raise
+            self._server._report(error)
+            self._refuse(HTTPError(500, "internal error"), request)
 
     # --- route
 
@@ -104,7 +112,8 @@ class HTTPConnection(SendBuffer):
         self._upgrade(request, route, buf, pos, end)
 
     def _open_file(self, request):
-        """Return the response head and the open file for a request, see static.open_file."""
+        """Return what static.open_file returns for a request."""
+        self._path = request.path
         for prefix, directory, https_port in self._server._folders:
             if request.path.startswith(prefix):
                 try:
@@ -125,9 +134,10 @@ class HTTPConnection(SendBuffer):
         if error.status >= 400:
             server._log_refusal(self._address[0], error.detail, request, error.status)
 
-    def _answer(self, response: bytes, file=None) -> None:
-        """Send a response, or a response head and then the rest of a file."""
+    def _answer(self, response: bytes, file=None, size: int = 0) -> None:
+        """Send a response, or a response head and then at most `size` bytes of a file."""
         self._file = file
+        self._left = size
         self._linger()  # if there is no memory for the response
         if self._reserve(len(response), self._pool.write_limit):
             self._append(response)
@@ -161,11 +171,10 @@ class HTTPConnection(SendBuffer):
         if self._state != RESPONDING:
             return
         if self._file and self._reserve(0, 0):
-            try:
-                self._out_end = self._file.readinto(self._out)
-            except OSError:
-                pass  # the flash is defective; the peer notices that the body is too short
-            if self._out_end:
+            # Not more than Content-Length says. If it is less, the peer notices.
+            self._out_end = count = min(self._read_file(), self._left)
+            self._left -= count
+            if count:
                 self._since = None
                 return
             self._discard()
@@ -174,6 +183,14 @@ class HTTPConnection(SendBuffer):
     def _linger(self):
         self._state = LINGERING
         self._since = None
+
+    def _read_file(self):
+        """Return how many bytes of the file are in the send buffer now."""
+        try:
+            return self._file.readinto(self._out)
+        except Exception as error:  # the flash is defective, or the file is damaged
+            self._server._log(WARNING, "cannot read %s: %s" % (self._path, describe(error)))
+            return 0
 
     def _on_lost(self, reason: str = "") -> None:
         """Free everything: the connection is closed, or has been upgraded."""

@@ -4,6 +4,7 @@ from time import ticks_diff, ticks_ms
 
 from ..core.buffers import OPEN
 from ..core.frames import const
+from ..lazy import call
 from .request import HTTPError
 
 _POLICY_VIOLATION = const(1008)
@@ -25,6 +26,8 @@ class Limits:
     """
 
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
+        rates = {"connections": connections, "handshakes": handshakes}
+        call("wsserver.http.checks", "check_rates", messages=messages, bytes=bytes, **rates)
         self._connections = connections
         self._handshakes = handshakes
         self._messages = messages

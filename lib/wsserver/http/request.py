@@ -134,7 +134,10 @@ def is_host(text):
     if text[:1] == "[":  # IPv6, as in "[fe80::1]:80"
         name, bracket, port = text[1:].partition("]")
         name = bracket and name.replace(":", "")
-        port = port[1:] if port[:1] == ":" else port
+        if port[:1] == ":":
+            port = port[1:]
+        elif port:
+            return False
     return consists_of(name.encode(), _HOST) and (not port or port.isdigit())
 
 

@@ -1,5 +1,6 @@
 """HTTP responses other than 101."""
 
+from ..core.frames import text_bytes
 from ..lazy import call
 from ..log import escape
 
@@ -10,7 +11,8 @@ _REASONS = (
     "200 OK|204 No Content|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|"
     "403 Forbidden|404 Not Found|405 Method Not Allowed|406 Not Acceptable|"
     "421 Misdirected Request|426 Upgrade Required|429 Too Many Requests|"
-    "431 Request Header Fields Too Large|503 Service Unavailable|505 HTTP Version Not Supported|"
+    "431 Request Header Fields Too Large|500 Internal Server Error|503 Service Unavailable|"
+    "505 HTTP Version Not Supported|"
 )
 
 
@@ -34,7 +36,7 @@ def error_response(error, request=None, server=None) -> bytes:
     text = "%s: %s" % (_reason(error.status)[4:], escape(error.detail, 200))
     if request and (error.status == 426 or error.status == 404 and request.wants_websocket()):
         text += "; WebSocket paths: " + escape(", ".join(sorted(server.routes)), _MAX_PATHS)
-    body = (text + "\n").encode()
+    body = text_bytes(text + "\n")
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
     if request and server.origins:
         headers += call("wsserver.http.cors", "allow_origin", request, server.origins)

@@ -1,6 +1,62 @@
-"""Routes: what the server knows about a path. Loaded while one is made."""
+"""Routes and folders: what the server knows about a path. Loaded while one is registered."""
 
+import os
+
+from ..core.frames import const
 from ..core.protocol import Route
+
+_MAX_PORT = const(65535)
+_FOLDER = const(0x4000)  # in the mode of os.stat
+
+_VALUES = (str, bytes, int, float, dict, list, tuple)
+_CALLBACKS = ("open", "message", "chunk", "close", "ping", "pong", "drain")
+
+
+def add_route(routes: dict, path: str, endpoint, *options) -> None:
+    """Register a path in a server's `routes`; options are those of make_route.
+
+    Raises TypeError or ValueError if an argument is wrong.
+    """
+    check_path("path", path)
+    if path in routes and not isinstance(routes[path], tuple):  # a tuple is a lazy route
+        raise ValueError("path %r has been registered already" % path)
+    routes[path] = make_route(endpoint, *options)
+
+
+def check_path(name: str, path: str) -> None:
+    """Check the path of a URL, without a query; `name` is that of the argument.
+
+    Raises TypeError or ValueError.
+    """
+    if not isinstance(path, str):
+        raise TypeError("%s must be a str, not %r" % (name, path))
+    if path[:1] != "/":
+        raise ValueError("%s must begin with '/', unlike %r" % (name, path))
+    for character in "?#<> ":
+        if character in path:
+            raise ValueError("%s must not contain %r: %r" % (name, character, path))
+
+
+def folder(folders: list, prefix: str, directory: str, https) -> tuple:
+    """Return what Server.files() adds to `folders`: (prefix, directory, HTTPS port).
+
+    Raises TypeError or ValueError if an argument is wrong.
+    """
+    check_path("prefix", prefix)
+    if not isinstance(directory, str):
+        raise TypeError("directory must be a str, not %r" % (directory,))
+    if not isinstance(https or 0, int) or not 0 <= (https or 0) <= _MAX_PORT:
+        raise TypeError("https must be a port or None, not %r" % (https,))
+    prefix = prefix.rstrip("/") + "/"
+    if any(other[0] == prefix for other in folders):
+        raise ValueError("prefix %r has been registered already" % prefix)
+    try:
+        exists = os.stat(directory or "/")[0] & _FOLDER
+    except OSError:
+        exists = False
+    if not exists:
+        raise ValueError("directory must exist: there is no %r" % directory)
+    return prefix, directory.rstrip("/"), https
 
 
 def make_route(
@@ -8,22 +64,72 @@ def make_route(
 ) -> Route:
     """Make a Route from the arguments of Server.websocket.
 
-    Raises ValueError if they are not valid.
+    Raises TypeError or ValueError if they are not valid.
     """
-    if isinstance(subprotocols, str) or isinstance(origins, str):
-        raise ValueError("subprotocols and origins are tuples or lists of str")
+    _check_callbacks(endpoint)
+    for protocol in _strings("subprotocols", subprotocols):
+        if not protocol or " " in protocol or "," in protocol:
+            raise ValueError("subprotocols must be tokens, not %r" % protocol)
+    _strings("origins", origins or ())
     if reserved and not access:
-        raise ValueError("reserved needs access: everybody could take the reserved slot")
+        raise ValueError("reserved needs access, or any client could take the reserved slot")
     if overflow not in ("close", "drop"):
         raise ValueError("overflow must be 'close' or 'drop', not %r" % (overflow,))
+    if access is not None and (isinstance(access, type) or not hasattr(access, "check")):
+        raise TypeError("access must be a Token, a Basic or None, not %r" % (access,))
     route = Route()
     route.subprotocols = subprotocols
     route.origins = origins
     route.access = access
     route.reserved = reserved
     route.drops = overflow == "drop"
-    for name in ("open", "message", "chunk", "close", "ping", "pong", "drain"):
+    for name in _CALLBACKS:
         setattr(route, name, getattr(endpoint, "on_" + name, None))
     if route.message and route.chunk:
-        raise ValueError("an endpoint has on_message or on_chunk, not both")
+        raise ValueError("endpoint must have on_message or on_chunk, not both: %r" % endpoint)
     return route
+
+
+def _strings(name, values):
+    """Check a tuple or list of str; None may be among them."""
+    if isinstance(values, str):
+        raise ValueError("%s must be a tuple or list of str, not %r" % (name, values))
+    if not isinstance(values, (tuple, list, set)):
+        raise TypeError("%s must be a tuple or list of str, not %r" % (name, values))
+    for value in values:
+        if not isinstance(value, str) and (value is not None or name == "subprotocols"):
+            raise TypeError("%s must be a tuple or list of str: not %r" % (name, value))
+    return values
+
+
+def _check_callbacks(endpoint):
+    if isinstance(endpoint, type):
+        raise TypeError("endpoint must be an object, not the class %s" % endpoint.__name__)
+    known = ["on_" + name for name in _CALLBACKS]
+    no_object = callable(endpoint) or endpoint is None or isinstance(endpoint, _VALUES)
+    if no_object and not any(hasattr(endpoint, name) for name in known):
+        raise TypeError("endpoint must be an object with on_... methods, not %r" % (endpoint,))
+    for name, value in _attributes(endpoint):
+        if name[:3] != "on_":
+            continue
+        if name not in known:
+            raise ValueError("endpoint has an unknown method %s: %r" % (name, endpoint))
+        if not callable(value) and value is not None:
+            raise TypeError("endpoint's %s must be a function, not %r" % (name, value))
+        if _is_async(value):
+            raise TypeError("endpoint's %s must not be async, or a generator" % name)
+
+
+def _attributes(endpoint):
+    """Return [(name, value)] of an object and its classes; methods are functions."""
+    found = list(getattr(endpoint, "__dict__", {}).items())
+    classes = [type(endpoint)]
+    for one in classes:
+        found.extend(getattr(one, "__dict__", {}).items())
+        classes.extend(getattr(one, "__bases__", ()))
+    return found
+
+
+def _is_async(function):
+    """Return whether a call of the function would only make a coroutine or a generator."""
+    return type(function).__name__ == "generator"  # MicroPython's type of such functions

@@ -18,13 +18,15 @@ _FOLDER = const(0x4000)  # in the mode of os.stat
 # Windows for decompression, as powers of 2. Without PSRAM no larger one is allocated.
 _GZIP_WINDOW = const(15)
 _SMALL_WINDOW = const(12)
+_MIN_GZIP = const(18)  # bytes: header and trailer (RFC 1952, section 2.3)
+_MAX_RATIO = const(1032)  # of Deflate: 258 bytes of content for two bits
 _TABLES = const(1200)  # bytes that decompressing takes beside its window
 # How `make deploy` notes the window of a file in its header (RFC 1952, section 2.3.1.1).
 _WINDOW_FIELD = b"\x05\x00WB\x01\x00"
 
 
 def open_file(request: Request, prefix: str, directory: str, https_port=None, origins=()):
-    """Return (response head, open file or None) for a request.
+    """Return (response head, open file or None, bytes to send of it) for a request.
 
     The path behind `prefix` ("/", or with a slash at its end) is searched in `directory`. A path
     that ends with a slash stands for its index.html. If there is a NAME.gz, it is sent as the gzip
@@ -56,7 +58,7 @@ def open_file(request: Request, prefix: str, directory: str, https_port=None, or
     if file and request.method == "HEAD":
         file.close()
         file = None
-    return response_head(status, headers, size), file
+    return response_head(status, headers, size), file, size
 
 
 def _content_type(name):
@@ -78,7 +80,11 @@ def _open(name, request, headers):
     if not accepts_gzip and _is_file(name):
         return _open_plain(name)
     file = open(packed, "rb")
-    size = file.seek(-8, 2) + 8
+    size = os.stat(packed)[6]
+    if size < _MIN_GZIP:
+        file.close()
+        raise OSError
+    file.seek(-8, 2)
     # gzip ends with the CRC-32 and the length of the content (RFC 1952, section 2.3.1), which
     # serve as a hash of the file.
     trailer = file.read(8)
@@ -86,7 +92,12 @@ def _open(name, request, headers):
     headers.append("Vary: Accept-Encoding")
     content = None if accepts_gzip else _decompressed(file)
     if content:
-        return 200, int.from_bytes(trailer[4:], "little"), content
+        length = int.from_bytes(trailer[4:], "little")
+        if length > size * _MAX_RATIO:
+            # MicroPython can read without end beyond the end of a damaged file.
+            file.close()
+            raise HTTPError(500, "the file is damaged")
+        return 200, length, content
     if not accepts_gzip and "accept-encoding" in request.headers:
         file.close()
         raise HTTPError(406, "use Accept-Encoding: gzip")

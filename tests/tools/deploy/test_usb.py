@@ -227,6 +227,14 @@ def test_the_boards_certificates_are_kept_until_told_otherwise(full_board, proje
     assert "are kept" not in capsys.readouterr().out, "they are the same"
 
 
+def test_a_bad_certificate_is_not_sent_and_the_reason_is_told(full_board, project, capsys):
+    (project / "certs").mkdir()
+    (project / "certs" / "server.key.der").write_text("a key without its certificate")
+    run(full_board, project)
+    assert "your certificates are not sent: " in capsys.readouterr().out
+    assert not (full_board.flash / "certs").exists()
+
+
 def test_with_new_certificates_the_board_serves_https(full_board, project, capsys):
     assert make_certs(["--folder", str(project / "certs")]) == 0
     run(full_board, project, certs=True)
@@ -550,13 +558,15 @@ def test_a_port_that_goes_away_with_the_reset_is_opened_again(full_board, tmp_pa
         thread.join()
 
 
-def test_mip_installs_the_library_alone(empty_board):
-    command = [sys.executable, "-m", "mpremote", "connect", empty_board.serial]
-    done = subprocess.run(
-        [*command, "mip", "install", "package.json"], cwd=ROOT, text=True, capture_output=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert empty_board.exec("from wsserver import Server; print(Server)") == "<class 'Server'>\n"
+def test_mip_installs_the_library_alone(tmp_path):
+    with VirtualBoard(root=tmp_path, heap="256k") as board:  # it compiles the source
+        command = [sys.executable, "-m", "mpremote", "connect", board.serial]
+        done = subprocess.run(
+            [*command, "mip", "install", "package.json"], cwd=ROOT, text=True, capture_output=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        code = "from wsserver import Server; print(Server)"
+        assert board.exec(code) == "<class 'Server'>\n"
 
 
 def test_mip_installs_from_a_web_server_that_has_this_folder(empty_board, tmp_path):

@@ -1,0 +1,199 @@
+"""Counts and sizes of updates and failed starts, each from both sides, on a board's flash."""
+
+import pytest
+
+CLEAN = """
+import gc, os, sys
+def remove(path):
+    try:
+        if os.stat(path)[0] & 0x4000:
+            for name in os.listdir(path):
+                remove(path + "/" + name)
+            os.rmdir(path)
+        else:
+            os.remove(path)
+    except OSError:
+        pass
+for name in os.listdir("/"):
+    if name.startswith("failed-") or name in ("update", "kept.txt", "kept.txt.new"):
+        remove("/" + name)
+for name in [name for name in sys.modules if name.split(".")[0] in ("failsafe", "admin")]:
+    del sys.modules[name]
+gc.collect()
+"""
+
+
+@pytest.fixture(scope="module")
+def prompt(make_board):
+    """A board with nothing but its prompt."""
+    return make_board(files={"boot.py": "", "main.py": ""}, wait=False, heap="256k")
+
+
+@pytest.fixture
+def run(prompt):
+    """run(code) -> the lines that the code prints on the board; there is no update, no failure."""
+    prompt.exec(CLEAN)
+    return lambda code: prompt.exec(code).splitlines()
+
+
+def printed(run, code):
+    return [line.strip() for line in run(code) if line.strip()]
+
+
+def test_the_third_failed_start_in_a_row_leads_to_safe_mode(run):
+    code = """
+from failsafe import rollback
+starts = []
+for _ in range(5):
+    starts.append(rollback.start())
+    rollback.failed()
+print("=", starts)
+"""
+    lines = printed(run, code)
+    assert lines[-1] == "= [True, True, True, False, False]"
+    assert "safe mode: 3 starts failed" in "\n".join(lines)
+
+
+def test_an_update_has_three_starts_until_it_is_rolled_back(run):
+    code = """
+import json, os
+import failsafe
+from failsafe import rollback
+for path in ("/update", "/update/old"):
+    os.mkdir(path)
+with open("/update/trial-1", "w") as file:
+    json.dump({"seconds": 10, "new": [], "changed": [], "gone": []}, file)
+import machine
+class Fake:
+    PWRON_RESET = machine.PWRON_RESET
+    HARD_RESET = machine.HARD_RESET
+    WDT_RESET = machine.WDT_RESET
+    SOFT_RESET = machine.SOFT_RESET
+    def reset_cause(self):
+        return self.SOFT_RESET if soft else self.HARD_RESET
+rollback.machine = Fake()
+soft = True
+rollback.start()  # a soft reset is no attempt
+states = [rollback.state()]
+soft = False
+from failsafe import watchdog
+watchdog.arm = lambda ms: None
+for _ in range(3):
+    rollback.start()
+    states.append(rollback.state())
+print("=", states)
+"""
+    assert printed(run, code)[-1] == "= ['trial-1', 'trial-2', 'trial-3', 'undone']"
+
+
+BEGIN = """
+from admin import update
+
+class Server:
+    max_size = 4096
+    def after(self, ms, function):
+        pass
+
+class Client:
+    def send(self, message):
+        print("=", message)
+    def close(self, code, reason):
+        pass
+
+one = update.endpoint(Server())
+client = Client()
+"""
+
+
+@pytest.mark.parametrize("state", ["trial-1", "trial-3", "todo"])
+def test_no_update_begins_while_another_is_on_trial(run, state):
+    code = f"""
+import os
+os.mkdir("/update")
+open("/update/{state}", "w").close()
+{BEGIN}
+one.on_message(client, '["begin"]')
+"""
+    assert "on trial" in printed(run, code)[-1]
+
+
+@pytest.mark.parametrize("state", ["undone", "undo"])
+def test_an_update_begins_after_another_was_rolled_back(run, state):
+    code = f"""
+import os
+os.mkdir("/update")
+open("/update/{state}", "w").close()
+{BEGIN}
+one.on_message(client, '["begin"]')
+print("+", os.listdir("/update"))
+"""
+    last = printed(run, code)[-1]
+    assert last == "+ []"
+
+
+@pytest.mark.parametrize(("missing", "answer"), [(0, "= 0"), (1, "flash is full")])
+def test_an_update_leaves_32_kilobytes_of_the_flash_free(run, missing, answer):
+    code = f"""
+{BEGIN}
+update._free = lambda: 32768 + 10000 - {missing}
+answers = []
+client.send = answers.append
+while not answers or answers[-1] == "-1":
+    one.on_message(client, '["begin"]')
+client.send = lambda message: print("=", message)
+one.on_message(client, '["file", "/lib/demo/x.mpy", 10000, "00"]')
+"""
+    assert answer in printed(run, code)[-1]
+
+
+WRITE = """
+from config import atomic
+
+class Damaged:
+    '''A file of which the flash has kept something else.'''
+    def __init__(self, file, change):
+        self.file = file
+        self.change = change
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        self.file.close()
+    def write(self, data):
+        return self.file.write(data)
+    def read(self, size):
+        return self.change(self.file.read(size))
+
+def opening(change):
+    return lambda path, mode: Damaged(open(path, mode), change)
+
+def attempt(change, pieces=(b"new ", b"content")):
+    atomic.open = opening(change)
+    try:
+        atomic.write("/kept.txt", lambda: pieces)
+        result = "written"
+    except OSError as error:
+        result = "OSError"
+    with open("/kept.txt") as file:
+        print("=", result, file.read(), "kept.txt.new" in os.listdir("/"))
+
+import os
+with open("/kept.txt", "w") as file:
+    file.write("old")
+"""
+
+
+def test_a_file_that_reads_back_as_it_was_written_replaces_the_old_one(run):
+    assert printed(run, WRITE + "attempt(lambda data: data)")[-1] == "= written new content False"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "lambda data: data[:-1]",  # cut off
+        "lambda data: bytes(len(data))",  # erased
+        "lambda data: data or b'x'",  # longer
+        "lambda data: data.replace(b'n', b'm')",
+    ],
+)
+def test_a_file_that_reads_back_otherwise_leaves_the_old_one(run, change):
+    assert printed(run, WRITE + f"attempt({change})")[-1] == "= OSError old False"

@@ -1,0 +1,277 @@
+"""Sizes, times and counts at which the behaviour changes, each from both sides."""
+
+import time
+
+import pytest
+
+from tests.wsserver.programs import Peer, run_script
+from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+
+# --- buffers
+
+PROTOCOL = """
+import gc
+
+from wsserver.core import frames
+from wsserver.core.buffers import BufferPool
+from wsserver.core.protocol import Protocol
+from wsserver.http.routes import make_route
+
+
+class Endpoint:
+    def on_message(self, client, message):
+        pass
+
+
+def protocol(write_limit, overflow="drop"):
+    pool = BufferPool(1000, write_limit, print)
+    return Protocol(make_route(Endpoint(), overflow=overflow), pool)
+
+
+def waiting(connection):
+    return connection._out_end - connection._out_start
+
+
+"""
+
+
+def test_a_full_send_buffer_still_takes_a_ping_and_a_close(lib, tmp_path):
+    source = """
+connection = protocol(1000)
+print(connection.send(bytes(996)), connection.send(b""), waiting(connection))
+print(connection.ping(bytes(125)), connection.ping(bytes(125)), waiting(connection))
+connection.close(3000, "x" * 123)
+print(waiting(connection))
+"""
+    output = run_script(lib, PROTOCOL + source, tmp_path)
+    assert output == "True False 1000\nTrue False 1127\n1254\n"
+
+
+def test_a_message_that_fits_exactly_into_the_send_buffer_is_taken(lib, tmp_path):
+    source = """
+connection = protocol(600)
+print(connection.send(b"a" * 296), connection.send(b"b" * 296), connection.send(b""))
+connection._out_start = 300  # the network has taken the first
+print(connection.send(b"c" * 297), connection.send(b"d" * 296), waiting(connection))
+out = bytes(connection._out[connection._out_start : connection._out_end])
+print(out.count(b"b"), out.count(b"d"))
+"""
+    output = run_script(lib, PROTOCOL + source, tmp_path)
+    assert output == "True True False\nFalse True 600\n296 296\n"
+
+
+def test_native_code_keeps_no_reference_to_a_message(lib, tmp_path):
+    source = """
+from array import array
+
+try:
+    from wsserver.core import native
+    cell = native._cell
+except (ImportError, AttributeError, SyntaxError):
+    cell = array("i", (0, 0, 0, 0))
+connection = protocol(100000)
+word = len(bytes(memoryview(cell))) // len(cell)
+for message in ("text", b"bytes", b"x" * 3000, "x" * 3000, 5, bytearray(10)):
+    try:
+        connection.send(message)
+    except TypeError:
+        pass
+    assert bytes(memoryview(cell))[:word] == bytes(word), message
+buf = memoryview(bytearray(b"\\x81\\x84\\0\\0\\0\\0abcd\\x82\\x84\\0\\0\\0\\0abcd"))
+seen = []
+frames.deliver(0, len(buf), 100, buf, connection, lambda _, data: seen.append(data),
+               array("i", (0, 0)))
+print(seen)
+assert bytes(memoryview(cell))[:word] == bytes(word)
+"""
+    assert run_script(lib, PROTOCOL + source, tmp_path) == "['abcd', b'abcd']\n"
+
+
+# --- requests
+
+
+@pytest.mark.parametrize(
+    ("host", "valid"),
+    [
+        ("[::1]", True),
+        ("[::1]:80", True),
+        ("[fe80::1]:8080", True),
+        ("[::1]:80x", False),
+        ("[::1]:-1", False),
+        ("[::1]80", False),
+        ("[::1]x", False),
+        ("[::1", False),
+        ("[]", False),
+        ("board:80", True),
+        ("board:80x", False),
+    ],
+)
+def test_the_port_of_a_host_must_be_a_number(lib, tmp_path, host, valid):
+    source = f"""
+from wsserver.http.request import HTTPError, parse_request
+
+try:
+    parse_request(b"GET / HTTP/1.1\\r\\nHost: {host}")
+    print("valid")
+except HTTPError as error:
+    print(error.status)
+"""
+    assert run_script(lib, source, tmp_path) == ("valid\n" if valid else "400\n")
+
+
+# --- times
+
+APP = """
+from wsserver import Server
+from wsserver.http.ratelimit import Limits
+
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+
+server = Server(max_size=4096, open_timeout=10, close_timeout=8, log=lambda level, text: None)
+server.limits = LIMITS
+server.websocket("/ws", Echo())
+server.files("/", "/site")
+server.listen(80)
+server.run()
+"""
+
+
+def make(make_board, limits="None"):
+    files = {"main.py": APP.replace("LIMITS", limits), "site/index.html": "page"}
+    return make_board(files=files, heap="256k")
+
+
+@pytest.fixture(scope="module")
+def board(make_board):
+    return make(make_board)
+
+
+def test_fragments_at_the_limit_may_have_a_ping_between_them(board):
+    peer, other = Peer(board).open(), Peer(board).open()
+    ping = frame(PING, b"p" * 125)
+    for piece in (
+        frame(TEXT, b"x" * 4096, final=False),
+        ping[:60],
+        ping[60:],
+        frame(CONTINUATION),
+    ):
+        peer.send(piece)
+        # What was sent before has been read then.
+        assert other.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
+        assert other.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
+    assert peer.frame() == (PONG, b"p" * 125)
+    assert peer.frame() == (TEXT, b"x" * 4096)
+    peer.close()
+    other.close()
+
+
+def test_silent_connections_lose_their_slots_after_a_second_when_all_are_taken(board):
+    silent = [Peer(board) for _ in range(10)]
+    started = time.monotonic()
+    assert Peer(board).get("/") == (200, b"page")
+    assert time.monotonic() - started < 5  # open_timeout is 10 s, and they come in groups of three
+    for peer in silent:
+        peer.close()
+
+
+def test_a_silent_connection_keeps_its_slot_while_there_are_others(board):
+    peer = Peer(board)
+    time.sleep(1.5)  # longer than it could if all slots were taken
+    assert peer.get("/") == (200, b"page")
+
+
+def seconds_until_end(peer):
+    started = time.monotonic()
+    assert peer.rest() == b""
+    return time.monotonic() - started
+
+
+def test_an_answered_connection_that_is_not_closed_is_dropped_after_half_a_second(board):
+    peer = Peer(board).send(b"GET /none HTTP/1.1\r\nHost: board\r\n\r\n")
+    peer.until(b"\r\n\r\n")
+    peer.until(b"\n")
+    assert 0.3 < seconds_until_end(peer) < 2
+
+
+def test_after_a_protocol_error_a_silent_peer_is_dropped_after_half_a_second(board):
+    peer = Peer(board).open().send(frame(TEXT, b"x", masked=False))
+    assert peer.close_code() == 1002
+    assert 0.3 < seconds_until_end(peer) < 3  # close_timeout is 8 s
+
+
+def test_a_second_of_messages_may_come_twice_at_once(make_board):
+    board = make(make_board, "Limits(messages=20)")
+    peer = Peer(board).open().send(frame(TEXT, b"x") * 38)
+    for _ in range(38):
+        assert peer.frame() == (TEXT, b"x")
+    peer.close()
+    time.sleep(2.2)  # the time after which as many may come again
+    peer = Peer(board).open().send(frame(TEXT, b"x") * 60)
+    assert peer.close_code() == 1008
+    assert peer.send(frame(CLOSE, b"\x03\xf0")).rest() == b""
+
+
+# --- counts
+
+CLOCK = """
+from wsserver.http import MODULE
+from wsserver.http.request import HTTPError, parse_request
+
+now = 0
+MODULE.ticks_ms = lambda: now
+
+
+def status(function, *args):
+    try:
+        function(*args)
+        return 200
+    except HTTPError as error:
+        return error.status
+
+
+"""
+
+
+def test_after_five_wrong_secrets_an_address_waits_for_a_minute(lib, tmp_path):
+    source = (
+        CLOCK.replace("MODULE", "auth")
+        + """
+token = auth.Token("right")
+wrong = parse_request(b"GET /?token=wrong HTTP/1.1\\r\\nHost: board")
+right = parse_request(b"GET /?token=right HTTP/1.1\\r\\nHost: board")
+print([status(token.check, wrong, "1.1.1.1") for _ in range(7)])
+print(status(token.check, right, "1.1.1.1"), status(token.check, right, "1.1.1.2"))
+now = 59999
+print(status(token.check, right, "1.1.1.1"))
+now = 60000
+print(status(token.check, wrong, "1.1.1.1"), status(token.check, right, "1.1.1.1"))
+"""
+    )
+    output = run_script(lib, source, tmp_path)
+    assert output == "[401, 401, 401, 401, 401, 429, 429]\n429 200\n429\n401 200\n"
+
+
+def test_the_table_of_rate_limits_has_sixteen_addresses(lib, tmp_path):
+    source = (
+        CLOCK.replace("MODULE", "ratelimit")
+        + """
+limits = ratelimit.Limits(handshakes=1)
+for number in range(16):
+    now += 1
+    print(status(limits.check_handshake, "1.1.1.%d" % number), end=" ")
+now += 1
+print(status(limits.check_handshake, "1.1.1.0"))  # the oldest is still there, and used again
+now += 1
+print(status(limits.check_handshake, "1.1.1.16"))  # takes the place of 1.1.1.1
+now += 1
+print(status(limits.check_handshake, "1.1.1.0"), status(limits.check_handshake, "1.1.1.2"))
+now += 1
+print(status(limits.check_handshake, "1.1.1.1"))  # is new again
+"""
+    )
+    output = run_script(lib, source, tmp_path)
+    assert output == "200 " * 16 + "429\n200\n429 429\n200\n"

@@ -1,0 +1,61 @@
+"""Errors of sockets are named in texts, not only numbered."""
+
+import errno
+
+import pytest
+
+from tests.wsserver.programs import Peer, run_script
+from tools.wsclient import TEXT, frame
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (f"OSError({errno.ECONNRESET})", "ECONNRESET (connection reset by the peer)"),
+        (f"OSError({errno.EPIPE})", "EPIPE (connection closed by the peer)"),
+        (f"OSError({errno.EADDRINUSE})", "EADDRINUSE (port in use)"),
+        (f"OSError({errno.ENOTCONN})", "ENOTCONN"),
+        ("OSError(-30592, 'MBEDTLS_ERR')", "MBEDTLS_ERR"),
+        ("OSError('max_tls is 2')", "max_tls is 2"),
+        ("OSError()", "OSError"),
+        ("MemoryError()", "MemoryError"),
+        ("ValueError('no')", "no"),
+        ("ValueError(104)", "104"),
+    ],
+)
+def test_an_error_is_described_by_name_and_meaning(lib, tmp_path, error, text):
+    source = f"from wsserver.log import describe\nprint(describe({error}))\n"
+    assert text in run_script(lib, source, tmp_path)
+
+
+APP = """
+from wsserver import Server
+
+
+class Tells:
+    def on_message(self, client, message):
+        client.send(message)
+
+    def on_close(self, client, code, reason):
+        print("closed %d: %s" % (code, reason))
+
+
+server = Server(log=lambda level, text: print(text))
+server.websocket("/ws", Tells())
+server.listen(80)
+try:
+    server.listen(80)
+except OSError:
+    pass
+server.run()
+"""
+
+
+def test_the_reason_of_a_lost_connection_has_the_name_of_the_error(make_board):
+    board = make_board(files={"main.py": APP})
+    peer = Peer(board).open()
+    assert peer.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
+    peer.reset()
+    board.wait_for_log(
+        r"closed 1006: connection lost: ECONNRESET \(connection reset by the peer\)"
+    )

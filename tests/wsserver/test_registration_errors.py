@@ -1,0 +1,260 @@
+"""Registrations that cannot work raise an error that names the argument and the value."""
+
+import json
+import socket
+
+import pytest
+
+from tests.wsserver.programs import run_script
+
+# What the snippets below may use.
+PREPARED = """
+import json
+import wsserver
+from wsserver import Server
+from wsserver.http.auth import Basic, Token
+from wsserver.http.ratelimit import Limits
+
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+
+class Coroutine:
+    async def on_message(self, client, message):
+        client.send(message)
+
+
+class Generator:
+    def on_open(self, client):
+        yield client
+
+
+class Inherits(Coroutine):
+    pass
+
+
+class Misspelled(Echo):
+    def on_mesage(self, client, message):
+        pass
+
+
+class Assigned(Echo):
+    def __init__(self):
+        self.on_connect = print
+
+
+class Constant:
+    on_message = "hello"
+
+
+class Both(Echo):
+    def on_chunk(self, client, chunk, final):
+        pass
+
+
+class Silent:
+    pass
+
+
+def function(client, message):
+    pass
+
+
+async def coroutine():
+    pass
+
+
+def attempt(source):
+    names = dict(globals())
+    server = names["server"] = Server(log=lambda level, text: None)
+    server.after(100, server.stop)  # if run() serves
+    try:
+        exec(source, names)
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+    finally:
+        server.stop()
+    return ["nothing", ""]
+
+
+with open("cases.json") as file:
+    print(json.dumps([attempt(source) for source in json.load(file)]))
+"""
+
+# What is registered: words that the message must contain.
+WRONG = {
+    "server.websocket('/ws', Coroutine())": ("on_message", "async"),
+    "server.websocket('/ws', Inherits())": ("on_message", "async"),
+    "server.websocket('/ws', Generator())": ("on_open",),
+    "server.websocket('/ws', Misspelled())": ("on_mesage",),
+    "server.websocket('/ws', Assigned())": ("on_connect",),
+    "server.websocket('/ws', Constant())": ("on_message", "hello"),
+    "server.websocket('/ws', Both())": ("on_message", "on_chunk"),
+    "server.websocket('/ws', Echo)": ("endpoint", "Echo"),
+    "server.websocket('/ws', function)": ("endpoint", "function"),
+    "server.websocket('/ws', None)": ("endpoint", "None"),
+    "server.websocket('/ws', 'echo')": ("endpoint", "echo"),
+    "server.websocket('/ws', {'on_message': print})": ("endpoint", "on_message"),
+    "server.websocket(Echo(), '/ws')": ("path", "Echo"),
+    "server.websocket('ws', Echo())": ("path", "'ws'"),
+    "server.websocket('', Echo())": ("path", "''"),
+    "server.websocket(b'/ws', Echo())": ("path", "b'/ws'"),
+    "server.websocket('/ws?room=1', Echo())": ("path", "/ws?room=1"),
+    "server.websocket('/ws#top', Echo())": ("path", "/ws#top"),
+    "server.websocket('/ws/<id>', Echo())": ("path", "/ws/<id>"),
+    "server.websocket('/my ws', Echo())": ("path", "/my ws"),
+    "server.websocket('ws://board/ws', Echo())": ("path", "ws://board/ws"),
+    "server.websocket('/ws', Echo()); server.websocket('/ws', Echo())": ("path", "/ws"),
+    "server.websocket('/ws', Echo(), access='secret')": ("access", "'secret'"),
+    "server.websocket('/ws', Echo(), access=Token)": ("access", "Token"),
+    "server.websocket('/ws', Echo(), access=True)": ("access", "True"),
+    "server.websocket('/ws', Echo(), 'chat')": ("subprotocols", "'chat'"),
+    "server.websocket('/ws', Echo(), 5)": ("subprotocols", "5"),
+    "server.websocket('/ws', Echo(), (b'chat',))": ("subprotocols", "b'chat'"),
+    "server.websocket('/ws', Echo(), ('two words',))": ("subprotocols", "two words"),
+    "server.websocket('/ws', Echo(), origins='*')": ("origins", "'*'"),
+    "server.websocket('/ws', Echo(), origins=True)": ("origins", "True"),
+    "server.websocket('/ws', Echo(), origins=(5,))": ("origins", "5"),
+    "server.websocket('/ws', Echo(), overflow='wait')": ("overflow", "'wait'"),
+    "server.files('/', '/none')": ("directory", "/none"),
+    "server.files('/', 'cases.json')": ("directory", "cases.json"),
+    "server.files('/', None)": ("directory", "None"),
+    "server.files('static', '.')": ("prefix", "'static'"),
+    "server.files(None, '.')": ("prefix", "None"),
+    "server.files('/?', '.')": ("prefix", "/?"),
+    "server.files('/', '.'); server.files('/', '.')": ("prefix", "/"),
+    "server.files('/', '.', https='443')": ("https", "'443'"),
+    "server.files('/', '.', https=True)": ("https", "True"),
+    "server.listen('80')": ("port", "'80'"),
+    "server.listen(99999)": ("port", "99999"),
+    "server.listen(0)": ("port", "0"),
+    "server.listen(-1)": ("port", "-1"),
+    "server.listen(80.0)": ("port", "80.0"),
+    "server.listen(None)": ("port", "None"),
+    "server.listen(PORT, tls=True)": ("tls", "True"),
+    "server.listen(PORT, tls='/certs/server.crt.der')": ("tls", "/certs/server.crt.der"),
+    "server.listen(PORT, host=5)": ("host", "5"),
+    "server.run()": ("listen",),
+    "Limits(messages='5')": ("messages", "'5'"),
+    "Limits(connections=0)": ("connections", "0"),
+    "Limits(handshakes=-1)": ("handshakes", "-1"),
+    "Limits(bytes=[])": ("bytes", "[]"),
+    "Limits({'messages': 5})": ("connections", "{'messages': 5}"),
+    "Token(123)": ("secret", "123"),
+    "Token(b'secret')": ("secret", "b'secret'"),
+    "Token(None)": ("secret", "None"),
+    "Token('')": ("secret",),
+    "Basic('admin', 123)": ("password", "123"),
+    "Basic('admin', '')": ("password",),
+    "Basic(5, 'secret')": ("user", "5"),
+    "Basic('a:b', 'secret')": ("user", "a:b"),
+    "Server(max_clients='5')": ("max_clients", "'5'"),
+    "Server(max_clients=None)": ("max_clients", "None"),
+    "Server(max_clients=2.5)": ("max_clients", "2.5"),
+    "Server(max_clients=0)": ("max_clients", "0"),
+    "Server(max_size='4k')": ("max_size", "'4k'"),
+    "Server(max_head='2048')": ("max_head", "'2048'"),
+    "Server(max_tls='2')": ("max_tls", "'2'"),
+    "Server(read_size='1')": ("read_size", "'1'"),
+    "Server(write_limit=b'1')": ("write_limit", "b'1'"),
+    "Server(ping_interval='20')": ("ping_interval", "'20'"),
+    "Server(ping_timeout=[])": ("ping_timeout", "[]"),
+    "Server(open_timeout='1')": ("open_timeout", "'1'"),
+    "Server(close_timeout=0)": ("close_timeout", "0"),
+    "Server(purge='oldest')": ("purge", "'oldest'"),
+    "Server(log='debug')": ("log", "'debug'"),
+    "Server(log=None)": ("log", "None"),
+    "Server(log=10)": ("log", "10"),
+    "server.every('1000', print)": ("ms", "'1000'"),
+    "server.every(0.5, print)": ("ms", "0.5"),
+    "server.every(0, print)": ("ms", "0"),
+    "server.every(-1, print)": ("ms", "-1"),
+    "server.every(1000, print('now'))": ("function", "None"),
+    "server.every(print, 1000)": ("ms", "function"),
+    "server.every(1000, coroutine)": ("function", "async"),
+    "server.after(None, print)": ("ms", "None"),
+    "server.after(1000, 'print')": ("function", "'print'"),
+    "server.call_soon(None)": ("function", "None"),
+    "server.call_soon('print')": ("function", "'print'"),
+    # Attributes, which are checked where they begin to matter.
+    "server.limits = {'messages': 5}; server.listen(PORT); server.run()": ("limits", "messages"),
+    "server.hosts = 'board'; server.listen(PORT); server.run()": ("hosts", "'board'"),
+    "server.hosts = 5; server.listen(PORT); server.run()": ("hosts", "5"),
+    "server.portal = True; server.listen(PORT); server.run()": ("portal", "True"),
+    "server.max_clients = '5'; server.listen(PORT); server.run()": ("max_clients", "'5'"),
+    "server.log = 'debug'; server.listen(PORT); server.run()": ("log", "'debug'"),
+    "server.ping_interval = '5'; server.listen(PORT); server.run()": ("ping_interval", "'5'"),
+}
+
+RIGHT = [
+    "server.websocket('/', Echo())",
+    "server.websocket('/ws/v1.2~a-b_c', Echo(), ['chat', 'v2.chat'], [None, 'self', 'http://a'])",
+    "server.websocket('/ws', Silent())",
+    "server.websocket('/a', Echo()); server.websocket('/b', Echo())",
+    "server.websocket('/ws', Echo(), access=Token('secret'))",
+    "server.files('/', '.'); server.files('/other/', '.')",
+    "server.files('/', '/')",
+    "server.files('/', '.', https=443)",
+    "server.listen(PORT, tls=None)",
+    "server.every(1, print); server.after(0x1FFFFFFF, lambda: None)",
+    "server.call_soon(print, 1, 2)",
+    "Limits(1, None, 0.5, 100000)",
+    "Basic('', 'secret')",
+    "Server(ping_interval=0.5, ping_timeout=None, open_timeout=None, close_timeout=None)",
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes(lib, tmp_path_factory):
+    """What each snippet ended with: (name of the exception, its text)."""
+    folder = tmp_path_factory.mktemp("registrations")
+    sources = [*WRONG, *RIGHT]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = str(sock.getsockname()[1])
+    cases = [source.replace("PORT", port) for source in sources]
+    (folder / "cases.json").write_text(json.dumps(cases))
+    last = run_script(lib, PREPARED, folder).splitlines()[-1]
+    return dict(zip(sources, json.loads(last), strict=True))
+
+
+@pytest.mark.parametrize("source", WRONG)
+def test_a_wrong_registration_raises_an_error_that_names_it(outcomes, source):
+    error, text = outcomes[source]
+    assert error in ("TypeError", "ValueError")
+    for word in WRONG[source]:
+        assert word in text
+
+
+@pytest.mark.parametrize("source", RIGHT)
+def test_a_right_registration_is_accepted(outcomes, source):
+    assert outcomes[source] == ["nothing", ""]
+
+
+def test_checks_of_registrations_do_not_stay_in_memory(lib, tmp_path):
+    output = run_script(
+        lib,
+        """
+import sys
+from wsserver import Server
+
+
+class Echo:
+    def on_message(self, client, message):
+        pass
+
+
+server = Server()
+server.websocket("/ws", Echo())
+server.files("/", ".")
+server.every(1000, print)
+server.listen(8098)
+server.after(1, server.stop)
+server.run()
+print(sorted(name for name in sys.modules if "check" in name))
+""",
+        tmp_path,
+    )
+    assert output == "[]\n"
