@@ -12,7 +12,7 @@ _MAX_FAILURES = const(5)
 _WAIT = const(60000)  # ms without an attempt
 _MAX_ADDRESSES = const(16)  # that are remembered; the one that failed longest ago is evicted
 
-_OFFER = "bearer."  # the prefix of the subprotocol in which a browser sends a secret
+_OFFER = const("bearer.")  # the prefix of the subprotocol in which a browser sends a secret
 
 
 class Token:

@@ -16,7 +16,7 @@ RESPONDING = const(1)
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
 LINGERING = const(2)
 
-_END = b"\r\n\r\n"
+_END = const(b"\r\n\r\n")
 
 
 class HTTPConnection(SendBuffer):

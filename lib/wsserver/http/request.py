@@ -1,8 +1,10 @@
 """HTTP request heads (RFC 9112, sections 3 and 5), and the names in them."""
 
+from ..core.frames import const
+
 # Characters beside letters and digits:
-_TOKEN = b"!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
-_HOST = b"!$%&'()*+-.;=_~"  # RFC 3986, section 3.2.2
+_TOKEN = const(b"!#$%&'*+-.^_`|~")  # RFC 9110, section 5.6.2
+_HOST = const(b"!$%&'()*+-.;=_~")  # RFC 3986, section 3.2.2
 
 
 class HTTPError(Exception):
