@@ -59,10 +59,12 @@ def _create_server(settings, log):
 
 def _set_access(server, settings):
     """Set the host names that the server answers to, the captive portal and the rate limits."""
-    wifi = settings["wifi"]
+    wifi, access = settings["wifi"], settings["access"]
     name = wifi["hostname"].lower()
     server.hosts = [name, name + ".local", "localhost"]
-    server.hosts.extend(host.lower() for host in settings["access"]["hosts"])
+    server.hosts.extend(host.lower() for host in access["hosts"])
+    server.origins = access["origins"]
+    server.proxies = access["proxies"]
     ap = network.WLAN(network.AP_IF)
     if wifi["captive_portal"] and ap.active():
         server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])

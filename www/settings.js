@@ -73,6 +73,7 @@ const SECTIONS = [
   ["access", "Access", [], [
     ["hosts", "Additional host names", "words", "Separated by spaces."],
     ["origins", "Allowed origins of other pages", "words", "Such as http://localhost:5500; * allows all."],
+    ["proxies", "Trusted reverse proxies", "words", "IP addresses, separated by spaces."],
   ]],
   ["watchdog", "Watchdog", [], [
     ["timeout", "Restart after the board hangs for so many seconds", "number", "0: never."],

@@ -7,9 +7,11 @@ from wsserver.http.auth import Token
 def serve(server, password) -> None:
     """Register the endpoints. Without a password, the board's generated one is used."""
     access = Token(password or _generated())
+    # A full board stays reachable (reserved), and only for pages of its own (origins).
+    options = {"origins": (None, "self"), "access": access, "reserved": True}
     settings = lazy.LazyEndpoint(server, "admin.settings")
-    server.websocket("/settings", settings, ("settings",), access=access)
-    server.websocket("/update", lazy.LazyEndpoint(server, "admin.update"), access=access)
+    server.websocket("/settings", settings, ("settings",), **options)
+    server.websocket("/update", lazy.LazyEndpoint(server, "admin.update"), **options)
 
 
 def _generated():

@@ -62,6 +62,7 @@ _FIELDS: dict = {
     "access": {
         "hosts": ([], "texts", 1, 64),
         "origins": ([], "texts", 1, 64),
+        "proxies": ([], "texts", 2, 45),
     },
     "limits": {
         "connections": (None, "int or null", 1, 1000),

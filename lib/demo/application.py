@@ -14,8 +14,7 @@ _ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest
 
 def build(server, settings: dict, https=None) -> None:
     """Put the demo onto a server. https: port to which plain page requests are redirected."""
-    origins = (None, "self") + tuple(settings["access"]["origins"])
-    server.websocket("/ws", Echo(), origins=origins)
+    server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
         if lazy.free_heap() < room:
@@ -24,7 +23,7 @@ def build(server, settings: dict, https=None) -> None:
             chat = lazy.LazyEndpoint(
                 server, "demo.chat", "/demo", settings["demo"], time(), room=room
             )
-            server.websocket("/demo", chat, origins=origins)
+            server.websocket("/demo", chat)
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])
     try:

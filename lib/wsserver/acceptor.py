@@ -6,6 +6,7 @@ from time import ticks_ms
 
 from .core.frames import const
 from .http.connection import HTTPConnection
+from .http.request import HTTPError
 from .lazy import call, unload
 from .log import WARNING, describe
 
@@ -79,9 +80,14 @@ class Acceptor:
         if not self._accepting:
             return
         try:
-            for listener in self._listeners:
-                if self.free_slots() > 0:
-                    self._accept_from(listener)
+            listeners = self._listeners
+            for _ in range(len(listeners)):
+                if self.free_slots() < 1:
+                    break
+                # Each in its turn, so that a crowd at one does not keep out those at the others.
+                listener = listeners.pop(0)
+                listeners.append(listener)
+                self._accept_from(listener)
             if self.free_slots() < 1:
                 self.set_accepting(False)
         except MemoryError:
@@ -105,18 +111,21 @@ class Acceptor:
                 server._log(WARNING, "cannot accept a connection: " + describe(error))
                 self.set_accepting(False)
             return
-        limits = server.limits
+        tls = self._tls.get(id(listener))
         try:
-            if limits and not limits.admits(address[0], self._connections.values()):
-                sock.close()
-                return
-            self._open(sock, address, self._tls.get(id(listener)))
+            if server.limits and address[0] not in server.proxies:
+                server.limits.check_connection(address[0], self._connections.values(), tls)
+            self._open(sock, address, tls)
+        except HTTPError as error:
+            sock.close()
+            server._log_refusal(address[0], error.detail)
         except (OSError, MemoryError) as error:  # the peer has gone, or there is no memory
             sock.close()
             try:
-                server._log(WARNING, "cannot accept a connection: " + describe(error))
+                text = "cannot accept a connection: " + describe(error)
             except MemoryError:
-                pass  # not even for a log line; other connections must not suffer
+                return  # not even for a log line; other connections must not suffer
+            server._log_refusal(address[0], text)
         except Exception:
             sock.close()
             raise
@@ -136,6 +145,8 @@ class Acceptor:
             connection._events = _IN
             if tls_acceptor:
                 connection._use_tls(raw)
+                connection._tls = tls_acceptor
+                connection._counted = address[0] not in self._server.proxies
             self._connections[sock] = connection
             self.http_connections.append(connection)
             self._poll.register(sock, _IN)

@@ -9,7 +9,11 @@ from .http.connection import LINGERING, READING
 
 _INTERNAL_ERROR = const(1011)
 _LINGER = const(500)  # ms of silence after which a peer that should close is dropped
+_MAX_LINGER = const(2000)  # ms after which it is dropped even if it sends
 _BUSY_TIMEOUT = const(1000)  # ms to send a request when all slots are taken
+_TLS_BUSY_TIMEOUT = const(3000)  # the same with TLS, whose handshake takes a chip over 1 s
+_HELLO_TIMEOUT = const(3000)  # ms for the first byte of a TLS connection
+_MAX_AGE = const(1 << 27)  # ms: times are not older, because ticks begin again at 2 ** 30
 
 
 class Keepalive:
@@ -26,7 +30,7 @@ class Keepalive:
         clients = server.clients
         if server.limits:
             try:
-                server.limits.sweep(clients, server._pool.log)
+                server.limits.sweep(clients, server._log_refusal)
             except MemoryError:
                 pass  # clients that were not reached are counted the next time
         for index in range(len(clients) - 1, -1, -1):
@@ -39,9 +43,18 @@ class Keepalive:
             except MemoryError:  # not even a time can be stored: free the client's memory
                 server._drop(client, "out of memory")
         self._check_requests(now)
+        if server._refusals:
+            try:
+                server._refusals.sweep(now)
+            except MemoryError:
+                pass
 
     def _check_open(self, client, now):
         server = self._server
+        if ticks_diff(now, client._last_heard) > _MAX_AGE:
+            client._last_heard = ticks_add(now, -_MAX_AGE)
+        if ticks_diff(now, client._last_used) > _MAX_AGE:
+            client._last_used = ticks_add(now, -_MAX_AGE)
         silence = ticks_diff(now, client._last_heard)
         if server._ping_interval is None or silence < server._ping_interval:
             if client._pong_due is not None:
@@ -68,19 +81,35 @@ class Keepalive:
 
     def _check_requests(self, now):
         acceptor = self._acceptor
-        timeout = self._server._open_timeout
-        reading_timeout = timeout
-        if acceptor.free_slots() > 0:
+        busy = acceptor.free_slots() < 1
+        if not busy:
             acceptor.set_accepting(True)
-        else:  # connections without a complete request are dropped sooner
-            reading_timeout = min(_BUSY_TIMEOUT, timeout)
         connections = acceptor.http_connections
         for index in range(len(connections) - 1, -1, -1):
             connection = connections[index]
-            if connection._state == READING:
-                expired = ticks_diff(now, connection._opened) >= reading_timeout
-            else:
-                limit = _LINGER if connection._state == LINGERING else timeout
-                expired = ticks_diff(now, connection._last_heard) >= limit
-            if expired:
+            if self._has_expired(connection, now, busy):
                 self._server._drop(connection)
+
+    def _has_expired(self, connection, now, busy):
+        """Return whether an HTTP connection has had enough time for what it does.
+
+        busy: whether others wait for its slot.
+        """
+        if connection._since is None:
+            connection._since = now
+        age = ticks_diff(now, connection._since)
+        limit = self._server._open_timeout
+        if connection._state == LINGERING:
+            return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
+        if connection._state != READING:
+            # Each part of a response, of the size of a send buffer, has so much time.
+            return age >= (limit >> 2 if busy else limit)
+        if connection._secure:
+            busy = busy or connection._tls.is_full(self._server._connections.values())
+            if connection._last_heard == connection._since:
+                limit = min(limit, _BUSY_TIMEOUT if busy else _HELLO_TIMEOUT)
+            elif busy:
+                limit = min(limit, _TLS_BUSY_TIMEOUT)
+        elif busy:
+            limit = min(limit, _BUSY_TIMEOUT)
+        return age >= limit

@@ -37,11 +37,35 @@ def describe(error: Exception) -> str:
     return "%s (%s)" % (name, _MEANINGS[start : _MEANINGS.find("|", start)])
 
 
+def escape(text: str, limit: int = 80) -> str:
+    """Return text of a peer for a log line or a response, with at most about `limit` characters.
+
+    Everything but printable ASCII becomes \\xNN, so that line breaks, terminal codes and
+    bidirectional marks cannot forge or garble a line.
+    """
+    out = bytearray()
+    for byte in text.encode():  # bytes, because MicroPython interns the characters of a str
+        if len(out) >= limit:
+            out += b"..."
+            break
+        if 32 <= byte < 127 and byte != 92:
+            out.append(byte)
+        else:
+            out += b"\\x%02x" % byte
+    return str(out, "utf-8")
+
+
 def traceback(error: Exception) -> str:
     """Return the traceback of `error` as text, or only its name if memory is short."""
     try:
         text = io.StringIO()
         sys.print_exception(error, text)
-        return text.getvalue().strip()
+        lines = text.getvalue().strip().split("\n")
+        count = 0
+        while lines[count : count + 1] and lines[count].startswith(("Traceback", "  File")):
+            count += 1
+        # What follows is the message, which can contain text of a peer.
+        lines[count:] = [escape("\n".join(lines[count:]), 300)]
+        return "\n".join(lines)
     except (MemoryError, AttributeError):  # CPython has no sys.print_exception
         return repr(error)

@@ -18,7 +18,7 @@ from .core.frames import encode
 from .core.protocol import Client
 from .keepalive import Keepalive
 from .lazy import call, has_large_heap, load
-from .log import ERROR, INFO, WARNING, describe, log, traceback
+from .log import ERROR, INFO, WARNING, describe, escape, log, traceback
 from .timers import Timer, Timers, check_callable
 
 # Module globals are found much faster than built-ins, of which there are a hundred.
@@ -54,10 +54,14 @@ class Server:
     The times are attributes as well, which may be set before run(). max_clients, log and these may
     be set at any time. hosts: the names, in lower case, that are accepted in Host beside IP
     addresses, or None for any. portal: a URL to which browsers that ask for another name are
-    redirected. limits: a Limits of wsserver.http.ratelimit.
+    redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may connect and
+    read responses, beside the server's own. proxies: the IP addresses of reverse proxies, whose
+    X-Forwarded-For or Forwarded is believed.
     """
 
     hosts = portal = limits = None
+    origins = proxies = ()
+    _refusals = None  # a RefusalLog, once something was refused
     _filler = None  # see heap.tune
     _on_wait = None
 
@@ -129,16 +133,18 @@ class Server:
         origins=None,
         overflow: str = "close",
         access=None,
+        reserved: bool = False,
     ) -> None:
         """Serve WebSocket connections at `path` with `endpoint`, an object with on_... methods.
 
         subprotocols: those that it supports. origins: the accepted Origin headers, by default
-        (None, "self"): none, or the server's own host. overflow: when a client's send buffer is
-        full, "close" the client or "drop" the message. access: a Token or Basic of
-        wsserver.http.auth that a request must satisfy, or None. Raises TypeError or ValueError,
-        which names the argument, if one is wrong.
+        none, the server's own host, or one of server.origins. overflow: when a client's send
+        buffer is full, "close" the client or "drop" the message. access: a Token or Basic of
+        wsserver.http.auth that a request must satisfy, or None. reserved: its clients may exceed
+        max_clients by one, and beyond that evict the client idle longest. Raises TypeError or
+        ValueError, which names the argument, if one is wrong.
         """
-        options = (subprotocols, origins, overflow, access)
+        options = (subprotocols, origins, overflow, access, reserved)
         call("wsserver.http.routes", "add_route", self.routes, path, endpoint, *options)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
@@ -405,6 +411,7 @@ class Server:
             self._drop(connection, "out of memory")
             return
         if count is None:
+            connection._last_heard = ticks_ms()  # a part of a TLS record
             return
         if not count:
             if connection._on_eof():
@@ -513,18 +520,23 @@ class Server:
             count += client._secure
         return count < self._max_tls_clients
 
-    def _has_place(self) -> bool:
-        """Return whether one more client may connect; with purge="lru", evict one for it."""
+    def _has_place(self, reserved) -> bool:
+        """Return whether one more client may connect. Evict one for it, if that is allowed.
+
+        reserved: whether its route is; such clients may exceed max_clients by one.
+        """
         idlest = None
         count = 0
         for client in self.clients:
             if client._state == OPEN:
                 count += 1
+                if client._route.reserved:
+                    continue
                 if not idlest or ticks_diff(idlest._last_used, client._last_used) > 0:
                     idlest = client
-        if count < self.max_clients:
+        if count < self.max_clients + reserved:
             return True
-        if not self._purge:
+        if not idlest or not (reserved or self._purge):
             return False
         idlest._fail(_TRY_AGAIN_LATER, "evicted for another client")
         return True
@@ -542,7 +554,7 @@ class Server:
         self._acceptor.release(connection)
         connection._on_lost()
         text = "client %s connected from %s to %s (%d connected)"
-        self._log_client(text, client, client._address[0], client._path)
+        self._log_client(text, client, client._address[0], escape(client._path))
 
     def _drop(self, connection, reason="") -> None:
         """Close a connection and forget it. reason: a str, or the OSError of the socket."""
@@ -566,7 +578,7 @@ class Server:
             connection._on_lost(reason)
             if is_client:
                 reason = connection._close_reason
-                reason = reason and " " + reason
+                reason = reason and " " + escape(reason, 130)
                 text = "client %s disconnected: %d%s (%d connected)"
                 self._log_client(text, connection, connection._close_code, reason)
         except MemoryError:
@@ -585,6 +597,15 @@ class Server:
         """Log `text` % (the client's id, values, the number of clients)."""
         try:
             self._log(INFO, text % ((client._id,) + values + (len(self.clients),)))
+        except MemoryError:
+            pass
+
+    def _log_refusal(self, ip, reason, request=None, status=0):
+        """Log that a request or connection was refused: all such lines are written here."""
+        try:
+            if not self._refusals:
+                self._refusals = load("wsserver.http.refusals").RefusalLog(self)
+            self._refusals.add(ip, reason, request, status)
         except MemoryError:
             pass
 

@@ -6,7 +6,7 @@ from time import ticks_add, ticks_diff, ticks_ms
 from micropython import const
 
 _MAX_CALLS = const(16)
-_MAX_MS = const(0x1FFFFFFF)  # half the period of ticks_ms on a 32-bit chip: 6.2 days
+_MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit chip: 3.1 days
 
 
 _ASYNC = type(lambda: (yield))  # MicroPython's type of async and of generator functions

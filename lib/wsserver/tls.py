@@ -20,14 +20,18 @@ class TLSAcceptor:
         connections: those that are open. Raises OSError if max_tls of them use TLS, or if there is
         not enough memory.
         """
-        count = 0
-        for connection in connections:
-            count += connection._secure
-        if count >= self._max_tls:
-            raise OSError("max_tls is %d" % self._max_tls)
+        if self.is_full(connections):
+            raise OSError("max_tls is %d (tls.max_clients)" % self._max_tls)
         if not _has_memory():
             raise OSError("not enough memory for another TLS session")
         return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+
+    def is_full(self, connections) -> bool:
+        """Return whether max_tls of the open connections use TLS."""
+        count = 0
+        for connection in connections:
+            count += connection._secure
+        return count >= self._max_tls
 
 
 def _has_memory():

@@ -1,5 +1,6 @@
-"""What the long versions have measured: figures.json, and the tables of docs/reliability.md that
-are made of it. A run of some of the tests replaces their rows only.
+"""The figures of `make faults`: figures.json, and the tables in docs/reliability.md made of it.
+
+A run of some of the tests replaces their rows only.
 """
 
 from __future__ import annotations
@@ -15,45 +16,45 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 # Table -> the heads of its columns; the first is what was done.
 TABLES = {
     "slow": (
-        "three at a time, again and again",
-        "the others' median and p99, ms",
-        "a quiet board's meanwhile",
-        "round trips of the others",
+        "three clients at a time, repeatedly",
+        "other clients: median and p99, ms",
+        "a quiet board: the same",
+        "round trips of the other clients",
     ),
-    "dead": ("what the client does", "gone after, s", "allowed, s"),
-    "network": ("network", "messages", "packets carried", "lost", "doubled", "went wrong"),
-    "heap": ("heap of the board", "what it does", "what becomes of the five"),
+    "dead": ("behaviour of the client", "dropped after, s", "limit, s"),
+    "network": ("network", "messages", "packets", "lost", "duplicated", "errors"),
+    "heap": ("heap of the board", "the board", "the five clients"),
     "memory": (
-        "what is going on when memory ends",
+        "memory ends during",
         "points at which it ended",
-        "others that were lost",
+        "other clients lost",
         "heap in use before and after, bytes",
     ),
     "churn": (
-        "connections, of which 7 in 10 end within something",
+        "connections (7 of 10 end within a frame or the handshake)",
         "heap in use before, bytes",
         "after",
         "clients and sockets left",
     ),
-    "power": ("what is going on when the power fails", "times", "what the board has then"),
-    "descriptors": ("sockets of the board", "clients", "more that connect", "what happens"),
+    "power": ("power cut during", "cuts", "state afterwards"),
+    "descriptors": ("sockets of the board", "clients", "further connections", "result"),
 }
 
 
 class Figures:
-    """Rows for the tables, kept until the session ends."""
+    """Collects rows for the tables until the session ends."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, list[str]]] = {}
 
     def add(self, table: str, what: str, *cells: object) -> None:
-        """A row; it replaces the one of the same name. To be called before what may fail."""
+        """Add a row, or replace the one of the same name. Call this before assertions."""
         if len(cells) + 1 != len(TABLES[table]):
             raise ValueError(f"a row of {table} has {len(TABLES[table])} columns")
         self._rows.setdefault(table, {})[what] = [str(cell) for cell in cells]
 
     def write(self) -> None:
-        """Put all rows into the file and the document."""
+        """Write all rows into the file and the document."""
         if not self._rows:
             return
         kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
@@ -65,7 +66,7 @@ class Figures:
 
 
 def text(table: str, content: dict) -> str:
-    """A table as the document has it."""
+    """Return a table of the document."""
     heads = TABLES[table]
     lines = [heads, ["---"] * len(heads)]
     lines += [[what, *cells] for what, cells in content["rows"].items()]

@@ -51,10 +51,10 @@ def echoes(board):
     connection.close()
 
 
-def test_nobody_is_left_over_and_the_log_tells_of_clients_only(victim):
+def test_nothing_is_left_over_and_the_log_has_clients_and_refusals_only(victim):
     assert wait_alone(victim)["connections"] == 1
     lines = re.sub(r"client \d+ (dis)?connected.*\r?\n", "", victim.log).splitlines()
-    assert all(line.startswith(("wifi: ", "admin: ", "client ")) for line in lines), lines
+    assert all(line.startswith(("wifi: ", "admin: ", "client ", "refused ")) for line in lines), lines
 
 
 def test_the_document_has_these_very_tables():

@@ -57,10 +57,10 @@ def chat(phone, count, failures):
 # What a network does to packets: probabilities, and seconds each way.
 NETWORKS = {
     "10 % loss": {"loss": 0.1},
-    "200 ms delay, give or take 50": {"delay": 0.2, "jitter": 0.05},
-    "10 % overtake others": {"delay": 0.02, "reorder": 0.1},
-    "10 % arrive twice": {"duplicate": 0.1},
-    "all of it": {
+    "200 ms delay, plus or minus 50": {"delay": 0.2, "jitter": 0.05},
+    "10 % reordered": {"delay": 0.02, "reorder": 0.1},
+    "10 % duplicated": {"duplicate": 0.1},
+    "all combined": {
         "loss": 0.1,
         "delay": 0.2,
         "jitter": 0.05,
@@ -98,7 +98,7 @@ def ordeal(link, board, name, count, figures):
 
 
 def test_over_a_bad_network_every_message_arrives_once_and_in_order(link, patient_board, figures):
-    ordeal(link, patient_board, "all of it", 8, figures)
+    ordeal(link, patient_board, "all combined", 8, figures)
 
 
 @pytest.mark.faults
@@ -153,9 +153,9 @@ def phones_leave_unnoticed(link, board, quiet, count, figures):
         gone, (found, usual, passed) = phones_leave(link, board, quiet, count)
         if gone <= IN_TIME and passed:
             break
-    figures("dead", "Leaves the Wi-Fi: no FIN, no RST", f"{gone:.2f}", f"{IN_TIME:.1f}")
+    figures("dead", "Leave the Wi-Fi without FIN or RST", f"{gone:.2f}", f"{IN_TIME:.1f}")
     row = ms(found), ms(usual), f"{count:,}"
-    figures("slow", "Leaves the Wi-Fi: no FIN, no RST; others broadcast", *row)
+    figures("slow", "Leave the Wi-Fi without FIN or RST, during a broadcast", *row)
     assert gone <= IN_TIME
     assert passed, f"median, p99: {ms(found)} ms instead of {ms(usual)}"
 

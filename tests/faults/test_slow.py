@@ -25,7 +25,7 @@ def victim(make_victim):
 
 
 def slowloris(board):
-    """Sends a handshake, byte after byte."""
+    """Send a handshake byte by byte."""
     connection = Raw(board)
     for byte in HANDSHAKE:
         yield connection
@@ -34,7 +34,7 @@ def slowloris(board):
 
 
 def drip(board):
-    """Sends a frame, byte after byte."""
+    """Send a frame byte by byte."""
     connection = Raw(board).open()
     for byte in frame(TEXT, b"x" * 200):
         yield connection
@@ -43,7 +43,7 @@ def drip(board):
 
 
 def deaf(board):
-    """Asks for a lot and reads none of it: a zero window."""
+    """Request much data and read none of it (zero window)."""
     connection = Raw(board, receive_buffer=2048).open("/flood")
     connection.send(frame(TEXT, b"200"))
     while True:
@@ -52,7 +52,7 @@ def deaf(board):
 
 
 def deaf_echo(board):
-    """Sends and sends, and reads none of the answers."""
+    """Send without end and read no echo."""
     connection = Raw(board, receive_buffer=2048).open()
     connection.sock.settimeout(0.05)
     data = frame(BINARY, bytes(4000)) * 4
@@ -66,7 +66,7 @@ def deaf_echo(board):
 
 
 def half_closed(board):
-    """Says that it will send no more, and stays."""
+    """Half-close the connection."""
     connection = Raw(board).open()
     connection.sock.shutdown(socket.SHUT_WR)
     while True:
@@ -75,7 +75,7 @@ def half_closed(board):
 
 
 def half_closed_within(board):
-    """Says within a frame that it will send no more, and stays."""
+    """Half-close the connection within a frame."""
     connection = Raw(board).open().send(frame(TEXT, b"x" * 200)[:50])
     connection.sock.shutdown(socket.SHUT_WR)
     while True:
@@ -84,7 +84,7 @@ def half_closed_within(board):
 
 
 def half_closed_visitor(board):
-    """Says within the handshake that it will send no more, and stays."""
+    """Half-close the connection within the handshake."""
     connection = Raw(board).send(HANDSHAKE[:40])
     connection.sock.shutdown(socket.SHUT_WR)
     while True:
@@ -93,7 +93,7 @@ def half_closed_visitor(board):
 
 
 def silent(board):
-    """Connects, and asks for nothing."""
+    """Connect and send no request."""
     connection = Raw(board)
     while True:
         yield connection
@@ -101,7 +101,7 @@ def silent(board):
 
 
 def no_pong(board):
-    """Has hung: its TCP is well, and it says nothing."""
+    """Hang: TCP acknowledges, but no Pong comes."""
     connection = Raw(board).open()
     while True:
         yield connection

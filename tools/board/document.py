@@ -25,9 +25,31 @@ _COLUMNS = (
     *("cores", "SRAM", "LED", "clients", "TLS clients"),
 )
 _MIDDLE = """
-*Clients* and *TLS clients* are recommended values of `max_clients` and `max_tls` that leave memory
-for an application. They are estimates, not measured on each board. A chip has 10 sockets. *LED* is
-the pin on the usual development kit; RGB means a WS2812.
+*LED* is the pin on the usual development kit; RGB means a WS2812. *Clients* and *TLS clients* are
+recommended values of `server.max_clients` and `tls.max_clients`. They are estimates, except for the
+three TLS connections of an ESP32 without PSRAM, which were measured.
+
+## Sockets
+
+A chip has ten sockets in all. At start-up the board lowers `server.max_clients` to the sockets that
+are left, with a log line:
+
+| use | sockets |
+| --- | --- |
+| HTTP listener | 1 |
+| TLS listener, if there is a certificate | 1 |
+| DNS of the captive portal, with the board's own access point | 1 |
+| HTTP requests: pages, settings, updates | at least 2 |
+| clients | the rest: 5; without DNS 6; without DNS and TLS 7 |
+
+## Memory
+
+On an ESP32 without PSRAM, MicroPython's GC heap has 56,000 bytes, and the firmware fits into them.
+94 KB of IDF heap remain once Wi-Fi is up. A TLS connection takes 24 KB of them, so three fit. If an
+application makes the GC heap grow, it takes memory from the IDF heap permanently, and one TLS
+connection remains. Other chips start with a GC heap of 64,000 bytes; the size of their IDF heap has
+not been measured. With PSRAM, the GC heap lies there. The server checks the free memory before it
+accepts a TLS connection, so a setting that is too large only leads to refused connections.
 
 ## Notes
 

@@ -10,6 +10,8 @@ import serial
 from . import ports, qrcodes
 from .sources import source_of
 
+_MAX_LINE = 10000  # characters that are kept of a line that does not end
+
 
 def monitor(port: str) -> None:
     """Print until Ctrl-C. Wait for a board that is unplugged.
@@ -35,7 +37,7 @@ def _follow(port: str, line: serial.SerialBase) -> None:
             print(f"\n{port} has gone; waiting for it", flush=True)
             line = _wait_for(port)
             continue
-        text = _show(text + data.decode(errors="replace").replace("\r", ""), len(text))
+        text = _show(text + printable(data.decode(errors="replace").replace("\r", "")), len(text))
 
 
 def _show(text: str, shown: int) -> str:
@@ -48,15 +50,33 @@ def _show(text: str, shown: int) -> str:
     for line in whole:
         print(line[shown:], flush=True)
         shown = 0
-        source = source_of(line)
-        if source:
-            print(f"    -> {source}", flush=True)
-        code = qrcodes.of_line(line) if qrcodes.can_be_shown() else ""
-        if code:
-            print(code, flush=True)
+        for hint in _hints(line):
+            print(hint, flush=True)
+    if len(rest) > _MAX_LINE:
+        rest, shown = rest[shown:] + "\n", 0
     sys.stdout.write(rest[shown:])
     sys.stdout.flush()
-    return rest
+    return "" if rest.endswith("\n") else rest
+
+
+def printable(text: str) -> str:
+    """Escape everything in a board's output that could control the terminal or garble a line.
+
+    What a board prints can contain text of its clients.
+    """
+    return "".join(
+        char if char in "\n\t" or char.isprintable() else ascii(char)[1:-1] for char in text
+    )
+
+
+def _hints(line: str) -> list[str]:
+    """Return the source of a line of a traceback, and the QR code for a line that has one."""
+    try:
+        source = source_of(line)
+        code = qrcodes.of_line(line) if qrcodes.can_be_shown() else ""
+    except (ValueError, SyntaxError, OSError, RecursionError, MemoryError):
+        return []  # the line only looks like one of the firmware's
+    return [f"    -> {source}"] * bool(source) + [code] * bool(code)
 
 
 def _open(port: str) -> serial.SerialBase:

@@ -21,6 +21,8 @@ def source_of(line: str, root: Path = ROOT) -> str | None:
     if not found:
         return None
     name = re.sub(r"\.mpy$", ".py", found[1].lstrip("/"))
+    if ".." in name.split("/"):
+        return None
     for path in (root / name, root / "lib" / name):
         if path.suffix == ".py" and path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines()

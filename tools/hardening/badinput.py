@@ -65,7 +65,10 @@ REQUESTS = (
     _request(
         "a target without its slash", _swap(b" /ws", b" ws"), 400, _MALFORMED % "request line"
     ),
-    _request("HTTP/1.0", _swap(b"/1.1", b"/1.0"), 505, "HTTP Version Not Supported: use HTTP/1.1"),
+    _request(
+        "HTTP/1.0", _swap(b"/1.1", b"/1.0"), 426, "Upgrade Required: WebSocket needs HTTP/1.1"
+    ),
+    _request("HTTP/2.0", _swap(b"/1.1", b"/2.0"), 505, "HTTP Version Not Supported: use HTTP/1.1"),
     _request("no Host", _without(b"Host"), 400, _MALFORMED % "Host"),
     _request("two Hosts", _swap(_HOST, _HOST * 2), 400, _MALFORMED % "Host"),
     _request(
@@ -84,7 +87,7 @@ REQUESTS = (
         "a line feed within a header",
         _swap(_HOST, _HOST + b"X: y\nSet-Cookie: z\r\n"),
         400,
-        _MALFORMED % "a header",
+        "Bad Request: lines must end with CRLF, not with LF",
     ),
     _request("no Upgrade, but a key", _without(b"Upgrade"), 400, _MALFORMED % "Upgrade"),
     _request("no Connection", _without(b"Connection"), 400, _MALFORMED % "Connection"),
@@ -109,34 +112,40 @@ REQUESTS = (
         "a page from elsewhere",
         _swap(_HOST, _HOST + b"Origin: http://evil.example\r\n"),
         403,
-        "Forbidden: Origin",
+        "Forbidden: Origin http://evil.example is not allowed (access.origins)",
     ),
     _request(
         "a head that is too long",
         _swap(_HOST, _HOST + b"X: " + b"y" * MAX_HEAD + b"\r\n"),
         431,
-        f"Request Header Fields Too Large: at most {MAX_HEAD} bytes",
+        f"Request Header Fields Too Large: the head is over {MAX_HEAD} bytes (server.max_head)",
     ),
     _request("a path that nothing is at", _swap(b"/ws", b"/nothing"), 404, "Not Found: "),
     _request("a path out of the folder", _swap(b"/ws", b"/../config.json"), 404, "Not Found: "),
-    _request(
-        "a broken percent-encoding", _swap(b"/ws", b"/%zz"), 400, _MALFORMED % "percent-encoding"
+    Bad(
+        "a broken percent-encoding",
+        b"GET /%zz HTTP/1.1\r\n" + _HOST + b"\r\n",
+        400,
+        _MALFORMED % "percent-encoding",
     ),
 )
 
 _BYTE = frame(TEXT, b"x")
 FRAMES = (
-    _frame("a frame that is not masked", b"\x81\x01x", 1002, "frame is not masked"),
+    _frame("an unmasked frame", b"\x81\x01x", 1002, "frame is not masked"),
     _frame("a reserved bit", frame(TEXT, b"x", reserved=4), 1002, "reserved bit set"),
     _frame("a data frame with opcode 3", frame(3, b"x"), 1002, "reserved opcode"),
     _frame("a control frame with opcode 11", frame(11), 1002, "reserved opcode"),
-    _frame(
-        "a Ping in fragments", frame(PING, b"x", final=False), 1002, "fragmented control frame"
-    ),
+    _frame("a fragmented Ping", frame(PING, b"x", final=False), 1002, "fragmented control frame"),
     _frame("a Ping of 126 bytes", frame(PING, bytes(126)), 1002, "control frame over 125 bytes"),
-    _frame("a continuation of nothing", frame(CONTINUATION, b"x"), 1002, "nothing to continue"),
     _frame(
-        "a new message within one in fragments",
+        "a continuation frame without a first fragment",
+        frame(CONTINUATION, b"x"),
+        1002,
+        "nothing to continue",
+    ),
+    _frame(
+        "a new message within a fragmented one",
         frame(TEXT, b"x", final=False) + _BYTE,
         1002,
         "fragment expected",
@@ -154,7 +163,7 @@ FRAMES = (
         "length not in its shortest form",
     ),
     _frame(
-        "a length of over 63 bits",
+        "a length of more than 63 bits",
         b"\x82\xff\x80" + bytes(7) + b"\1\2\3\4x",
         1002,
         "length over 63 bits",
@@ -163,17 +172,17 @@ FRAMES = (
     _frame("a Close with code 1005", close(1005), 1002, "invalid close code"),
     _frame("a Close with code 2000", close(2000), 1002, "invalid close code"),
     _frame(
-        "a Close whose reason is no UTF-8",
+        "a Close whose reason is not UTF-8",
         close(1000, b"\xff"),
         1007,
         "close reason is not UTF-8",
     ),
-    _frame("a text that is no UTF-8", frame(TEXT, b"a\xffb"), 1007, "text is not UTF-8"),
+    _frame("a text that is not UTF-8", frame(TEXT, b"a\xffb"), 1007, "text is not UTF-8"),
     _frame("a text with a surrogate", frame(TEXT, b"\xed\xa0\x80"), 1007, "text is not UTF-8"),
     _frame("a text with an overlong slash", frame(TEXT, b"\xc0\xaf"), 1007, "text is not UTF-8"),
     _frame("a text that ends within a character", frame(TEXT, b"\xc3"), 1007, "text is not UTF-8"),
     _frame(
-        "a message of max_size and a byte",
+        "a message of max_size + 1 bytes",
         frame(TEXT, bytes(MAX_SIZE + 1)),
         1009,
         f"message over {MAX_SIZE} bytes",
@@ -185,7 +194,7 @@ FRAMES = (
         f"message over {MAX_SIZE} bytes",
     ),
     _frame(
-        "fragments that are too long together",
+        "fragments with too many bytes in all",
         frame(TEXT, bytes(4000), final=False) + frame(0, bytes(97)),
         1009,
         f"message over {MAX_SIZE} bytes",
@@ -205,7 +214,7 @@ def text() -> str:
         for bad in FRAMES
     )
     return (
-        "| instead of a handshake | answer; then TCP is closed. The log says nothing |\n"
+        "| instead of a handshake | answer; then TCP is closed |\n"
         f"| --- | --- |\n{rows}\n"
         "| instead of a frame | Close frame | log, at level INFO |\n"
         f"| --- | --- | --- |\n{frames}"
@@ -214,4 +223,4 @@ def text() -> str:
 
 def document(old: str) -> str:
     """Return docs/reliability.md with the tables replaced."""
-    return sections.replace(old, "python -m tools.badinput", text())
+    return sections.replace(old, "make format: bad input", text())

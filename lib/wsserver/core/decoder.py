@@ -34,6 +34,7 @@ class FrameDecoder:
 
     def __init__(self, protocol):
         self.protocol = protocol
+        self.frames = 0  # control frames, fragments, and frames for on_chunk: see Limits
 
     def decode(self, buf: memoryview, end: int) -> bool:
         """Process one frame, or the available part of it, from buf[pos:end].
@@ -120,6 +121,7 @@ class FrameDecoder:
             unmask(buf, start, stop, buf, start - 4)
         opcode = buf[self.pos] & 0x0F
         self.pos = stop
+        self.frames += 1
         # A slice allocates memory, which the empty Pong that answers our Ping must not.
         self.protocol._on_control(opcode, buf[start:stop] if start < stop else b"")
         return True
@@ -157,6 +159,7 @@ class FrameDecoder:
                 protocol._in_start = 0
                 self._deliver(data, stop == end)
             else:
+                self.frames += 1
                 protocol._plain = False
         return True
 
@@ -191,6 +194,7 @@ class FrameDecoder:
         self.first_byte = first
         self.remaining = length
         self.pos = start
+        self.frames += 1
         if self.protocol._state == OPEN:
             self._start_message(first)
         self._stream(buf, end)

@@ -50,13 +50,15 @@ class Route:
     """What a Protocol must know of its path: see http.routes.make_route.
 
     open, message, chunk, close, ping, pong, drain: the endpoint's on_... methods, or None. drops:
-    whether a message that finds no room in the send buffer is dropped.
+    whether a message that finds no room in the send buffer is dropped. origins: None stands for
+    the default. reserved: whether its clients may exceed max_clients.
     """
 
     subprotocols: tuple
     origins: tuple
     access: object
     drops: bool
+    reserved: bool
     message: object
     chunk: object
 

@@ -1,16 +1,18 @@
 """Authentication: endpoints that require a secret."""
 
 import binascii
-from time import ticks_diff, ticks_ms
+from time import time
 
 from ..core.frames import const
 from ..lazy import call
 from .request import HTTPError, unquote
 
-# Against brute force: after so many wrong secrets an address must wait.
+# Against brute force: after so many wrong secrets an address must wait. All addresses together
+# have a limit as well, except those that have given the right secret before.
 _MAX_FAILURES = const(5)
-_WAIT = const(60000)  # ms without an attempt
-_MAX_ADDRESSES = const(16)  # that are remembered; the one that failed longest ago is evicted
+_MAX_ALL_FAILURES = const(20)
+_WAIT = const(60)  # seconds without a wrong secret
+_MAX_KNOWN = const(16)  # addresses that have given the right secret; the oldest is evicted
 
 _OFFER = const("bearer.")  # the prefix of the subprotocol in which a browser sends a secret
 
@@ -28,26 +30,44 @@ class Token:
     def __init__(self, secret: str):
         call("wsserver.http.checks", "check_secret", "secret", secret)
         self._secret = secret.encode()
-        self._failures = {}  # IP -> (count, time of the last one)
+        # IP -> (count, time of the last one). The limit of all failures bounds it: nothing has to
+        # be evicted.
+        self._failures = {}
+        self._known = []
 
     def check(self, request, ip: str) -> None:
         """Accept a request, or raise HTTPError 401, or 429 after too many wrong secrets.
 
         During the wait even the right secret gets 429, otherwise guessing could continue.
         """
-        now = ticks_ms()
-        failures = self._failures.get(ip)
-        if failures and ticks_diff(now, failures[1]) >= _WAIT:
-            del self._failures[ip]
-            failures = None
-        if failures and failures[0] >= _MAX_FAILURES:
+        # Not ticks_ms: it begins again after twelve days. If the clock is set, the wait ends.
+        now = int(time())
+        failures = self._failures
+        for other in list(failures):
+            if abs(now - failures[other][1]) >= _WAIT:
+                del failures[other]
+        count = failures.get(ip, (0,))[0]
+        if count >= _MAX_FAILURES or ip not in self._known and self._is_attacked():
             raise HTTPError(429, "too many wrong passwords", "Retry-After: 60")
         for given in self._given(request):
             if _same(given, self._secret):
-                self._failures.pop(ip, None)
+                failures.pop(ip, None)
+                self._remember(ip)
                 return
-            self._count(ip, now)
+            failures[ip] = (count + 1, now)
         raise HTTPError(401, "authentication required", "WWW-Authenticate: " + self.challenge)
+
+    def _is_attacked(self):
+        """Return whether unknown addresses have no more attempts."""
+        failures = self._failures
+        count = sum(failures[ip][0] for ip in failures if ip not in self._known)
+        return count >= _MAX_ALL_FAILURES
+
+    def _remember(self, ip):
+        if ip not in self._known:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.pop(0)
+            self._known.append(ip)
 
     def _given(self, request):
         """Return a tuple with the first secret in a request, as bytes, or an empty tuple."""
@@ -61,12 +81,6 @@ class Token:
             if field.startswith("token="):
                 return (unquote(field[6:]).encode(),)
         return ()
-
-    def _count(self, ip, now):
-        failures = self._failures
-        if ip not in failures and len(failures) >= _MAX_ADDRESSES:
-            failures.pop(max(failures, key=lambda other: ticks_diff(now, failures[other][1])))
-        failures[ip] = (failures.get(ip, (0,))[0] + 1, now)
 
 
 class Basic(Token):

@@ -5,18 +5,16 @@ import gc
 from ..core.buffers import SendBuffer
 from ..core.frames import const
 from ..core.protocol import Client
-from ..lazy import load
+from ..lazy import call, load
 from ..log import WARNING, describe
-from .handshake import accept_response, check_upgrade, choose_subprotocol
-from .request import HTTPError, check_host, parse_request
+from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
+from .request import AROUND_HEAD, HTTPError, check_host, find_head, parse_request
 
 READING = const(0)  # the request head
 RESPONDING = const(1)
 # The response is sent. The peer should close first: if unread data were left, TCP would send a RST
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
 LINGERING = const(2)
-
-_END = const(b"\r\n\r\n")
 
 
 class HTTPConnection(SendBuffer):
@@ -25,6 +23,9 @@ class HTTPConnection(SendBuffer):
     # The loop needs these; only a Protocol changes them.
     _pongs = 0
     _tail = b""
+    # A trusted proxy's: whether it is one, and whether the client has used TLS.
+    _trusted = _https = False
+    _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
         super().__init__(server._pool)
@@ -33,7 +34,9 @@ class HTTPConnection(SendBuffer):
         self._address = address
         self._events = 0
         self._state = READING
-        self._opened = self._last_heard = self._last_used = now  # ms
+        # When it began to read the head, to send a part of the response, or to linger; in ms.
+        # None: it has just begun, and Keepalive will note the time.
+        self._since = self._last_heard = self._last_used = now
         self._head = b""
         self._file = None
 
@@ -45,26 +48,35 @@ class HTTPConnection(SendBuffer):
             return
         limit = self._server._max_head
         # Data behind a head may be long, and is not copied.
-        head = self._head + bytes(buf[pos : min(end, pos + limit + len(_END))])
-        length = head.find(_END)
-        if length > limit or length < 0 and len(head) >= limit + len(_END):
-            self._refuse(HTTPError(431, "at most %d bytes" % limit))
-        elif length < 0:
-            self._head = head
-        else:
-            pos += length + len(_END) - len(self._head)
-            self._head = b""
-            try:
-                self._respond(parse_request(head[:length]), buf, pos, end)
-            except HTTPError as error:
-                self._refuse(error)
-            except MemoryError:
+        head = self._head + bytes(buf[pos : min(end, pos + limit + AROUND_HEAD)])
+        request = error = None
+        try:
+            start, stop, after = find_head(head, limit)
+            if stop < 0:
+                self._head = head
+                return
+            pos += after - len(self._head)
+            request = parse_request(head[start:stop])
+        except HTTPError as bad:
+            error = bad
+        self._head = b""
+        try:
+            if request and self._address[0] in self._server.proxies:
+                load("wsserver.http.proxies").identify(self, request)
+            if self._server.limits and not self._counted:
+                self._server.limits.check_handshake(self._address[0])
+            if error:
+                raise error
+            self._respond(request, buf, pos, end)
+        except HTTPError as error:
+            self._refuse(error, request)
+        except MemoryError:
+            raise
+        except Exception as error:  # of the application, for example an attribute
+            if self._sock is None:  # it is a client already
                 raise
-            except Exception as error:  # of the application, for example an attribute
-                if self._sock is None:  # it is a client already
-                    raise
-                self._server._report(error)
-                self._refuse(HTTPError(500, "internal error"))
+            self._server._report(error)
+            self._refuse(HTTPError(500, "internal error"), request)
 
     # --- route
 
@@ -74,24 +86,29 @@ class HTTPConnection(SendBuffer):
         Raises HTTPError if it is refused.
         """
         server = self._server
-        ip = self._address[0]
         if server.hosts:
-            check_host(request, server.hosts, server.portal)
-        if server.limits:
-            server.limits.check_handshake(ip)
+            check_host(request, server.hosts, server.portal, self._trusted)
+        if request.method == "OPTIONS":
+            self._answer(call("wsserver.http.cors", "options_response", request, server.origins))
+            return
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
             route = load("wsserver.ondemand").resolve(server, request.path)
         if route is None:
+            if request.wants_websocket():
+                raise HTTPError(404, "no WebSocket here")
             self._answer(*self._open_file(request))
             return
+        # The Origin first: a page on the internet must not be able to guess secrets.
+        check_origin(request, route.origins, server.origins)
         if route.access:
-            route.access.check(request, ip)
-        check_upgrade(request, route.origins)
-        if self._secure and not server._has_tls_slot():
-            raise HTTPError(503, "all TLS slots for WebSocket are in use", "Retry-After: 5")
-        if not server._has_place():
-            raise HTTPError(503, "try again later", "Retry-After: 5")
+            route.access.check(request, self._address[0])
+        check_upgrade(request)
+        # The reserved TLS slots are for pages, and for reserved paths.
+        if self._secure and not route.reserved and not server._has_tls_slot():
+            raise HTTPError(503, "all TLS slots are in use (tls.max_clients)", "Retry-After: 5")
+        if not server._has_place(route.reserved):
+            raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._upgrade(request, route, buf, pos, end)
 
     def _open_file(self, request):
@@ -103,22 +120,25 @@ class HTTPConnection(SendBuffer):
                     static = load("wsserver.http.static")  # 4.5 KB on a 32-bit board
                 except MemoryError:
                     raise HTTPError(503, "out of memory", "Retry-After: 5") from None
-                port = None if self._secure else https_port
-                return static.open_file(request, prefix, directory, port)
+                port = None if self._secure or self._https else https_port
+                return static.open_file(request, prefix, directory, port, self._server.origins)
         raise HTTPError(404, "not found")
 
     # --- answer
 
-    def _refuse(self, error):
-        """Send the response for an HTTPError."""
+    def _refuse(self, error, request):
+        """Send the response for an HTTPError, and log it. request: None if it is malformed."""
+        server = self._server
         responses = load("wsserver.http.responses")  # 1.2 KB on a 32-bit board
-        self._answer(responses.error_response(error))
+        self._answer(responses.error_response(error, request, server))
+        if error.status >= 400:
+            server._log_refusal(self._address[0], error.detail, request, error.status)
 
     def _answer(self, response: bytes, file=None, size: int = 0) -> None:
         """Send a response, or a response head and then at most `size` bytes of a file."""
         self._file = file
         self._left = size
-        self._state = LINGERING  # if there is no memory for the response
+        self._linger()  # if there is no memory for the response
         if self._reserve(len(response), self._pool.write_limit):
             self._append(response)
             self._state = RESPONDING
@@ -148,14 +168,21 @@ class HTTPConnection(SendBuffer):
 
     def _on_drained(self) -> None:
         """Send the next part of the file, or wait for the peer to close."""
+        if self._state != RESPONDING:
+            return
         if self._file and self._reserve(0, 0):
             # Not more than Content-Length says. If it is less, the peer notices.
             self._out_end = count = min(self._read_file(), self._left)
             self._left -= count
             if count:
+                self._since = None
                 return
             self._discard()
+        self._linger()
+
+    def _linger(self):
         self._state = LINGERING
+        self._since = None
 
     def _read_file(self):
         """Return how many bytes of the file are in the send buffer now."""

@@ -4,7 +4,7 @@ import binascii
 import hashlib
 
 from ..core.frames import const
-from .request import HTTPError, Request, consists_of, host_name
+from .request import ALLOW, HTTPError, Request, consists_of, host_name, malformed
 
 _GUID = const(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11")  # RFC 6455, section 1.3
 _BASE64 = const(b"+/")
@@ -17,39 +17,49 @@ def accept_key(key: str) -> str:
     return str(binascii.b2a_base64(digest), "utf-8").strip()
 
 
-def check_upgrade(request: Request, origins=(None, "self")) -> None:
+def check_upgrade(request: Request) -> None:
     """Check that a request opens a WebSocket connection (section 4.2.1).
 
-    origins: the accepted values of Origin. None stands for no such header (only browsers send
-    it), "self" for pages of the requested host, on any port, and "*" for all. Raises HTTPError
-    400, 403, 405 or 426.
+    Raises HTTPError 400, 405 or 426.
     """
-    if request.method != "GET":
-        raise HTTPError(405, "use GET", "Allow: GET")
+    if request.method not in ("GET", "HEAD"):
+        raise HTTPError(405, "use GET", ALLOW)
     headers = request.headers
-    key = headers.get(_SEC + "key", "")
     upgrade = "Upgrade: websocket"
-    if not key and "upgrade" not in headers:
+    if request.is_1_0:
+        raise HTTPError(426, "WebSocket needs HTTP/1.1", upgrade)
+    if request.method == "HEAD" or not request.wants_websocket():
         raise HTTPError(426, "use a WebSocket client", upgrade)
     for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
         if token not in [element.lower() for element in request.tokens(name.lower())]:
-            raise HTTPError(400, name)
+            raise malformed(name)
     if headers.get(_SEC + "version") != "13":
         # Section 4.4: the server answers with the versions that it supports.
         raise HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
     # 16 bytes in base64: 22 characters and two of padding.
-    if len(key) != 24 or key[22:] != "==" or not consists_of(key[:22], _BASE64):
-        raise HTTPError(400, _SEC + "key")
-    _check_origin(headers, origins)
+    key = headers.get(_SEC + "key", "")
+    if len(key) != 24 or key[22:] != "==" or not consists_of(key[:22].encode(), _BASE64):
+        raise malformed(_SEC + "key")
 
 
-def _check_origin(headers, origins):
-    origin = headers.get("origin")
-    if origin in origins or "*" in origins:
+def check_origin(request: Request, origins=None, others=()) -> None:
+    """Check that the page that sends a request, if it is a page, may connect.
+
+    origins: the accepted values of Origin. None stands for no such header (only browsers send
+    it), "self" for pages of the requested host, on any port, and "*" for all. By default these are
+    None, "self" and `others`. Raises HTTPError 403.
+    """
+    if origins is None:
+        origins = (None, "self")
+    else:
+        others = ()
+    origin = request.headers.get("origin")
+    if origin in origins or origin in others or "*" in origins or "*" in others:
         return
     own = "self" in origins and origin
-    if not own or host_name(own[own.find("//") + 2 :]) != host_name(headers["host"]):
-        raise HTTPError(403, "Origin")
+    host = host_name(request.headers.get("host", ""))
+    if not own or host_name(own[own.find("//") + 2 :]) != host:
+        raise HTTPError(403, "Origin %s is not allowed (access.origins)" % (origin or "(none)"))
 
 
 def choose_subprotocol(request: Request, supported):

@@ -2,14 +2,15 @@
 
 from time import ticks_diff, ticks_ms
 
+from ..core.buffers import OPEN
 from ..core.frames import const
 from ..lazy import call
-from ..log import WARNING
 from .request import HTTPError
 
 _POLICY_VIOLATION = const(1008)
 _MAX_ADDRESSES = const(16)  # that are remembered; the one idle longest is evicted
-_LOG_INTERVAL = const(10000)  # ms between two log lines
+_MAX_IDLE = const(180000)  # ms after which an address is forgotten: all its levels are 0
+_SWEEPS = const(16)  # between two looks for such addresses
 _BURST = const(2)  # messages and bytes: bursts of so many seconds' worth
 _SECOND = const(1000)  # ms
 _MINUTE = const(60000)
@@ -19,9 +20,9 @@ class Limits:
     """Limits for each IP address; None means no limit.
 
     connections: at the same time, WebSocket or not; further ones are closed at once. handshakes:
-    HTTP requests of any kind per minute; further ones get 429. messages, bytes: per second, from
-    all clients of the address, with bursts of twice the rate; a client beyond it is closed with
-    1008.
+    HTTP requests of any kind, and TLS connections, per minute; further ones get 429, or are
+    closed. messages, bytes: per second, from all clients of the address, with bursts of twice the
+    rate; a client beyond it is closed with 1008. Control frames and fragments count as messages.
     """
 
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
@@ -32,8 +33,7 @@ class Limits:
         self._messages = messages
         self._bytes = bytes
         self._addresses = {}  # IP -> _Address
-        self._refused = 0
-        self._logged = None  # ms
+        self._sweeps = 0
 
     def admits(self, ip: str, connections) -> bool:
         """Return whether `ip` may open one more connection; `connections` are those open."""
@@ -42,8 +42,17 @@ class Limits:
         count = 0
         for connection in connections:
             count += connection._address[0] == ip
-        self._refused += count >= self._connections
         return count < self._connections
+
+    def check_connection(self, ip: str, connections, tls) -> None:
+        """Check whether `ip` may open one more connection, before any work is done for it.
+
+        Raises HTTPError 429.
+        """
+        if not self.admits(ip, connections):
+            raise HTTPError(429, "too many connections (limits.connections)", "Retry-After: 60")
+        if tls:  # a TLS handshake takes a chip more time than a request: it is counted first
+            self.check_handshake(ip)
 
     def check_handshake(self, ip: str) -> None:
         """Count an HTTP request.
@@ -53,30 +62,37 @@ class Limits:
         if self._handshakes is not None:
             bucket = self._address(ip).handshakes
             if not bucket.take(1, self._handshakes, _MINUTE, ticks_ms()):
-                self._refused += 1
-                raise HTTPError(429, "too many requests", "Retry-After: 60")
+                raise HTTPError(429, "too many requests (limits.handshakes)", "Retry-After: 60")
 
-    def sweep(self, clients, log) -> None:
+    def sweep(self, clients, log_refusal) -> None:
         """Count what clients have sent since the last time, and close those over the limit.
 
-        log(level, text) gets a line about what was refused.
+        log_refusal(ip, reason) is called for each of them.
         """
         now = ticks_ms()
+        self._sweeps = (self._sweeps + 1) % _SWEEPS
+        if not self._sweeps:
+            self._forget(now)
         for client in clients:
-            messages = client._messages - client._counted_messages
+            received = client._messages
+            if client._decoder:
+                received += client._decoder.frames
+            messages = received - client._counted_messages
             size = (client._bytes - client._counted_bytes) & 0x3FFFFFFF
             if size:
-                client._counted_messages = client._messages
+                client._counted_messages = received
                 client._counted_bytes = client._bytes
-                if not self._allows(client, messages, size, now):
-                    self._refused += 1
+                if not self._allows(client, messages, size, now) and client._state == OPEN:
                     client._fail(_POLICY_VIOLATION, "too many messages or bytes")
-        if self._refused and (
-            self._logged is None or ticks_diff(now, self._logged) >= _LOG_INTERVAL
-        ):
-            log(WARNING, "limits: refused %d connections, requests or clients" % self._refused)
-            self._refused = 0
-            self._logged = now
+                    text = "too many messages or bytes (limits.messages, limits.bytes): closed"
+                    log_refusal(client._address[0], text)
+
+    def _forget(self, now):
+        """Forget idle addresses: ticks can be compared over six days only."""
+        addresses = self._addresses
+        for ip in list(addresses):
+            if addresses[ip].age(now) >= _MAX_IDLE:
+                del addresses[ip]
 
     def _allows(self, client, messages, size, now):
         address = self._address(client._address[0])

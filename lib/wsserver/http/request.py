@@ -1,17 +1,25 @@
 """HTTP request heads (RFC 9112, sections 3 and 5), and the names in them."""
 
 from ..core.frames import const
+from ..lazy import call
+
+_UNUSUAL = const("wsserver.http.unusual")  # 1.5 KB on a 32-bit board
+# More lines take more memory than a head of max_head bytes is expected to.
+_MAX_HEADERS = const(64)
+_END = const(b"\r\n\r\n")
+AROUND_HEAD = const(20)  # bytes of the empty lines before a head, and of the one behind it
+ALLOW = "Allow: GET, HEAD, OPTIONS"
 
 # Characters beside letters and digits:
-_TOKEN = const(b"!#$%&'*+-.^_`|~")  # RFC 9110, section 5.6.2
+TOKEN = b"!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
 _HOST = const(b"!$%&'()*+-.;=_~")  # RFC 3986, section 3.2.2
 
 
 class HTTPError(Exception):
     """A request is refused with an HTTP status.
 
-    detail: the reason in a few words, for the body; for 400, the part of the request that is
-    missing or malformed. headers: header lines of the response.
+    detail: the reason in a few words, for the body and the log, with the setting that controls it
+    in parentheses. headers: header lines of the response.
     """
 
     def __init__(self, status: int, detail: str = "", *headers):
@@ -23,65 +31,105 @@ class HTTPError(Exception):
 class Request:
     """A parsed request head.
 
-    method; path; query: what follows "?", not decoded; headers: by name in lower case.
+    method; path; query: what follows "?", not decoded; headers: by name in lower case. is_1_0:
+    whether it is HTTP/1.0.
     """
 
-    def __init__(self, method: str, target: str, headers: dict):
+    def __init__(self, method: str, target: str, headers: dict, is_1_0: bool = False):
         self.method = method
         self.path, _, self.query = target.partition("?")
         self.headers = headers
+        self.is_1_0 = is_1_0
+
+    def wants_websocket(self) -> bool:
+        """Return whether this seems to be a handshake, however incomplete."""
+        return "upgrade" in self.headers or "sec-websocket-key" in self.headers
 
     def tokens(self, name: str) -> list:
         """Return the comma-separated elements of a header, stripped."""
         return [token.strip() for token in self.headers.get(name, "").split(",")]
 
 
+def malformed(what: str) -> HTTPError:
+    """Return the error for a part of a request that is missing or malformed."""
+    return HTTPError(400, what + " is missing or malformed")
+
+
+def find_head(data: bytes, limit: int) -> tuple:
+    """Find the request head in the received bytes: return its start, its end, and the end of the
+    empty line behind it. Its end is -1 if it is incomplete.
+
+    Raises HTTPError as soon as the bytes cannot become a request: 400, or 431 if the head is
+    longer than `limit`.
+    """
+    start = 0
+    # RFC 9112, section 2.2: "a server [...] SHOULD ignore at least one empty line (CRLF) received
+    # prior to the request-line".
+    while data[start : start + 2] == b"\r\n" and start < AROUND_HEAD - len(_END):
+        start += 2
+    end = data.find(_END, start)
+    head = data[start:end] if end >= 0 else data[start:]
+    too_long = len(head) > (limit + len(_END) - 1 if end < 0 else limit)
+    wrong_start = head and head != b"\r" and not consists_of(head[:1], TOKEN)
+    if too_long or wrong_start or head.count(b"\n") != head.count(b"\r\n"):
+        raise call(_UNUSUAL, "head_error", head, limit)
+    return start, end, end + len(_END)
+
+
 def parse_request(head: bytes) -> Request:
     """Parse a request head, without the empty line that ends it.
 
-    Raises HTTPError 400 or 505.
+    Raises HTTPError 400, 431 or 505.
     """
-    try:
-        lines = str(head, "utf-8").split("\r\n")
-    except UnicodeError:
-        lines = [""]
-    start = lines.pop(0).split(" ")
-    if (
-        len(start) != 3
-        or not consists_of(start[0], _TOKEN)
-        or start[1][:1] != "/"
-        or start[2][:5] != "HTTP/"
-    ):
-        raise HTTPError(400, "request line")
-    if start[2] != "HTTP/1.1":
-        raise HTTPError(505, "use HTTP/1.1")
+    if head.count(b"\r\n") > _MAX_HEADERS:
+        raise HTTPError(431, "over %d headers" % _MAX_HEADERS)
+    lines = head.split(b"\r\n")
+    start = lines.pop(0).split(b" ")
+    if len(start) != 3 or not consists_of(start[0], TOKEN):
+        raise malformed("request line")
+    method, target, version = start
+    is_1_0 = version != b"HTTP/1.1" and call(_UNUSUAL, "is_1_0", version)
     headers = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        name = colon and name.lower()
+        name, colon, value = line.partition(b":")
         value = value.strip()
-        if not consists_of(name, _TOKEN) or min(value.replace("\t", " ").encode() or b" ") < 32:
-            raise HTTPError(400, "a header")
+        if (
+            not colon
+            or not consists_of(name, TOKEN)
+            or min(value.replace(b"\t", b" ") or b" ") < 32
+        ):
+            raise malformed("a header")
+        name = str(name, "utf-8").lower()
+        try:
+            value = str(value, "utf-8")
+        except UnicodeError:  # RFC 9110, section 5.5: such bytes are opaque data
+            value = call(_UNUSUAL, "latin_1", value)
         # Several lines with the same name are one list (RFC 9110, section 5.3). Where only one
         # value is allowed, the comma makes it malformed, as it should be.
         headers[name] = headers[name] + ", " + value if name in headers else value
-    # RFC 9112, section 3.2: "A server MUST respond with a 400 status code to any request message
-    # that lacks a Host header field and to any request message that contains more than one".
-    if not _is_host(headers.get("host", "")):
-        raise HTTPError(400, "Host")
-    return Request(start[0], start[1], headers)
+    # RFC 9112, section 3.2: "A server MUST respond with a 400 status code to any HTTP/1.1 request
+    # message that lacks a Host header field and to any request message that contains more than
+    # one".
+    if not (is_1_0 and "host" not in headers or is_host(headers.get("host", ""))):
+        raise malformed("Host")
+    if target[:1] != b"/" or min(target) < 33 or b"\x7f" in target:
+        target = call(_UNUSUAL, "parse_target", method, target, headers)
+    try:
+        target = str(target, "utf-8")
+    except UnicodeError:
+        raise malformed("request line") from None
+    return Request(str(method, "utf-8"), target, headers, is_1_0)
 
 
-def consists_of(text: str, others: bytes) -> bool:
-    """Return whether `text` has only ASCII letters, digits and `others`, and is not empty."""
-    # Bytes, because MicroPython interns every character of a str that is iterated, for ever.
-    for byte in text.encode():
+def consists_of(data: bytes, others: bytes) -> bool:
+    """Return whether `data` has only ASCII letters, digits and `others`, and is not empty."""
+    for byte in data:
         if not (97 <= byte | 32 <= 122 or 48 <= byte <= 57 or byte in others):
             return False
-    return bool(text)
+    return bool(data)
 
 
-def _is_host(text):
+def is_host(text):
     name, _, port = text.partition(":")
     if text[:1] == "[":  # IPv6, as in "[fe80::1]:80"
         name, bracket, port = text[1:].partition("]")
@@ -90,28 +138,32 @@ def _is_host(text):
             port = port[1:]
         elif port:
             return False
-    return consists_of(name, _HOST) and (not port or port.isdigit())
+    return consists_of(name.encode(), _HOST) and (not port or port.isdigit())
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header, or in what follows "//" in an Origin, without the port."""
+    """Return the name in a Host header, or in what follows "//" in an Origin.
+
+    It is without the port, and without the dot that may end a complete domain name.
+    """
     colon = host.rfind(":")
-    return (host[:colon] if colon > host.rfind("]") else host).lower()
+    name = (host[:colon] if colon > host.rfind("]") else host).lower()
+    return name[:-1] if name[-1:] == "." else name
 
 
-def check_host(request: Request, names, portal=None) -> None:
+def check_host(request: Request, names, portal=None, trusted: bool = False) -> None:
     """Check that a request is for one of `names` (lower case), or for an IP address.
 
-    This prevents DNS rebinding, in which a page on the internet lets its own name point to this
-    server. portal: the URL to which a plain GET for another name is redirected, as a captive
-    portal does. Raises HTTPError 302 or 421.
+    "*.lan" among them stands for all names below "lan", and "*" for all names. This prevents DNS
+    rebinding, in which a page on the internet lets its own name point to this server. portal: the
+    URL to which a plain request for another name is redirected, as a captive portal does. trusted:
+    whether a request without Host is accepted (only HTTP/1.0 has such). Raises HTTPError 302, 400
+    or 421.
     """
-    name = host_name(request.headers["host"])
-    if name in names or name[:1] == "[" or name.replace(".", "").isdigit():
+    name = host_name(request.headers.get("host", ""))
+    if name[:1] == "[" or name.replace(".", "").isdigit() or name in names:
         return
-    if portal and request.method == "GET" and "upgrade" not in request.headers:
-        raise HTTPError(302, portal, "Location: " + portal)
-    raise HTTPError(421, name)
+    call(_UNUSUAL, "check_other_host", request, name, names, portal, trusted)
 
 
 def unquote(text: str) -> str:
@@ -126,4 +178,4 @@ def unquote(text: str) -> str:
             data += bytes((int(part[:2], 16),)) + part[2:]
         return str(data, "utf-8")
     except (ValueError, UnicodeError):
-        raise HTTPError(400, "percent-encoding") from None
+        raise malformed("percent-encoding") from None

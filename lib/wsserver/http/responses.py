@@ -1,14 +1,18 @@
 """HTTP responses other than 101."""
 
 from ..core.frames import const, text_bytes
+from ..lazy import call
+from ..log import escape
+
+_MAX_PATHS = const(160)  # characters of a list of paths: the smallest send buffer has 512 bytes
 
 # One string takes a fraction of the memory of a dict.
 _REASONS = const(
-    "200 OK|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|403 Forbidden|"
-    "404 Not Found|405 Method Not Allowed|406 Not Acceptable|421 Misdirected Request|"
-    "426 Upgrade Required|429 Too Many Requests|431 Request Header Fields Too Large|"
-    "500 Internal Server Error|"
-    "503 Service Unavailable|505 HTTP Version Not Supported|"
+    "200 OK|204 No Content|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|"
+    "403 Forbidden|404 Not Found|405 Method Not Allowed|406 Not Acceptable|"
+    "421 Misdirected Request|426 Upgrade Required|429 Too Many Requests|"
+    "431 Request Header Fields Too Large|500 Internal Server Error|503 Service Unavailable|"
+    "505 HTTP Version Not Supported|"
 )
 
 
@@ -27,13 +31,14 @@ def response_head(status: int, headers, length=None) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def error_response(error) -> bytes:
-    """Return the whole response for an HTTPError."""
-    body = "%s: %s%s\n" % (
-        _reason(error.status)[4:],
-        error.detail,
-        " is missing or malformed" if error.status == 400 else "",
-    )
-    body = text_bytes(body)
+def error_response(error, request=None, server=None) -> bytes:
+    """Return the whole response for an HTTPError. request: None if it is malformed."""
+    text = "%s: %s" % (_reason(error.status)[4:], escape(error.detail, 200))
+    if request and (error.status == 426 or error.status == 404 and request.wants_websocket()):
+        text += "; WebSocket paths: " + escape(", ".join(sorted(server.routes)), _MAX_PATHS)
+    body = text_bytes(text + "\n")
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
-    return response_head(error.status, headers, len(body)) + body
+    if request and server.origins:
+        headers += call("wsserver.http.cors", "allow_origin", request, server.origins)
+    head = response_head(error.status, headers, len(body))
+    return head if request and request.method == "HEAD" else head + body

@@ -59,7 +59,9 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
     return prefix, directory.rstrip("/"), https
 
 
-def make_route(endpoint, subprotocols=(), origins=None, overflow="close", access=None) -> Route:
+def make_route(
+    endpoint, subprotocols=(), origins=None, overflow="close", access=None, reserved=False
+) -> Route:
     """Make a Route from the arguments of Server.websocket.
 
     Raises TypeError or ValueError if they are not valid.
@@ -69,14 +71,17 @@ def make_route(endpoint, subprotocols=(), origins=None, overflow="close", access
         if not protocol or " " in protocol or "," in protocol:
             raise ValueError("subprotocols must be tokens, not %r" % protocol)
     _strings("origins", origins or ())
+    if reserved and not access:
+        raise ValueError("reserved needs access, or any client could take the reserved slot")
     if overflow not in ("close", "drop"):
         raise ValueError("overflow must be 'close' or 'drop', not %r" % (overflow,))
     if access is not None and (isinstance(access, type) or not hasattr(access, "check")):
         raise TypeError("access must be a Token, a Basic or None, not %r" % (access,))
     route = Route()
     route.subprotocols = subprotocols
-    route.origins = (None, "self") if origins is None else origins
+    route.origins = origins
     route.access = access
+    route.reserved = reserved
     route.drops = overflow == "drop"
     for name in _CALLBACKS:
         setattr(route, name, getattr(endpoint, "on_" + name, None))

@@ -4,14 +4,14 @@ import binascii
 import os
 
 from ..core.frames import const
-from ..lazy import has_large_heap
-from .request import HTTPError, Request, host_name, unquote
+from ..lazy import call, has_large_heap
+from .request import ALLOW, HTTPError, Request, host_name, malformed, unquote
 from .responses import response_head
 
 _TYPES = const(
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
     ".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"
-    ".txt=text/plain; charset=utf-8|=application/octet-stream|"
+    ".jpg=image/jpeg|.woff2=font/woff2|.txt=text/plain; charset=utf-8|"
 )
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
@@ -25,19 +25,19 @@ _TABLES = const(1200)  # bytes that decompressing takes beside its window
 _WINDOW_FIELD = const(b"\x05\x00WB\x01\x00")
 
 
-def open_file(request: Request, prefix: str, directory: str, https_port=None):
+def open_file(request: Request, prefix: str, directory: str, https_port=None, origins=()):
     """Return (response head, open file or None, bytes to send of it) for a request.
 
     The path behind `prefix` ("/", or with a slash at its end) is searched in `directory`. A path
     that ends with a slash stands for its index.html. If there is a NAME.gz, it is sent as the gzip
     coding of NAME, with an ETag. A client that does not accept gzip gets NAME, or the decompressed
-    NAME.gz. https_port: redirect to this port instead. Raises HTTPError 302, 400, 404, 405, or 406
-    if decompressing takes too much memory.
+    NAME.gz. https_port: redirect to this port instead. origins: whose pages may read the response.
+    Raises HTTPError 302, 400, 404, 405, or 406 if decompressing takes too much memory.
     """
     if https_port:
         raise HTTPError(302, "use https", "Location: " + _https_url(request, https_port))
     if request.method not in ("GET", "HEAD"):
-        raise HTTPError(405, "use GET", "Allow: GET, HEAD")
+        raise HTTPError(405, "use GET", ALLOW)
     path = unquote(request.path)[len(prefix) - 1 :]
     # "/." excludes hidden files, and parent folders as well.
     if "/." in path or "\\" in path or "\0" in path:
@@ -49,6 +49,8 @@ def open_file(request: Request, prefix: str, directory: str, https_port=None):
         "X-Content-Type-Options: nosniff",
         "Connection: close",
     ]
+    if origins:
+        headers += call("wsserver.http.cors", "allow_origin", request, origins)
     try:
         status, size, file = _open(name, request, headers)
     except OSError:
@@ -60,8 +62,11 @@ def open_file(request: Request, prefix: str, directory: str, https_port=None):
 
 
 def _content_type(name):
-    start = _TYPES.find("." + name.rsplit(".", 1)[-1] + "=")
-    return _TYPES[_TYPES.find("=", start) + 1 : _TYPES.find("|", start)]
+    extension = ".%s=" % name.rsplit(".", 1)[-1].lower()
+    start = _TYPES.find(extension)
+    if start < 0:
+        return "application/octet-stream"
+    return _TYPES[start + len(extension) : _TYPES.find("|", start)]
 
 
 def _open(name, request, headers):
@@ -71,8 +76,7 @@ def _open(name, request, headers):
         return _open_plain(name)
     # Without Accept-Encoding any coding is acceptable (RFC 9110, section 12.5.3), but such clients
     # are often curl, which does not decompress by default.
-    accepted = request.headers.get("accept-encoding", "").lower().replace(" ", "")
-    accepts_gzip = "gzip" in accepted and "gzip;q=0" not in accepted
+    accepts_gzip = _accepts_gzip(request)
     if not accepts_gzip and _is_file(name):
         return _open_plain(name)
     file = open(packed, "rb")
@@ -103,6 +107,19 @@ def _open(name, request, headers):
         file.close()
         return 304, None, None
     return 200, size, file
+
+
+def _accepts_gzip(request):
+    """Return whether Accept-Encoding has gzip, or "*", with a weight over 0 (RFC 9110, 12.5.3)."""
+    accepted = False
+    for element in request.tokens("accept-encoding"):
+        coding, _, weight = element.lower().replace(" ", "").partition(";")
+        refused = weight[:2] == "q=" and not weight[2:].strip("0.")
+        if coding in ("gzip", "x-gzip"):
+            return not refused
+        if coding == "*":
+            accepted = not refused
+    return accepted
 
 
 def _open_plain(name):
@@ -137,6 +154,8 @@ def _decompressed(file):
 
 def _https_url(request, port):
     """Return the URL of the same resource with https."""
-    host = host_name(request.headers["host"])
+    host = host_name(request.headers.get("host", ""))
+    if not host:
+        raise malformed("Host")
     query = "?" + request.query if request.query else ""
     return "https://%s%s%s%s" % (host, "" if port == 443 else ":%d" % port, request.path, query)

@@ -15,7 +15,7 @@ if sys.implementation.name == "micropython":
 from wsserver.core import frames, portable
 from wsserver.core.buffers import BufferPool
 from wsserver.core.protocol import Protocol
-from wsserver.http import handshake
+from wsserver.http import handshake, unusual  # noqa: F401 - loaded here, as CPython's lazy cannot
 from wsserver.http.request import HTTPError, parse_request
 from wsserver.http.responses import error_response
 from wsserver.http.routes import make_route
@@ -239,7 +239,8 @@ def encode(order):
 def upgrade(order):
     try:
         request = parse_request(unhexlify(order["head"]))
-        handshake.check_upgrade(request, order.get("origins") or (None, "self"))
+        handshake.check_origin(request, order.get("origins"))
+        handshake.check_upgrade(request)
         chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
         return {
             "response": to_hex(handshake.accept_response(request, chosen)),

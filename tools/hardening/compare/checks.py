@@ -279,7 +279,9 @@ def foreign_page(board):
     data = request("/ws").replace(b"Upgrade: w", b"Origin: http://evil.example\r\nUpgrade: w")
     with RawClient(board.http_port, timeout=2) as peer:
         peer.send(data)
-        return {b"101": "let in", b"403": "403"}.get(status := peer.read(12)[9:], status.decode())
+        return {b"101": "accepted", b"403": "403"}.get(
+            status := peer.read(12)[9:], status.decode()
+        )
 
 
 def failing_callback(board):
@@ -303,7 +305,9 @@ def slow_callback(board):
         peer.send(frame(TEXT, b"x"))
         answered = peer.message() == b"x"
     named = _until(lambda: re.search("slow: on_message", board.log), 1)  # it takes a moment
-    return f"{'answered' if answered else 'lost'}; {'a warning names it' if named else 'no word'}"
+    return (
+        f"{'answered' if answered else 'lost'}; {'a warning names it' if named else 'no log line'}"
+    )
 
 
 def full_house(board):
@@ -395,18 +399,18 @@ def _feed(board, kinds, count, seed):
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("a request that stops in the middle", half_a_request),
     ("a new client, while nine such requests hold all sockets", many_halves),
-    ("a client that has hung: no answer to a Ping", hung),
-    ("a client that says it will send no more, and stays", half_closed),
-    ("p99 of others, while three send a handshake byte after byte", slowloris),
-    ("p99 of others, while three send a frame byte after byte", drip),
-    ("p99 of others, while three send and never read", deaf),
+    ("a client that answers no Ping", hung),
+    ("a half-closed connection", half_closed),
+    ("p99 of other clients while three send a handshake byte by byte", slowloris),
+    ("p99 of other clients while three send a frame byte by byte", drip),
+    ("p99 of other clients while three send and never read", deaf),
     (f"{len(REQUESTS)} bad requests", bad_requests),
     (f"{len(badinput.FRAMES)} bad frames", bad_frames),
     ("a message in fragments, with a Ping between them", fragments),
-    ("a page from elsewhere opens a WebSocket", foreign_page),
+    ("a foreign page opens a WebSocket", foreign_page),
     ("an error in a callback", failing_callback),
     ("a callback of 300 ms", slow_callback),
     ("15 clients for the chip's 10 sockets", full_house),
-    (f"{CHURN:,} that come and go, most without a goodbye", churn),
+    (f"{CHURN:,} connections, most without a closing handshake", churn),
     (f"{FUZZ_INPUTS:,} inputs of the network fuzzer", fuzz),
 )

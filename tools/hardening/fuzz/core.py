@@ -21,7 +21,7 @@ if "wsserver" not in sys.modules:
 from tools.wsclient import CLOSE, PONG, mask, parse_server  # noqa: E402
 from wsserver.core import buffers, protocol  # noqa: E402
 from wsserver.http import connection as http  # noqa: E402
-from wsserver.http import handshake, request, responses, routes  # noqa: E402
+from wsserver.http import handshake, request, responses, routes, unusual  # noqa: E402
 
 from . import oracle  # noqa: E402
 
@@ -229,13 +229,17 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
         def _respond(self, asked, buf, pos, end):
             requests.append((asked.method, asked.path, asked.query, asked.headers))
             request.check_host(asked, ("localhost",))
+            handshake.check_origin(asked)
             handshake.check_upgrade(asked)
             chosen = handshake.choose_subprotocol(asked, ("chat", "superchat"))
             assert chosen in (None, "chat", "superchat")
             self._answer(handshake.accept_response(asked, chosen))
 
-    assert responses.error_response  # loaded: lazy.load() cannot import on CPython
-    server = types.SimpleNamespace(_pool=pool, _max_head=400)
+    assert responses and unusual  # loaded: lazy.load() cannot import on CPython
+    server = types.SimpleNamespace(
+        _pool=pool, _max_head=400, proxies=(), origins=(), limits=None, routes={}
+    )
+    server._log_refusal = lambda *what: None
     one = Connection(server, None, ("", 0), 0)
     buffer = memoryview(bytearray(512))
     for piece in _pieces(data, cuts):

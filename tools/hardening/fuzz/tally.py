@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -43,9 +44,13 @@ def text(runs: list[dict]) -> str:
     rows = "".join(f"| {what} | {count:,} |\n" for what, count in sorted(total.items()))
     latest = runs[-1]
     minutes = sum(run["minutes"] for run in runs)
+    finds = sum(run["finds"] for run in runs)
+    about = (
+        f"{len(runs)} runs, {minutes:.0f} minutes in all, the latest on {latest['date']}; "
+        f"{finds} finds in all, {latest['finds']} of them in the latest run. Each one is in "
+        "`tools/hardening/fuzz/corpus/`, has a test, or was a mistake of the tool itself."
+    )
     return (
-        f"{len(runs)} runs, {minutes:.0f} minutes in all, the latest on {latest['date']}, with "
-        f"{latest['finds']} finds in it and {sum(run['finds'] for run in runs)} in all. Each is "
-        "in `tools/fuzz/corpus/`, has a test, or was a mistake of the tool's own.\n\n"
-        f"| what is fuzzed | inputs |\n| --- | --- |\n{rows}| in all | {total.total():,} |\n"
+        f"{textwrap.fill(about, 100)}\n\n"
+        f"| fuzzed | inputs |\n| --- | --- |\n{rows}| in all | {total.total():,} |\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -49,29 +50,30 @@ def text(soak: dict) -> str:
     """Return the section of docs/reliability.md."""
     found = summary(soak)
     kinds = ", ".join(f"{name} {count:,}" for name, count in sorted(soak["troubles"].items()))
+    kinds = textwrap.fill(f"Actions of the hostile clients: {kinds}.", 100)
     about, last = soak["machine"], soak["last"]
     problems = "".join(f"- {problem}\n" for problem in soak["problems"]) or "- none\n"
     return f"""\
 {found["hours"]:.2f} hours on {about["date"]}, on a virtual board with {about["heap"]} of heap
-({about["processor"]}, {about["system"]}, MicroPython {about["micropython"]}; other work ran on
-this machine at the same time, which shows in the latency).
+({about["processor"]}, {about["system"]}, MicroPython {about["micropython"]}; other programs ran at
+the same time, which affects the latency).
 
 | | |
 | --- | --- |
-| messages that came back, each compared byte by byte | {found["messages"]:,} |
-| connections of troublemakers | {found["troubles"]:,} |
-| heap in use after a collection, bytes: in the first tenth | {found["heap early"]:,} |
-| in the last tenth | {found["heap late"]:,} |
-| at most | {found["heap most"]:,} |
+| echoed messages, each compared byte by byte | {found["messages"]:,} |
+| connections of hostile clients | {found["troubles"]:,} |
+| heap in use after a collection, bytes: first tenth | {found["heap early"]:,} |
+| last tenth | {found["heap late"]:,} |
+| maximum | {found["heap most"]:,} |
 | round trip of 32 bytes, ms: p50 | {found["p50"] * 1000:.2f} |
 | p99 (median of the samples) | {found["p99"] * 1000:.2f} |
 | p99 of the worst sample | {found["p99 worst"] * 1000:.2f} |
-| left over when the troublemakers had gone: clients beside the five that stay | \
+| left after the hostile clients: clients beside the five permanent ones | \
 {last["clients"] - 5} |
-| connections that are no clients | {last["visitors"]} |
+| HTTP connections | {last["visitors"]} |
 | tracebacks in the log | {soak["tracebacks"]} |
 
-What the troublemakers did, and how often: {kinds}.
+{kinds}
 
 Problems:
 

@@ -1,0 +1,42 @@
+"""The log lines of refused requests and connections, at a limited rate."""
+
+from time import ticks_diff, ticks_ms
+
+from ..core.frames import const
+from ..log import WARNING, escape
+
+_WINDOW = const(10000)  # ms
+_MAX_LINES = const(8)  # in a window
+
+
+class RefusalLog:
+    """Writes a line for each refusal; in a flood, some of them and the number of the others."""
+
+    def __init__(self, server):
+        self._server = server
+        self._since = ticks_ms()
+        self._lines = 0
+        self._hidden = 0
+
+    def add(self, ip: str, reason: str, request=None, status: int = 0) -> None:
+        """Log that a request, or a connection without a complete one, was refused."""
+        if self._lines >= _MAX_LINES:
+            self._hidden += 1
+            return
+        self._lines += 1
+        text = "refused " + ip
+        if request:
+            text += " %s %s" % (escape(request.method, 16), escape(request.path, 60))
+        if status:
+            text += ": %d" % status
+        self._server.log(WARNING, "%s: %s" % (text, escape(reason, 100)))
+
+    def sweep(self, now: int) -> None:
+        """Report what a flood has hidden. Called ten times a second."""
+        if ticks_diff(now, self._since) >= _WINDOW:
+            self._since = now
+            self._lines = 0
+            hidden, self._hidden = self._hidden, 0
+            if hidden:
+                text = "refused %d more requests or connections in 10 s"
+                self._server.log(WARNING, text % hidden)

@@ -1,0 +1,78 @@
+"""Requests that few clients send: other versions and targets, other hosts, and no HTTP at all."""
+
+from ..core.frames import const
+from .request import TOKEN, HTTPError, consists_of, is_host, malformed
+
+_TLS_HANDSHAKE = const(22)  # the first byte of a TLS connection (RFC 8446, section 5.1)
+_SCHEMES = ("http", "https", "ws", "wss")
+
+
+def head_error(head: bytes, limit: int) -> HTTPError:
+    """Return the error for bytes that cannot become a request head."""
+    if head[0] == _TLS_HANDSHAKE:
+        return HTTPError(400, "TLS on a port without TLS: use http:// or ws:// here")
+    if head.count(b"\n") != head.count(b"\r\n"):
+        return HTTPError(400, "lines must end with CRLF, not with LF")
+    if not consists_of(head[:1], TOKEN):
+        return malformed("request line")
+    return HTTPError(431, "the head is over %d bytes (server.max_head)" % limit)
+
+
+def is_1_0(version: bytes) -> bool:
+    """Return whether a version other than HTTP/1.1 is HTTP/1.0. Higher minor ones count as 1.1.
+
+    Raises HTTPError 400 or 505.
+    """
+    major, minor = version[5:6], version[7:]
+    if version[:5] != b"HTTP/" or version[6:7] != b"." or len(minor) != 1:
+        raise malformed("request line")
+    if not (major + minor).isdigit():
+        raise malformed("request line")
+    if major != b"1":
+        raise HTTPError(505, "use HTTP/1.1")
+    return minor == b"0"
+
+
+def latin_1(data: bytes) -> str:
+    """Decode ISO-8859-1. MicroPython knows UTF-8 only."""
+    out = bytearray()
+    for byte in data:
+        out += bytes((byte,)) if byte < 128 else bytes((0xC0 | byte >> 6, 0x80 | byte & 0x3F))
+    return str(out, "utf-8")
+
+
+def parse_target(method: bytes, target: bytes, headers: dict) -> bytes:
+    """Return the path and query of a target that does not start with "/".
+
+    RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests". Its host
+    replaces the one in `headers`. Raises HTTPError 400.
+    """
+    if target == b"*" and method == b"OPTIONS":
+        return target
+    scheme, mark, rest = target.partition(b"://")
+    if not mark or min(target) < 33 or b"\x7f" in target or not consists_of(scheme, b""):
+        raise malformed("request line")
+    end = min(rest.find(char) % (len(rest) + 1) for char in (b"/", b"?"))
+    host = latin_1(rest[:end])
+    if str(scheme, "utf-8").lower() not in _SCHEMES or not is_host(host):
+        raise malformed("request line")
+    headers["host"] = host
+    rest = rest[end:]
+    return rest if rest[:1] == b"/" else b"/" + rest
+
+
+def check_other_host(request, name: str, names, portal, trusted: bool) -> None:
+    """Do what check_host() does for a host that is neither an address nor in `names`.
+
+    name: "" without Host. Raises HTTPError 302, 400 or 421.
+    """
+    if trusted and not name or "*" in names:
+        return
+    for pattern in names:
+        if pattern[:2] == "*." and name.endswith(pattern[1:]) and name[0] != ".":
+            return
+    if portal and request.method in ("GET", "HEAD") and not request.wants_websocket():
+        raise HTTPError(302, portal, "Location: " + portal)
+    if not name:
+        raise malformed("Host")
+    raise HTTPError(421, "%s is not a name of this server (access.hosts)" % name)

@@ -1,0 +1,185 @@
+"""Peers that say anything to a board, and boards that run several servers at once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import socket
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tools.virtualboard.board import free_port
+from tools.wsclient import TEXT, frame, parse_server
+
+PROGRAM = Path(__file__).with_name("several_servers.py")
+SITE = {
+    "site/index.html": "<!doctype html><title>Lab</title>",
+    "site/big.txt": "0123456789" * 20000,
+    "site/data.unknown": "data",
+    "site/README": "read me",
+    "site/LOUD.HTML": "loud",
+    "site/zipped.html.gz": gzip.compress(b"zipped page", mtime=0),
+}
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+
+
+class Response(NamedTuple):
+    """An HTTP response. headers: by name in lower case."""
+
+    status: int
+    headers: dict
+    body: str
+
+
+class Peer:
+    """A TCP connection to a board."""
+
+    def __init__(self, port, source=None, receive_buffer=None):
+        self.sock = socket.socket()
+        self.sock.settimeout(10)
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.bind((source or "127.0.0.1", 0))
+        self.sock.connect(("127.0.0.1", port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.data = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Close the connection."""
+        self.sock.close()
+
+    def send(self, data) -> Peer:
+        """Send bytes, or a str."""
+        self.sock.sendall(data.encode() if isinstance(data, str) else data)
+        return self
+
+    def _more(self):
+        data = self.sock.recv(65536)
+        assert data, f"the board closed the connection after {self.data!r}"
+        self.data += data
+
+    def read(self, size: int) -> bytes:
+        """Read exactly `size` bytes."""
+        while len(self.data) < size:
+            self._more()
+        found, self.data = self.data[:size], self.data[size:]
+        return found
+
+    def rest(self) -> bytes:
+        """Read until the board closes the connection. A reset counts as an end."""
+        try:
+            while data := self.sock.recv(65536):
+                self.data += data
+        except ConnectionResetError:
+            pass
+        found, self.data = self.data, b""
+        return found
+
+    def head(self) -> tuple:
+        """Read a response head: (status, headers)."""
+        while b"\r\n\r\n" not in self.data:
+            self._more()
+        head, self.data = self.data.split(b"\r\n\r\n", 1)
+        first, *lines = head.decode("latin-1").split("\r\n")
+        assert re.fullmatch(r"HTTP/1\.1 \d\d\d [A-Z][A-Za-z -]+", first), first
+        headers = {}
+        for line in lines:
+            name, value = line.split(": ", 1)
+            assert name.lower() not in headers or name.lower() == "vary", line
+            headers[name.lower()] = value
+        return int(first.split()[1]), headers
+
+    def response(self) -> Response:
+        """Read a response with its body."""
+        status, headers = self.head()
+        body = self.read(int(headers.get("content-length", 0))).decode()
+        return Response(status, headers, body)
+
+    def echo(self, text: bytes = b"x") -> bool:
+        """Whether a WebSocket message comes back."""
+        self.send(frame(TEXT, text))
+        return self.frame() == (TEXT, text)
+
+    def frame(self) -> tuple:
+        """Read a short frame: (opcode, payload)."""
+        head = self.read(2)
+        extra = self.read({126: 2, 127: 8}.get(head[1], 0))
+        length = int.from_bytes(extra, "big") if extra else head[1]
+        return parse_server(head + extra + self.read(length))[0]
+
+
+class Servers:
+    """A board that runs several servers: see several_servers.py.
+
+    clock: its time can be moved on. narrow: its TCP send buffers are as small as the chip's.
+    """
+
+    def __init__(self, make_board, certs=None, clock=False, narrow=False, **servers):
+        servers = {name: dict(settings) for name, settings in servers.items()}
+        self.ports = {}
+        for name, settings in servers.items():
+            ports = [free_port() for _ in range(settings.pop("listeners", 1))]
+            self.ports[name] = ports[0]
+            settings["ports"] = ports
+        for settings in servers.values():
+            settings["tls"] = free_port() if settings.get("tls") else None
+        self.settings = servers
+        content = json.dumps({"clock": clock, "narrow": narrow, **servers})
+        files = {"main.py": PROGRAM.read_text(), "servers.json": content, **SITE}
+        self.board = make_board(files=files, heap="700k", sockets=64, certs=certs, wait=False)
+        self.board.wait_for_log("all servers listen")
+
+    def connect(self, name="main", source=None, port=None, receive_buffer=None) -> Peer:
+        """A connection to one of the servers."""
+        return Peer(port or self.ports[name], source, receive_buffer)
+
+    def ask(self, request, name="main", source=None) -> Response:
+        """The response to a request, given as it is sent."""
+        with self.connect(name, source) as peer:
+            return peer.send(request).response()
+
+    def get(self, path="/", *headers, name="main", source=None, host="board", method="GET"):
+        """The response to a plain request."""
+        return self.ask(plain(path, *headers, host=host, method=method), name, source)
+
+    def upgrade(self, path="/ws", *headers, name="main", source=None, host="board"):
+        """The response to a WebSocket handshake."""
+        return self.ask(handshake(path, *headers, host=host), name, source)
+
+    def open(self, path="/ws", *headers, name="main", source=None, port=None) -> Peer:
+        """A WebSocket connection."""
+        peer = self.connect(name, source, port).send(handshake(path, *headers))
+        status, _ = peer.head()
+        assert status == 101, status
+        return peer
+
+
+def plain(path="/", *headers, host="board", method="GET", version="1.1") -> str:
+    """A plain HTTP request."""
+    lines = [f"{method} {path} HTTP/{version}"]
+    lines += [f"Host: {host}"] if host is not None else []
+    return "\r\n".join([*lines, *headers, "", ""])
+
+
+def handshake(path="/ws", *headers, host="board", version="1.1") -> str:
+    """A WebSocket handshake."""
+    return plain(path, *headers, *UPGRADE.strip().split("\r\n"), host=host, version=version)
+
+
+def wait_until(condition, what, seconds=10):
+    """Wait for something that has no event of its own."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain for " + what
+        time.sleep(0.01)

@@ -1,0 +1,252 @@
+"""Slots: how long an HTTP connection may keep one, and what others get meanwhile."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from tests.wsserver.peer import Peer, Servers, handshake, plain, wait_until
+
+SECRET = "Authorization: Bearer s3cret"
+CLOSE = 8
+
+
+@pytest.fixture(scope="module")
+def servers(make_board, certs):
+    return Servers(
+        make_board,
+        certs=certs,
+        narrow=True,
+        main={"server": {"open_timeout": 2}},
+        patient={},
+        two={"listeners": 2},
+        tls={"tls": True, "server": {"max_tls": 2}},
+        brief={"tls": True, "server": {"open_timeout": 1}},
+        reserved={"reserved": True, "server": {"max_clients": 2}},
+        lru={"reserved": True, "server": {"max_clients": 2, "purge": "lru"}},
+    )
+
+
+def seconds_until_served(servers, name, limit=8):
+    """How long it takes until a request is answered."""
+    started = time.monotonic()
+    assert servers.get(name=name).status == 200
+    took = time.monotonic() - started
+    assert took < limit
+    return took
+
+
+# --- the age of a connection
+
+
+def test_a_peer_that_trickles_after_its_answer_is_closed(servers):
+    with servers.connect("patient") as peer:
+        assert peer.send(plain()).response().status == 200
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - started < 6:
+                peer.send(b"x")
+                time.sleep(0.1)
+        assert time.monotonic() - started < 5
+
+
+def test_peers_that_trickle_after_their_answer_do_not_keep_others_out(servers):
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(servers.connect("patient")) for _ in range(3)]
+        for peer in peers:
+            assert peer.send(plain()).response().status == 200
+        stop = threading.Event()
+
+        def trickle():
+            while not stop.wait(0.1):
+                for peer in peers:
+                    with contextlib.suppress(OSError):
+                        peer.send(b"x")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            seconds_until_served(servers, "patient", 5)
+        finally:
+            stop.set()
+            thread.join()
+
+
+def sip(peer, size, pause, stop):
+    """Read `size` bytes, again and again, with a pause after each time."""
+    with contextlib.suppress(OSError):
+        while not stop.wait(pause):
+            peer.sock.recv(size)
+
+
+def test_peers_that_read_too_slowly_do_not_keep_others_out(servers):
+    stop = threading.Event()
+    with contextlib.ExitStack() as stack:
+        threads = []
+        for _ in range(3):
+            peer = stack.enter_context(servers.connect(receive_buffer=2304))
+            peer.send(plain("/big.txt"))
+            threads.append(threading.Thread(target=sip, args=(peer, 300, 0.25, stop)))
+            threads[-1].start()
+        time.sleep(0.3)  # so that all of them have a slot
+        try:
+            seconds_until_served(servers, "main", 8)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def test_a_slow_phone_gets_the_whole_page(servers):
+    with servers.connect("patient", receive_buffer=2304) as peer:
+        status, headers = peer.send(plain("/big.txt")).head()
+        assert status == 200
+        data = peer.data
+        while len(data) < 60000:  # some 30 KB in a second
+            data += peer.sock.recv(1500)
+            time.sleep(0.05)
+        while len(data) < int(headers["content-length"]):
+            data += peer.sock.recv(65536)
+        assert data == b"0123456789" * 20000
+
+
+def test_a_tls_handshake_that_trickles_is_closed_in_time(servers):
+    with Peer(servers.settings["brief"]["tls"]) as peer:
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            for byte in b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(100):
+                peer.send(bytes([byte]))
+                time.sleep(0.1)
+        assert time.monotonic() - started < 4
+
+
+# --- listeners
+
+
+def test_a_crowd_at_one_listener_does_not_keep_out_those_of_another(servers):
+    first, second = servers.settings["two"]["ports"]
+    with contextlib.ExitStack() as stack:
+        for number in range(11):
+            stack.enter_context(servers.connect(port=first))
+            time.sleep(0.33 if number < 3 else 0.01)  # slots become free one after the other
+        started = time.monotonic()
+        with servers.connect(port=second) as peer:
+            assert peer.send(plain()).response().status == 200
+        assert time.monotonic() - started < 1.6
+
+
+# --- TLS
+
+
+def tls_request(servers, certs, name="tls"):
+    """The first line of the response to a request with TLS."""
+    context = ssl.create_default_context(cafile=certs / "ca.pem")
+    with (
+        Peer(servers.settings[name]["tls"]) as peer,
+        context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(plain().encode())
+        return secure.recv(100).split(b"\r\n")[0]
+
+
+def is_served(servers, certs):
+    with contextlib.suppress(OSError):
+        return b"200" in tls_request(servers, certs)
+    return False
+
+
+def test_silent_connections_do_not_hold_the_tls_slots(servers, certs):
+    with Peer(servers.settings["tls"]["tls"]), Peer(servers.settings["tls"]["tls"]):
+        time.sleep(0.1)
+        started = time.monotonic()
+        wait_until(lambda: is_served(servers, certs), "a slot for TLS")
+        assert time.monotonic() - started < 3
+
+
+def test_a_tls_connection_without_client_hello_is_closed_soon(servers):
+    with Peer(servers.settings["tls"]["tls"]) as peer:
+        started = time.monotonic()
+        assert peer.rest() == b""
+        assert time.monotonic() - started < 5
+
+
+def test_a_tls_client_that_is_slow_to_speak_is_served_when_nobody_waits(servers, certs):
+    context = ssl.create_default_context(cafile=certs / "ca.pem")
+    with Peer(servers.settings["tls"]["tls"]) as peer:
+        time.sleep(1.5)
+        with context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure:
+            time.sleep(1.5)
+            secure.sendall(plain().encode())
+            assert b"200" in secure.recv(100)
+
+
+# --- the slot of the admin
+
+
+def test_an_authenticated_reserved_path_may_exceed_max_clients_by_one(servers):
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(servers.open(name="reserved")) for _ in range(2)]
+        assert servers.upgrade(name="reserved").status == 503
+        for header in ("X: y", "Authorization: Bearer wrong"):
+            assert servers.upgrade("/admin", header, name="reserved").status == 401
+        admin = stack.enter_context(servers.open("/admin", SECRET, name="reserved"))
+        assert all(peer.echo() for peer in [*others, admin])
+        assert servers.upgrade(name="reserved").status == 503
+        assert servers.get(name="reserved").status == 200
+
+
+def test_a_second_admin_evicts_the_idlest_other_client(servers):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(servers.open(name="reserved"))
+        second = stack.enter_context(servers.open(name="reserved"))
+        time.sleep(0.01)
+        assert first.echo()
+        admins = [
+            stack.enter_context(servers.open("/admin", SECRET, name="reserved")) for _ in range(2)
+        ]
+        code, payload = second.frame()
+        assert (code, int.from_bytes(payload[:2], "big")) == (CLOSE, 1013)
+        assert all(peer.echo() for peer in [first, *admins])
+
+
+def test_admins_do_not_evict_each_other(servers):
+    with contextlib.ExitStack() as stack:
+        admins = [
+            stack.enter_context(servers.open("/admin", SECRET, name="reserved")) for _ in range(3)
+        ]
+        assert servers.upgrade("/admin", SECRET, name="reserved").status == 503
+        assert all(admin.echo() for admin in admins)
+
+
+def test_an_ordinary_client_does_not_evict_an_admin(servers):
+    with contextlib.ExitStack() as stack:
+        admin = stack.enter_context(servers.open("/admin", SECRET, name="lru"))
+        first = stack.enter_context(servers.open(name="lru"))
+        second = stack.enter_context(servers.open(name="lru"))
+        assert first.frame()[0] == CLOSE
+        assert all(peer.echo() for peer in (second, admin))
+
+
+def test_the_admin_gets_to_the_settings_of_a_full_board(make_board):
+    config = {"server": {"max_clients": 2}, "broadcast": {"interval": 0}}
+    board = make_board(config={**config, "admin": {"password": "s3cret pass"}})
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for _ in range(2):
+            peer = stack.enter_context(Peer(board.http_port))
+            peers.append(peer.send(handshake("/ws", host="localhost")))
+            assert peer.head()[0] == 101
+        header = "Authorization: Bearer s3cret pass"
+        admin = stack.enter_context(Peer(board.http_port))
+        assert admin.send(handshake("/settings", header, host="localhost")).head()[0] == 101
+        assert b'"section"' in admin.frame()[1]
+        assert all(peer.echo() for peer in peers)
+
+
+def test_half_closed_requests_are_answered_within_the_same_bounds(servers):
+    with servers.connect() as peer:
+        peer.send(plain()).sock.shutdown(socket.SHUT_WR)
+        assert peer.response().status == 200
