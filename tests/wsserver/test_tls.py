@@ -77,7 +77,7 @@ class Secure(Raw):
     """As Raw, with TLS."""
 
     def __init__(self, board, context, receive_buffer=None):
-        super().__init__(board, board.https_port, receive_buffer)
+        super().__init__(board, board.https_port, receive_buffer=receive_buffer)
         self.sock = context.wrap_socket(self.sock, server_hostname=board.address)
 
 
