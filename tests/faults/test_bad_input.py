@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.faults.conftest import wait_alone
+from tests.faults.figures import DOCUMENT
 from tests.wsserver.conftest import Raw
 from tools.hardening import badinput
 from tools.wsclient import CLOSE, TEXT, frame
@@ -59,4 +60,4 @@ def test_nothing_is_left_over_and_the_log_has_clients_and_refusals_only(victim):
 
 
 def test_the_document_has_these_very_tables():
-    assert badinput.text() in badinput.DOCUMENT.read_text(encoding="utf-8")
+    assert badinput.text() in DOCUMENT.read_text(encoding="utf-8")
