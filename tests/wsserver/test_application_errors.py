@@ -301,6 +301,7 @@ for client in server.clients * 10:
         while client._sock.write(bytes(size)):
             pass
     time.sleep_ms(10)
+server._pool._spare.clear()
 server._pool.take = no_memory
 print(server.broadcast("hello"))
 for _ in range(3):
@@ -313,6 +314,7 @@ print([client.is_open for client in server.clients])
 def test_a_broadcast_that_began_but_finds_no_memory_ends_the_connection(lib, tmp_path):
     source = """
 peer = connect("/drops")
+server._pool._spare.clear()
 server._pool.take = no_memory
 print(server.broadcast(bytes(19900000)), server.clients[0].is_open)
 for _ in range(3):
