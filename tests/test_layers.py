@@ -26,12 +26,17 @@ LAYERS = {
 ORDER = [
     *("log", "lazy", "heap"),
     *("core", "core.portable", "core.native", "core.frames", "core.buffers", "core.decoder"),
-    *("core.protocol", "http", "http.request", "http.handshake", "http.routes"),
-    *("http.responses", "http.static", "http.auth", "http.ratelimit", "http.connection"),
+    *("core.protocol", "http", "http.request", "http.unusual", "http.handshake", "http.routes"),
+    *("http.responses", "http.cors", "http.static", "http.auth", "http.ratelimit"),
+    *("http.proxies", "http.refusals", "http.connection"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
-UPWARDS = {("lazy", "ondemand"), ("http.connection", "ondemand")}
+UPWARDS = {
+    ("lazy", "ondemand"),
+    ("http.connection", "ondemand"),
+    ("http.responses", "http.cors"),  # only for servers with origins
+}
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.
 MICROPYTHON = {
     *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
