@@ -12,13 +12,14 @@ import os
 import socket
 
 import network
+from micropython import const
 
 from wsserver import Server, lazy
 
-_DEFAULT_PORT = 80  # used if server.port is not available
-_HTTP_SOCKETS = 2  # kept free for HTTP requests, so that one can reach the admin's page
-_MAX_PROBE = 64  # sockets; more than any chip has
-_MONITOR_MS = 2000
+_DEFAULT_PORT = const(80)  # used if server.port is not available
+_HTTP_SOCKETS = const(2)  # kept free for HTTP requests, so that one can reach the admin's page
+_MAX_PROBE = const(64)  # sockets; more than any chip has
+_MONITOR_MS = const(2000)
 
 
 def start(log, settings=None):
@@ -118,6 +119,7 @@ def _serve(server, settings, secure):
 
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
+    lazy.load("wsserver.ondemand")  # stays: endpoints of the demo and the admin use it
     lazy.call("demo.application", "build", server, settings, https)
     if admin["enabled"]:
         for path in ("/settings", "/update"):

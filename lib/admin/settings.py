@@ -11,9 +11,9 @@ from micropython import const
 from config import atomic, loader, schema
 from wsserver import INFO, lazy
 
-_PATH = "/config.json"
-_SECRETS = (("wifi", "password"), ("wifi", "station_password"), ("admin", "password"))
-_COMMANDS = 'the commands are {"save": {section: {field: value}}} and {"confirm": true}'
+_PATH = const("/config.json")
+_SECRETS = const((("wifi", "password"), ("wifi", "station_password"), ("admin", "password")))
+_COMMANDS = const('the commands are {"save": {section: {field: value}}} and {"confirm": true}')
 # Seconds after which a change that the page has not confirmed is reverted. After a change of the
 # network, the user has to join another one first.
 _CONFIRM = const(120)

@@ -35,15 +35,17 @@ _DELAY = const(100)  # ms until the restart: the answer goes first
 _PROVEN = const(10000)  # ms from the first "confirm" to the confirmation
 _TAKEN_OVER = const(1008)  # close code: policy violation
 
-_NEW = "/update/new"
-_RECORD = "/deployed.json"
+_NEW = const("/update/new")
+_RECORD = const("/deployed.json")
 
 # What an update may contain in /lib: the firmware's packages except failsafe, and its modules.
-_PACKAGES = ("admin", "certificates", "config", "demo", "fleet", "panel", "wifi", "wsserver")
-_MODULES = ("startup",)
+_PACKAGES = const(
+    ("admin", "certificates", "config", "demo", "fleet", "panel", "wifi", "wsserver")
+)
+_MODULES = const(("startup",))
 # A module of an application in /app must not hide these. (failsafe and the firmware import some
 # of them, and MicroPython prefers a file to most built-in modules.)
-_BUILT_IN = (
+_BUILT_IN = const(
     " array asyncio binascii bluetooth boot builtins cmath collections cryptolib deflate errno"
     " esp esp32 espnow framebuf gc hashlib heapq io json lwip machine main math micropython mip"
     " neopixel network ntptime onewire os platform random re requests select socket ssl struct"

@@ -27,16 +27,18 @@ _FIRST_YEAR = const(2025)  # an earlier year: the clock is not set, chips start 
 
 # Cipher suites with forward secrecy and authenticated encryption (AEAD). A Mbed TLS that supports
 # TLS 1.3 selects it if the client does; without a suite of 1.3, each of these handshakes fails.
-_SUITES = (
-    "TLS1-3-AES-256-GCM-SHA384",
-    "TLS1-3-AES-128-GCM-SHA256",
-    "TLS1-3-CHACHA20-POLY1305-SHA256",
-    "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384",
-    "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384",
-    "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
-    "TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256",
-    "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256",
-    "TLS-ECDHE-RSA-WITH-CHACHA20-POLY1305-SHA256",
+_SUITES = const(
+    (
+        "TLS1-3-AES-256-GCM-SHA384",
+        "TLS1-3-AES-128-GCM-SHA256",
+        "TLS1-3-CHACHA20-POLY1305-SHA256",
+        "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384",
+        "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384",
+        "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
+        "TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256",
+        "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256",
+        "TLS-ECDHE-RSA-WITH-CHACHA20-POLY1305-SHA256",
+    )
 )
 
 

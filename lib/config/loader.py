@@ -8,13 +8,15 @@ import errno
 import gc
 import json
 
+from micropython import const
+
 from .schema import validate
 
 MAX_BYTES = 4096
-_PIECE = 256  # bytes that are read at once
-_MAX_DEPTH = 8  # nested brackets; valid settings need three
-_LARGE_HEAP = 300000  # bytes, on ports other than the ESP32's
-_PSRAM = 1 << 20  # bytes; no region of internal RAM is this large
+_PIECE = const(256)  # bytes that are read at once
+_MAX_DEPTH = const(8)  # nested brackets; valid settings need three
+_LARGE_HEAP = const(300000)  # bytes, on ports other than the ESP32's
+_PSRAM = const(1 << 20)  # bytes; no region of internal RAM is this large
 
 
 def load(path: str = "/config.json", log=print) -> dict:

@@ -3,11 +3,13 @@
 import sys
 from time import time
 
+from micropython import const
+
 from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = 14000  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
+_ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
 
 
 def build(server, settings: dict, https=None) -> None:

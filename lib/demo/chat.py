@@ -12,7 +12,9 @@ from . import commands, led, stats
 _MAX_NAMED = const(10)  # ids in an error
 _STALE = const(5000)  # ms after which a command with a time is not executed any more
 _CLOCK = const(2**30 - 1)  # the board's clock in messages, in ms, wraps after this
-_OUT_OF_MEMORY = '{"type": "error", "error": "out of memory: the command was not executed"%s}'
+_OUT_OF_MEMORY = const(
+    '{"type": "error", "error": "out of memory: the command was not executed"%s}'
+)
 
 
 class Chat:

@@ -11,7 +11,7 @@ _MAX_MESSAGE = const(1000)  # characters
 _MAX_NAME = const(32)
 _MAX_BRACKETS = const(40)  # each costs many times its byte of heap
 
-_HELP = (
+_HELP = const(
     "commands are TOGGLE_LED, LED_ON, LED_OFF and stats, and JSON with echo, led, message, name"
     ' or stats, such as {"message": "Hello"} or {"to": 3, "message": "Hello"}'
 )

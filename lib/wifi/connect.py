@@ -6,9 +6,10 @@ For MicroPython 1.22 and later.
 import time
 
 import network
+from micropython import const
 
-_SECOND = 1000
-_DEFAULT_SSID = "ESP32-WS-Server"  # as in config.schema
+_SECOND = const(1000)
+_DEFAULT_SSID = const("ESP32-WS-Server")  # as in config.schema
 # `network` raises RuntimeError for "Wifi Unknown Error 0x...", and ValueError or TypeError for
 # what an older release does not support.
 _ERRORS = (OSError, RuntimeError, ValueError, TypeError)

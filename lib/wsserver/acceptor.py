@@ -7,7 +7,7 @@ from time import ticks_ms
 from .core.frames import const
 from .http.connection import HTTPConnection
 from .http.request import HTTPError
-from .lazy import call
+from .lazy import call, unload
 from .log import WARNING, describe
 
 # HTTP connections at the same time. With 5 clients and 2 listeners they use the chip's 10 sockets.
@@ -160,3 +160,5 @@ class Acceptor:
         """Free the slot of a connection that is closed, or has become a client."""
         self.http_connections.remove(connection)
         self.set_accepting(True)
+        if not self.http_connections and not self._server._filler:  # a heap of a chip
+            unload("wsserver.http.static", "wsserver.http.responses")

@@ -427,7 +427,7 @@ class VirtualBoard:
         if not self._started or self._process.poll() is not None:
             return False
         # The Unix port raises KeyboardInterrupt wherever it is, unlike a chip: in the middle of
-        # a collection, that locks the heap for good. Who waits for something does not collect.
+        # a collection, that locks the heap for good. A program that waits does not collect.
         now = time.monotonic()
         self._asked = self._asked or now
         if not takes_interrupts(self._process.pid, busy=now - self._asked > PATIENCE):

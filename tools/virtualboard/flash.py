@@ -69,9 +69,9 @@ def compile_library(flash: Path, native: bool = True) -> None:
         for path in (flash / "lib").rglob(NATIVE):
             path.unlink()
     for path in sorted((flash / "lib").rglob("*.py")):
-        name = str(path.relative_to(flash / "lib"))
+        target = path.with_suffix(".mpy")
         try:
-            compile_mpy(path, path.with_suffix(".mpy"), name, native)
+            compile_mpy(path, target, "/" + target.relative_to(flash).as_posix(), native)
         except CompileError:
             continue
         path.unlink()

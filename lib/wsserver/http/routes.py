@@ -9,7 +9,7 @@ _MAX_PORT = const(65535)
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
 _VALUES = (str, bytes, int, float, dict, list, tuple)
-_CALLBACKS = ("open", "message", "chunk", "close", "ping", "pong", "drain")
+_CALLBACKS = const(("open", "message", "chunk", "close", "ping", "pong", "drain"))
 
 
 def add_route(routes: dict, path: str, endpoint, *options) -> None:

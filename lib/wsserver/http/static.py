@@ -8,7 +8,7 @@ from ..lazy import call, has_large_heap
 from .request import ALLOW, HTTPError, Request, host_name, malformed, unquote
 from .responses import response_head
 
-_TYPES = (
+_TYPES = const(
     ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
     ".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"
     ".jpg=image/jpeg|.woff2=font/woff2|.txt=text/plain; charset=utf-8|"
@@ -22,7 +22,7 @@ _MIN_GZIP = const(18)  # bytes: header and trailer (RFC 1952, section 2.3)
 _MAX_RATIO = const(1032)  # of Deflate: 258 bytes of content for two bits
 _TABLES = const(1200)  # bytes that decompressing takes beside its window
 # How `make deploy` notes the window of a file in its header (RFC 1952, section 2.3.1.1).
-_WINDOW_FIELD = b"\x05\x00WB\x01\x00"
+_WINDOW_FIELD = const(b"\x05\x00WB\x01\x00")
 
 
 def open_file(request: Request, prefix: str, directory: str, https_port=None, origins=()):
