@@ -4,6 +4,7 @@ thread.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -64,6 +66,22 @@ def choose_heap(text: str | None, word: int) -> int | None:
     if word != 32:
         raise ValueError("heap 'chip' is that of a board with 32-bit words: use WORD=32")
     return None
+
+
+# Loaded here, because a new process must not load anything before it starts its program.
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent():
+    """Make sure that this new process does not outlive its parent, even one that is killed.
+
+    With a terminal of its own it gets a SIGHUP. Linux also kills it.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
@@ -389,8 +407,7 @@ class VirtualBoard:
             cwd=self._run,
             env={**os.environ, "TZ": "UTC"},
             start_new_session=True,
-            # With a terminal of its own, the interpreter cannot outlive this process.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_end_with_parent,
         )
 
     def _kill(self):
