@@ -30,7 +30,7 @@ class Keepalive:
         clients = server.clients
         if server.limits:
             try:
-                server.limits.sweep(clients, server._log_refusal)
+                server.limits.sweep(clients, server)
             except MemoryError:
                 pass  # clients that were not reached are counted the next time
         for index in range(len(clients) - 1, -1, -1):

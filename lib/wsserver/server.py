@@ -34,6 +34,7 @@ _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
 _SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
 _REPEAT = const(1000)  # ms for which an error is not logged again, and a failing reader rests
+_MAX_FAULTS = const(100)  # turns that fail in quick succession until run() raises the error
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 
@@ -120,6 +121,7 @@ class Server:
         self._pool.write = self._write
         self._pool.call = self._call
         self._pool.read_size = read_size
+        self._faults = self._fault_time = 0  # turns that failed in quick succession; ms
         self._error = self._error_time = 0  # the latest that was logged: hash of its text, ms
         self._start_timers()
 
@@ -304,6 +306,12 @@ class Server:
             self._shed()
         except Exception as error:  # of the application, for example an attribute that it has set
             self._report(error)
+            now = ticks_ms()
+            recent = 0 <= ticks_diff(now, self._fault_time) < _REPEAT
+            self._faults = self._faults + 1 if recent else 0
+            self._fault_time = now
+            if self._faults >= _MAX_FAULTS:
+                raise  # nothing works any more
         finally:
             self._stepping = False
 

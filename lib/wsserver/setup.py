@@ -12,12 +12,7 @@ from .log import ERROR, describe
 _DAY = const(86400)  # seconds
 _BACKLOG = const(8)  # connections that TCP keeps until they are accepted
 _MAX_PORT = const(65535)
-_KINDS = {
-    "log": "a function(level, text)",
-    "hosts": "a list of str or None",
-    "portal": "a URL or None",
-    "limits": "a Limits or None",
-}
+_KINDS = {"log": "a function(level, text)", "portal": "a URL", "limits": "a Limits"}
 
 
 def open_listener(host: str, port: int, tls, log):
@@ -72,14 +67,19 @@ def check_attributes(server) -> None:
     Raises TypeError or ValueError, which names the attribute.
     """
     check_int("max_clients", server.max_clients, 1)
+    lists = (list, tuple, set)
     for name, value, valid in (
         ("log", server.log, callable(server.log)),
-        ("hosts", server.hosts, isinstance(server.hosts, (list, tuple, set))),
+        ("hosts", server.hosts, isinstance(server.hosts, lists)),
+        ("origins", server.origins, isinstance(server.origins, lists)),
+        ("proxies", server.proxies, isinstance(server.proxies, lists)),
         ("portal", server.portal, isinstance(server.portal, str)),
         ("limits", server.limits, hasattr(type(server.limits), "admits")),
     ):
-        if not valid and (value is not None or name == "log"):
-            raise TypeError("%s must be %s, not %r" % (name, _KINDS[name], value))
+        optional = name in ("hosts", "portal", "limits")
+        if not valid and (value is not None or not optional):
+            kind = _KINDS.get(name, "a list of str") + (" or None" if optional else "")
+            raise TypeError("%s must be %s, not %r" % (name, kind, value))
     server._ping_interval = _milliseconds("ping_interval", server.ping_interval)
     server._ping_timeout = _milliseconds("ping_timeout", server.ping_timeout)
     server._open_timeout = _milliseconds("open_timeout", server.open_timeout)

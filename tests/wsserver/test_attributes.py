@@ -82,5 +82,5 @@ print("server:", [name for name in dir(server) if name[0] != "_"])
         *("clients", "hosts", "limits", "log", "max_clients", "max_size", "portal", "routes"),
         *("add_reader", "after", "broadcast", "call_soon", "client", "every", "files", "listen"),
         *("on_wait", "remove_reader", "run", "step", "stop", "websocket", "write_limit"),
-        *("ping_interval", "ping_timeout", "open_timeout", "close_timeout"),
+        *("ping_interval", "ping_timeout", "open_timeout", "close_timeout", "origins", "proxies"),
     }

@@ -38,6 +38,7 @@ AREAS = {
         (
             "tests/wsserver/core/test_protocol.py",
             "tests/wsserver/core/test_loops.py",
+            "tests/wsserver/test_application_errors.py",
             "tests/wsserver/test_boundaries.py",
             "tests/wsserver/test_surrogates.py",
         ),
@@ -61,9 +62,16 @@ AREAS = {
     ),
     "auth": Area(
         ("wsserver/http/auth.py", "wsserver/http/ratelimit.py"),
-        ("tests/wsserver/test_boundaries.py", "tests/wsserver/test_guard.py"),
+        (
+            "tests/wsserver/test_boundaries.py",
+            "tests/wsserver/test_guard.py",
+            "tests/wsserver/test_brute_force.py",
+        ),
     ),
-    "failsafe": Area(("failsafe/*.py", "config/atomic.py"), ("tests/failsafe",)),
+    "failsafe": Area(
+        ("failsafe/*.py", "config/atomic.py"),
+        ("tests/failsafe/test_boundaries.py", "tests/failsafe/test_safety.py"),
+    ),
 }
 
 _OPERATORS = {

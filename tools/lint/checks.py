@@ -51,9 +51,8 @@ def format(root: Path = ROOT) -> None:
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return the content of each file that is generated from others."""
     from tools.board import document, table
+    from tools.deploy import package
     from tools.hardening import badinput
-
-    from . import package
 
     makers = {
         "docs/boards.md": lambda old: document.text(table.load()),

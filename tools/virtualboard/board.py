@@ -38,8 +38,9 @@ PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 
 
 def heap_bytes(text: str) -> int:
-    """The size that a heap like "64k" or "2m" has. ValueError: it is none, or too small for a
-    board.
+    """Return the size of a heap such as "64k" or "2m".
+
+    Raises ValueError if it is none, or too small for a board.
     """
     match = re.fullmatch(r"(\d+)([kKmM]?)", str(text).strip())
     if not match:
@@ -197,17 +198,17 @@ class VirtualBoard:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is switched on (and has not failed)."""
+        """Return whether it is switched on (and has not failed)."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def serial(self) -> str:
-        """The path of the serial port, for mpremote."""
+        """Return the path of the serial port, for mpremote."""
         return self._port.path
 
     @property
     def pid(self) -> int:
-        """The interpreter's process id; it changes at every reset."""
+        """Return the interpreter's process id; it changes at every reset."""
         return self._process.pid
 
     @property
@@ -223,19 +224,19 @@ class VirtualBoard:
 
     @property
     def heap(self) -> chipheap.Heap:
-        """The board's memory now. Raises ValueError without HEAP=chip, or where it cannot grow."""
+        """Return the board's memory now. Raises ValueError without HEAP=chip."""
         if not self._build:
             raise ValueError("only HEAP=chip on the interpreter of WORD=32 tells of its memory")
         return chipheap.read(self._run / "heap", self.pid)
 
     @property
     def log(self) -> str:
-        """All that the board has printed."""
+        """Return all that the board has printed."""
         return self._log
 
     @property
     def log_position(self) -> int:
-        """Where the log ends now: to wait for what comes after."""
+        """Return where the log ends now: to wait for what comes after."""
         return len(self._log)
 
     def wait_for_log(self, pattern: str, timeout: float = 10, since: int = 0) -> re.Match:
@@ -409,7 +410,7 @@ class VirtualBoard:
         if not self._started or self._process.poll() is not None:
             return False
         # The Unix port raises KeyboardInterrupt wherever it is, unlike a chip: in the middle of
-        # a collection, that locks the heap for good. Who waits for something does not collect.
+        # a collection, that locks the heap for good. A program that waits does not collect.
         now = time.monotonic()
         self._asked = self._asked or now
         if not takes_interrupts(self._process.pid, busy=now - self._asked > PATIENCE):
@@ -512,9 +513,7 @@ class VirtualBoard:
         self._restart(SOFT_RESET, raw)
 
     def _exited(self):
-        """The interpreter ended by itself: a soft reset, or, if it was a crash, as good as a power
-        cycle.
-        """
+        """Handle the end of the interpreter: a soft reset, or after a crash a power cycle."""
         while self._take_output():
             pass
         if self._process.returncode == 0:

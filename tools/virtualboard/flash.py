@@ -29,7 +29,7 @@ def check_folder(flash: Path) -> None:
 
 
 def can_compile() -> bool:
-    """Whether this machine can compile for the virtual board; where not, lib/ stays source."""
+    """Return whether this machine can compile for the virtual board. If not, lib/ stays source."""
     return bool(find_mpy_cross() and native_arch())
 
 

@@ -64,10 +64,10 @@ class Limits:
             if not bucket.take(1, self._handshakes, _MINUTE, ticks_ms()):
                 raise HTTPError(429, "too many requests (limits.handshakes)", "Retry-After: 60")
 
-    def sweep(self, clients, log_refusal) -> None:
+    def sweep(self, clients, server) -> None:
         """Count what clients have sent since the last time, and close those over the limit.
 
-        log_refusal(ip, reason) is called for each of them.
+        The server logs them. It is passed, since a bound method would allocate memory.
         """
         now = ticks_ms()
         self._sweeps = (self._sweeps + 1) % _SWEEPS
@@ -85,14 +85,15 @@ class Limits:
                 if not self._allows(client, messages, size, now) and client._state == OPEN:
                     client._fail(_POLICY_VIOLATION, "too many messages or bytes")
                     text = "too many messages or bytes (limits.messages, limits.bytes): closed"
-                    log_refusal(client._address[0], text)
+                    server._log_refusal(client._address[0], text)
 
     def _forget(self, now):
         """Forget idle addresses: ticks can be compared over six days only."""
         addresses = self._addresses
-        for ip in list(addresses):
+        for ip in addresses:  # without a list, which would allocate memory
             if addresses[ip].age(now) >= _MAX_IDLE:
                 del addresses[ip]
+                return  # the others follow in the next sweeps
 
     def _allows(self, client, messages, size, now):
         address = self._address(client._address[0])
@@ -126,8 +127,11 @@ class _Address:
 
     def age(self, now):
         """Return the ms since the address was last used."""
-        buckets = (self.handshakes, self.messages, self.bytes)
-        return min(ticks_diff(now, bucket.updated) for bucket in buckets)
+        return min(
+            ticks_diff(now, self.handshakes.updated),
+            ticks_diff(now, self.messages.updated),
+            ticks_diff(now, self.bytes.updated),
+        )
 
 
 class _Bucket:

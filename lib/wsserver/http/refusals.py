@@ -29,7 +29,7 @@ class RefusalLog:
             text += " %s %s" % (escape(request.method, 16), escape(request.path, 60))
         if status:
             text += ": %d" % status
-        self._server.log(WARNING, "%s: %s" % (text, escape(reason, 100)))
+        self._server._log(WARNING, "%s: %s" % (text, escape(reason, 100)))
 
     def sweep(self, now: int) -> None:
         """Report what a flood has hidden. Called ten times a second."""
@@ -39,4 +39,4 @@ class RefusalLog:
             hidden, self._hidden = self._hidden, 0
             if hidden:
                 text = "refused %d more requests or connections in 10 s"
-                self._server.log(WARNING, text % hidden)
+                self._server._log(WARNING, text % hidden)
