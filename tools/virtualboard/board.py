@@ -170,7 +170,7 @@ class VirtualBoard:
             raise
         self._log = ""
         self._changed = threading.Condition()
-        self._ready = False
+        self._ready = self._secure = False
         self._thread: threading.Thread | None = None
         self._orders: list[Callable[[], None]] = []
         self._fresh: list[float] = []  # times of the latest starts
@@ -274,6 +274,11 @@ class VirtualBoard:
         """Wait until the board serves. AssertionError in vain."""
         self._wait(lambda: self._ready, timeout, "the board to serve")
 
+    def serves_https(self, timeout: float = 0) -> bool:
+        """Return whether the board listens with TLS; wait at most `timeout` seconds for it."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._secure, timeout)
+
     def _wait(self, condition, timeout, what):
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
@@ -287,7 +292,7 @@ class VirtualBoard:
 
     def soft_reset(self) -> None:
         """Interrupt what runs and press Ctrl-D, as at a prompt."""
-        self._ready = False
+        self._ready = self._secure = False
         self._interrupt_all(10)
         self.serial_write(b"\x02\x04")
 
@@ -326,7 +331,7 @@ class VirtualBoard:
 
     def power_cycle(self) -> None:
         """Cut the power and give it back."""
-        self._ready = False
+        self._ready = self._secure = False
         self._order(lambda: self._restart(PWRON_RESET))
 
     def air(self, **changes) -> None:
@@ -418,7 +423,7 @@ class VirtualBoard:
 
     def _restart(self, cause, raw=False):
         self._kill()
-        self._ready = False
+        self._ready = self._secure = False
         if cause != SOFT_RESET:
             self._watchdog = 0
         self._launch(cause, raw)
@@ -516,6 +521,10 @@ class VirtualBoard:
             self._listening(int(event.split()[1]))
 
     def _listening(self, port):
+        if self._served.get(port) == "https":
+            with self._changed:
+                self._secure = True
+                self._changed.notify_all()
         if port in self._served and not self._ready:
             with self._changed:
                 self._ready = True

@@ -481,6 +481,14 @@ def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_p
     assert b"<title>" in pages[0]
 
 
+def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, tmp_path):
+    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
+    process = make_run("--certs", str(tmp_path / "certs"), "--main", "examples/counter.py")
+    ready = lines_until(process, "board ready: ")[-1]
+    assert "https://" not in ready
+    assert "ws://" in ready
+
+
 def test_the_command_line_runs_another_program_than_main_py(make_run):
     process = make_run("--main", "examples/counter.py")
     lines_until(process, "board ready: ")
