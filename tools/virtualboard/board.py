@@ -60,7 +60,7 @@ def choose_heap(text: str | None, word: int) -> int | None:
     Raises ValueError if it is not a size, too small for a board, or a chip's with 64 bits.
     """
     if text is None:
-        text = "chip" if word == 32 else "128k"
+        text = "chip" if word == 32 else "160k"
     if text != "chip":
         return heap_bytes(text)
     if word != 32:
@@ -109,7 +109,7 @@ Board = TypeVar("Board", bound="VirtualBoard")
 class VirtualBoard:
     """A board that runs on this machine. Use it as a context manager, or start() and stop() it.
 
-    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "128k".
+    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "160k".
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     dns_port is where its UDP port 53 does.
