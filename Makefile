@@ -54,7 +54,7 @@ help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
 #: make run          start a virtual board and print its URLs and its serial output; Ctrl-C ends it
-#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=128k CONFIG=my.json
+#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=160k CONFIG=my.json
 #:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
 #:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
 #:                     MAIN=examples/echo.py runs that instead of main.py

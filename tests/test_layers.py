@@ -25,9 +25,17 @@ LAYERS = {
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
     *("log", "lazy", "heap"),
-    *("core", "core.portable", "core.native", "core.frames", "core.buffers", "core.decoder"),
-    *("core.protocol", "http", "http.request", "http.unusual", "http.handshake", "http.routes"),
-    *("http.responses", "http.cors", "http.static", "http.auth", "http.ratelimit"),
+    *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.buffers"),
+    *(
+        "core.decoder",
+        "core.protocol",
+        "http",
+        "http.request",
+        "http.unusual",
+        "http.handshake",
+        "http.routes",
+    ),
+    *("http.responses", "http.cors", "http.static", "http.checks", "http.auth", "http.ratelimit"),
     *("http.proxies", "http.refusals", "http.connection"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", ""),
 ]

@@ -8,6 +8,7 @@ such packages, one of source files and one of .mpy files for each kind of CPU.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +24,10 @@ FOLDER = ROOT / "build" / "mip"
 SCHEMES = ("https://", "http://", "github:", "gitlab:")
 
 
-def text(old: str, root: Path = ROOT) -> str:
-    """Return package.json for the library in `root`, with the version of the old one."""
+def text(root: Path = ROOT) -> str:
+    """Return package.json for the library in `root`."""
     names = [path.relative_to(root / "lib").as_posix() for path in _modules(root)]
-    return _format({name: f"lib/{name}" for name in names}, json.loads(old)["version"])
+    return _format({name: f"lib/{name}" for name in names}, _version(root))
 
 
 def publish(
@@ -42,7 +43,7 @@ def publish(
     if not base.startswith(SCHEMES):
         raise Failure(f"BASE={base!r} must begin with one of {', '.join(SCHEMES)}")
     base, _, reference = base.partition("@")
-    version = json.loads((root / "package.json").read_text(encoding="utf-8"))["version"]
+    version = _version(root)
     shutil.rmtree(folder, ignore_errors=True)
     for kind in ("source", *ARCHITECTURES):
         urls = {}
@@ -71,6 +72,13 @@ def _write(path: Path, target: Path, kind: str, name: str) -> None:
 def _format(urls: dict[str, str], version: str) -> str:
     lines = ",\n".join(f"    {json.dumps(list(pair))}" for pair in sorted(urls.items()))
     return f'{{\n  "urls": [\n{lines}\n  ],\n  "deps": [],\n  "version": "{version}"\n}}\n'
+
+
+def _version(root: Path) -> str:
+    """Return wsserver.__version__, "" for a tree without the library."""
+    file = root / "lib" / "wsserver" / "__init__.py"
+    found = file.exists() and re.search(r'__version__ = "(.*)"', file.read_text(encoding="utf-8"))
+    return found[1] if found else ""
 
 
 def _modules(root: Path) -> list[Path]:

@@ -57,7 +57,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     makers = {
         "docs/boards.md": lambda old: document.text(table.load()),
         "docs/reliability.md": badinput.document,
-        "package.json": lambda old: package.text(old, root),
+        "package.json": lambda old: package.text(root),
     }
     return {
         root / name: make((root / name).read_text(encoding="utf-8"))
