@@ -105,7 +105,7 @@ class HTTPConnection(SendBuffer):
             route.access.check(request, self._address[0])
         check_upgrade(request)
         # The reserved TLS slots are for pages, and for reserved paths.
-        if self._secure and not route.reserved and not server._has_tls_slot():
+        if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
             raise HTTPError(503, "all TLS slots are in use (tls.max_clients)", "Retry-After: 5")
         if not server._has_place(route.reserved):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
