@@ -35,11 +35,11 @@ class Form(NamedTuple):
     def heap(self, size: str | None) -> str | None:
         """Return the heap that a board needs to do what one with `size` does with compiled files.
 
-        None is the default of a board: that of a chip, or 128k with 64 bits.
+        None is the default of a board: that of a chip, or 160k with 64 bits.
         """
         if not self.compiling or size == "chip":
             return size
-        return str(heap_bytes(size or "128k") + self.compiling)
+        return str(heap_bytes(size or "160k") + self.compiling)
 
 
 FORMS = {

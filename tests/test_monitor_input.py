@@ -37,6 +37,13 @@ def test_a_file_outside_the_repository_is_not_shown(tmp_path):
     assert source_of(line, tmp_path / "root") is None
 
 
+def test_main_py_of_the_repository_is_not_shown_for_another_program(capsys):
+    monitor._show('  File "main.py", line 3, in <module>\n  File "startup.py", line 1, in x\n', 0)
+    out = capsys.readouterr().out
+    assert "-> main.py" not in out
+    assert "-> lib/startup.py:1: " in out
+
+
 def test_a_line_without_an_end_is_not_kept(capsys):
     text = ""
     for _ in range(300):

@@ -331,7 +331,7 @@ def idle_garbage(heap: str | None, seconds: float) -> Figure:
         for client in clients:
             client.echo(32)
             threading.Thread(target=answer_pings, args=(client,), daemon=True).start()
-        time.sleep(3)
+        time.sleep(6)  # until after the first pings, which allocate attributes that stay
         board.ask()
         board.ask("z")
         time.sleep(seconds)

@@ -68,14 +68,14 @@ def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, 
     names: the contenders that are measured, or None for all.
     """
     found = []
-    for group, everybody in (
+    for group, contestants in (
         (loads.LOADS, contenders.CONTENDERS),
         (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
         *((loads.SLEEPING_LOADS[word], contenders.OWN_SOCKETS[word]) for word in (64, 32)),
     ):
         part = [load for load in wanted if load in group]
-        who = [one for one in everybody if names is None or one.name in names]
-        found.append(summary.summarize(measure.run(who, part, rounds, say)) if part else {})
+        chosen = [one for one in contestants if names is None or one.name in names]
+        found.append(summary.summarize(measure.run(chosen, part, rounds, say)) if part else {})
     return found[0], found[1], {**found[2], **found[3]}
 
 

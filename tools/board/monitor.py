@@ -27,6 +27,9 @@ def monitor(port: str) -> None:
         print()
 
 
+_MAIN = 'File "main.py", line'
+
+
 def _follow(port: str, line: serial.SerialBase) -> None:
     text = ""
     while True:
@@ -72,7 +75,8 @@ def printable(text: str) -> str:
 def _hints(line: str) -> list[str]:
     """Return the source of a line of a traceback, and the QR code for a line that has one."""
     try:
-        source = source_of(line)
+        # A board's main.py may be any program, whose lines are not those of the repository's.
+        source = None if _MAIN in line else source_of(line)
         code = qrcodes.of_line(line) if qrcodes.can_be_shown() else ""
     except (ValueError, SyntaxError, OSError, RecursionError, MemoryError):
         return []  # the line only looks like one of the firmware's

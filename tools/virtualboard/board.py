@@ -4,6 +4,7 @@ thread.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -58,12 +60,28 @@ def choose_heap(text: str | None, word: int) -> int | None:
     Raises ValueError if it is not a size, too small for a board, or a chip's with 64 bits.
     """
     if text is None:
-        text = "chip" if word == 32 else "128k"
+        text = "chip" if word == 32 else "160k"
     if text != "chip":
         return heap_bytes(text)
     if word != 32:
         raise ValueError("heap 'chip' is that of a board with 32-bit words: use WORD=32")
     return None
+
+
+# Loaded here, because a new process must not load anything before it starts its program.
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent():
+    """Make sure that this new process does not outlive its parent, even one that is killed.
+
+    With a terminal of its own it gets a SIGHUP. Linux also kills it.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
@@ -91,7 +109,7 @@ Board = TypeVar("Board", bound="VirtualBoard")
 class VirtualBoard:
     """A board that runs on this machine. Use it as a context manager, or start() and stop() it.
 
-    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "128k".
+    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "160k".
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     dns_port is where its UDP port 53 does.
@@ -152,7 +170,7 @@ class VirtualBoard:
             raise
         self._log = ""
         self._changed = threading.Condition()
-        self._ready = False
+        self._ready = self._secure = False
         self._thread: threading.Thread | None = None
         self._orders: list[Callable[[], None]] = []
         self._fresh: list[float] = []  # times of the latest starts
@@ -256,6 +274,11 @@ class VirtualBoard:
         """Wait until the board serves. AssertionError in vain."""
         self._wait(lambda: self._ready, timeout, "the board to serve")
 
+    def serves_https(self, timeout: float = 0) -> bool:
+        """Return whether the board listens with TLS; wait at most `timeout` seconds for it."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._secure, timeout)
+
     def _wait(self, condition, timeout, what):
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
@@ -269,7 +292,7 @@ class VirtualBoard:
 
     def soft_reset(self) -> None:
         """Interrupt what runs and press Ctrl-D, as at a prompt."""
-        self._ready = False
+        self._ready = self._secure = False
         self._interrupt_all(10)
         self.serial_write(b"\x02\x04")
 
@@ -308,7 +331,7 @@ class VirtualBoard:
 
     def power_cycle(self) -> None:
         """Cut the power and give it back."""
-        self._ready = False
+        self._ready = self._secure = False
         self._order(lambda: self._restart(PWRON_RESET))
 
     def air(self, **changes) -> None:
@@ -389,8 +412,7 @@ class VirtualBoard:
             cwd=self._run,
             env={**os.environ, "TZ": "UTC"},
             start_new_session=True,
-            # With a terminal of its own, the interpreter cannot outlive this process.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_end_with_parent,
         )
 
     def _kill(self):
@@ -401,7 +423,7 @@ class VirtualBoard:
 
     def _restart(self, cause, raw=False):
         self._kill()
-        self._ready = False
+        self._ready = self._secure = False
         if cause != SOFT_RESET:
             self._watchdog = 0
         self._launch(cause, raw)
@@ -410,7 +432,7 @@ class VirtualBoard:
         if not self._started or self._process.poll() is not None:
             return False
         # The Unix port raises KeyboardInterrupt wherever it is, unlike a chip: in the middle of
-        # a collection, that locks the heap for good. Who waits for something does not collect.
+        # a collection, that locks the heap for good. A program that waits does not collect.
         now = time.monotonic()
         self._asked = self._asked or now
         if not takes_interrupts(self._process.pid, busy=now - self._asked > PATIENCE):
@@ -499,6 +521,10 @@ class VirtualBoard:
             self._listening(int(event.split()[1]))
 
     def _listening(self, port):
+        if self._served.get(port) == "https":
+            with self._changed:
+                self._secure = True
+                self._changed.notify_all()
         if port in self._served and not self._ready:
             with self._changed:
                 self._ready = True

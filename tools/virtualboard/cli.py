@@ -48,10 +48,16 @@ def _reason(error: Exception) -> str:
     return str(isinstance(error, OSError) and error.strerror or error)
 
 
+_TLS_TIME = 2  # seconds from listening without TLS to listening with it
+
+
 def addresses(board: VirtualBoard) -> str:
-    """Return the URLs of a board."""
+    """Return the URLs of a board.
+
+    The firmware listens with TLS right after it listens without. Other programs may not do so.
+    """
     found = [board.http_url, board.ws_url()]
-    if (board.flash / "certs").exists():
+    if (board.flash / "certs").exists() and board.serves_https(_TLS_TIME):
         found.append(board.https_url)
     return " ".join(found)
 
@@ -99,6 +105,10 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
     screen = Screen(ended.set)
+
+    def announce():
+        screen.say(f"board ready: {addresses(board)}")
+
     try:
         board = VirtualBoard(
             config=config,
@@ -107,7 +117,7 @@ def run(
             http_port=http_port,
             https_port=https_port,
             on_output=screen.show,
-            on_ready=lambda: screen.say(f"board ready: {addresses(board)}"),
+            on_ready=lambda: threading.Thread(target=announce, daemon=True).start(),
             **options,
         )
     except (NoInterpreterError, OSError) as error:

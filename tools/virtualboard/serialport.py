@@ -76,7 +76,7 @@ class Port:
     def read(self) -> bytes:
         try:
             return os.read(self._master, 4096)
-        except OSError:  # EAGAIN, or EIO: nobody has it open
+        except OSError:  # EAGAIN, or EIO: no program has it open
             return b""
 
     def send(self, data: bytes) -> None:
@@ -212,7 +212,7 @@ class Console:
         if time.monotonic() < self._awaited_until:
             self._hold(0.001)
             return False
-        # Up to one line or control character at a time: each may change who reads the next.
+        # Up to one line or control character at a time: each may change the reader of the next.
         match = re.search(rb"[\x01-\x05]" if self._paste else rb"[\x01-\x05\r]", self._input)
         control = match and match[0]
         count = match.end() if match else len(self._input)

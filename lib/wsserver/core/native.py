@@ -70,7 +70,7 @@ def text_bytes(text: str):
     if len(data) != len(text) and validate_utf8(text, 0, len(data), 0, 0):  # beyond ASCII
         from .surrogates import join_pairs
 
-        return join_pairs(data)
+        return join_pairs(data, validate_utf8)
     return data
 
 

@@ -119,7 +119,7 @@ def text_bytes(text: str):
     if len(data) != len(text) and validate_utf8(data, 0, len(data), 0, 0):  # beyond ASCII
         from .surrogates import join_pairs
 
-        data = join_pairs(data)
+        data = join_pairs(data, validate_utf8)
     return data
 
 

@@ -106,7 +106,8 @@ class HTTPConnection(SendBuffer):
         check_upgrade(request)
         # The reserved TLS slots are for pages, and for reserved paths.
         if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
-            raise HTTPError(503, "all TLS slots are in use (tls.max_clients)", "Retry-After: 5")
+            text = "all TLS slots for WebSocket are in use (tls.max_clients)"
+            raise HTTPError(503, text, "Retry-After: 5")
         if not server._has_place(route.reserved):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._upgrade(request, route, buf, pos, end)
