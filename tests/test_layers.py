@@ -24,8 +24,9 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("log", "lazy", "heap"),
-    *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.buffers"),
+    *("lazy", "log", "reports", "heap"),
+    *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
+    "core.buffers",
     *(
         "core.decoder",
         "core.protocol",
@@ -37,13 +38,16 @@ ORDER = [
     ),
     *("http.responses", "http.cors", "http.static", "http.checks", "http.auth", "http.ratelimit"),
     *("http.proxies", "http.refusals", "http.connection"),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", ""),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "ondemand", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "ondemand"),
     ("http.connection", "ondemand"),
     ("http.responses", "http.cors"),  # only for servers with origins
+    # Loaded while a text is made:
+    ("log", "reports"),
+    ("core.frames", "core.errors"),
 }
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.
 MICROPYTHON = {

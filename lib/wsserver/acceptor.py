@@ -21,22 +21,18 @@ _IN = select.POLLIN
 class Acceptor:
     """Accept connections, and hold them until they become WebSocket clients or are closed.
 
-    `http_connections` are those that have not become clients.
+    `http_connections` are those that have not become clients. `listeners` are the sockets.
     """
 
     def __init__(self, server, poll, connections: dict):
         self._server = server
         self._poll = poll
         self._connections = connections  # all of the server's: socket -> connection
-        self._listeners = []
+        self.listeners = []
         self._tls = {}  # id(listener) -> its TLSAcceptor
         self._accepting = False
         self.http_connections = []
         self.reserved = 0  # slots whose sockets are in use by Server.add_reader
-
-    def is_listening(self) -> bool:
-        """Return whether there is a listening socket."""
-        return bool(self._listeners)
 
     def listen(self, host: str, port: int, tls, acceptor) -> None:
         """Listen on one more port; tls is an SSLContext and `acceptor` its TLSAcceptor, or None.
@@ -44,7 +40,7 @@ class Acceptor:
         Raises what setup.open_listener raises.
         """
         sock = call("wsserver.setup", "open_listener", host, port, tls, self._server._log)
-        self._listeners.append(sock)
+        self.listeners.append(sock)
         if acceptor:
             self._tls[id(sock)] = acceptor
         self._poll.register(sock, _IN)
@@ -54,8 +50,8 @@ class Acceptor:
         """Stop listening."""
         self._accepting = False
         self._tls.clear()
-        while self._listeners:
-            sock = self._listeners.pop()
+        while self.listeners:
+            sock = self.listeners.pop()
             self._poll.unregister(sock)
             sock.close()
 
@@ -63,7 +59,7 @@ class Acceptor:
         """Accept new connections, or leave them in TCP's backlog."""
         if accepting != self._accepting:
             self._accepting = accepting
-            for sock in self._listeners:
+            for sock in self.listeners:
                 self._poll.modify(sock, _IN if accepting else 0)
 
     def free_slots(self) -> int:
@@ -80,7 +76,7 @@ class Acceptor:
         if not self._accepting:
             return
         try:
-            listeners = self._listeners
+            listeners = self.listeners
             for _ in range(len(listeners)):
                 if self.free_slots() < 1:
                     break

@@ -12,9 +12,9 @@ def has_large_heap() -> bool:
     """Return whether the heap is large, as on a board with PSRAM.
 
     On a chip gc.mem_free() includes what the heap could grow by. Without PSRAM that is too little
-    to make a difference here.
+    to make a difference here. CPython, which runs `core`, cannot tell, and has enough.
     """
-    return gc.mem_free() + gc.mem_alloc() > 300000
+    return not hasattr(gc, "mem_free") or gc.mem_free() + gc.mem_alloc() > 300000
 
 
 def free_heap() -> int:
@@ -60,14 +60,16 @@ def load(name: str):
         for other in list(modules):
             if modules.get(other) is None:
                 modules.pop(other, None)
-        threshold = gc.threshold()
-        gc.collect()
-        if not has_large_heap():
-            gc.threshold(1024)
-        try:
+        if has_large_heap():  # collecting would take long
             __import__(name)
-        finally:
-            gc.threshold(threshold)
+        else:
+            threshold = gc.threshold()
+            gc.collect()
+            gc.threshold(1024)
+            try:
+                __import__(name)
+            finally:
+                gc.threshold(threshold)
         module = modules[name]
     return module
 
@@ -106,4 +108,6 @@ def route(server, path: str, module: str, *args) -> None:
 
 def __getattr__(name):
     # LazyEndpoint is loaded when a program uses it, which saves 1.5 KB on a 32-bit board.
-    return getattr(load("wsserver.ondemand"), name)
+    if name != "LazyEndpoint":
+        raise AttributeError(name)
+    return load("wsserver.ondemand").LazyEndpoint

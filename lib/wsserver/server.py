@@ -7,7 +7,7 @@ times are milliseconds of time.ticks_ms.
 
 import gc
 import select
-from time import ticks_add, ticks_diff, ticks_ms, ticks_us
+from time import ticks_add, ticks_diff, ticks_ms
 
 import micropython
 from micropython import const
@@ -33,7 +33,7 @@ _TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
 _SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
-_REPEAT = const(1000)  # ms for which a repeated error is not logged, and a failed reader rests
+_REPEAT = const(1000)  # ms for which an error is not logged again
 _MAX_FAULTS = const(100)  # turns that fail in quick succession until run() raises the error
 _IN = select.POLLIN
 _OUT = select.POLLOUT
@@ -64,7 +64,6 @@ class Server:
     origins = proxies = ()
     _refusals = None  # a RefusalLog, once something was refused
     _filler = None  # see heap.tune
-    _on_wait = None
 
     def __init__(
         self,
@@ -105,8 +104,7 @@ class Server:
         self.clients = []
         self.routes = {}
         self._max_head = max_head
-        self._max_tls = max_tls
-        self._max_tls_clients = max(1, max_tls - tls_reserved)
+        self._tls_slots = (max_tls, tls_reserved)
         self._purge = purge
         self._folders = []  # (prefix, directory, HTTPS port)
         self._last_id = 0
@@ -164,7 +162,7 @@ class Server:
         Raises OSError if the port is in use, or if there is no free socket, and TypeError or
         ValueError, which names the argument, if one is wrong.
         """
-        acceptor = load("wsserver.tls").TLSAcceptor(tls, self._max_tls) if tls else None
+        acceptor = load("wsserver.tls").TLSAcceptor(tls, *self._tls_slots) if tls else None
         self._acceptor.listen(host, port, tls, acceptor)
         self._stopping = False
 
@@ -195,14 +193,9 @@ class Server:
 
     def on_wait(self, function) -> None:
         """Call function(microseconds) after each wait of the loop; None turns it off."""
-        self._on_wait = function
-        self._ipoll = self._measured_ipoll if function else self._poll.ipoll
-
-    def _measured_ipoll(self, timeout):
-        start = ticks_us()
-        ready = self._poll.ipoll(timeout)  # waits here, not while its results are iterated
-        self._on_wait(ticks_diff(ticks_us(), start))
-        return ready
+        self._ipoll = self._poll.ipoll
+        if function:
+            self._ipoll = call("wsserver.readers", "measured", self._ipoll, function)
 
     # --- at any time
 
@@ -267,12 +260,10 @@ class Server:
         if an attribute is wrong.
         """
         self._check_no_callback("run")
-        if not self._acceptor.is_listening() and not self._stopping:
-            raise ValueError("run() needs listen(port) first: the server listens on no port")
         try:
-            call("wsserver.setup", "check_attributes", self)
+            call("wsserver.setup", "check_run", self)
         except MemoryError:
-            pass  # they have been checked once
+            pass  # the attributes have been checked once
         if not self._filler and has_large_heap():
             self._filler = load("wsserver.heap").tune()
         try:
@@ -374,20 +365,8 @@ class Server:
                     self._call(function, function, None, (sock,))
                 except Exception as error:
                     self._report(error)
-                    if key in self._readers:  # there may still be data to read
-                        self._rest_reader(key, sock, function)
-
-    def _rest_reader(self, key, sock, function):
-        """Pause a reader that has raised an exception."""
-        self._readers[key] = (sock, None)
-        self._poll.modify(sock, 0)
-        self.after(_REPEAT, lambda: self._resume_reader(key, function))
-
-    def _resume_reader(self, key, function):
-        sock, other = self._readers.get(key, (None, function))
-        if not other:  # neither removed nor added again
-            self._readers[key] = (sock, function)
-            self._poll.modify(sock, _IN)
+                    if key in self._readers:  # what has arrived may still be there
+                        call("wsserver.readers", "rest", self, sock, function)
 
     def _flush_all(self, unsent):
         # Callbacks may fill more send buffers, which are sent in the next turn.
@@ -521,13 +500,6 @@ class Server:
 
     # --- the life cycle of connections
 
-    def _has_tls_slot(self) -> bool:
-        """Return whether one more WebSocket client may use TLS. Reserved slots are for pages."""
-        count = 0
-        for client in self.clients:
-            count += client._secure
-        return count < self._max_tls_clients
-
     def _has_place(self, reserved) -> bool:
         """Return whether one more client may connect. Evict one for it, if that is allowed.
 
@@ -655,11 +627,7 @@ class Server:
     def _warn_slow(self, took, name, client):
         self._slow_ms += took
         try:
-            if client:
-                name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
-            else:
-                name = "timer %s" % getattr(name, "__name__", name)
-            self._log(WARNING, "slow: %s took %d ms and blocked the server" % (name, took))
+            self._log(WARNING, call("wsserver.reports", "slow", took, name, client))
         except MemoryError:
             pass
 

@@ -61,6 +61,16 @@ def check_options(
     check_attributes(server)
 
 
+def check_run(server) -> None:
+    """Check what run() needs. Raises ValueError without listen(), or what check_attributes raises.
+
+    A server that is to stop at once need not listen.
+    """
+    if not server._acceptor.listeners and not server._stopping:
+        raise ValueError("run() needs listen(port) first: the server listens on no port")
+    check_attributes(server)
+
+
 def check_attributes(server) -> None:
     """Check the attributes of a Server that may be set, and convert its times to ms.
 
@@ -84,6 +94,11 @@ def check_attributes(server) -> None:
     server._ping_timeout = _milliseconds("ping_timeout", server.ping_timeout)
     server._open_timeout = _milliseconds("open_timeout", server.open_timeout)
     server._close_timeout = _milliseconds("close_timeout", server.close_timeout)
+
+
+def refuse_function(function) -> None:
+    """Raise the TypeError for a function that cannot be called, or is async."""
+    raise TypeError("function must be callable and not async, not %r" % (function,))
 
 
 def check_int(name: str, value: int, least: int, most=None) -> None:

@@ -5,6 +5,8 @@ from time import ticks_add, ticks_diff, ticks_ms
 
 from micropython import const
 
+from .lazy import call
+
 _MAX_CALLS = const(16)
 _MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit chip: 3.1 days
 
@@ -15,17 +17,15 @@ _ASYNC = type(lambda: (yield))  # MicroPython's type of async and of generator f
 def check_callable(function) -> None:
     """Raise TypeError if a function cannot be called, or if it is async."""
     if not callable(function) or type(function) is _ASYNC:
-        raise TypeError("function must be callable and not async, not %r" % (function,))
+        call("wsserver.setup", "refuse_function", function)
 
 
 class Timer:
     """A scheduled call. `cancel` ends it."""
 
     def __init__(self, ms: int, function, repeats: bool):
-        if not isinstance(ms, int):
-            raise TypeError("ms must be an int, not %r" % (ms,))
-        if not 0 < ms <= _MAX_MS:
-            raise ValueError("ms must be 1 to %d, not %d" % (_MAX_MS, ms))
+        if not isinstance(ms, int) or not 0 < ms <= _MAX_MS:
+            call("wsserver.setup", "check_int", "ms", ms, 1, _MAX_MS)
         check_callable(function)
         self.ms = ms
         self.function = function

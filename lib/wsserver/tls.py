@@ -10,9 +10,10 @@ _RECORD = const(17500)
 class TLSAcceptor:
     """Wrap sockets of one listener in TLS."""
 
-    def __init__(self, context, max_tls: int):
+    def __init__(self, context, max_tls: int, reserved: int):
         self._context = context
         self._max_tls = max_tls
+        self._max_clients = max(1, max_tls - reserved)
 
     def wrap(self, sock, connections):
         """Return the TLS stream on top of a non-blocking socket. Reading does the handshake.
@@ -26,12 +27,15 @@ class TLSAcceptor:
             raise OSError("not enough memory for another TLS session")
         return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
-    def is_full(self, connections) -> bool:
-        """Return whether max_tls of the open connections use TLS."""
+    def is_full(self, connections, unreserved: bool = False) -> bool:
+        """Return whether max_tls of the open connections use TLS.
+
+        unreserved: without the reserved slots, which are for pages and not for clients.
+        """
         count = 0
         for connection in connections:
             count += connection._secure
-        return count >= self._max_tls
+        return count >= (self._max_clients if unreserved else self._max_tls)
 
 
 def _has_memory():

@@ -5,6 +5,7 @@ frames, fragments, control frames and violations of the protocol. It belongs to 
 created when it is first needed.
 """
 
+from ..lazy import call
 from .buffers import CLOSED, OPEN
 from .frames import const, unmask, validate_utf8
 
@@ -52,7 +53,9 @@ class FrameDecoder:
         first = buf[pos]
         second = buf[pos + 1]
         if protocol._state == OPEN:
-            self._fail_if(self._header_error(first, second))
+            if not self._is_valid(first, second):
+                error = call("wsserver.core.errors", "header_error", first, second)
+                protocol._fail(_PROTOCOL_ERROR, error)
         length = second & 0x7F
         start = pos + (2 if length < 126 else 4 if length == 126 else 10)
         if end < start:
@@ -80,35 +83,21 @@ class FrameDecoder:
             return False
         return self._validate(buf, pos + (6 if buf[pos + 1] < 0xFE else 8), end, buf[pos])
 
-    def _header_error(self, first, second):
-        """Return the error in the first two bytes of a header, or None."""
+    def _is_valid(self, first, second):
+        """Return whether the first two bytes of a header may follow what was received before."""
         opcode = first & 0x0F
-        if first & 0x70:
-            return "reserved bit set"
-        if 2 < opcode < 8 or opcode > 10:
-            return "reserved opcode"
-        if second < 0x80:
-            return "frame is not masked"  # section 5.1
+        if first & 0x70 or second < 0x80:
+            return False
         if opcode & 8:
-            if first < 0x80:
-                return "fragmented control frame"
-            if second > 0xFD:
-                return "control frame over 125 bytes"
-        elif opcode == 0 and not self.opcode:
-            return "nothing to continue"
-        elif opcode and self.opcode:
-            return "fragment expected"
-
-    def _fail_if(self, error):
-        if error:
-            self.protocol._fail(_PROTOCOL_ERROR, error)
+            return opcode < 11 and first > 0x7F and second < 0xFE
+        return opcode < 3 and (opcode == 0) == (self.opcode != 0)
 
     def _check_length(self, first, short, length):
         # Section 5.2: "the minimal number of bytes MUST be used to encode the length".
         if short == 126 and length < 126 or short == 127 and length < 0x10000:
-            self._fail_if("length not in its shortest form")
+            self.protocol._fail(_PROTOCOL_ERROR, "length not in its shortest form")
         elif length >> 63:
-            self._fail_if("length over 63 bits")
+            self.protocol._fail(_PROTOCOL_ERROR, "length over 63 bits")
         elif not first & 8:
             limit = self.protocol._pool.max_size
             if self.protocol._route.message and self.protocol._in_start + length > limit:

@@ -4,6 +4,8 @@
 can run native code, and from `portable` elsewhere.
 """
 
+from ..lazy import call
+
 try:
     from .native import deliver, send, text_bytes, unmask, validate_utf8
 except (
@@ -58,17 +60,26 @@ def write_header(out, pos: int, opcode: int, length: int) -> int:
     return pos + _MAX_HEADER
 
 
+def payload_of(message, use: str):
+    """Return a text as UTF-8, and other bytes-like objects as they are.
+
+    Raises ValueError if a text is not valid UTF-8, and TypeError, which begins with `use`, for
+    other types.
+    """
+    if isinstance(message, str):
+        return text_bytes(message)
+    if isinstance(message, (bytes, bytearray, memoryview)):
+        return message
+    call("wsserver.core.errors", "refuse_type", use, message)
+
+
 def encode(message) -> bytearray:
     """Return a message of broadcast() as a frame: a str as text, other bytes-like as binary.
 
     Raises TypeError for other types, and ValueError if a text is not valid UTF-8.
     """
-    opcode = _BINARY
-    if isinstance(message, str):
-        opcode = _TEXT
-        message = text_bytes(message)
-    elif not isinstance(message, (bytes, bytearray, memoryview)):
-        raise TypeError("broadcast() takes str or bytes, not %s" % type(message).__name__)
+    opcode = _TEXT if isinstance(message, str) else _BINARY
+    message = payload_of(message, "broadcast() takes")
     length = len(message)
     frame = bytearray(length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER))
     start = write_header(frame, 0, opcode, length)
@@ -87,18 +98,13 @@ def close_payload(code: int, reason: str) -> bytes:
     Raises ValueError if `code` may not be sent, or if `reason` has over 123 bytes of UTF-8, and
     TypeError if they are not an int and a str.
     """
-    if not isinstance(code, int):
-        raise TypeError("close code must be an int, not %r" % (code,))
-    if not isinstance(reason, str):
-        raise TypeError("close reason must be a str, not %r" % (reason,))
-    if code == _NO_STATUS and not reason:
-        return b""
-    if not is_close_code(code):
-        raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
-    data = text_bytes(reason)
-    if len(data) > _MAX_REASON:
-        raise ValueError("close reason has %d bytes, at most 123 fit" % len(data))
-    return bytes((code >> 8, code & 0xFF)) + data
+    if isinstance(code, int) and isinstance(reason, str):
+        if code == _NO_STATUS and not reason:
+            return b""
+        data = text_bytes(reason)
+        if is_close_code(code) and len(data) <= _MAX_REASON:
+            return bytes((code >> 8, code & 0xFF)) + data
+    call("wsserver.core.errors", "refuse_close", code, reason)
 
 
 def parse_close(payload):

@@ -12,6 +12,7 @@ A Client is a Protocol with the public attributes. All other names begin with "_
 applications can add attributes of their own to their clients.
 """
 
+from ..lazy import call
 from ..log import ERROR, WARNING, traceback
 from .buffers import CLOSED, CLOSING, FAILED, OPEN, SendBuffer
 from .decoder import FrameDecoder
@@ -21,8 +22,8 @@ from .frames import (
     deliver,
     micropython,
     parse_close,
+    payload_of,
     send,
-    text_bytes,
     write_header,
 )
 
@@ -43,7 +44,6 @@ _MAX_CONTROL = const(125)  # bytes of payload in a control frame (section 5.5)
 isinstance = isinstance
 str = str
 len = len
-_BYTES = (bytes, bytearray, memoryview)
 
 
 class Route:
@@ -178,14 +178,9 @@ class Protocol(SendBuffer):
     send = send
 
     def _send_other(self, message) -> bool:
-        """Send a message that `send` does not handle: a long one, or one of a less common type."""
-        if isinstance(message, str):
-            opcode = _TEXT
-            message = text_bytes(message)
-        elif isinstance(message, _BYTES):
-            opcode = _BINARY
-        else:
-            raise TypeError("send() takes str or bytes, not %s" % type(message).__name__)
+        """Send what `send` leaves to this method: long messages and less common types."""
+        opcode = _TEXT if isinstance(message, str) else _BINARY
+        message = payload_of(message, "send() takes")
         length = len(message)
         size = length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER)
         if not self._make_room(size):
@@ -249,13 +244,9 @@ class Protocol(SendBuffer):
         return self._send_ping(_PONG, data)
 
     def _send_ping(self, opcode, data):
-        if isinstance(data, str):
-            data = text_bytes(data)
-        elif not isinstance(data, _BYTES):
-            text = "ping() and pong() take str or bytes, not %s"
-            raise TypeError(text % type(data).__name__)
+        data = payload_of(data, "ping() and pong() take")
         if len(data) > _MAX_CONTROL:
-            raise ValueError("ping and pong carry at most 125 bytes, not %d" % len(data))
+            call("wsserver.core.errors", "refuse_ping", len(data))
         return not self._state and self._send_control(opcode, data)
 
     def close(self, code: int = _NORMAL, reason: str = "") -> None:

@@ -105,7 +105,7 @@ class HTTPConnection(SendBuffer):
             route.access.check(request, self._address[0])
         check_upgrade(request)
         # The reserved TLS slots are for pages, and for reserved paths.
-        if self._secure and not route.reserved and not server._has_tls_slot():
+        if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
             text = "all TLS slots for WebSocket are in use (tls.max_clients)"
             raise HTTPError(503, text, "Retry-After: 5")
         if not server._has_place(route.reserved):

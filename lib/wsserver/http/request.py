@@ -171,11 +171,4 @@ def unquote(text: str) -> str:
 
     Raises HTTPError 400.
     """
-    parts = text.encode().split(b"%")
-    try:
-        data = parts[0]
-        for part in parts[1:]:
-            data += bytes((int(part[:2], 16),)) + part[2:]
-        return str(data, "utf-8")
-    except (ValueError, UnicodeError):
-        raise malformed("percent-encoding") from None
+    return call(_UNUSUAL, "unquote", text) if "%" in text else text

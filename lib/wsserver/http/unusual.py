@@ -61,6 +61,21 @@ def parse_target(method: bytes, target: bytes, headers: dict) -> bytes:
     return rest if rest[:1] == b"/" else b"/" + rest
 
 
+def unquote(text: str) -> str:
+    """Decode %XX in a part of a URL (RFC 3986, section 2.1).
+
+    Raises HTTPError 400.
+    """
+    parts = text.encode().split(b"%")
+    try:
+        data = parts[0]
+        for part in parts[1:]:
+            data += bytes((int(part[:2], 16),)) + part[2:]
+        return str(data, "utf-8")
+    except (ValueError, UnicodeError):
+        raise malformed("percent-encoding") from None
+
+
 def check_other_host(request, name: str, names, portal, trusted: bool) -> None:
     """Do what check_host() does for a host that is neither an address nor in `names`.
 

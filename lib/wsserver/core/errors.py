@@ -1,0 +1,41 @@
+"""Errors of peers and of applications: their texts. Loaded while one is needed."""
+
+from .frames import const, text_bytes
+
+_MAX_REASON = const(123)  # bytes: a control frame has 125, two of them are the code
+
+
+def header_error(first: int, second: int) -> str:
+    """Return the error in the first two bytes of a frame, which FrameDecoder has refused."""
+    opcode = first & 0x0F
+    if first & 0x70:
+        return "reserved bit set"
+    if 2 < opcode < 8 or opcode > 10:
+        return "reserved opcode"
+    if second < 0x80:
+        return "frame is not masked"  # section 5.1
+    if opcode & 8:
+        return "fragmented control frame" if first < 0x80 else "control frame over 125 bytes"
+    return "fragment expected" if opcode else "nothing to continue"
+
+
+def refuse_close(code: int, reason: str) -> None:
+    """Raise the TypeError or ValueError for the arguments of a close()."""
+    if not isinstance(code, int):
+        raise TypeError("close code must be an int, not %r" % (code,))
+    if not isinstance(reason, str):
+        raise TypeError("close reason must be a str, not %r" % (reason,))
+    size = len(text_bytes(reason))
+    if size > _MAX_REASON:
+        raise ValueError("close reason has %d bytes, at most 123 fit" % size)
+    raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
+
+
+def refuse_type(use: str, message) -> None:
+    """Raise the TypeError for a message that is neither text nor bytes-like."""
+    raise TypeError("%s str or bytes, not %s" % (use, type(message).__name__))
+
+
+def refuse_ping(size: int) -> None:
+    """Raise the ValueError for a ping or pong of too many bytes."""
+    raise ValueError("ping and pong carry at most 125 bytes, not %d" % size)
