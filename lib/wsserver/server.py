@@ -62,8 +62,9 @@ class Server:
 
     hosts = portal = limits = None
     origins = proxies = ()
-    _refusals = None  # a RefusalLog, once something was refused
+    _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see heap.tune
+    _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
         self,

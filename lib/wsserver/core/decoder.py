@@ -52,10 +52,9 @@ class FrameDecoder:
         protocol = self.protocol
         first = buf[pos]
         second = buf[pos + 1]
-        if protocol._state == OPEN:
-            if not self._is_valid(first, second):
-                error = call("wsserver.core.errors", "header_error", first, second)
-                protocol._fail(_PROTOCOL_ERROR, error)
+        if protocol._state == OPEN and not self._is_valid(first, second):
+            error = call("wsserver.core.errors", "header_error", first, second)
+            protocol._fail(_PROTOCOL_ERROR, error)
         length = second & 0x7F
         start = pos + (2 if length < 126 else 4 if length == 126 else 10)
         if end < start:

@@ -66,7 +66,8 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
 
 def text_bytes(text: str):
     """Return a text as UTF-8: see portable.text_bytes."""
-    data = memoryview(text)  # type: ignore[arg-type] - encode() would compute a hash
+    # encode() would compute a hash.
+    data = memoryview(text)  # type: ignore[arg-type]
     if len(data) != len(text) and validate_utf8(text, 0, len(data), 0, 0):  # beyond ASCII
         from .surrogates import join_pairs
 

@@ -4,7 +4,7 @@ Used on interpreters without native code, and on CPython. The functions are docu
 """
 
 
-def validate_utf8(buf: bytearray, pos: int, end: int, state: int, start: int) -> int:
+def validate_utf8(buf, pos: int, end: int, state: int, start: int) -> int:
     """Validate buf[pos:end] as UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past
     U+10FFFF). Return the new state, or -1 at the first invalid byte.
 

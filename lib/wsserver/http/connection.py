@@ -25,6 +25,7 @@ class HTTPConnection(SendBuffer):
     _tail = b""
     # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
+    _tls: Anything = None  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
@@ -38,7 +39,7 @@ class HTTPConnection(SendBuffer):
         # linger. None: just now; Keepalive will set the time.
         self._since = self._last_heard = self._last_used = now
         self._head = b""
-        self._file = None
+        self._file: Anything = None
 
     # --- read
 
