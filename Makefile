@@ -17,6 +17,7 @@ MINUTES ?= 5
 HOURS ?= 1
 FIND ?=
 JOBS ?= 3
+BASE =
 ARGS ?=
 # Not from the environment: other programs use such names.
 KEY = ec
@@ -44,7 +45,7 @@ flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
 
 COMMANDS := run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare screenshots bench bench-check bench-memory bench-startup lint format
+	compare package screenshots bench bench-check bench-memory bench-startup lint format
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
 $(COMMANDS): $(READY)
@@ -53,7 +54,7 @@ help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
 #: make run          start a virtual board and print its URLs and its serial output; Ctrl-C ends it
-#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=128k CONFIG=my.json
+#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=160k CONFIG=my.json
 #:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
 #:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
 #:                     MAIN=examples/echo.py runs that instead of main.py
@@ -105,6 +106,8 @@ fuzz: ; $(TOOLS) fuzz --minutes $(MINUTES) $(call opt,FIND,find) $(ARGS)
 soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 #: make compare      run the same checks on microdot and chumicro-websockets, and write docs/reliability.md
 compare: ; $(TOOLS) compare $(ARGS)
+#: make package      make packages for mip in build/mip: BASE=https://... or github:owner/repository/path
+package: ; $(TOOLS) package "$(BASE)"
 #: make screenshots  take the pictures of the page in docs/, with this computer's Chromium
 screenshots: ; $(TOOLS) screenshots
 #: make bench        measure speed and memory beside other servers, and write docs/benchmarks.md

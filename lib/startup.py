@@ -1,9 +1,9 @@
-"""Turns the settings into a listening server.
+"""Create a listening server from the settings.
 
-Lifetime: start-up only; main.py unloads it.
+Loaded at startup only; main.py unloads it.
 
-The order matters on a chip: what stays loaded comes first, so that it lies at the low end of the
-heap and leaves the rest in one piece. No allocation may exceed the largest free block, or the GC
+The order matters on a chip: modules that stay loaded come first. They then lie at the low end of
+the heap, and the rest stays contiguous. No allocation may exceed the largest free block, or the GC
 heap grows into the memory that TLS needs.
 """
 
@@ -12,17 +12,18 @@ import os
 import socket
 
 import network
+from micropython import const
 
 from wsserver import Server, lazy
 
-_DEFAULT_PORT = 80  # used if server.port is not available
-_HTTP_SOCKETS = 2  # kept free for HTTP requests, so that one can reach the admin's page
-_MAX_PROBE = 64  # sockets; more than any chip has
-_MONITOR_MS = 2000
+_DEFAULT_PORT = const(80)  # used if server.port is not available
+_HTTP_SOCKETS = const(2)  # kept free for HTTP requests, so that one can reach the admin's page
+_MAX_PROBE = const(64)  # sockets; more than any chip has
+_MONITOR_MS = const(2000)
 
 
 def start(log, settings=None):
-    """Return a server that listens and serves the demo; log(level, text) is its log.
+    """Return a listening server with the demo; log(level, text) is its log.
 
     settings: those that boot.py has read; None reads them.
     Raises OSError if not even port 80 is available.
@@ -118,6 +119,7 @@ def _serve(server, settings, secure):
 
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
+    lazy.load("wsserver.ondemand")  # stays: endpoints of the demo and the admin use it
     lazy.call("demo.application", "build", server, settings, https)
     if admin["enabled"]:
         for path in ("/settings", "/update"):

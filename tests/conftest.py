@@ -35,11 +35,11 @@ class Form(NamedTuple):
     def heap(self, size: str | None) -> str | None:
         """Return the heap that a board needs to do what one with `size` does with compiled files.
 
-        None is the default of a board: that of a chip, or 128k with 64 bits.
+        None is the default of a board: that of a chip, or 160k with 64 bits.
         """
         if not self.compiling or size == "chip":
             return size
-        return str(heap_bytes(size or "128k") + self.compiling)
+        return str(heap_bytes(size or "160k") + self.compiling)
 
 
 FORMS = {
@@ -157,17 +157,35 @@ def board(request, lib_form):
             yield virtual
 
 
+# Whose boards are made now: the test, and the fixtures that are being set up for it.
+_owners: list = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    _owners[:] = [item]
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request):
+    _owners.append(request)
+    try:
+        return (yield)
+    finally:
+        _owners.pop()
+
+
 @pytest.fixture(scope="session")
 def make_board(request, lib_form):
-    """make_board(config=..., heap=..., files=...) -> a virtual board of one's own, running to the
-    end of the session.
+    """make_board(config=..., heap=..., files=...) -> a virtual board of one's own.
 
+    It runs to the end of the test that makes it, or as long as the fixture that makes it.
     wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
     what the form of lib/ takes (see Form); just that where a test chooses the form itself. Skips
     where the tests are for a real board.
     """
     address = request.config.getoption("--board")
-    boards = []
 
     def make(wait=True, heap=None, **arguments):
         if address:
@@ -176,15 +194,13 @@ def make_board(request, lib_form):
             arguments = {**arguments, **lib_form.options}
             heap = lib_form.heap(heap)
         board = VirtualBoard(heap=heap, **arguments)
-        boards.append(board)
+        _owners[-1].addfinalizer(board.stop)
         board.start()
         if wait:
             board.wait_ready()
         return board
 
-    yield make
-    for board in boards:
-        board.stop()
+    return make
 
 
 @pytest.fixture(scope="session")

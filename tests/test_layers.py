@@ -25,13 +25,26 @@ LAYERS = {
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
     *("log", "lazy", "heap"),
-    *("core", "core.portable", "core.native", "core.frames", "core.buffers", "core.decoder"),
-    *("core.protocol", "http", "http.request", "http.handshake", "http.routes"),
-    *("http.responses", "http.static", "http.auth", "http.ratelimit", "http.connection"),
+    *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.buffers"),
+    *(
+        "core.decoder",
+        "core.protocol",
+        "http",
+        "http.request",
+        "http.unusual",
+        "http.handshake",
+        "http.routes",
+    ),
+    *("http.responses", "http.cors", "http.static", "http.checks", "http.auth", "http.ratelimit"),
+    *("http.proxies", "http.refusals", "http.connection"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "server", "ondemand", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
-UPWARDS = {("lazy", "ondemand"), ("http.connection", "ondemand")}
+UPWARDS = {
+    ("lazy", "ondemand"),
+    ("http.connection", "ondemand"),
+    ("http.responses", "http.cors"),  # only for servers with origins
+}
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.
 MICROPYTHON = {
     *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
@@ -192,7 +205,8 @@ def test_only_the_loaders_change_what_is_loaded(file):
 
 def test_package_json_installs_every_file_of_the_library():
     package = json.loads((ROOT / "package.json").read_text())
-    ours = {file.relative_to(LIB).as_posix() for file in python_files(LIB / LIBRARY)}
+    files = [*python_files(LIB / LIBRARY), *python_files(LIB / "certificates")]
+    ours = {file.relative_to(LIB).as_posix() for file in files}
     assert {target for target, _ in package["urls"]} == ours
 
 

@@ -13,6 +13,7 @@ from tools.failure import Failure
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run certs",
+    "A release": "package",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -194,6 +195,18 @@ def client(url: str, stats: int | None, ca: str | None, origin: str | None) -> N
     from tools.board.client import run
 
     run(url, stats, ca, origin)
+
+
+# --- a release
+
+
+@commands.command()
+@click.argument("base")
+def package(base: str) -> None:
+    """Write packages for mip, with absolute addresses below BASE, to build/mip."""
+    from tools.deploy.package import publish
+
+    publish(base)
 
 
 # --- a virtual board

@@ -1,6 +1,6 @@
-"""Reads certificates and keys in PEM or DER, checks them, and explains what is wrong.
+"""Read and check certificates and keys in PEM or DER, and explain problems.
 
-Mbed TLS itself reports almost nothing.
+Mbed TLS itself gives almost no reasons.
 """
 
 import binascii
@@ -17,8 +17,8 @@ _MAX_FILE = const(12288)
 _MAX_OBJECT = const(4096)  # of one certificate or key, in DER or base64
 _FIRST_YEAR = const(2025)  # an earlier year: the clock is not set, chips start at 2000
 
-_MAKE = "make one with 'make certs' and copy it to the board"
-_RENEW = "make a new one with 'make certs' and copy it, with its key, to the board"
+_MAKE = const("make one with 'make certs' and copy it to the board")
+_RENEW = const("make a new one with 'make certs' and copy it, with its key, to the board")
 
 
 def load(cert: str, key: str, client_ca: str = "") -> tuple:

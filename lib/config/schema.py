@@ -74,9 +74,9 @@ _FIELDS: dict = {
 
 
 # Fields whose buffers are allocated in one piece. Without PSRAM no allocation may exceed 4,600
-# bytes: after a while the heap has no larger free block, and a request that fails makes the GC
-# heap grow into the memory that TLS needs. A send buffer is 270 bytes
-# longer than write_limit, which is by default 160 bytes more than max_size.
+# bytes: after a while the heap has no larger free block, and a larger request makes the GC heap
+# grow into the memory that TLS needs. A send buffer is 270 bytes longer than write_limit, which is
+# by default 160 bytes more than max_size.
 _MAX_PIECE = (
     ("max_size", 4170),
     ("write_limit", 4330),
@@ -157,20 +157,16 @@ def _list(names):
 
 def _problem(value, kind, *limits):
     """Return the requirement that the value does not meet, or None if it is valid."""
-    check = _KINDS.get(kind)
-    if check:
-        valid, requirement = check
-        if valid(value, *limits):
-            return None
-        return requirement % limits if limits else requirement
+    if kind in _TEXTS:
+        return None if _is_valid(value, kind, *limits) else _TEXTS[kind] % limits
     if kind == "choice":
-        return None if value in limits else " or ".join(repr(choice) for choice in limits)
+        return None if value in limits else " or ".join([repr(choice) for choice in limits])
     if kind.endswith(" or null"):
         if value is None:
             return None
         kind = kind[:-8]
     types = int if kind == "int" else (int, float)
-    # isinstance(True, int) is true, but true is no number in JSON.
+    # isinstance(True, int) is true, but true is not a number in JSON.
     if (
         isinstance(value, types)
         and not isinstance(value, bool)
@@ -180,34 +176,39 @@ def _problem(value, kind, *limits):
     return "%s from %s to %s" % (kind, limits[0], limits[1])
 
 
-def _is_flag(value):
-    return isinstance(value, bool)
+# The requirement to report, by kind.
+_TEXTS: dict = {
+    "flag": "true or false",
+    "text": "a text of %d to %d bytes, without \\ud800 to \\udfff",
+    "texts": "a list of at most 8 texts of %d to %d bytes",
+    "password": "a text of 8 to 63 bytes, or '' for an open network",
+    "secret": "a text of 8 to 63 bytes",
+    "country": "two capital letters such as 'DE', or ''",
+    "hostname": "1 to 32 letters, digits and hyphens, no hyphen at the ends",
+    "ip": "a device address such as '192.168.4.1'",
+}
 
 
-def _is_text(value, shortest, longest):
-    return shortest <= _size(value) <= longest
-
-
-def _is_password(value):
-    return value is None or value == "" or 8 <= _size(value) <= 63
-
-
-def _is_secret(value):
-    return value is None or 8 <= _size(value) <= 63
-
-
-def _are_texts(value, shortest, longest):
-    if not isinstance(value, list) or len(value) > 8:
-        return False
-    return all(shortest <= _size(text) <= longest for text in value)
-
-
-def _is_country(value):
-    return value == "" or _size(value) == 2 and _only(value, "AZ09")
-
-
-def _is_hostname(value):
-    return 1 <= _size(value) <= 32 and _only(value, "azAZ09--") and "-" not in value[0] + value[-1]
+def _is_valid(value, kind, min=8, max=63):
+    """Return whether a value is valid for a kind of _TEXTS. min, max: bytes of a text."""
+    if kind == "flag":
+        return isinstance(value, bool)
+    if kind == "ip":
+        return _is_device_address(value)
+    if kind == "texts":
+        if not isinstance(value, list) or len(value) > 8:
+            return False
+        return all(min <= _size(text) <= max for text in value)
+    if value is None:
+        return kind in ("password", "secret")
+    if value == "":
+        return kind in ("password", "country") or min == 0
+    size = _size(value)
+    if kind == "country":
+        return size == 2 and _only(value, "AZ09")
+    if kind == "hostname":
+        return 1 <= size <= 32 and _only(value, "azAZ09--") and "-" not in value[0] + value[-1]
+    return min <= size <= max
 
 
 def _is_device_address(value):
@@ -227,7 +228,7 @@ def _is_device_address(value):
 
 
 def _size(value):
-    """Return the UTF-8 length of a string, or -1 if it is no valid string.
+    """Return the UTF-8 length of a string, or -1 if it is not valid.
 
     Strings with surrogates are invalid: MicroPython's json.loads() decodes "\\ud83d\\ude00" as
     two surrogates, and no peer accepts those as UTF-8.
@@ -241,16 +242,3 @@ def _only(text, ranges):
     """Return whether all characters are in the ranges: "azAZ" means a to z and A to Z."""
     bounds = range(0, len(ranges), 2)
     return all(any(ranges[at] <= char <= ranges[at + 1] for at in bounds) for char in text)
-
-
-# A check and the requirement to report, by kind.
-_KINDS: dict = {
-    "flag": (_is_flag, "true or false"),
-    "text": (_is_text, "a text of %d to %d bytes, without \\ud800 to \\udfff"),
-    "texts": (_are_texts, "a list of at most 8 texts of %d to %d bytes"),
-    "password": (_is_password, "a text of 8 to 63 bytes, or '' for an open network"),
-    "secret": (_is_secret, "a text of 8 to 63 bytes"),
-    "country": (_is_country, "two capital letters such as 'DE', or ''"),
-    "hostname": (_is_hostname, "1 to 32 letters, digits and hyphens, no hyphen at the ends"),
-    "ip": (_is_device_address, "a device address such as '192.168.4.1'"),
-}

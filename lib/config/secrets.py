@@ -8,8 +8,10 @@ import errno
 import json
 import os
 
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without look-alikes such as l and 1
-_LENGTH = 10  # 31 ** 10: 49 bits
+from micropython import const
+
+_ALPHABET = const("abcdefghjkmnpqrstuvwxyz23456789")  # without look-alikes such as l and 1
+_LENGTH = const(10)  # 31 ** 10: 49 bits
 
 
 def get(name: str, path: str = "/secrets.json", log=print) -> str:

@@ -12,11 +12,13 @@ from . import commands, led, stats
 _MAX_NAMED = const(10)  # ids in an error
 _STALE = const(5000)  # ms after which a command with a time is not executed any more
 _CLOCK = const(2**30 - 1)  # the board's clock in messages, in ms, wraps after this
-_OUT_OF_MEMORY = '{"type": "error", "error": "out of memory: the command was not executed"%s}'
+_OUT_OF_MEMORY = const(
+    '{"type": "error", "error": "out of memory: the command was not executed"%s}'
+)
 
 
 class Chat:
-    """A client's `context` is its name.
+    """Serve the chat. A client's `context` is its name.
 
     path: where the server has this endpoint. settings: the section "demo", which also keeps the
     LED's state, because this object is dropped with the last client. started: time() at startup.
@@ -123,8 +125,8 @@ class Chat:
 
     def _encode(self, message):
         text = json.dumps(message)
-        if len(memoryview(text)) > self._limit:  # its bytes, without a copy of them
-            raise ValueError("too long to be sent on")
+        if len(memoryview(text)) > self._limit:  # bytes of UTF-8, without copying them
+            raise ValueError("too long to forward")
         return text
 
     def _clients(self):

@@ -3,6 +3,7 @@
 from os import uname
 
 from machine import Pin
+from micropython import const
 
 from wsserver import WARNING
 
@@ -14,7 +15,7 @@ PINS = {
     "ESP32C3": (8, "neopixel"),
     "ESP32C6": (8, "neopixel"),
 }
-_VALUES = "led: must be on, off, toggle or a colour such as [255, 120, 0]"
+_VALUES = const("led: must be on, off, toggle or a colour such as [255, 120, 0]")
 
 
 def find(settings: dict, log):

@@ -1,17 +1,18 @@
-"""Logs Wi-Fi changes while the server runs: stations that join or leave, a lost connection."""
+"""Log Wi-Fi changes while the server runs: stations that join or leave, a lost connection."""
 
 import network
 
-_last = True  # MAC addresses at the access point, or whether the station is connected
+_last = True  # the stations at the access point, or whether the station is connected
 
 
 def check(log=print) -> None:
-    """Log what has changed since the last call. Call it from a timer."""
+    """Log changes since the last call. Call it from a timer. Without a change it allocates nothing
+    but the driver's list.
+    """
     global _last
     ap = network.WLAN(network.AP_IF)
     if ap.active():
-        # (MAC,) or (MAC, address), depending on the release.
-        now = [entry[0] for entry in ap.status("stations")]
+        now = ap.status("stations")  # [(MAC,)] or [(MAC, address)], depending on the release
     else:
         station = network.WLAN(network.STA_IF)
         now = station.isconnected() or not station.active()
@@ -24,13 +25,19 @@ def _log_change(before, now, log):
     if isinstance(now, bool):
         log("wifi: connected again" if now else "wifi: connection lost, reconnecting")
         return
-    before = before if isinstance(before, list) else []
-    for mac in sorted(now):
+    now = _addresses(now)
+    before = [] if isinstance(before, bool) else _addresses(before)
+    for mac in now:
         if mac not in before:
             log("wifi: station %s joined" % _format(mac))
-    for mac in sorted(before):
+    for mac in before:
         if mac not in now:
             log("wifi: station %s left" % _format(mac))
+
+
+def _addresses(stations):
+    """Return the sorted MAC addresses of a list from the driver."""
+    return sorted([station[0] for station in stations])
 
 
 def _format(mac):

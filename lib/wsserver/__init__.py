@@ -10,7 +10,7 @@ there). `setup` is loaded only while it runs.
 from .lazy import load
 from .log import DEBUG, ERROR, INFO, WARNING
 
-__version__ = "1.0.0"
+__version__ = "0.2.0"
 __all__ = ("DEBUG", "ERROR", "INFO", "WARNING", "Client", "Server")
 
 

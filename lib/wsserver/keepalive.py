@@ -13,11 +13,11 @@ _MAX_LINGER = const(2000)  # ms after which it is dropped even if it sends
 _BUSY_TIMEOUT = const(1000)  # ms to send a request when all slots are taken
 _TLS_BUSY_TIMEOUT = const(3000)  # the same with TLS, whose handshake takes a chip over 1 s
 _HELLO_TIMEOUT = const(3000)  # ms for the first byte of a TLS connection
-_MAX_AGE = const(1 << 27)  # ms: times are not older, because ticks begin again at 2 ** 30
+_MAX_AGE = const(1 << 27)  # ms: older times are set to this age, because ticks wrap at 2 ** 30
 
 
 class Keepalive:
-    """Watches the times of all connections. Nothing in here allocates memory."""
+    """Check the timeouts of all connections, without allocating memory."""
 
     def __init__(self, server, acceptor):
         self._server = server
@@ -91,7 +91,7 @@ class Keepalive:
                 self._server._drop(connection)
 
     def _has_expired(self, connection, now, busy):
-        """Return whether an HTTP connection has had enough time for what it does.
+        """Return whether an HTTP connection has used up its time.
 
         busy: whether others wait for its slot.
         """
@@ -102,7 +102,7 @@ class Keepalive:
         if connection._state == LINGERING:
             return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
         if connection._state != READING:
-            # Each part of a response, of the size of a send buffer, has so much time.
+            # The time for each part of a response, which fills a send buffer.
             return age >= (limit >> 2 if busy else limit)
         if connection._secure:
             busy = busy or connection._tls.is_full(self._server._connections.values())

@@ -16,7 +16,7 @@ def log(level: int, text: str) -> None:
         print("wsserver:", text)
 
 
-# The meaning of errno names that a server's user will see.
+# The meaning of the errno names that users of a server see.
 _MEANINGS = (
     "|EADDRINUSE=port in use|ECONNRESET=connection reset by the peer|ENOMEM=out of memory|"
     "EPIPE=connection closed by the peer|ETIMEDOUT=timed out|"
@@ -38,7 +38,7 @@ def describe(error: Exception) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return text of a peer for a log line or a response, with at most about `limit` characters.
+    """Escape a peer's text for a log line or a response, and cut it to about `limit` characters.
 
     Everything but printable ASCII becomes \\xNN, so that line breaks, terminal codes and
     bidirectional marks cannot forge or garble a line.
@@ -64,7 +64,7 @@ def traceback(error: Exception) -> str:
         count = 0
         while lines[count : count + 1] and lines[count].startswith(("Traceback", "  File")):
             count += 1
-        # What follows is the message, which can contain text of a peer.
+        # The rest is the message, which can contain text of a peer.
         lines[count:] = [escape("\n".join(lines[count:]), 300)]
         return "\n".join(lines)
     except (MemoryError, AttributeError):  # CPython has no sys.print_exception

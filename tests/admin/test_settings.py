@@ -336,7 +336,7 @@ def test_settings_with_which_the_start_fails_are_reverted(make_board):
     check = (
         '    if settings["broadcast"]["text"] == "bad":\n        raise OSError("bad settings")\n'
     )
-    line = '    origins = (None, "self")'
+    line = '    server.websocket("/ws", Echo())'
     assert line in application
     good = {"admin": {"password": SECRET}, "broadcast": {"interval": 0, "text": "good"}}
     files = {

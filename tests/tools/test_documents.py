@@ -7,6 +7,7 @@ import pytest
 
 from tools import ROOT
 from tools.virtualboard import find_micropython
+from tools.virtualboard.board import free_port
 
 # What an example needs to end by itself: ports that are free, and a loop that runs for a moment.
 PRELUDE = """
@@ -17,7 +18,7 @@ import wsserver
 
 
 def listen(self, port=80, host="127.0.0.1", *, listen=wsserver.Server.listen):
-    listen(self, 0, "127.0.0.1")
+    listen(self, {port}, "127.0.0.1")
 
 
 def run(self):
@@ -44,7 +45,7 @@ def examples():
 @pytest.mark.parametrize("code", list(examples()))
 def test_an_example_in_the_documents_runs(code, lib, tmp_path):
     program = tmp_path / "example.py"
-    program.write_text(PRELUDE.format(lib=str(lib)) + code)
+    program.write_text(PRELUDE.format(lib=str(lib), port=free_port()) + code)
     command = [*find_micropython(), "-X", "heapsize=1m", str(program)]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")

@@ -222,7 +222,7 @@ def test_a_page_of_another_name_is_sent_to_the_portal_or_refused_where_there_is_
 def is_let_in(raw, board):
     try:
         raw(board).open()
-    except (AssertionError, ConnectionError):
+    except (AssertionError, OSError):
         return False
     return True
 

@@ -232,7 +232,8 @@ def test_an_ordinary_client_does_not_evict_an_admin(servers):
 
 def test_the_admin_gets_to_the_settings_of_a_full_board(make_board):
     config = {"server": {"max_clients": 2}, "broadcast": {"interval": 0}}
-    board = make_board(config={**config, "admin": {"password": "s3cret pass"}})
+    # The heap is ample: this is about slots, not about memory.
+    board = make_board(config={**config, "admin": {"password": "s3cret pass"}}, heap="256k")
     with contextlib.ExitStack() as stack:
         peers = []
         for _ in range(2):

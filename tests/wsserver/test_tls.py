@@ -77,7 +77,7 @@ class Secure(Raw):
     """As Raw, with TLS."""
 
     def __init__(self, board, context, receive_buffer=None):
-        super().__init__(board, board.https_port, receive_buffer)
+        super().__init__(board, board.https_port, receive_buffer=receive_buffer)
         self.sock = context.wrap_socket(self.sock, server_hostname=board.address)
 
 
@@ -499,18 +499,19 @@ class Unwrapped:
         writer.close()
 
 
+@pytest.fixture(scope="module")
+def spacious(make_lab, certs):
+    """A board with memory for the suite's messages of up to 128 KiB."""
+    return make_lab(max_size=140000, ping_interval=None, heap="2m", certs=certs, max_tls=3)
+
+
 @pytest.mark.parametrize("group", ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*"])
-def test_the_autobahn_group_is_ok_over_tls(make_lab, certs, group):
+def test_the_autobahn_group_is_ok_over_tls(spacious, certs, group):
     kosoku = pytest.importorskip("kosoku", reason="kosoku has no wheel for this machine")
     from tests.wsserver.test_conformance import GROUPS
 
-    if not hasattr(make_lab, "spacious"):
-        make_lab.spacious = make_lab(
-            max_size=140000, ping_interval=None, heap="2m", certs=certs, max_tls=3
-        )
-
     async def run():
-        async with Unwrapped(make_lab.spacious, trusting(certs)) as port:
+        async with Unwrapped(spacious, trusting(certs)) as port:
             try:
                 return await kosoku.run_fuzzingclient(f"ws://127.0.0.1:{port}/ws", cases=[group])
             except kosoku.FailureError as failure:

@@ -13,17 +13,17 @@ TRIES = 3  # what looks slower is measured again: this machine is not alone
 
 
 def slowdown(load_name: str, old: float, new: float) -> float:
-    """How many times slower than before, from ratios of ours against the same peer."""
+    """Return how many times slower than before, from ratios of ours against the same peer."""
     return new / old if is_time(BY_NAME[load_name]) else old / new
 
 
 def ratio(cells: dict) -> float | None:
-    """Ours against the limit: bare TCP, or bare TLS."""
+    """Return the ratio of ours to the limit: bare TCP, or bare TLS."""
     return next((cells[peer].get("ratio") for peer in PEERS if peer in cells), None)
 
 
 def suspects(baseline: dict, summary: dict) -> list[tuple[str, float]]:
-    """The loads that are slower than the baseline by more than the tolerance, and how much."""
+    """Return the loads that are slower than the baseline beyond the tolerance, and how much."""
     found = []
     for name, cells in summary.items():
         old = ratio(baseline.get(name, {}))

@@ -55,7 +55,7 @@ def program(name: str, **values: object) -> str:
 
 
 def package(name: str, *modules: str) -> dict[str, bytes]:
-    """Files of an installed Python package, as {path on the flash: content}.
+    """Return files of an installed Python package, as {path on the flash: content}.
 
     LookupError: it is not installed, since there is none for this Python.
     """
@@ -102,7 +102,7 @@ class Running:
         os.kill(self.pid, signal.SIGCONT)
 
     def target(self, load: Load) -> tuple[int, str | None]:
-        """The port and the path that a load is for."""
+        """Return the port and the path that a load is for."""
         if load.kind == "broadcast":
             return self.all_port, self.all_path
         return self.port, self.path
@@ -178,7 +178,7 @@ def on_cpython() -> Running:
 
 
 def ours(**values: int) -> Running:
-    """This project's server; `values` replace MOST or MAX_SIZE."""
+    """Return this project's server; `values` replace MOST or MAX_SIZE."""
     return on_board(program("ours", **values), "/ws")
 
 

@@ -201,7 +201,7 @@ class Crowd:
             self.epoll.modify(number, IN | OUT if peer.to_send else IN)
 
     def wait(self) -> list[tuple[int, int]]:
-        """What epoll reports: (file descriptor, events)."""
+        """Return what epoll reports: (file descriptor, events)."""
         end = time.perf_counter() + PATIENCE
         while True:
             events = self.epoll.poll(0 if ALONE else PATIENCE)
@@ -314,7 +314,7 @@ def handshakes(order: dict) -> dict:
 
 
 def percentiles(times: list[float]) -> dict:
-    """The median and the 99th percentile of some times, in seconds."""
+    """Return the median and the 99th percentile of some times, in seconds."""
     if not times:
         raise WrongAnswerError("no message came back in time")
     times.sort()

@@ -85,7 +85,8 @@ class ProbedBoard(VirtualBoard):
     def ask(self, question: str = "g") -> tuple[int, int, int, int]:
         """Ask the probe: (bytes in use, bytes free, garbage since "z", of it the stand-ins').
 
-        question: g collects garbage first, n does not, z starts counting, m prints a map.
+        question: g collects garbage first, n does not, z starts counting, m prints a map,
+        q prints names and modules.
         """
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.settimeout(5)
@@ -95,11 +96,11 @@ class ProbedBoard(VirtualBoard):
 
     @property
     def is_chip(self) -> bool:
-        """Whether the board has the two heaps of a chip."""
+        """Return whether the board has the two heaps of a chip."""
         return self._build is not None
 
     def in_use(self) -> int:
-        """Bytes of the heap in use after a collection, without the stand-ins."""
+        """Return bytes of the heap in use after a collection, without the stand-ins."""
         _, free, _, _ = self.ask()
         if self.is_chip:
             return self.heap.used
@@ -107,7 +108,7 @@ class ProbedBoard(VirtualBoard):
         return self._heap - free + chipheap.USED
 
     def largest_free(self) -> int:
-        """Bytes of the largest free block after a collection."""
+        """Return bytes of the largest free block after a collection."""
         if self.is_chip:
             self.ask()
             return self.heap.largest
@@ -120,14 +121,14 @@ class ProbedBoard(VirtualBoard):
 
 
 def word() -> int:
-    """The word size of the chosen interpreter."""
+    """Return the word size of the chosen interpreter."""
     from tools.virtualboard import interpreter
 
     return interpreter.interpreter().word
 
 
 def config(**changes) -> dict:
-    """Settings for a measurement: the default ones, with the admin's password known."""
+    """Return the settings for a measurement: the default ones, with the admin's password known."""
     settings: dict = {"admin": {"password": PASSWORD}}
     for section, values in changes.items():
         settings.setdefault(section, {}).update(values)
@@ -136,7 +137,7 @@ def config(**changes) -> dict:
 
 @contextlib.contextmanager
 def certificates() -> Iterator[Path]:
-    """A folder with an authority and a board's certificate."""
+    """Return a folder with an authority and a board's certificate."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         with contextlib.redirect_stdout(None):
@@ -180,7 +181,7 @@ class WebSocket:
         self.sock.sendall(head + b"\0\0\0\0" + payload)
 
     def receive(self) -> tuple[int, bytes]:
-        """(opcode, payload) of the next frame. Raises OSError at the end of the connection."""
+        """Return (opcode, payload) of the next frame. Raises OSError if the peer has closed."""
         head = self.stream.read(2)
         if len(head) < 2:
             raise OSError("closed")
@@ -190,7 +191,7 @@ class WebSocket:
         return head[0] & 15, self.stream.read(length)
 
     def message(self, holds: bytes = b"") -> bytes:
-        """The next message that contains `holds`. Pings are answered on the way.
+        """Return the next message that contains `holds`. Pings are answered on the way.
 
         Raises OSError when the server closes.
         """
@@ -216,7 +217,7 @@ class WebSocket:
 
 
 def get_page(port: int) -> bytes:
-    """The page, as a browser fetches it."""
+    """Fetch the page as a browser does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/", headers={"Accept-Encoding": "gzip", "Host": "localhost"})
     response = connection.getresponse()
@@ -275,7 +276,7 @@ def open_demo(board: ProbedBoard) -> WebSocket | str:
 
 
 def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> list[Figure]:
-    """The heap in use, without /demo and with it."""
+    """Return the heap in use, without /demo and with it."""
     figures = []
     settings = config(server={"max_clients": CLIENTS + 1}, broadcast={"interval": 0})
     with ProbedBoard(settings, heap, certs=keys) as board:
@@ -307,7 +308,7 @@ def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> l
 
 
 def growth(board: ProbedBoard) -> list[Figure]:
-    """Whether the heap has grown, and the largest request since Wi-Fi is up."""
+    """Return whether the heap has grown, and the largest request since Wi-Fi is up."""
     found = board.heap
     times = f"{found.grown} times, last for {found.request:,}" if found.grown else "never"
     return [
@@ -318,12 +319,12 @@ def growth(board: ProbedBoard) -> list[Figure]:
 
 
 def limit(name: str, value: int, most: int) -> Figure:
-    """A figure of bytes with its upper limit."""
+    """Return a figure of bytes with its upper limit."""
     return Figure(name, f"{value:,}", f"at most {most:,}", value <= most)
 
 
 def idle_garbage(heap: str | None, seconds: float) -> Figure:
-    """What an idle server with five clients allocates, without the stand-ins' part."""
+    """Return what an idle server with five clients allocates, without the stand-ins' part."""
     settings = config(broadcast={"interval": 0}, server={"ping_interval": 5})
     with ProbedBoard(settings, heap) as board:
         board.wait_ready()
@@ -331,7 +332,7 @@ def idle_garbage(heap: str | None, seconds: float) -> Figure:
         for client in clients:
             client.echo(32)
             threading.Thread(target=answer_pings, args=(client,), daemon=True).start()
-        time.sleep(3)
+        time.sleep(6)  # until after the first pings, which allocate attributes that stay
         board.ask()
         board.ask("z")
         time.sleep(seconds)
@@ -349,7 +350,7 @@ def answer_pings(client: WebSocket) -> None:
 
 
 def tls_clients(heap: str | None, keys: Path) -> Figure:
-    """How many wss clients fit beside two plain ones."""
+    """Return how many wss clients fit beside two plain ones."""
     context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
     settings = config(tls={"max_clients": 8}, server={"max_clients": 7})
     found: list[WebSocket] = []
@@ -370,7 +371,7 @@ def tls_clients(heap: str | None, keys: Path) -> Figure:
 
 @contextlib.contextmanager
 def reference_tree() -> Iterator[Path | None]:
-    """The files of the reference commit, or None where git does not have it."""
+    """Return the files of the reference commit, or None where git does not have it."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         done = subprocess.run(["git", "archive", REFERENCE], cwd=ROOT, capture_output=True)
@@ -385,7 +386,7 @@ def reference_tree() -> Iterator[Path | None]:
 
 
 def start_time(heap: str | None, root: Path) -> float:
-    """Seconds from switching the board on to its "serving" line."""
+    """Return seconds from switching the board on to its "serving" line."""
     with VirtualBoard(config(), heap, root=root) as board:
         begin = time.perf_counter()
         board.wait_for_log("serving ")
@@ -393,7 +394,7 @@ def start_time(heap: str | None, root: Path) -> float:
 
 
 def start_ratio(heap: str | None, rounds: int = 5) -> Figure:
-    """The time that the start takes, relative to the reference commit's."""
+    """Return the time that the start takes, relative to the reference commit's."""
     name = f"time from start to serving, relative to {REFERENCE}"
     with reference_tree() as old:
         if not old:
@@ -404,7 +405,7 @@ def start_ratio(heap: str | None, rounds: int = 5) -> Figure:
 
 
 def measure(heap: str | None, seconds: float, say: Callable[[str], None]) -> list[Figure]:
-    """All figures of the table. One that cannot be measured says why, and is missed."""
+    """Return all figures of the table. One that cannot be measured says why, and is missed."""
     figures: list[Figure] = []
     with certificates() as keys:
         for name, work in (
@@ -423,14 +424,14 @@ def measure(heap: str | None, seconds: float, say: Callable[[str], None]) -> lis
 
 
 def show(figures: list[Figure]) -> str:
-    """The figures as a Markdown table."""
+    """Return the figures as a Markdown table."""
     verdict = {None: "", True: "reached", False: "missed"}
     rows = [[one.name, one.value, one.required, verdict[one.reached]] for one in figures]
     return table(["figure", "measured", "required", ""], rows)
 
 
 def startup(heap: str | None) -> str:
-    """What each import of the start takes, in bytes, in the order in which they end."""
+    """Return what each import of the start takes, in bytes, in the order in which they end."""
     with (
         certificates() as keys,
         ProbedBoard(config(), heap, certs=keys, show_imports=True) as board,

@@ -96,5 +96,5 @@ SIZES = (32, 128, 512, 2048, 8192, 16384)
 
 
 def is_time(load: Load) -> bool:
-    """Whether less is better."""
+    """Return whether less is better."""
     return load.kind in ("round trip", "sleeping")

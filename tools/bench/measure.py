@@ -57,7 +57,7 @@ def measure(
     warm_up: float = WARM_UP,
     seconds: float = SECONDS,
 ) -> dict:
-    """One load on one contender: its figures, or {"error": what went wrong}.
+    """Run one load on one contender. Return its figures, or {"error": what went wrong}.
 
     per_second; for messages p50 and p99, in seconds; cpu: processor seconds a message, or None.
     """
@@ -91,7 +91,7 @@ def run(
     say: Callable[[str], None],
     seconds: float = SECONDS,
 ) -> dict[str, dict[str, list[dict]]]:
-    """All loads on all contenders, `rounds` times, interleaved: {load: {contender: answers}}."""
+    """Run all loads on all contenders, interleaved. Return {load: {contender: answers}}."""
     results: dict[str, dict[str, list[dict]]] = {load.name: {} for load in loads}
     running: dict[str, Running] = {}
     with Generator() as generator:
@@ -118,14 +118,14 @@ def run(
 
 
 def figure(load: Load, answer: dict) -> float | None:
-    """The figure that counts: p50 of round trips, else the number per second; None: it failed."""
+    """Return p50 of round trips, otherwise the number per second; None after a failure."""
     if "error" in answer:
         return None
     return answer["p50"] if is_time(load) else answer["per_second"]
 
 
 def ratios(load: Load, ours: list[dict], peer: list[dict]) -> list[float]:
-    """Ours against a peer, round by round, without those that failed."""
+    """Return the ratios of ours to a peer in each round, without failures."""
     pairs = [(figure(load, mine), figure(load, its)) for mine, its in zip(ours, peer, strict=True)]
     return [mine / its for mine, its in pairs if mine and its]
 

@@ -75,7 +75,7 @@ def figures(code: str, heap: str, **options) -> dict[str, list[int]]:
 
 
 def imports(source: bool) -> dict[str, int]:
-    """Bytes of heap that importing, making a server and listening take, one after the other."""
+    """Return the bytes of heap that import, Server() and listen() take, in turn."""
     found = figures(IMPORTS, "256k", source=source)
     steps = ["before", "import", "server", "listen"]
     sizes = [found[step][0] for step in steps]
@@ -90,8 +90,9 @@ def ask(peer: RawClient) -> int:
 
 
 def clients() -> dict[str, int]:
-    """Bytes of heap an idle client takes: all in all, and without its socket, which is a stand-in
-    here and a few words of C on a chip.
+    """Return the bytes of heap of an idle client: in all, and of its socket.
+
+    The socket is a stand-in here, and a few words of C on a chip.
     """
     source = program("ours", MOST=IDLE + 2).replace(
         "server.listen", MEMORY_ENDPOINT + "server.websocket('/memory', Memory())\nserver.listen"
@@ -109,7 +110,7 @@ def clients() -> dict[str, int]:
 
 
 def sockets() -> int:
-    """Bytes of heap that a socket of the virtual board takes, watched by poll."""
+    """Return bytes of heap that a socket of the virtual board takes, watched by poll."""
     source = (
         "import gc, select, socket\npoll = select.poll()\ngc.collect()\nbefore = gc.mem_alloc()\n"
         f"kept = [socket.socket() for _ in range({IDLE})]\n"
@@ -120,7 +121,7 @@ def sockets() -> int:
 
 
 def flash() -> dict[str, int]:
-    """Bytes of .mpy for each kind of chip, and for this machine."""
+    """Return bytes of .mpy for each kind of chip, and for this machine."""
     compiler = find_mpy_cross()
     sizes = {}
     for arch in ("xtensawin", "rv32imc", "x64"):
@@ -134,7 +135,7 @@ def flash() -> dict[str, int]:
 
 
 def measure() -> dict:
-    """All of it."""
+    """Return all figures."""
     return {
         "compiled": imports(source=False),
         "source": imports(source=True),

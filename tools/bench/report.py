@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .summary import BY_NAME, checked
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+    """Return what the figures were measured on."""
     processor = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -39,7 +40,7 @@ def machine() -> dict[str, str]:
 
 
 def amount(load: Load, cell: dict) -> str:
-    """A figure for people."""
+    """Format a figure."""
     if "error" in cell:
         return "-"
     if is_time(load):
@@ -52,7 +53,7 @@ Curve = list[tuple[int, float]]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table whose columns line up."""
+    """Return a Markdown table whose columns line up."""
     lines = [head, *rows]
     widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
 
@@ -64,7 +65,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def speeds(summary: dict) -> str:
-    """What each contender does: messages, deliveries or handshakes per second; p50 / p99."""
+    """Return the table of speeds: messages, deliveries or handshakes per second; p50 / p99."""
     peers = list(next(iter(summary.values())))
     rows = [
         [name, *(amount(BY_NAME[name], cells[peer]) for peer in peers)]
@@ -74,7 +75,7 @@ def speeds(summary: dict) -> str:
 
 
 def relations(summary: dict, spread: bool = True) -> str:
-    """Ours against each of the others; with the `spread` over the rounds, or without."""
+    """Return a table of ours against the others, with the `spread` over the rounds or without."""
     peers = [peer for peer in next(iter(summary.values())) if peer != "ours"]
     rows = []
     for name, cells in summary.items():
@@ -100,7 +101,7 @@ def processor_times(summary: dict) -> str:
 
 
 def by_processor(load_name: str, cells: dict, peer: str) -> str:
-    """The ratio of ours against a peer, if only the server's own processor time counted."""
+    """Return the ratio of ours against a peer, if only the server's own processor time counted."""
     mine, its = cells.get("ours", {}).get("cpu"), cells[peer].get("cpu")
     if not mine or not its:
         return "-"
@@ -108,7 +109,7 @@ def by_processor(load_name: str, cells: dict, peer: str) -> str:
 
 
 def targets(summary: dict) -> str:
-    """What was to be reached, and whether it was."""
+    """Return the table of targets, and whether they are reached."""
     rows = []
     for target, ratio, reached in checked(summary):
         bound = "at most" if is_time(BY_NAME[target.load]) else "at least"
@@ -120,7 +121,7 @@ def targets(summary: dict) -> str:
 
 
 def reasons(summary: dict) -> str:
-    """Why a target is missed, in figures of the same run; empty where all are reached."""
+    """Return why a target is missed, in figures of the same run; empty where all are reached."""
     return "".join(
         f"- {target.load}, against {target.peer}: {reason}\n"
         for target, _, reached in checked(summary)
@@ -129,7 +130,7 @@ def reasons(summary: dict) -> str:
 
 
 def reason_for(target: Target, cells: dict) -> str:
-    """What stands between ours and a target: how far the limit itself is from it."""
+    """Return why a target is missed: how far the limit itself is from it."""
     bare: dict = next((cells[peer] for peer in ("bare TCP", "bare TLS") if peer in cells), {})
     its = cells[target.peer]
     costs = [cell["cpu"] * 1e6 for cell in (cells["ours"], bare, its) if cell.get("cpu")]
@@ -158,21 +159,20 @@ BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench wr
 
 
 def quotation(summary: dict, about: dict) -> str:
-    """The table for the README, with the machine it is from."""
-    return README.format(
-        table=relations({name: summary[name] for name in QUOTED if name in summary}, spread=False),
-        **about,
-    )
+    """Return the table for the README, with the machine it is from."""
+    cells = {name: summary[name] for name in QUOTED if name in summary}
+    text = textwrap.fill(README.format(**about), 100, break_on_hyphens=False)
+    return f"\n{text}\n\n{relations(cells, spread=False)}\n\n"
 
 
 def quote(text: str, quotation: str) -> str:
-    """The README with another table between the two marks. ValueError: they are not there."""
+    """Return the README with another table between the marks. Raises ValueError without them."""
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     return text[:begin] + quotation + text[end:]
 
 
 def failures(summary: dict) -> list[str]:
-    """Why a cell is empty."""
+    """Return why a cell is empty."""
     return [
         f"{peer}, {name}: {cell['error']}"
         for name, cells in summary.items()
@@ -182,7 +182,7 @@ def failures(summary: dict) -> list[str]:
 
 
 def memory(found: dict) -> str:
-    """The library's memory, in bytes."""
+    """Return the library's memory, in bytes."""
     compiled, source, idle = found["compiled"], found["source"], found["idle"]
     both = [
         ["import wsserver", "import"],
@@ -204,13 +204,13 @@ def memory(found: dict) -> str:
 
 
 def growth(points: Curve, what: str) -> str:
-    """How the time for one message grows."""
+    """Return a table of the time for one message."""
     rows = [[f"{size:,}", f"{1 / cost:,.0f}", f"{cost * 1e6:.1f}"] for size, cost in points]
     return table([what, "messages per second", "us each"], rows)
 
 
 def plot_relations(summary: dict, file: Path) -> None:
-    """Bars: ours and the others relative to bare TCP (times inverted: more is better)."""
+    """Plot bars: ours and the others relative to bare TCP (times inverted: more is better)."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -262,31 +262,31 @@ def save(figure, file: Path) -> None:
     figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-README = """
-Measured on {date}: {processor}, {system}, MicroPython's Unix port ({micropython}), on a machine
-shared with others.
-
-{table}
-
-"""
+README = (
+    "Measured on {date}: {processor}, {system}, MicroPython's Unix port ({micropython}), on a "
+    "machine shared with others."
+)
 
 PAGE = """# Benchmarks
 
-Written by `make bench` on {date}. Read the ratios, not the figures: a laptop is not a chip, and
-this machine is shared with others. All contenders were measured in one run, in turn, {rounds}
-rounds of 0.4 s each; a cell is the median, in brackets the least and the most.
+Written by `make bench` on {date}. Compare the ratios, not the figures: a laptop is not a chip,
+and other programs run on this machine. All servers were measured in one run, in turn, in
+{rounds} rounds of 0.4 s each. A cell is the median, with the minimum and maximum in parentheses.
 
-Machine: {processor}; {system}; Python {python}; MicroPython {micropython}. Every
-MicroPython program had {heap} of heap on a virtual board with more than a chip's ten sockets. The
-load generator is a process of its own on a core of its own: it asks epoll without sleeping, sends
-frames that were built beforehand and compares every byte that comes back.
+Machine: {processor}; {system}; Python {python};
+{micropython}.
 
-- **ours**: this server, an ordinary endpoint with `on_message` that sends the message back.
+Every MicroPython program had {heap} of heap on a virtual board with more than a chip's ten
+sockets. The load generator is a process of its own on another core. It polls without sleeping,
+sends frames that were built beforehand, and compares every byte of the replies.
+
+- **ours**: this server with an endpoint that echoes in `on_message`.
 - **bare TCP**: the limit: a `poll` loop on the same MicroPython that writes back the bytes it
-  reads, 4 KiB at a time, without looking at them. Its broadcast is a loop of `socket.write` calls.
-- **microdot**, **chumicro** (chumicro-websockets): on the same MicroPython, used as their
-  documentation shows.
-- **websockets**: the library of that name on CPython, without compression.
+  reads, 4 KiB at a time. Its broadcast is a loop of `socket.write` calls.
+- **microdot**, **chumicro** (chumicro-websockets): on the same MicroPython, used as in their
+  documentation. chumicro leaves Nagle's algorithm on, which costs 44 ms per message of more than
+  one packet.
+- **websockets**: the CPython library, without compression.
 
 ## Speed
 
@@ -306,7 +306,7 @@ For round trips, which are times, less than 1 is better; for everything else mor
 ## Over TLS
 
 TLS 1.2, ECDHE-ECDSA with AES-256-GCM. The limit is the same loop on TLS streams. On a laptop
-MicroPython's poll looks at these once a millisecond, which both pay.
+MicroPython polls TLS streams once a millisecond, which delays both.
 
 {tls_speeds}
 
@@ -315,8 +315,8 @@ MicroPython's poll looks at these once a millisecond, which both pay.
 ## A client that sleeps
 
 The client sleeps in `recv`, on the same core as the server, so that neither hides work of the
-other. There is no virtual board here: the server and the bare echo use the interpreter's own
-sockets, which are C as on a chip, and a heap of 128k.
+other. The server and the bare echo run without a virtual board: they use the interpreter's own
+sockets, which are C code as on a chip, and a heap of 128k.
 
 {sleeping_speeds}
 
@@ -324,8 +324,8 @@ sockets, which are C as on a chip, and a heap of 128k.
 
 ## Processor time
 
-What the server's process used, system calls included, for one message (delivery, handshake). This
-does not depend on how quick the load generator is.
+Processor time of the server's process, including system calls, for one message, delivery or
+handshake. It does not depend on the speed of the load generator.
 
 {processor_times}
 
@@ -333,32 +333,30 @@ does not depend on how quick the load generator is.
 
 ## Targets
 
-"By processor time" is the same ratio if only the server's own processor time counted, whatever the
-generator does.
+"By processor time" is the ratio of the processor times of the servers.
 
 {targets}
 
 {reasons}
 ## Memory
 
-The firmware's heap, against what is required, is printed by another command, on the board with a
-chip's two heaps. It exits with 1 if a figure is missed:
+This command prints the firmware's use of the heap on the board with a chip's two heaps, and exits
+with 1 if a requirement is missed:
 
     make bench-memory WORD=32
 
-What each import of the start takes, and how the table of names grows:
+This one prints the memory of each import of the start, and the growth of the table of names:
 
     make bench-startup WORD=32
 
-The library alone, on x86-64, where objects are larger than on a chip: measured with
-`gc.mem_alloc()` after a collection, without a chip's own modules. A buffer is borrowed
-only while something is in it.
+The library alone, on x86-64, where objects are larger than on a chip: `gc.mem_alloc()` after a
+collection, without a chip's own modules. A connection has a buffer only while it contains data.
 
 {memory}
 
 ## Growth
 
-Ten times the clients, or ten times the bytes, cost no more than ten times.
+Ten times as many clients, or bytes, take at most ten times as long.
 
 {clients}
 
@@ -377,8 +375,9 @@ def page(
     about: dict,
     rounds: int,
 ) -> str:
-    """The text of docs/benchmarks.md; `secure` is the summary of the loads over TLS, `sleeping` of
-    those with a client that sleeps.
+    """Return the text of docs/benchmarks.md.
+
+    secure: the summary of the loads over TLS; sleeping: of those with a client that sleeps.
     """
     empty = "".join(f"- {line}\n" for line in failures({**summary, **secure, **sleeping}))
     return PAGE.format(

@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 
 def chosen_loads(only: str | None) -> list[loads.Load]:
-    """The loads that --only names; all without it. SystemExit: there is no such load."""
+    """Return the loads that --only names, all without it. Raises SystemExit if there is none."""
     parts = [part.strip().lower() for part in (only or "").split(",")]
     everything = loads.ALL_LOADS
     found = [load for load in everything if any(part in load.name.lower() for part in parts)]
@@ -34,7 +34,7 @@ def chosen_loads(only: str | None) -> list[loads.Load]:
 
 
 def grow(most: int, heap: str, wanted: list[loads.Load]) -> list[float]:
-    """Seconds that one message takes of ours, for each load; inf where it failed."""
+    """Return seconds that one message takes of ours, for each load; inf where it failed."""
     start = functools.partial(
         contenders.on_board,
         contenders.program("ours", MOST=most),
@@ -53,7 +53,7 @@ def grow(most: int, heap: str, wanted: list[loads.Load]) -> list[float]:
 
 
 def growths() -> dict[str, list[tuple[int, float]]]:
-    """The curves: time for one message, by clients and by bytes."""
+    """Measure the time for one message by clients and by bytes."""
     crowds = [loads.Load(f"{n} clients", "echo", clients=n) for n in loads.CLIENTS]
     sizes = [loads.Load(f"{n} B", "echo", n, in_flight=2) for n in loads.SIZES]
     return {
@@ -63,19 +63,19 @@ def growths() -> dict[str, list[tuple[int, float]]]:
 
 
 def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, dict]:
-    """The summaries without TLS, with it, and with a client that sleeps.
+    """Return the summaries without TLS, with it, and with a client that sleeps.
 
     names: the contenders that are measured, or None for all.
     """
     found = []
-    for group, everybody in (
+    for group, contestants in (
         (loads.LOADS, contenders.CONTENDERS),
         (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
         *((loads.SLEEPING_LOADS[word], contenders.OWN_SOCKETS[word]) for word in (64, 32)),
     ):
         part = [load for load in wanted if load in group]
-        who = [one for one in everybody if names is None or one.name in names]
-        found.append(summary.summarize(measure.run(who, part, rounds, say)) if part else {})
+        chosen = [one for one in contestants if names is None or one.name in names]
+        found.append(summary.summarize(measure.run(chosen, part, rounds, say)) if part else {})
     return found[0], found[1], {**found[2], **found[3]}
 
 

@@ -9,7 +9,7 @@ BY_NAME = {load.name: load for load in ALL_LOADS}
 
 
 def summarize(results: dict[str, dict[str, list[dict]]]) -> dict[str, dict[str, dict]]:
-    """{load: {contender: {"figure", "p99", "cpu", "ratio", "least", "most", "error"}}}.
+    """Return {load: {contender: {"figure", "p99", "cpu", "ratio", "least", "most", "error"}}}.
 
     `figure`, `p99` and `cpu` are medians; `ratio` is the median of ours against it, round by
     round, with its least and most. Only those that there are.
@@ -21,7 +21,7 @@ def summarize(results: dict[str, dict[str, list[dict]]]) -> dict[str, dict[str, 
 
 
 def summarize_one(load: Load, answers: dict[str, list[dict]], peer: str) -> dict:
-    """One cell of the table."""
+    """Return one cell of the table."""
     cell: dict = {}
     found = spread([value for one in answers[peer] if (value := figure(load, one)) is not None])
     if found is None:
@@ -40,7 +40,7 @@ def summarize_one(load: Load, answers: dict[str, list[dict]], peer: str) -> dict
 
 
 def is_reached(target: Target, summary: dict) -> bool | None:
-    """Whether a target is reached; None: it was not measured."""
+    """Return whether a target is reached; None: it was not measured."""
     ratio = summary.get(target.load, {}).get(target.peer, {}).get("ratio")
     if ratio is None:
         return None
@@ -50,7 +50,7 @@ def is_reached(target: Target, summary: dict) -> bool | None:
 
 
 def checked(summary: dict) -> list[tuple[Target, float, bool]]:
-    """The targets that were measured: (target, ratio, whether it is reached)."""
+    """Return the targets that were measured: (target, ratio, whether it is reached)."""
     found = []
     for target in TARGETS:
         reached = is_reached(target, summary)

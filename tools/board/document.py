@@ -26,13 +26,13 @@ _COLUMNS = (
 )
 _MIDDLE = """
 *LED* is the pin on the usual development kit; RGB means a WS2812. *Clients* and *TLS clients* are
-recommended values of `server.max_clients` and `tls.max_clients`. They are estimates, except for the
-three TLS connections of an ESP32 without PSRAM, which were measured.
+recommended values of `server.max_clients` and `tls.max_clients`. They are estimates, except for
+the three TLS connections of an ESP32 without PSRAM, which were measured.
 
 ## Sockets
 
-A chip has ten sockets in all. At start-up the board lowers `server.max_clients` to the sockets that
-are left, with a log line:
+A chip has ten sockets in all. At startup the board lowers `server.max_clients` to the sockets
+that are left, with a log line:
 
 | use | sockets |
 | --- | --- |
@@ -45,11 +45,11 @@ are left, with a log line:
 ## Memory
 
 On an ESP32 without PSRAM, MicroPython's GC heap has 56,000 bytes, and the firmware fits into them.
-94 KB of IDF heap remain once Wi-Fi is up. A TLS connection takes 24 KB of them, so three fit. If an
-application makes the GC heap grow, it takes memory from the IDF heap permanently, and one TLS
-connection remains. Other chips start with a GC heap of 64,000 bytes; the size of their IDF heap has
-not been measured. With PSRAM, the GC heap lies there. The server checks the free memory before it
-accepts a TLS connection, so a setting that is too large only leads to refused connections.
+94 KB of IDF heap remain once Wi-Fi is up. A TLS connection takes 24 KB of them, so three fit. If
+an application makes the GC heap grow, it takes memory from the IDF heap permanently, and one TLS
+connection remains. Other chips start with a GC heap of 64,000 bytes; the size of their IDF heap
+has not been measured. With PSRAM, the GC heap lies there. The server checks the free memory before
+it accepts a TLS connection, so a setting that is too large only leads to refused connections.
 
 ## Notes
 

@@ -11,14 +11,16 @@ _LINE = re.compile(r'\s*File "([^"]+)", line (\d+)')
 
 
 def source_of(line: str, root: Path = ROOT) -> str | None:
-    """Return "lib/demo/chat.py:12: the code there" for `File "demo/chat.py", line 12, in build`.
+    """Return "lib/demo/chat.py:12: the code there" for a line of a traceback.
+
+    Such as `File "/lib/demo/chat.mpy", line 12, in build`.
 
     Returns None for other lines and for files that are not in the repository.
     """
     found = _LINE.match(line)
     if not found:
         return None
-    name = found[1].lstrip("/")
+    name = re.sub(r"\.mpy$", ".py", found[1].lstrip("/"))
     if ".." in name.split("/"):
         return None
     for path in (root / name, root / "lib" / name):

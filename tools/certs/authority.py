@@ -56,8 +56,8 @@ def make_authority(
     constraints = x509.NameConstraints([*LOCAL, *dict.fromkeys(others)], None)
     builder = _authority_builder(subject, key, now - _EARLIER, _after(now, AUTHORITY_DAYS))
     # RFC 5280 wants them critical. Mbed TLS on the board does not know them: it would refuse every
-    # client that sends its authority's certificate along, as OpenSSL does of its own accord. Who
-    # knows them (Chromium, Firefox, OpenSSL) enforces them either way.
+    # client that sends its authority's certificate along, as OpenSSL does by default. Clients
+    # that know them (Chromium, Firefox, OpenSSL) enforce them either way.
     builder = builder.add_extension(constraints, critical=False)
     return Authority(Identity(builder.sign(key, hashes.SHA256()), key))
 

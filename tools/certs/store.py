@@ -92,7 +92,7 @@ class Store:
         """Save a client's certificate and key, also as one file for browsers, under a password."""
         # The one encryption that all of them read: Windows, macOS, iOS and Android of the last
         # ten years know nothing newer. The password, not the cipher, is what protects the file on
-        # its way, so it must be one that nobody guesses.
+        # its way, so it must be hard to guess.
         encryption = (
             PrivateFormat.PKCS12.encryption_builder()
             .kdf_rounds(20000)

@@ -68,11 +68,12 @@ def _is_module(path: str) -> bool:
 
 
 def _compiled(path: str, file: Path, arch: str, scratch: Path, compiler: str) -> tuple[str, bytes]:
-    name = path[len("/lib/") :]  # the name in tracebacks
+    # The name in tracebacks: the file's own, which the board stores as a name (qstr) anyway.
+    compiled = path[: -len(".py")] + ".mpy"
     native = file.name == NATIVE
     if native and arch not in ARCHITECTURES:
         return path, file.read_bytes()  # the board uses portable.py instead
     native = native or DECORATOR in file.read_text(encoding="utf-8")
     options = [f"-march={arch}"] if native and arch in ARCHITECTURES else []
-    compile_file(file, scratch, *options, "-s", name, executable=compiler)
-    return path[: -len(".py")] + ".mpy", scratch.read_bytes()
+    compile_file(file, scratch, *options, "-s", compiled, executable=compiler)
+    return compiled, scratch.read_bytes()

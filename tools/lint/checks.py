@@ -51,14 +51,13 @@ def format(root: Path = ROOT) -> None:
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return the content of each file that is generated from others."""
     from tools.board import document, table
+    from tools.deploy import package
     from tools.hardening import badinput
-
-    from . import package
 
     makers = {
         "docs/boards.md": lambda old: document.text(table.load()),
         "docs/reliability.md": badinput.document,
-        "package.json": lambda old: package.text(old, root),
+        "package.json": lambda old: package.text(root),
     }
     return {
         root / name: make((root / name).read_text(encoding="utf-8"))

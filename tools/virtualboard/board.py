@@ -4,6 +4,7 @@ thread.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -38,8 +40,9 @@ PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 
 
 def heap_bytes(text: str) -> int:
-    """The size that a heap like "64k" or "2m" has. ValueError: it is none, or too small for a
-    board.
+    """Return the size of a heap such as "64k" or "2m".
+
+    Raises ValueError if it is none, or too small for a board.
     """
     match = re.fullmatch(r"(\d+)([kKmM]?)", str(text).strip())
     if not match:
@@ -57,12 +60,28 @@ def choose_heap(text: str | None, word: int) -> int | None:
     Raises ValueError if it is not a size, too small for a board, or a chip's with 64 bits.
     """
     if text is None:
-        text = "chip" if word == 32 else "128k"
+        text = "chip" if word == 32 else "160k"
     if text != "chip":
         return heap_bytes(text)
     if word != 32:
         raise ValueError("heap 'chip' is that of a board with 32-bit words: use WORD=32")
     return None
+
+
+# Loaded here, because a new process must not load anything before it starts its program.
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent():
+    """Make sure that this new process does not outlive its parent, even one that is killed.
+
+    With a terminal of its own it gets a SIGHUP. Linux also kills it.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
@@ -90,7 +109,7 @@ Board = TypeVar("Board", bound="VirtualBoard")
 class VirtualBoard:
     """A board that runs on this machine. Use it as a context manager, or start() and stop() it.
 
-    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "128k".
+    config: a dict, or a file, for /config.json. heap: what the firmware has, such as "160k".
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     dns_port is where its UDP port 53 does.
@@ -197,17 +216,17 @@ class VirtualBoard:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is switched on (and has not failed)."""
+        """Return whether it is switched on (and has not failed)."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def serial(self) -> str:
-        """The path of the serial port, for mpremote."""
+        """Return the path of the serial port, for mpremote."""
         return self._port.path
 
     @property
     def pid(self) -> int:
-        """The interpreter's process id; it changes at every reset."""
+        """Return the interpreter's process id; it changes at every reset."""
         return self._process.pid
 
     @property
@@ -223,19 +242,19 @@ class VirtualBoard:
 
     @property
     def heap(self) -> chipheap.Heap:
-        """The board's memory now. Raises ValueError without HEAP=chip, or where it cannot grow."""
+        """Return the board's memory now. Raises ValueError without HEAP=chip."""
         if not self._build:
             raise ValueError("only HEAP=chip on the interpreter of WORD=32 tells of its memory")
         return chipheap.read(self._run / "heap", self.pid)
 
     @property
     def log(self) -> str:
-        """All that the board has printed."""
+        """Return all that the board has printed."""
         return self._log
 
     @property
     def log_position(self) -> int:
-        """Where the log ends now: to wait for what comes after."""
+        """Return where the log ends now: to wait for what comes after."""
         return len(self._log)
 
     def wait_for_log(self, pattern: str, timeout: float = 10, since: int = 0) -> re.Match:
@@ -393,8 +412,7 @@ class VirtualBoard:
             cwd=self._run,
             env={**os.environ, "TZ": "UTC"},
             start_new_session=True,
-            # With a terminal of its own, the interpreter cannot outlive this process.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_end_with_parent,
         )
 
     def _kill(self):
@@ -414,7 +432,7 @@ class VirtualBoard:
         if not self._started or self._process.poll() is not None:
             return False
         # The Unix port raises KeyboardInterrupt wherever it is, unlike a chip: in the middle of
-        # a collection, that locks the heap for good. Who waits for something does not collect.
+        # a collection, that locks the heap for good. A program that waits does not collect.
         now = time.monotonic()
         self._asked = self._asked or now
         if not takes_interrupts(self._process.pid, busy=now - self._asked > PATIENCE):
@@ -521,9 +539,7 @@ class VirtualBoard:
         self._restart(SOFT_RESET, raw)
 
     def _exited(self):
-        """The interpreter ended by itself: a soft reset, or, if it was a crash, as good as a power
-        cycle.
-        """
+        """Handle the end of the interpreter: a soft reset, or after a crash a power cycle."""
         while self._take_output():
             pass
         if self._process.returncode == 0:

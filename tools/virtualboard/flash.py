@@ -29,7 +29,7 @@ def check_folder(flash: Path) -> None:
 
 
 def can_compile() -> bool:
-    """Whether this machine can compile for the virtual board; where not, lib/ stays source."""
+    """Return whether this machine can compile for the virtual board. If not, lib/ stays source."""
     return bool(find_mpy_cross() and native_arch())
 
 
@@ -69,9 +69,9 @@ def compile_library(flash: Path, native: bool = True) -> None:
         for path in (flash / "lib").rglob(NATIVE):
             path.unlink()
     for path in sorted((flash / "lib").rglob("*.py")):
-        name = str(path.relative_to(flash / "lib"))
+        target = path.with_suffix(".mpy")
         try:
-            compile_mpy(path, path.with_suffix(".mpy"), name, native)
+            compile_mpy(path, target, "/" + target.relative_to(flash).as_posix(), native)
         except CompileError:
             continue
         path.unlink()

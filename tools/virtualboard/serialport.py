@@ -76,7 +76,7 @@ class Port:
     def read(self) -> bytes:
         try:
             return os.read(self._master, 4096)
-        except OSError:  # EAGAIN, or EIO: nobody has it open
+        except OSError:  # EAGAIN, or EIO: no program has it open
             return b""
 
     def send(self, data: bytes) -> None:
@@ -131,7 +131,7 @@ class Console:
         self.restart(False)
 
     def restart(self, raw: bool) -> None:
-        """A new interpreter is about to start. raw: it is to come up in the raw REPL."""
+        """Prepare for a new interpreter. raw: it is to come up in the raw REPL."""
         termios.tcsetattr(self.slave, termios.TCSAFLUSH, self._attributes)
         self.raw = raw
         self._input = b""
@@ -153,11 +153,11 @@ class Console:
         self._pasted = -1  # bytes of a program that comes by raw paste; -1: by other means
 
     def is_running(self) -> bool:
-        """Whether a program runs; else the interpreter waits for input."""
+        """Return whether a program runs; else the interpreter waits for input."""
         return bool(termios.tcgetattr(self.master)[3] & termios.IEXTEN)
 
     def is_waiting(self) -> bool:
-        """Whether `pump` has something left to hand on."""
+        """Return whether `pump` has something left to hand on."""
         return bool(self._input)
 
     def write(self, data: bytes) -> None:
@@ -212,7 +212,7 @@ class Console:
         if time.monotonic() < self._awaited_until:
             self._hold(0.001)
             return False
-        # Up to one line or control character at a time: each may change who reads the next.
+        # Up to one line or control character at a time: each may change the reader of the next.
         match = re.search(rb"[\x01-\x05]" if self._paste else rb"[\x01-\x05\r]", self._input)
         control = match and match[0]
         count = match.end() if match else len(self._input)

@@ -14,9 +14,8 @@ except (
 ):  # CPython, or a CPU without native code
     from .portable import deliver, send, text_bytes, unmask, validate_utf8
 
-# `@micropython.native` compiles a method that each message goes through to native code, where the
-# CPU is known; elsewhere the line is left out. It is for what must stay plain Python: `native` is
-# for what needs viper.
+# `@micropython.native` compiles a method of the hot path to native code. tools/deploy/mpycross.py
+# removes the line if the CPU is not known. Functions that need viper are in `native` instead.
 try:
     import micropython
     from micropython import const
@@ -31,8 +30,8 @@ except ImportError:  # CPython
         return value
 
 
-# const() makes numbers of these names at no cost, but in this module only. So each module defines
-# those that it uses. Opcodes are in RFC 6455, section 5.2, close codes in section 7.4.1.
+# const() replaces these names by numbers, but only within this module. So each module defines the
+# names that it uses. Opcodes are in RFC 6455, section 5.2, close codes in section 7.4.1.
 _TEXT = const(1)
 _BINARY = const(2)
 _MAX_HEADER = const(10)  # of a server, which never masks (section 5.1)

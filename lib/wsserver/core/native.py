@@ -96,7 +96,7 @@ def text_bytes(text: str):
     if not _is_ascii(text, len(data)) and validate_utf8(text, 0, len(data), 0, 0):
         from .surrogates import join_pairs
 
-        return join_pairs(data)
+        return join_pairs(data, validate_utf8)
     return data
 
 
@@ -187,7 +187,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
             count = base + stop - pos
             mask = data[phase & 3] | data[(phase + 1) & 3] << 8
             end = mask | data[(phase + 2) & 3] << 16 | data[(phase + 3) & 3] << 24
-            while count > 15:  # four words at a time: counting takes most of the time
+            while count > 15:  # four words at a time: the loop counter takes most of the time
                 limit = ptr32(pos)[0] ^ end
                 ptr32(pos)[0] = limit
                 many |= limit
@@ -283,7 +283,7 @@ def send(client, message) -> bool:
     here[1] = length
     here = ptr8(int(here) + 2)
     there = ptr8(message)
-    while length > 3:  # four at a time: counting takes most of the time
+    while length > 3:  # four at a time: the loop counter takes most of the time
         many |= there[0] | there[1] | there[2] | there[3]
         here[0] = there[0]
         here[1] = there[1]

@@ -1,10 +1,10 @@
 """Surrogates in text, which UTF-8 does not allow (RFC 3629, section 3). Loaded on first use."""
 
-from .frames import validate_utf8
 
-
-def join_pairs(data) -> bytes:
+def join_pairs(data, validate_utf8) -> bytes:
     """Return bytes in which each pair of surrogates, of 3 bytes each, has become one character.
+
+    validate_utf8: as in portable.py.
 
     Raises ValueError if a surrogate has no partner, or if the result is not UTF-8.
     """

@@ -14,7 +14,7 @@ _MAX_ALL_FAILURES = const(20)
 _WAIT = const(60)  # seconds without a wrong secret
 _MAX_KNOWN = const(16)  # addresses that have given the right secret; the oldest is evicted
 
-_OFFER = "bearer."  # the prefix of the subprotocol in which a browser sends a secret
+_OFFER = const("bearer.")  # the prefix of the subprotocol in which a browser sends a secret
 
 
 class Token:

@@ -20,10 +20,10 @@ LINGERING = const(2)
 class HTTPConnection(SendBuffer):
     """One request and its response; or, if it is accepted, an upgrade to a Client."""
 
-    # The loop needs these; only a Protocol changes them.
+    # The server's loop reads these; only a Protocol changes them.
     _pongs = 0
     _tail = b""
-    # A trusted proxy's: whether it is one, and whether the client has used TLS.
+    # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
     _counted = False  # whether limits.handshakes has counted it before its request
 
@@ -34,8 +34,8 @@ class HTTPConnection(SendBuffer):
         self._address = address
         self._events = 0
         self._state = READING
-        # When it began to read the head, to send a part of the response, or to linger; in ms.
-        # None: it has just begun, and Keepalive will note the time.
+        # The time in ms at which it began to read the head, send a part of the response, or
+        # linger. None: just now; Keepalive will set the time.
         self._since = self._last_heard = self._last_used = now
         self._head = b""
         self._file = None
@@ -96,7 +96,7 @@ class HTTPConnection(SendBuffer):
             route = load("wsserver.ondemand").resolve(server, request.path)
         if route is None:
             if request.wants_websocket():
-                raise HTTPError(404, "no WebSocket here")
+                raise HTTPError(404, "no WebSocket at this path")
             self._answer(*self._open_file(request))
             return
         # The Origin first: a page on the internet must not be able to guess secrets.
@@ -106,7 +106,8 @@ class HTTPConnection(SendBuffer):
         check_upgrade(request)
         # The reserved TLS slots are for pages, and for reserved paths.
         if self._secure and not route.reserved and not server._has_tls_slot():
-            raise HTTPError(503, "all TLS slots are in use (tls.max_clients)", "Retry-After: 5")
+            text = "all TLS slots for WebSocket are in use (tls.max_clients)"
+            raise HTTPError(503, text, "Retry-After: 5")
         if not server._has_place(route.reserved):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._upgrade(request, route, buf, pos, end)
@@ -129,7 +130,7 @@ class HTTPConnection(SendBuffer):
     def _refuse(self, error, request):
         """Send the response for an HTTPError, and log it. request: None if it is malformed."""
         server = self._server
-        responses = load("wsserver.http.responses")  # 1.2 KB on a 32-bit board
+        responses = load("wsserver.http.responses")  # 1.4 KB on a 32-bit board
         self._answer(responses.error_response(error, request, server))
         if error.status >= 400:
             server._log_refusal(self._address[0], error.detail, request, error.status)
@@ -171,7 +172,7 @@ class HTTPConnection(SendBuffer):
         if self._state != RESPONDING:
             return
         if self._file and self._reserve(0, 0):
-            # Not more than Content-Length says. If it is less, the peer notices.
+            # Never more than Content-Length. The peer notices if it is less.
             self._out_end = count = min(self._read_file(), self._left)
             self._left -= count
             if count:

@@ -3,11 +3,12 @@
 import binascii
 import hashlib
 
+from ..core.frames import const
 from .request import ALLOW, HTTPError, Request, consists_of, host_name, malformed
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-_BASE64 = b"+/"
-_SEC = "sec-websocket-"
+_GUID = const(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11")  # RFC 6455, section 1.3
+_BASE64 = const(b"+/")
+_SEC = const("sec-websocket-")
 
 
 def accept_key(key: str) -> str:
@@ -42,7 +43,7 @@ def check_upgrade(request: Request) -> None:
 
 
 def check_origin(request: Request, origins=None, others=()) -> None:
-    """Check that the page that sends a request, if it is a page, may connect.
+    """Check the Origin header: a page that sends it must be allowed to connect.
 
     origins: the accepted values of Origin. None stands for no such header (only browsers send
     it), "self" for pages of the requested host, on any port, and "*" for all. By default these are

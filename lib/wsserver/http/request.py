@@ -3,16 +3,16 @@
 from ..core.frames import const
 from ..lazy import call
 
-_UNUSUAL = "wsserver.http.unusual"  # 1.5 KB on a 32-bit board
+_UNUSUAL = const("wsserver.http.unusual")  # 1.5 KB on a 32-bit board
 # More lines take more memory than a head of max_head bytes is expected to.
 _MAX_HEADERS = const(64)
-_END = b"\r\n\r\n"
+_END = const(b"\r\n\r\n")
 AROUND_HEAD = const(20)  # bytes of the empty lines before a head, and of the one behind it
 ALLOW = "Allow: GET, HEAD, OPTIONS"
 
 # Characters beside letters and digits:
 TOKEN = b"!#$%&'*+-.^_`|~"  # RFC 9110, section 5.6.2
-_HOST = b"!$%&'()*+-.;=_~"  # RFC 3986, section 3.2.2
+_HOST = const(b"!$%&'()*+-.;=_~")  # RFC 3986, section 3.2.2
 
 
 class HTTPError(Exception):
@@ -57,7 +57,7 @@ def malformed(what: str) -> HTTPError:
 
 def find_head(data: bytes, limit: int) -> tuple:
     """Find the request head in the received bytes: return its start, its end, and the end of the
-    empty line behind it. Its end is -1 if it is incomplete.
+    empty line behind it. The end of the head is -1 if it is incomplete.
 
     Raises HTTPError as soon as the bytes cannot become a request: 400, or 431 if the head is
     longer than `limit`.

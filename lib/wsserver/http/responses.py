@@ -1,13 +1,13 @@
 """HTTP responses other than 101."""
 
-from ..core.frames import text_bytes
+from ..core.frames import const, text_bytes
 from ..lazy import call
 from ..log import escape
 
-_MAX_PATHS = 160  # characters of a list of paths: the smallest send buffer has 512 bytes
+_MAX_PATHS = const(160)  # characters of a list of paths: the smallest send buffer has 512 bytes
 
 # One string takes a fraction of the memory of a dict.
-_REASONS = (
+_REASONS = const(
     "200 OK|204 No Content|302 Found|304 Not Modified|400 Bad Request|401 Unauthorized|"
     "403 Forbidden|404 Not Found|405 Method Not Allowed|406 Not Acceptable|"
     "421 Misdirected Request|426 Upgrade Required|429 Too Many Requests|"

@@ -57,7 +57,7 @@ def test_the_monitor_shows_the_source_of_each_line_of_a_traceback(monitor):
     lines_until(process, "KeyboardInterrupt")
     board.serial_write(b"from demo.led import Led\rLed(0, None, None)\r")
     lines = lines_until(process, "Error: ")
-    at = next(at for at, line in enumerate(lines) if 'led.py", line' in line)
+    at = next(at for at, line in enumerate(lines) if 'led.mpy", line' in line)
     number = int(lines[at].split("line ")[1].split(",")[0])
     code = (ROOT / "lib" / "demo" / "led.py").read_text().splitlines()[number - 1].strip()
     assert lines[at + 1] == f"    -> lib/demo/led.py:{number}: {code}\n"
@@ -68,6 +68,7 @@ def test_the_monitor_shows_the_source_of_each_line_of_a_traceback(monitor):
     [
         ('  File "main.py", line 2, in <module>', "main.py:2: two = 2"),
         ('  File "/lib/wsserver/a.py", line 1, in f', "lib/wsserver/a.py:1: one = 1"),
+        ('  File "/lib/wsserver/a.mpy", line 1, in f', "lib/wsserver/a.py:1: one = 1"),
         ('  File "wsserver/a.py", line 9, in f', "lib/wsserver/a.py:9: (no such line)"),
         ('  File "<stdin>", line 1, in <module>', None),
         ('  File "asyncio/core.py", line 1, in run', None),

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from tests.wsserver.conftest import wait_until
 from tools.certs.cli import main as make_certs
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.cli import Screen
@@ -33,6 +34,30 @@ SERVE = (
     "listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
     "listener.bind(('0.0.0.0', 80))\nlistener.listen(1)\nprint('serves')\n"
     "while True:\n    listener.accept()[0].close()\n"
+)
+
+# A process with a board whose program takes no error for an end.
+KILLED = (
+    """
+import time
+from tools.virtualboard import VirtualBoard
+
+main = """
+    + repr("""
+import time
+print('runs')
+while True:
+    try:
+        time.sleep_ms(5)
+    except BaseException:
+        pass
+""")
+    + """
+board = VirtualBoard(files={"boot.py": "", "main.py": main}).start()
+board.wait_for_log("runs")
+print("runs", flush=True)
+time.sleep(60)
+"""
 )
 
 pytestmark = pytest.mark.usefixtures("virtual_only")
@@ -382,7 +407,7 @@ def make_run(tmp_path):
     (tmp_path / "tmp").mkdir()
     started = []
 
-    def start(*arguments, ports=True):
+    def start(*arguments, ports=True, **options):
         http, https = free_port(), free_port()
         command = [sys.executable, "-m", "tools", "run", *arguments]
         if ports:
@@ -395,6 +420,7 @@ def make_run(tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+            **options,
         )
         process.http = http
         started.append(process)
@@ -474,7 +500,7 @@ def test_the_command_line_runs_another_program_than_main_py(make_run):
 def test_a_program_that_is_not_there_is_an_error(make_run):
     process = make_run("--main", "no.py")
     assert process.communicate(timeout=10)[0] == (
-        "make run: program no.py cannot be read: No such file or directory\n"
+        "run: program no.py cannot be read: No such file or directory\n"
     )
     assert process.returncode == 1
 
@@ -492,16 +518,30 @@ def test_a_signal_ends_everything_with_status_0(make_run, tmp_path, number):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+@pytest.mark.parametrize("hangup", [signal.SIG_DFL, signal.SIG_IGN], ids=["shell", "nohup"])
+def test_the_interpreter_does_not_outlive_a_process_that_was_killed(tmp_path, hangup):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup),
+    )
+    with process:
+        assert process.stdout.readline() == b"runs\n"
+        assert len(interpreters_of(tmp_path)) == 1
+        process.kill()
+    wait_until(lambda: not interpreters_of(tmp_path), "the end of the interpreter")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 def test_the_interpreter_does_not_outlive_a_command_line_that_was_killed(make_run, tmp_path):
     process = make_run()
     lines_until(process, "board ready: ")
     assert len(interpreters_of(tmp_path)) == 1
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 10
-    while interpreters_of(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert interpreters_of(tmp_path) == []
+    wait_until(lambda: not interpreters_of(tmp_path), "the end of the interpreter")
 
 
 def test_it_ends_when_nobody_reads_its_output_any_more(make_run):

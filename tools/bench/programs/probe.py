@@ -49,7 +49,9 @@ class _Probe:
         return self.native.ipoll(timeout)
 
     def answer(self):
-        """g: collect garbage first; z: count garbage from now on; m: print a map of the heap."""
+        """g: collect garbage first; z: count garbage from now on; m: print a map of the heap;
+        q: print all names and modules.
+        """
         question, sender = self.port.recvfrom(8)
         total, excluded = self.total, self.excluded
         if question == b"z":
@@ -59,6 +61,9 @@ class _Probe:
         if question == b"m":
             _micropython.mem_info(1)
             print("<end of map>")
+        if question == b"q":
+            _micropython.qstr_info(1)
+            print("<end of names>", sorted(_sys.modules))
         numbers = (_gc.mem_alloc(), _gc.mem_free(), total, excluded)
         self.port.sendto(b"%d %d %d %d" % numbers, sender)
 
@@ -158,7 +163,7 @@ def _absolute(name, chosen, level):
     The importing module is not known here. One name in two packages could be mistaken.
     """
     for package in sorted(_sys.modules, key=len):
-        if not hasattr(_sys.modules[package], "__path__"):
+        if "__path__" not in _sys.modules[package].__dict__:  # not hasattr: see wsserver.lazy
             continue
         for wanted in (name,) if name else chosen:
             path = package + "." + wanted

@@ -83,7 +83,7 @@ def _watch(processes, seconds):
 
 
 def _start(what, module, *arguments):
-    # To a file: a pipe that nobody reads while the others run would be full one day.
+    # To a file: a pipe that is not read while the others run would fill up.
     with _log_of(what).open("w") as log:
         command = [sys.executable, "-m", f"tools.hardening.fuzz.{module}", *arguments]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)

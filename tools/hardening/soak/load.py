@@ -143,7 +143,7 @@ class Soak:
                     expect(peer.message(), text)
                 self._count(5)
 
-    # --- those who make trouble: being closed and refused is what they are for
+    # --- hostile clients, which expect to be closed or refused
 
     def _trouble(self, seed):
         chance = random.Random(seed)

@@ -74,7 +74,7 @@ class Hog:
 
     def on_message(self, client, message):
         ms, left = (int(word) for word in message.split())
-        # The server's spare buffer is kept, as it would be by others who are busy.
+        # The server's spare buffer is kept, as busy clients would keep it.
         hoard = []
 
         def release():

@@ -53,10 +53,15 @@ def text(soak: dict) -> str:
     kinds = textwrap.fill(f"Actions of the hostile clients: {kinds}.", 100)
     about, last = soak["machine"], soak["last"]
     problems = "".join(f"- {problem}\n" for problem in soak["problems"]) or "- none\n"
+    measured = textwrap.fill(
+        f"{found['hours']:.2f} hours on {about['date']}, on a virtual board with {about['heap']} "
+        f"of heap ({about['processor']}, {about['system']}, {about['micropython']}; other "
+        "programs ran at the same time, which affects the latency).",
+        100,
+        break_on_hyphens=False,
+    )
     return f"""\
-{found["hours"]:.2f} hours on {about["date"]}, on a virtual board with {about["heap"]} of heap
-({about["processor"]}, {about["system"]}, MicroPython {about["micropython"]}; other programs ran at
-the same time, which affects the latency).
+{measured}
 
 | | |
 | --- | --- |

@@ -21,7 +21,7 @@ from .load import Soak
 HEAP = "192k"  # here TLS takes its memory from it, too
 SERVER = {"max_clients": 7, "ping_interval": 3, "ping_timeout": 3, "open_timeout": 3}
 SAMPLES = 240
-STEADY = 5  # clients that stay to the end: four that talk, and the one who asks for the health
+STEADY = 5  # clients that stay to the end: four that send, and one that asks for the memory
 
 
 def soak(hours: float, samples: Path | None, check: bool, redraw: Path | None) -> int:
