@@ -64,11 +64,37 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
     return seen & 0x80
 
 
+@micropython.viper
+def _is_ascii(text: ptr8, length: int) -> bool:
+    """Return whether all bytes are ASCII. Most of it goes by words, eight at a time."""
+    seen = 0  # the first local variable is kept in a register
+    at = int(text)
+    while at & 3 and length > 0:  # Xtensa traps on unaligned words
+        seen |= ptr8(at)[0]
+        at += 1
+        length -= 1
+    while length > 31:
+        seen |= ptr32(at)[0] | ptr32(at)[1] | ptr32(at)[2] | ptr32(at)[3]
+        seen |= ptr32(at)[4] | ptr32(at)[5] | ptr32(at)[6] | ptr32(at)[7]
+        at += 32
+        length -= 32
+    while length > 3:
+        seen |= ptr32(at)[0]
+        at += 4
+        length -= 4
+    while length > 0:
+        seen |= ptr8(at)[0]
+        at += 1
+        length -= 1
+    seen |= seen >> 16
+    return (seen | seen >> 8) & 0x80 == 0
+
+
 def text_bytes(text: str):
     """Return a text as UTF-8: see portable.text_bytes."""
     # encode() would compute a hash.
     data = memoryview(text)  # type: ignore[arg-type]
-    if len(data) != len(text) and validate_utf8(text, 0, len(data), 0, 0):  # beyond ASCII
+    if not _is_ascii(text, len(data)) and validate_utf8(text, 0, len(data), 0, 0):
         from .surrogates import join_pairs
 
         return join_pairs(data, validate_utf8)
