@@ -93,7 +93,7 @@ def _is_ascii(text: ptr8, length: int) -> bool:
 def text_bytes(text: str):
     """Return a text as UTF-8: see portable.text_bytes."""
     # encode() would compute a hash.
-    data = memoryview(text)  # type: ignore[arg-type]
+    data = memoryview(text)
     if not _is_ascii(text, len(data)) and validate_utf8(text, 0, len(data), 0, 0):
         from .surrogates import join_pairs
 
