@@ -13,10 +13,10 @@ import micropython
 from micropython import const
 
 from .acceptor import Acceptor
-from .core.buffers import CLOSED, NO_BUFFER, OPEN, BufferPool
+from .core.buffers import NO_BUFFER, BufferPool
 from .core.frames import encode
 from .core.protocol import Client
-from .keepalive import Keepalive
+from .keepalive import sweep
 from .lazy import call, has_large_heap, load
 from .log import ERROR, INFO, WARNING, describe, escape, log, traceback
 from .timers import Timer, Timers, check_callable
@@ -25,6 +25,8 @@ from .timers import Timer, Timers, check_callable
 id = id
 len = len
 
+_OPEN = const(0)  # states: see core.buffers
+_CLOSED = const(3)
 _GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
@@ -35,8 +37,8 @@ _SLOW = const(200)  # ms in a callback after which a warning is logged
 _SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
 _REPEAT = const(1000)  # ms for which an error is not logged again
 _MAX_FAULTS = const(100)  # turns that fail in quick succession until run() raises the error
-_IN = select.POLLIN
-_OUT = select.POLLOUT
+_IN = const(1)  # select.POLLIN
+_OUT = const(4)  # select.POLLOUT
 
 
 class Server:
@@ -113,7 +115,6 @@ class Server:
         self._poll = select.poll()
         self._ipoll = self._poll.ipoll
         self._acceptor = Acceptor(self, self._poll, self._connections)
-        self._keepalive = Keepalive(self, self._acceptor)
         self._stopping = self._stepping = False
         self._slow_ms = 0  # of this turn that warnings have reported
         self._pool.write = self._write
@@ -224,7 +225,7 @@ class Server:
         length = len(frame)
         count = 0
         for client in self.clients:
-            if client._state == OPEN and (path is None or client._path == path):
+            if client._state == _OPEN and (path is None or client._path == path):
                 if client._out or client._secure or length > self._pool.write_limit:
                     count += client._send_frame(frame)
                     continue
@@ -242,7 +243,7 @@ class Server:
         if client._reserve(len(frame) - sent, self._pool.write_limit):
             client._append(memoryview(frame)[sent:])
             return True
-        client._state = CLOSED  # there is no memory for the rest of a frame that has begun
+        client._state = _CLOSED  # there is no memory for the rest of a frame that has begun
         self._pool.unsent.append(client)
         return False
 
@@ -319,7 +320,9 @@ class Server:
 
     def _start_timers(self):
         self._timers = Timers(self._report, self._call)
-        self.every(_SWEEP, self._keepalive.sweep)
+        self.every(_SWEEP, self._sweep)
+
+    _sweep = sweep
 
     # --- the loop
 
@@ -445,7 +448,7 @@ class Server:
                 pool.give(out)
             else:
                 connection._out_start = start
-        if connection._state == CLOSED and not connection._out:
+        if connection._state == _CLOSED and not connection._out:
             self._drop(connection)
 
     def _write(self, connection):
@@ -477,7 +480,7 @@ class Server:
             connection._discard()
             if connection._events != _IN:
                 self._update_poll(connection)
-            if connection._state == CLOSED:
+            if connection._state == _CLOSED:
                 self._drop(connection)
             else:
                 connection._on_drained()
@@ -508,7 +511,7 @@ class Server:
         idlest = None
         count = 0
         for client in self.clients:
-            if client._state == OPEN:
+            if client._state == _OPEN:
                 count += 1
                 if client._route.reserved:
                     continue

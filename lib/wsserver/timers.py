@@ -11,12 +11,10 @@ _MAX_CALLS = const(16)
 _MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit chip: 3.1 days
 
 
-_ASYNC = type(lambda: (yield))  # MicroPython's type of async and of generator functions
-
-
 def check_callable(function) -> None:
     """Raise TypeError if a function cannot be called, or if it is async."""
-    if not callable(function) or type(function) is _ASYNC:
+    # MicroPython's type of async functions is "generator".
+    if not callable(function) or type(function).__name__ == "generator":
         call("wsserver.setup", "refuse_function", function)
 
 

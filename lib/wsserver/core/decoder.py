@@ -6,9 +6,10 @@ made when it is first needed.
 """
 
 from ..lazy import call
-from .buffers import CLOSED, OPEN
 from .frames import const, unmask, validate_utf8
 
+_OPEN = const(0)  # states: see core.buffers
+_CLOSED = const(3)
 _TEXT = const(1)
 _CLOSE = const(8)
 _PROTOCOL_ERROR = const(1002)
@@ -52,17 +53,16 @@ class FrameDecoder:
         protocol = self.protocol
         first = buf[pos]
         second = buf[pos + 1]
-        if protocol._state == OPEN:
-            if not self._is_valid(first, second):
-                error = call("wsserver.core.errors", "header_error", first, second)
-                protocol._fail(_PROTOCOL_ERROR, error)
+        if protocol._state == _OPEN and not self._is_valid(first, second):
+            error = call("wsserver.core.errors", "header_error", first, second)
+            protocol._fail(_PROTOCOL_ERROR, error)
         length = second & 0x7F
         start = pos + (2 if length < 126 else 4 if length == 126 else 10)
         if end < start:
             return False
         if length > 125:
             length = int.from_bytes(buf[pos + 2 : start], "big")
-        if protocol._state == OPEN:
+        if protocol._state == _OPEN:
             self._check_length(first, second & 0x7F, length)
         if second & 0x80:
             start += 4
@@ -71,7 +71,7 @@ class FrameDecoder:
             return False
         if first & 8 and length < 126:
             return self._control(buf, start, start + length, end, second & 0x80)
-        if protocol._state == OPEN and protocol._route.message:
+        if protocol._state == _OPEN and protocol._route.message:
             return self._collect(buf, start, start + length, end, first)
         return self._begin(buf, start, end, first, second & 0x80, length)
 
@@ -184,7 +184,7 @@ class FrameDecoder:
         self.remaining = length
         self.pos = start
         self.frames += 1
-        if self.protocol._state == OPEN:
+        if self.protocol._state == _OPEN:
             self._start_message(first)
         self._stream(buf, end)
         return True
@@ -195,7 +195,7 @@ class FrameDecoder:
         self.pos = stop
         self.remaining -= stop - start
         protocol = self.protocol
-        if protocol._state == OPEN:
+        if protocol._state == _OPEN:
             beyond_ascii = unmask(buf, start, stop, self.key, self.phase)
             self.phase = (self.phase + stop - start) & 3
             if self.is_text and (beyond_ascii or self.utf8_state):
@@ -208,4 +208,4 @@ class FrameDecoder:
             elif protocol._route.chunk and (final or stop > start):
                 protocol._route.chunk(protocol, buf[start:stop], bool(final))
         elif not self.remaining and self.first_byte & 0x0F == _CLOSE:
-            protocol._state = CLOSED  # a Close of more than 125 bytes
+            protocol._state = _CLOSED  # a Close of more than 125 bytes

@@ -8,13 +8,15 @@ from ..core.protocol import Client
 from ..lazy import call, load
 from ..log import WARNING, describe
 from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
-from .request import AROUND_HEAD, HTTPError, check_host, find_head, parse_request
+from .request import HTTPError, check_host, find_head, parse_request
 
-READING = const(0)  # the request head
-RESPONDING = const(1)
+_AROUND_HEAD = const(20)  # see http.request
+
+_READING = const(0)  # the request head
+_RESPONDING = const(1)
 # The response is sent. The peer should close first: if unread data were left, TCP would send a RST
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
-LINGERING = const(2)
+_LINGERING = const(2)
 
 
 class HTTPConnection(SendBuffer):
@@ -33,9 +35,9 @@ class HTTPConnection(SendBuffer):
         self._sock = sock
         self._address = address
         self._events = 0
-        self._state = READING
+        self._state = _READING
         # When it began to read the head, to send a part of the response, or to linger; in ms.
-        # None: it has just begun, and Keepalive will note the time.
+        # None: it has just begun, and keepalive.sweep() will note the time.
         self._since = self._last_heard = self._last_used = now
         self._head = b""
         self._file = None
@@ -44,11 +46,11 @@ class HTTPConnection(SendBuffer):
 
     def _receive(self, buf, pos: int, end: int) -> None:
         """Collect the request head from buf[pos:end], and answer it when it is complete."""
-        if self._state != READING:
+        if self._state != _READING:
             return
         limit = self._server._max_head
         # Data behind a head may be long, and is not copied.
-        head = self._head + bytes(buf[pos : min(end, pos + limit + AROUND_HEAD)])
+        head = self._head + bytes(buf[pos : min(end, pos + limit + _AROUND_HEAD)])
         request = error = None
         try:
             start, stop, after = find_head(head, limit)
@@ -142,7 +144,7 @@ class HTTPConnection(SendBuffer):
         self._linger()  # if there is no memory for the response
         if self._reserve(len(response), self._pool.write_limit):
             self._append(response)
-            self._state = RESPONDING
+            self._state = _RESPONDING
 
     def _upgrade(self, request, route, buf, pos, end):
         """Send the 101 response; from then on the socket belongs to a Client."""
@@ -164,12 +166,12 @@ class HTTPConnection(SendBuffer):
 
     def _on_eof(self) -> bool:
         """Return whether to keep the connection although the peer sends no more."""
-        self._half_closed = self._state == RESPONDING
+        self._half_closed = self._state == _RESPONDING
         return self._half_closed
 
     def _on_drained(self) -> None:
         """Send the next part of the file, or wait for the peer to close."""
-        if self._state != RESPONDING:
+        if self._state != _RESPONDING:
             return
         if self._file and self._reserve(0, 0):
             # Not more than Content-Length says. If it is less, the peer notices.
@@ -182,7 +184,7 @@ class HTTPConnection(SendBuffer):
         self._linger()
 
     def _linger(self):
-        self._state = LINGERING
+        self._state = _LINGERING
         self._since = None
 
     def _read_file(self):
