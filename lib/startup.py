@@ -1,9 +1,9 @@
-"""Turns the settings into a listening server.
+"""Create a listening server from the settings.
 
-Lifetime: start-up only; main.py unloads it.
+Loaded at startup only; main.py unloads it.
 
-The order matters on a chip: what stays loaded comes first, so that it lies at the low end of the
-heap and leaves the rest in one piece. No allocation may exceed the largest free block, or the GC
+The order matters on a chip: modules that stay loaded come first. They then lie at the low end of
+the heap, and the rest stays contiguous. No allocation may exceed the largest free block, or the GC
 heap grows into the memory that TLS needs.
 """
 
@@ -23,7 +23,7 @@ _MONITOR_MS = const(2000)
 
 
 def start(log, settings=None):
-    """Return a server that listens and serves the demo; log(level, text) is its log.
+    """Return a listening server with the demo; log(level, text) is its log.
 
     settings: those that boot.py has read; None reads them.
     Raises OSError if not even port 80 is available.

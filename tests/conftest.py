@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Choose the interpreter, here and in what the tests start; fetch it before workers do."""
+    # A shell ignores Ctrl-C for what it starts in the background, and so would what tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     select_interpreter(config.getoption("--word"))
     if not config.getoption("--board"):
         try:

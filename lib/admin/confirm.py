@@ -1,7 +1,7 @@
-"""Confirm what has proved to work: this start, an OTA update, changed settings.
+"""Confirm a start, an OTA update and changed settings once they have proved to work.
 
-Loaded at startup if one of them is pending, or if the watchdog is on; only timers remain. What is
-not confirmed in time is reverted:
+Loaded at startup if one of them is pending, or if the watchdog is on. Only its timers stay in
+memory. Anything that is not confirmed in time is reverted:
 
 /failed-N         removed after 10 s of serving
 /update/trial-N   removed by `make deploy` over the network (`admin.update`) or by a connection to
@@ -21,11 +21,11 @@ from wsserver import lazy
 _PROVEN = const(10000)  # ms of serving after which a start has succeeded
 _UNCONFIRMED = const(180000)  # ms of serving after which an update on trial is rolled back
 _WATCHDOG = const(60000)  # ms of the watchdog while an update is on trial, without a setting
-_SHORTEST = const(1000)  # ms; MicroPython before 1.21 takes no less
+_SHORTEST = const(1000)  # ms; MicroPython before 1.21 needs at least this
 
 
 def watch(server, timeout: float) -> None:
-    """Start the timers of a server that listens. timeout: seconds of the watchdog; 0: off."""
+    """Start the timers of a listening server. timeout: of the watchdog, in seconds; 0: off."""
     on_trial = rollback.state().startswith("trial")
     ms = max(_SHORTEST, int(timeout * 1000)) if timeout else _WATCHDOG if on_trial else 0
     if ms:
@@ -93,7 +93,7 @@ def _check_updates():
     before = lazy.loaded()
     try:
         lazy.load("admin.update")
-    except MemoryError:  # says nothing about the module
+    except MemoryError:  # does not mean that the module is broken
         pass
     except Exception as error:
         lazy.call("failsafe.crash", "restart", error)

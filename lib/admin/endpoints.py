@@ -1,4 +1,4 @@
-"""Register the admin's endpoints at a server. Loaded on the first request for one of them."""
+"""Register the admin's endpoints with a server. Loaded on the first request for one of them."""
 
 from wsserver import lazy
 from wsserver.http.auth import Token

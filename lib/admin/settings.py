@@ -18,7 +18,7 @@ _COMMANDS = const('the commands are {"save": {section: {field: value}}} and {"co
 # network, the user has to join another one first.
 _CONFIRM = const(120)
 _CONFIRM_WIFI = const(600)
-# The page needs this much: with less, it could not be used to undo the change.
+# The page needs at least this: with less, it could not be used to undo the change.
 _MINIMUM = {
     "server": {
         "max_clients": 2,
@@ -36,7 +36,7 @@ _COPY = const(512)  # bytes at a time
 
 
 class SettingsEndpoint:
-    """Passwords are never sent, only whether there is one."""
+    """Send and save the settings. Passwords are never sent, only whether they are set."""
 
     def __init__(self, server):
         self._server = server
@@ -174,7 +174,7 @@ def _keep_old(path, seconds):
 
 
 def _content(path):
-    """Yield a file in small pieces; of a missing file, an empty object."""
+    """Yield a file in small pieces, or an empty JSON object if there is no file."""
     try:
         with open(path, "rb") as file:
             while True:

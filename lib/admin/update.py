@@ -5,12 +5,12 @@ JSON value: {"error": "..."} if it is refused. File contents are binary messages
 
 ["hash", path] -> hex SHA-256, "" if there is no such file    ["read", path, start] -> binary
 ["begin"] -> free bytes, or -1: files of the last update remain, repeat the command
-["file", path, size, hash] -> 0, (content) -> the bytes still missing    ["remove", path] -> 0
+["file", path, size, hash] -> 0, (content) -> bytes that are missing    ["remove", path] -> 0
 ["commit", seconds] -> 0; the board restarts, and the update must serve within that time
-["confirm"] -> 0: the update on trial is confirmed, or the seconds until it can be
+["confirm"] -> 0 if the update on trial is confirmed, else the seconds until it can be
 
-Nothing that runs is touched: all files go to /update/new, and `failsafe.rollback` installs them at
-the next start. An update that is not confirmed is rolled back.
+The running version is not changed: all files go to /update/new, and `failsafe.rollback` installs
+them at the next start. An update that is not confirmed is rolled back.
 """
 
 import binascii
@@ -28,7 +28,7 @@ from micropython import const
 from config import atomic
 from wsserver import lazy
 
-_LAYOUT = const(2)  # of the files on the flash; make deploy HOST= needs the same one
+_LAYOUT = const(2)  # version of the file layout; make deploy HOST= needs the same one
 _PIECE = const(1024)  # bytes of content in a message
 _SPARE = const(32768)  # bytes of flash that stay free, for folders and settings
 _DELAY = const(100)  # ms until the restart: the answer goes first
@@ -54,7 +54,7 @@ _BUILT_IN = const(
 
 
 class UpdateEndpoint:
-    """Receives an update from one client at a time."""
+    """Receive an update from one client at a time."""
 
     def __init__(self, server):
         self._server = server
@@ -132,7 +132,7 @@ class UpdateEndpoint:
         self._owner = client
         self._paths = {}
         self._close_file()
-        if state:  # first: without it, the remaining files are of no use
+        if state:  # first: without it, the remaining files are useless
             os.remove("/update/" + state)
         return -1 if _remove_one("/update") else max(0, _free() - _SPARE)
 
@@ -160,7 +160,7 @@ class UpdateEndpoint:
         self._close_file()
         path = self._path
         if _hash(_NEW + path) != self._digest:
-            raise ValueError("%s was damaged on its way" % path)
+            raise ValueError("%s was damaged in transit" % path)
         self._paths[path] = "changed" if rollback.exists(path) else "new"
         return 0
 

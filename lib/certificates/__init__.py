@@ -1,7 +1,7 @@
 """Certificates on flash, and the TLS context made of them.
 
-Lifetime: loaded at start-up, and unloaded when the context exists. `files` and `der` are loaded
-only if DER files alone do not do: for PEM, for client certificates, with the clock set, or to
+Loaded at startup, and unloaded when the context exists. `files` and `der` are loaded only if
+the DER files alone are not enough: for PEM, for client certificates, with the clock set, or to
 explain why TLS does not start.
 
 The package is not called `certs`: the flash has a folder /certs, which `import certs` would find

@@ -1,7 +1,7 @@
-"""Creates the server's TLS context from the files that the settings name.
+"""Create the server's TLS context from the files that the settings name.
 
 Files in DER, as `make certs` writes them, go to Mbed TLS unparsed: `make certs` and `make deploy`
-check them on the host. Everything else is done by `files`, which is loaded for it.
+check them on the host. In all other cases `files` is loaded and checks them.
 """
 
 import errno
@@ -58,7 +58,7 @@ def server_context(cert: str, key: str, client_ca: str = ""):
 
     cert: the server certificate; in PEM, intermediate certificates may follow. key: its private
     key. client_ca: accept only clients with a certificate of this authority; "" accepts all.
-    Raises TLSError if a file is missing or unusable, or if memory does not suffice.
+    Raises TLSError if a file is missing or unusable, or if there is not enough memory.
     """
     context = None
     try:
@@ -66,7 +66,7 @@ def server_context(cert: str, key: str, client_ca: str = ""):
     except MemoryError:
         pass
     gc.collect()
-    if context is None:  # raised here, where nothing refers to the files' content any more
+    if context is None:  # raised here, where the files' content is no longer referenced
         raise TLSError(_no_memory(cert))
     return context
 
@@ -141,7 +141,7 @@ def _restrict_ciphers(context):
 
 
 def _seem_to_match(certificate, private):
-    """Return False if certificate and key do not belong together, judged without parsing them.
+    """Return False if certificate and key do not match, without parsing them.
 
     An EC key of P-256 ends with its public point, which the certificate contains. An RSA key
     contains the modulus of the certificate, an INTEGER of 2048 bits. `files` decides precisely.

@@ -1,4 +1,4 @@
-"""Reads dates and public keys out of certificates and keys in DER.
+"""Read dates and public keys from certificates and keys in DER.
 
 Malformed input raises ValueError and nothing else. Sources: X.690 (DER), RFC 5280 section 4.1
 (certificates).

@@ -1,6 +1,6 @@
-"""Reads certificates and keys in PEM or DER, checks them, and explains what is wrong.
+"""Read and check certificates and keys in PEM or DER, and explain problems.
 
-Mbed TLS itself reports almost nothing.
+Mbed TLS itself gives almost no reasons.
 """
 
 import binascii

@@ -1,4 +1,4 @@
-"""Reads config.json and returns complete, valid settings.
+"""Read config.json and return complete, valid settings.
 
 An invalid field falls back to its default and is logged. A broken file never prevents the board
 from starting.
@@ -13,7 +13,7 @@ from micropython import const
 from .schema import validate
 
 MAX_BYTES = 4096
-_PIECE = const(256)  # bytes that are read at once
+_PIECE = const(256)  # bytes per read
 _MAX_DEPTH = const(8)  # nested brackets; valid settings need three
 _LARGE_HEAP = const(300000)  # bytes, on ports other than the ESP32's
 _PSRAM = const(1 << 20)  # bytes; no region of internal RAM is this large
@@ -30,7 +30,7 @@ def load(path: str = "/config.json", log=print) -> dict:
     except MemoryError:  # a few KB of brackets are enough
         pass
     if settings is None:
-        gc.collect()  # only outside of `except` is the parsed data no longer referenced
+        gc.collect()  # not inside `except`, where the parsed data is still referenced
         settings, _ = validate({})
         problems = ["does not fit into memory; using defaults: correct it or remove it"]
     for text in problems:

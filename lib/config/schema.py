@@ -74,9 +74,9 @@ _FIELDS: dict = {
 
 
 # Fields whose buffers are allocated in one piece. Without PSRAM no allocation may exceed 4,600
-# bytes: after a while the heap has no larger free block, and a request that fails makes the GC
-# heap grow into the memory that TLS needs. A send buffer is 270 bytes
-# longer than write_limit, which is by default 160 bytes more than max_size.
+# bytes: after a while the heap has no larger free block, and a larger request makes the GC heap
+# grow into the memory that TLS needs. A send buffer is 270 bytes longer than write_limit, which is
+# by default 160 bytes more than max_size.
 _MAX_PIECE = (
     ("max_size", 4170),
     ("write_limit", 4330),
@@ -166,7 +166,7 @@ def _problem(value, kind, *limits):
             return None
         kind = kind[:-8]
     types = int if kind == "int" else (int, float)
-    # isinstance(True, int) is true, but true is no number in JSON.
+    # isinstance(True, int) is true, but true is not a number in JSON.
     if (
         isinstance(value, types)
         and not isinstance(value, bool)
@@ -228,7 +228,7 @@ def _is_device_address(value):
 
 
 def _size(value):
-    """Return the UTF-8 length of a string, or -1 if it is no valid string.
+    """Return the UTF-8 length of a string, or -1 if it is not valid.
 
     Strings with surrogates are invalid: MicroPython's json.loads() decodes "\\ud83d\\ude00" as
     two surrogates, and no peer accepts those as UTF-8.

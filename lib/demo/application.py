@@ -1,4 +1,4 @@
-"""Register the demo's endpoints and pages at the server. Loaded at startup and dropped."""
+"""Register the demo's endpoints and pages with the server. Loaded at startup and dropped."""
 
 import sys
 from time import time
@@ -13,7 +13,7 @@ _ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest
 
 
 def build(server, settings: dict, https=None) -> None:
-    """Put the demo onto a server. https: port to which plain page requests are redirected."""
+    """Add the demo to a server. https: port to which plain page requests are redirected."""
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large

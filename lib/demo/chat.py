@@ -18,7 +18,7 @@ _OUT_OF_MEMORY = const(
 
 
 class Chat:
-    """A client's `context` is its name.
+    """Serve the chat. A client's `context` is its name.
 
     path: where the server has this endpoint. settings: the section "demo", which also keeps the
     LED's state, because this object is dropped with the last client. started: time() at startup.
@@ -125,8 +125,8 @@ class Chat:
 
     def _encode(self, message):
         text = json.dumps(message)
-        if len(memoryview(text)) > self._limit:  # its bytes, without a copy of them
-            raise ValueError("too long to be sent on")
+        if len(memoryview(text)) > self._limit:  # bytes of UTF-8, without copying them
+            raise ValueError("too long to forward")
         return text
 
     def _clients(self):

@@ -9,7 +9,7 @@ from wsserver.core.frames import validate_utf8
 _MAX_SIZE = const(3200)  # bytes of a command: a message of 1000 characters of 3 bytes, and more
 _MAX_MESSAGE = const(1000)  # characters
 _MAX_NAME = const(32)
-_MAX_BRACKETS = const(40)  # each costs many times its byte of heap
+_MAX_BRACKETS = const(40)  # parsing one takes far more than one byte of heap
 
 _HELP = const(
     "commands are TOGGLE_LED, LED_ON, LED_OFF and stats, and JSON with echo, led, message, name"
@@ -20,8 +20,8 @@ _HELP = const(
 def parse(message) -> tuple:
     """Return (name, value, option) of a command.
 
-    name: "echo", "led", "message", "name" or "stats". option: of a message, the receiver's id or
-    None for all; of a command for the LED, True if it was plain text, else its time or None.
+    name: "echo", "led", "message", "name" or "stats". option: for a message, the receiver's
+    id, or None for all; for an LED command, True if it was plain text, else its time or None.
     Raises ValueError with a text for the client if the command is invalid.
     """
     if not isinstance(message, str):

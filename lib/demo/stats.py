@@ -1,4 +1,4 @@
-"""Reports about the board: load, memory, temperature, Wi-Fi and clients."""
+"""Report the state of the board: load, memory, temperature, Wi-Fi and clients."""
 
 import gc
 import json
@@ -16,7 +16,7 @@ _CLOCK = const(2**30 - 1)  # the board's clock in reports, in ms, wraps after th
 
 
 class Stats:
-    """Sends reports to subscribed clients. One timer serves all of them.
+    """Send reports to subscribed clients. One timer serves all of them.
 
     limit: maximum bytes of a report. started: time() at startup; ticks_ms wraps after twelve days.
     """
@@ -30,14 +30,14 @@ class Stats:
         self._timer = None
 
     def subscribe(self, client, value) -> None:
-        """Send one report (True), reports every `value` seconds, or no more (0 or False).
+        """Send one report (True), a report every `value` seconds, or none (0 or False).
 
         The first report comes after the first second of measurement.
         Raises ValueError for other values.
         """
         is_number = isinstance(value, (int, float))
         if not isinstance(value, bool) and not (is_number and _is_interval(value)):
-            text = "stats: must be true, seconds from 1 to %d, or 0 for no more"
+            text = "stats: must be true, seconds from 1 to %d, or 0 to stop"
             raise ValueError(text % _LONGEST)
         if not value:
             self.unsubscribe(client)
@@ -61,7 +61,7 @@ class Stats:
             self._meter = self._timer = None
 
     def ignore(self, size: int) -> None:
-        """Leave a message of `size` bytes that has just been received out of the rates."""
+        """Exclude a message of `size` bytes, which was just received, from the rates."""
         if self._meter:
             self._meter.messages -= 1
             self._meter.bytes -= size + (6 if size < 126 else 8)  # the header of its frame
@@ -159,7 +159,7 @@ def _describe(client):
 
 
 class Meter:
-    """Measures the load of the server's loop and its traffic, from its creation to stop().
+    """Measure the load of the server's loop and its traffic, from its creation to stop().
 
     now: ticks_ms of the last update. waited: ms that the loop has waited. messages, bytes:
     received from all clients.
@@ -182,7 +182,7 @@ class Meter:
         self._waited += microseconds
 
     def update(self) -> None:
-        """Add what happened since the last update."""
+        """Add the load and traffic since the last update."""
         self.now = ticks_ms()
         self.waited += self._waited // 1000
         self._waited = 0
@@ -211,9 +211,9 @@ def heap() -> dict:
 
 
 def idf_heap() -> dict:
-    """Return bytes of the IDF heap, which Wi-Fi, TLS and growth of the GC heap take from.
+    """Return bytes of the IDF heap, which Wi-Fi, TLS and a growing GC heap use.
 
-    "free": in all. "largest": the largest free block.
+    "free": the total. "largest": the largest free block.
     """
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)
     return {

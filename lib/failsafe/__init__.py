@@ -5,5 +5,5 @@ is something to recover from, and when an error ends main.py or boot.py; `watchd
 while the watchdog is armed.
 """
 
-# Followed by seconds: the name of a file with the settings before a change that is not confirmed.
+# This and a number of seconds: the file with the settings before an unconfirmed change.
 UNDO_SETTINGS = "config.undo-"

@@ -22,7 +22,7 @@ def restart(error: Exception, count: bool = True) -> None:
     With count=False, as in safe mode, only log it.
     """
     if count:
-        bootcount.failed()  # first: it takes the least memory, and ends a loop of restarts
+        bootcount.failed()  # first: it needs the least memory, and stops a restart loop
     try:
         text = io.StringIO()
         sys.print_exception(error, text)

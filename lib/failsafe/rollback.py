@@ -1,4 +1,4 @@
-"""Install an OTA update at the start of the board, and roll it back if it does not work.
+"""Install an OTA update at startup, and roll it back if it does not work.
 
 The state is the name of a file. It changes by one rename, so a power cut leaves the old state or
 the new one. All steps between two renames can be repeated from any point.
@@ -44,7 +44,7 @@ def start() -> bool:
         print("settings: %d starts failed: the last change is reverted" % count)
         bootcount.set_failures(0)
         return True
-    bootcount.set_failures(bootcount.MAX_FAILURES - 1)  # each restart is one more attempt
+    bootcount.set_failures(bootcount.MAX_FAILURES - 1)  # so each restart is one more attempt
     print("safe mode: %d starts failed, so main.py does nothing now." % count)
     print("/crash.log has the reason. A restart tries again; 'make deploy' repairs the board")
     print("(docs/safety.md).")
@@ -95,7 +95,7 @@ def _continue_update(cause):
         return False
     print("update: %s of %d starts on trial" % (name, _MAX_TRIALS))
     if cause != machine.SOFT_RESET:
-        # Whatever prevents the new version from serving ends with a restart.
+        # Whatever prevents the new version from serving, the board restarts.
         from . import watchdog
 
         watchdog.arm(update["seconds"] * 1000)

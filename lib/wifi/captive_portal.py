@@ -1,4 +1,4 @@
-"""The captive portal: answers all DNS queries at the board's access point with its own address.
+"""The captive portal: answer all DNS queries at the board's access point with its own address.
 
 A phone that joins resolves a name of its manufacturer to test for internet access. It reaches the
 board instead, and server.portal redirects it to the page.
@@ -29,7 +29,7 @@ def start(server, log=print) -> None:
 
 
 def _receive(sock):
-    """Answer waiting queries. Packets that are no queries are ignored."""
+    """Answer waiting queries. Other packets are ignored."""
     try:
         for _ in range(_BURST):
             query, sender = sock.recvfrom(_MAX_QUERY)
@@ -37,13 +37,13 @@ def _receive(sock):
             if response:
                 sock.sendto(response, sender)
     except OSError:
-        pass  # no query waits, or the send buffer is full: clients repeat their queries
+        pass  # no query is waiting, or the send buffer is full: clients repeat their queries
     except MemoryError:
         _discard(sock)
 
 
 def _discard(sock):
-    """Drop one query, which the client will repeat; otherwise poll would report it for ever."""
+    """Drop one query, which the client will repeat; otherwise poll would report it forever."""
     try:
         sock.recv(1)
     except OSError:

@@ -1,4 +1,4 @@
-"""Starts Wi-Fi: opens the board's access point, or joins a network as a station.
+"""Start Wi-Fi: open the board's access point, or join a network as a station.
 
 For MicroPython 1.22 and later.
 """
@@ -11,7 +11,7 @@ from micropython import const
 _SECOND = const(1000)
 _DEFAULT_SSID = const("ESP32-WS-Server")  # as in config.schema
 # `network` raises RuntimeError for "Wifi Unknown Error 0x...", and ValueError or TypeError for
-# what an older release does not support.
+# features that older releases lack.
 _ERRORS = (OSError, RuntimeError, ValueError, TypeError)
 
 # Values of WLAN.status() after a failure. `network` has names for some of them only.
@@ -113,7 +113,7 @@ def _join(wifi, log):
     station = network.WLAN(network.STA_IF)
     deadline = time.ticks_add(time.ticks_ms(), int(wifi["station_timeout"] * _SECOND))
     station.active(True)
-    # Otherwise status() reports "connecting" for ever instead of the reason.
+    # Otherwise status() reports "connecting" forever instead of the reason.
     station.config(reconnects=0)
     reason = None
     log("wifi: joining %r" % wifi["station_ssid"])

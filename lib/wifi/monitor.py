@@ -1,4 +1,4 @@
-"""Logs Wi-Fi changes while the server runs: stations that join or leave, a lost connection."""
+"""Log Wi-Fi changes while the server runs: stations that join or leave, a lost connection."""
 
 import network
 

@@ -1,4 +1,4 @@
-"""Listening sockets: accept connections while there are slots for them."""
+"""Listening sockets: accept connections while slots are free."""
 
 import errno
 from time import ticks_ms
@@ -18,7 +18,7 @@ _IN = const(1)  # select.POLLIN
 
 
 class Acceptor:
-    """Accepts connections, and holds them until they are WebSocket clients or closed.
+    """Accept connections, and hold them until they become WebSocket clients or are closed.
 
     `http_connections` are those that have not become clients. `listeners` are the sockets.
     """
@@ -31,7 +31,7 @@ class Acceptor:
         self._tls = {}  # id(listener) -> its TLSAcceptor
         self._accepting = False
         self.http_connections = []
-        self.reserved = 0  # slots whose sockets are used otherwise: see Server.add_reader
+        self.reserved = 0  # slots whose sockets are in use by Server.add_reader
 
     def listen(self, host: str, port: int, tls, acceptor) -> None:
         """Listen on one more port; tls is an SSLContext and `acceptor` its TLSAcceptor, or None.
@@ -79,7 +79,7 @@ class Acceptor:
             for _ in range(len(listeners)):
                 if self.free_slots() < 1:
                     break
-                # Each in its turn, so that a crowd at one does not keep out those at the others.
+                # In turn, so that many connections at one listener do not starve the others.
                 listener = listeners.pop(0)
                 listeners.append(listener)
                 self._accept_from(listener)
@@ -114,12 +114,12 @@ class Acceptor:
         except HTTPError as error:
             sock.close()
             server._log_refusal(address[0], error.detail)
-        except (OSError, MemoryError) as error:  # the peer has gone, or there is no memory
+        except (OSError, MemoryError) as error:  # the peer has gone, or memory ran out
             sock.close()
             try:
                 text = "cannot accept a connection: " + describe(error)
             except MemoryError:
-                return  # not even for a log line; other connections must not suffer
+                return  # no memory even for a log line; other connections go on
             server._log_refusal(address[0], text)
         except Exception:
             sock.close()
@@ -128,7 +128,7 @@ class Acceptor:
     def _open(self, raw, address, tls_acceptor):
         """Make an accepted socket an HTTP connection.
 
-        Raises OSError or MemoryError; then nothing is left of it but the socket.
+        Raises OSError or MemoryError; then only the socket remains.
         """
         sock = raw
         raw.setblocking(False)
@@ -155,5 +155,5 @@ class Acceptor:
         """Free the slot of a connection that is closed, or has become a client."""
         self.http_connections.remove(connection)
         self.set_accepting(True)
-        if not self.http_connections and not self._server._filler:  # a heap of a chip
+        if not self.http_connections and not self._server._filler:  # a small heap
             unload("wsserver.http.static", "wsserver.http.responses")

@@ -11,12 +11,12 @@ from micropython import const
 from .lazy import collect_every
 
 _LEAST_GARBAGE = const(131072)  # bytes: collecting more often would cost more than it saves
-_GAP = const(512)  # pointers: where so much is contiguous, the fragmented part has ended
+_GAP = const(512)  # pointers: a free block of this size lies behind the fragmented part
 _MAX_BLOCKS = const(4096)
 
 
 def tune():
-    """Collect less rarely, and fill the holes among the long-lived objects.
+    """Collect garbage before the heap is full, and fill the holes among long-lived objects.
 
     Return the blocks that fill them, which the caller must keep; or None if the program has set
     gc.threshold itself.

@@ -18,7 +18,7 @@ _MAX_LINGER = const(2000)  # ms after which it is dropped even if it sends
 _BUSY_TIMEOUT = const(1000)  # ms to send a request when all slots are taken
 _TLS_BUSY_TIMEOUT = const(3000)  # the same with TLS, whose handshake takes a chip over 1 s
 _HELLO_TIMEOUT = const(3000)  # ms for the first byte of a TLS connection
-_MAX_AGE = const(1 << 27)  # ms: times are not older, because ticks begin again at 2 ** 30
+_MAX_AGE = const(1 << 27)  # ms: older times are set to this age, because ticks wrap at 2 ** 30
 
 
 def sweep(server) -> None:
@@ -91,7 +91,7 @@ def _check_requests(server, now):
 
 
 def _has_expired(server, connection, now, busy):
-    """Return whether an HTTP connection has had enough time for what it does.
+    """Return whether an HTTP connection has used up its time.
 
     busy: whether others wait for its slot.
     """
@@ -102,7 +102,7 @@ def _has_expired(server, connection, now, busy):
     if connection._state == _LINGERING:
         return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
     if connection._state != _READING:
-        # Each part of a response, of the size of a send buffer, has so much time.
+        # The time for each part of a response, which fills a send buffer.
         return age >= (limit >> 2 if busy else limit)
     if connection._secure:
         busy = busy or connection._tls.is_full(server._connections.values())

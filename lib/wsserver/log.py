@@ -23,7 +23,7 @@ def describe(error: Exception) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return text of a peer for a log line or a response, with at most about `limit` characters.
+    """Escape a peer's text for a log line or a response, and cut it to about `limit` characters.
 
     Everything but printable ASCII becomes \\xNN, so that line breaks, terminal codes and
     bidirectional marks cannot forge or garble a line.

@@ -29,8 +29,8 @@ class LazyEndpoint:
 
     `module.endpoint(server, *args)` makes the real endpoint when the first client connects. When
     the last one has left, the module is unloaded, with all modules that it has loaded. Without
-    enough memory the client is closed with 1013. room: the bytes that must be free before loading
-    is tried.
+    enough memory the client is closed with 1013. room: the bytes that must be free, or loading
+    is not tried.
     """
 
     def __init__(self, server, module: str, *args, room: int = 0):

@@ -41,7 +41,7 @@ def traceback(error: Exception) -> str:
 
 
 def slow(took: int, name, client) -> str:
-    """Return the warning that a callback took `took` ms. Without a client it belongs to a timer."""
+    """Return the warning that a callback took `took` ms; without a client it is a timer's."""
     if client:
         name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
     else:

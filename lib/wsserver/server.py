@@ -31,7 +31,7 @@ _GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
 _READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
-_TICK = const(20)  # ms that run() sleeps at most: how long call_soon() of a thread may take
+_TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a thread
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
 _SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
@@ -45,13 +45,13 @@ class Server:
     """A WebSocket server. Times are in seconds, and None turns one off; sizes are in bytes.
 
     max_clients: beyond it handshakes get 503, or, with purge="lru", evict the client idle longest.
-    max_size: of a message for on_message; longer ones are refused with 1009.
+    max_size: of the longest message for on_message; longer ones are refused with 1009.
     ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
     open_timeout, close_timeout: for the opening and the closing handshake.
     write_limit: of the data that waits to be sent to one client; None: enough for an echo.
     read_size: of one read.
     max_head: of an HTTP request head.
-    max_tls: TLS connections at the same time; tls_reserved: those of them that only serve pages.
+    max_tls: TLS connections at the same time; tls_reserved: how many of them are kept for pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
 
     The times are attributes as well, which may be set before run(). max_clients, log and these may
@@ -59,13 +59,14 @@ class Server:
     addresses, or None for any. portal: a URL to which browsers that ask for another name are
     redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may connect and
     read responses, beside the server's own. proxies: the IP addresses of reverse proxies, whose
-    X-Forwarded-For or Forwarded is believed.
+    X-Forwarded-For or Forwarded is trusted.
     """
 
     hosts = portal = limits = None
     origins = proxies = ()
-    _refusals = None  # a RefusalLog, once something was refused
+    _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see heap.tune
+    _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Server:
                 read_size = _READ_SIZE
             if write_limit is None:
                 write_limit = max(read_size, max_size + 160)
-            # The buffers first, before the heap is fragmented.
+            # Allocate the buffers first, before the heap is fragmented.
             self._read_buffer = memoryview(bytearray(max(0, read_size)))
             self._pool = BufferPool(max_size, write_limit, self._log)
         except (TypeError, ValueError):
@@ -217,7 +218,7 @@ class Server:
     def broadcast(self, message, path=None) -> int:
         """Send a message to all open clients, or to those at `path`.
 
-        Clients with an empty send buffer get it from the network at once, without a buffer. Return
+        Clients with an empty send buffer get it at once, without copying it. Return
         the number of clients whose message is sent or waits. Raises TypeError if it is neither str
         nor bytes, and ValueError if a text is not valid UTF-8.
         """
@@ -237,7 +238,7 @@ class Server:
         return count
 
     def _send_rest(self, client, frame, sent):
-        """Queue a frame of which the network has taken `sent` bytes. Return whether it could."""
+        """Queue a frame without the `sent` bytes that TCP has taken. Return whether it fits."""
         if not sent:
             return client._send_frame(frame)
         if client._reserve(len(frame) - sent, self._pool.write_limit):
@@ -303,12 +304,12 @@ class Server:
             self._faults = self._faults + 1 if recent else 0
             self._fault_time = now
             if self._faults >= _MAX_FAULTS:
-                raise  # nothing works any more
+                raise  # no turn succeeds any more
         finally:
             self._stepping = False
 
     def _shed(self):
-        """Drop the latest connection: a turn has run out of memory. The others go on."""
+        """Drop the latest connection, because a turn has run out of memory. The others go on."""
         latest = self._acceptor.http_connections or self.clients
         if latest:
             self._drop(latest[-1], "out of memory")
@@ -338,7 +339,7 @@ class Server:
             for sock, event in self._ipoll(0 if unsent else wait):
                 connection = get(sock)
                 if connection is None:
-                    others = True  # handled later: accepting would change what is iterated
+                    others = True  # handled later: accepting would change the polled sockets
                 else:
                     if event != _OUT:
                         self._read(connection, sock)
@@ -452,7 +453,7 @@ class Server:
             self._drop(connection)
 
     def _write(self, connection):
-        """Write what the network takes of a send buffer. Return an OSError, or None."""
+        """Write as much of a send buffer as TCP takes. Return an OSError, or None."""
         start = connection._out_start
         waiting = connection._tls_pending or connection._out_end - start
         if waiting:
@@ -465,7 +466,7 @@ class Server:
                 connection._tls_pending = waiting - count
 
     def _flush(self, connection):
-        """Write a send buffer, and do what follows if it is empty or the connection is lost."""
+        """Write a send buffer, and handle an empty buffer or a lost connection."""
         if connection._sock is None:
             return
         start = connection._out_start
@@ -486,7 +487,7 @@ class Server:
                 connection._on_drained()
 
     def _update_poll(self, connection):
-        """Poll a connection for what matters now.
+        """Set the events for which a connection is polled.
 
         Backpressure: without room for replies, nothing is read.
         """
@@ -506,7 +507,7 @@ class Server:
     def _has_place(self, reserved) -> bool:
         """Return whether one more client may connect. Evict one for it, if that is allowed.
 
-        reserved: whether its route is; such clients may exceed max_clients by one.
+        reserved: whether its route is reserved; its clients may exceed max_clients by one.
         """
         idlest = None
         count = 0
@@ -568,11 +569,11 @@ class Server:
             pass  # other connections must not suffer; the garbage collector closes the socket
 
     def _log(self, level, text):
-        """Call the log function. What it raises must not affect the server."""
+        """Call the log function. Its exceptions must not affect the server."""
         try:
             self.log(level, text)
         except MemoryError:
-            pass  # not even for a log line
+            pass  # no memory even for a log line
         except Exception as error:
             log(level, "%s (the log function raised %r)" % (text, error))
 
@@ -584,7 +585,7 @@ class Server:
             pass
 
     def _log_refusal(self, ip, reason, request=None, status=0):
-        """Log that a request or connection was refused: all such lines are written here."""
+        """Log that a request or connection was refused. All such lines are written here."""
         try:
             if not self._refusals:
                 self._refusals = load("wsserver.http.refusals").RefusalLog(self)
@@ -645,4 +646,4 @@ class Server:
                 self._error_time = now
                 self._log(ERROR, text)
         except MemoryError:
-            pass  # not even for a log line
+            pass  # no memory even for a log line

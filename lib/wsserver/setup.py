@@ -1,4 +1,4 @@
-"""Code that runs once for each server or listener. Loaded while it runs.
+"""Check options and open listeners. Loaded while one of these runs.
 
 The checks of options are here, and those of paths in http.routes, so that they take no memory
 later.
@@ -111,7 +111,7 @@ def check_int(name: str, value: int, least: int, most=None) -> None:
 
 
 def _milliseconds(name, seconds):
-    """Return a timeout in ms. None stays None, but opening and closing cannot last for ever."""
+    """Return a timeout in ms. None stays None, but handshakes must have a timeout."""
     if seconds is None:
         return None if name[:4] == "ping" else _DAY * 1000
     if not isinstance(seconds, (int, float)):

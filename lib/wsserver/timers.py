@@ -72,14 +72,14 @@ class Timers:
             return False
 
     def wait(self, most: int) -> int:
-        """Return for how many ms, at most `most`, the loop may sleep."""
+        """Return how many ms the loop may sleep, at most `most`."""
         if self._calls:
             return 0
         left = ticks_diff(self._due, ticks_ms())
         return most if left > most else left if left > 0 else 0
 
     def run(self) -> None:
-        """Make all calls that are due. Those that they add wait for the next turn of the loop."""
+        """Make all calls that are due. Calls that they add wait for the next turn of the loop."""
         if self._calls:
             for _ in range(len(self._calls)):
                 function, args = self._calls.popleft()

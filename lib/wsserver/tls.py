@@ -2,13 +2,13 @@
 
 from .core.frames import const
 
-# What a TLS session takes of an ESP32's IDF heap, and its largest contiguous part.
+# Bytes that a TLS session takes of an ESP32's IDF heap, and the largest block among them.
 _SESSION = const(24000)
 _RECORD = const(17500)
 
 
 class TLSAcceptor:
-    """Wraps sockets of one listener in TLS."""
+    """Wrap sockets of one listener in TLS."""
 
     def __init__(self, context, max_tls: int, reserved: int):
         self._context = context

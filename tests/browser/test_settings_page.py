@@ -98,7 +98,7 @@ def test_the_page_loads_without_an_error_and_asks_for_the_password(open_page, bo
 
 def test_the_pages_link_to_each_other(open_page, board):
     page = open_page(board)
-    page.get_by_role("link", name="To the board's page").click()
+    page.get_by_role("link", name="Back to the board's page").click()
     page.get_by_role("link", name="Settings").click()
     expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
 
@@ -140,7 +140,7 @@ def test_saved_settings_take_effect_and_the_page_confirms_them(open_page, make):
         "server": {"max_clients": 4},
         "tls": {"enabled": False},
     }
-    page.get_by_role("link", name="To the board's page").last.click()
+    page.get_by_role("link", name="Back to the board's page").last.click()
     page.get_by_role("link", name="Settings").click()
     opened(page)
     expect(field(page, "Broadcast", "Interval in seconds")).to_have_value("0.5")

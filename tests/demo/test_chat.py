@@ -248,7 +248,7 @@ def test_escaped_and_plain_characters_are_the_same(guest, text):
 def test_a_message_that_grows_beyond_the_send_buffer_is_refused(guest):
     one, other = guest(), guest()
     other.rest()
-    assert "too long to be sent on" in one.error('{"message": "%s"}' % ("\x01" * 1000))
+    assert "too long to forward" in one.error('{"message": "%s"}' % ("\x01" * 1000))
     assert other.rest() == []
 
 

@@ -100,7 +100,7 @@ def test_each_client_has_its_own_subscription(board, one):
 
 @pytest.mark.parametrize("value", [0.5, -1, 3601, "1", None, [1], {}, 1e999])
 def test_an_invalid_interval_is_refused(one, value):
-    text = "stats: must be true, seconds from 1 to 3600, or 0 for no more"
+    text = "stats: must be true, seconds from 1 to 3600, or 0 to stop"
     order = json.dumps({"stats": value}).replace("Infinity", "1e999")
     assert one.error(order) == text
 

@@ -76,7 +76,7 @@ def test_a_port_in_use_is_logged_and_ends_in_safe_mode(make_board):
         "import socket\ntaken = socket.socket()\ntaken.bind(('0.0.0.0', 80))\ntaken.listen(1)\n"
     )
     board = make_board(files={"boot.py": taken + BOOT}, wait=False)
-    board.wait_for_log(r"cannot listen on port 80: .*112")
+    board.wait_for_log(r"cannot listen on port 80: EADDRINUSE \(port in use\)")
     board.wait_for_log(r"safe mode(.*\n)*>>> $")
 
 

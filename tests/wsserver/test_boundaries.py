@@ -221,7 +221,7 @@ CLOCK = """
 from wsserver.http import MODULE
 from wsserver.http.request import HTTPError, parse_request
 
-now = 0
+now = 800000000  # seconds or ms
 MODULE.ticks_ms = MODULE.time = lambda: now
 
 
@@ -245,9 +245,9 @@ wrong = parse_request(b"GET /?token=wrong HTTP/1.1\\r\\nHost: board")
 right = parse_request(b"GET /?token=right HTTP/1.1\\r\\nHost: board")
 print([status(token.check, wrong, "1.1.1.1") for _ in range(7)])
 print(status(token.check, right, "1.1.1.1"), status(token.check, right, "1.1.1.2"))
-now = 59
+now += 59
 print(status(token.check, right, "1.1.1.1"))
-now = 60
+now += 1
 print(status(token.check, wrong, "1.1.1.1"), status(token.check, right, "1.1.1.1"))
 """
     )

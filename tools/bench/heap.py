@@ -85,7 +85,8 @@ class ProbedBoard(VirtualBoard):
     def ask(self, question: str = "g") -> tuple[int, int, int, int]:
         """Ask the probe: (bytes in use, bytes free, garbage since "z", of it the stand-ins').
 
-        question: g collects garbage first, n does not, z starts counting, m prints a map.
+        question: g collects garbage first, n does not, z starts counting, m prints a map,
+        q prints names and modules.
         """
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.settimeout(5)

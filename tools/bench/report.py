@@ -269,9 +269,9 @@ README = (
 
 PAGE = """# Benchmarks
 
-Written by `make bench` on {date}. Compare the ratios, not the figures: a laptop is no chip, and
-other programs run on this machine. All servers were measured in one run, in turn, in {rounds}
-rounds of 0.4 s each. A cell is the median, with the minimum and maximum in parentheses.
+Written by `make bench` on {date}. Compare the ratios, not the figures: a laptop is not a chip,
+and other programs run on this machine. All servers were measured in one run, in turn, in
+{rounds} rounds of 0.4 s each. A cell is the median, with the minimum and maximum in parentheses.
 
 Machine: {processor}; {system}; Python {python};
 {micropython}.

@@ -31,7 +31,7 @@ the three TLS connections of an ESP32 without PSRAM, which were measured.
 
 ## Sockets
 
-A chip has ten sockets in all. At start-up the board lowers `server.max_clients` to the sockets
+A chip has ten sockets in all. At startup the board lowers `server.max_clients` to the sockets
 that are left, with a log line:
 
 | use | sockets |

@@ -60,11 +60,9 @@ _KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 _MALFORMED = "Bad Request: %s is missing or malformed"
 
 REQUESTS = (
-    Bad("a line that is no HTTP", b"hello\r\n\r\n", 400, _MALFORMED % "request line"),
-    Bad("bytes that are no text", b"\xff\xfe\x00\r\n\r\n", 400, _MALFORMED % "request line"),
-    _request(
-        "a target without its slash", _swap(b" /ws", b" ws"), 400, _MALFORMED % "request line"
-    ),
+    Bad("a line that is not HTTP", b"hello\r\n\r\n", 400, _MALFORMED % "request line"),
+    Bad("bytes that are not text", b"\xff\xfe\x00\r\n\r\n", 400, _MALFORMED % "request line"),
+    _request("a target without a slash", _swap(b" /ws", b" ws"), 400, _MALFORMED % "request line"),
     _request(
         "HTTP/1.0", _swap(b"/1.1", b"/1.0"), 426, "Upgrade Required: WebSocket needs HTTP/1.1"
     ),
@@ -78,7 +76,7 @@ REQUESTS = (
         "a header without a colon", _swap(_HOST, _HOST + b"x\r\n"), 400, _MALFORMED % "a header"
     ),
     _request(
-        "a header that goes on in the next line",
+        "a header continued on the next line",
         _swap(_HOST, _HOST + b"X: y\r\n z\r\n"),
         400,
         _MALFORMED % "a header",
@@ -102,14 +100,14 @@ REQUESTS = (
         "a key that is too short", _swap(_KEY, b"dGhl"), 400, _MALFORMED % "sec-websocket-key"
     ),
     _request(
-        "a key that is no base64",
+        "a key that is not base64",
         _swap(_KEY, b"?" * 22 + b"=="),
         400,
         _MALFORMED % "sec-websocket-key",
     ),
     _request("POST", _swap(b"GET", b"POST"), 405, "Method Not Allowed: use GET"),
     _request(
-        "a page from elsewhere",
+        "a page of another origin",
         _swap(_HOST, _HOST + b"Origin: http://evil.example\r\n"),
         403,
         "Forbidden: Origin http://evil.example is not allowed (access.origins)",
@@ -120,8 +118,8 @@ REQUESTS = (
         431,
         f"Request Header Fields Too Large: the head is over {MAX_HEAD} bytes (server.max_head)",
     ),
-    _request("a path that nothing is at", _swap(b"/ws", b"/nothing"), 404, "Not Found: "),
-    _request("a path out of the folder", _swap(b"/ws", b"/../config.json"), 404, "Not Found: "),
+    _request("a path without a file or endpoint", _swap(b"/ws", b"/nothing"), 404, "Not Found: "),
+    _request("a path outside the folder", _swap(b"/ws", b"/../config.json"), 404, "Not Found: "),
     Bad(
         "a broken percent-encoding",
         b"GET /%zz HTTP/1.1\r\n" + _HOST + b"\r\n",

@@ -66,6 +66,7 @@ AREAS = {
             "tests/wsserver/test_boundaries.py",
             "tests/wsserver/test_guard.py",
             "tests/wsserver/test_brute_force.py",
+            "tests/wsserver/test_registration_errors.py",
         ),
     ),
     "failsafe": Area(

@@ -27,31 +27,32 @@ _MAX_SPARE = const(2)  # buffers that are kept for reuse
 
 
 class BufferPool:
-    """What all connections of a server share: buffers, size limits, and the list of connections
-    that have something to send.
+    """The state that all connections of a server share: buffers, size limits, and the list of
+    connections with data to send.
     """
 
     def __init__(self, max_size: int, write_limit: int, log):
         self.max_size = max_size  # bytes of the longest message that is delivered as a whole
         self.write_limit = write_limit  # bytes of data that may wait in one send buffer
         self.log = log
-        # What native.deliver reports: where the next frame begins, and the number of messages.
+        # Results of native.deliver: the position of the next frame, and the number of messages.
         self.progress = array("i", (0, 0))
         self.unsent = []  # connections whose buffer is in use since the loop last looked
-        # Functions of the server. write(connection) sends what the network takes right now.
+        # Functions of the server. write(connection) sends as much as TCP takes now.
         # call(callback, name, client, args) calls a callback and measures how long it takes.
         self.write = self.call = None
         self.inbox_size = max_size + _FRAGMENTS
-        self.read_size = self.inbox_size  # bytes that are read at once
+        self.read_size = self.inbox_size  # bytes per read
         self._buffer_size = max(write_limit + _RESERVE, self.inbox_size)
-        # The first one now, before the heap is fragmented.
+        # Allocate the first one now, before the heap is fragmented.
         self._spare = [memoryview(bytearray(self._buffer_size))]
 
     def take(self) -> memoryview:
         """Borrow a buffer.
 
-        Before another one is allocated, the connection that took one last is written: sending to
-        many clients in a row then needs only one buffer. Raises MemoryError if there is none.
+        Before another one is allocated, the data of the last borrower is written to its socket.
+        So sending to many clients in a row needs only one buffer.
+        Raises MemoryError if there is none.
         """
         if not self._spare and self.unsent and self.write:
             latest = self.unsent[-1]
@@ -80,8 +81,8 @@ class SendBuffer:
     _secure = False  # uses TLS
     _is_direct = False  # without TLS and on_drain: the server may write replies at once
     _raw = None  # with TLS: the socket below the TLS stream
-    # Bytes that TLS was offered and has not taken. It has made a record of them, and must be
-    # offered the same number the next time: it would count any further bytes as sent.
+    # Bytes that TLS has put into a record but not sent. The next write must have the same
+    # length, because TLS would count any further bytes as sent.
     _tls_pending = 0
 
     def __init__(self, pool: BufferPool):
@@ -131,7 +132,7 @@ class SendBuffer:
             self._out_end = end
 
     def _discard(self) -> None:
-        """Discard all that waits, and return the buffer."""
+        """Discard the waiting data, and return the buffer."""
         if self._out:
             self._pool.give(self._out)
             self._out = NO_BUFFER

@@ -2,7 +2,7 @@
 
 `deliver` handles complete, unfragmented data frames. A FrameDecoder handles all others: incomplete
 frames, fragments, control frames and violations of the protocol. It belongs to one Protocol and is
-made when it is first needed.
+created when it is first needed.
 """
 
 from ..lazy import call

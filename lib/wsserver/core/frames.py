@@ -16,9 +16,8 @@ except (
 ):  # CPython, or a CPU without native code
     from .portable import deliver, send, text_bytes, unmask, validate_utf8
 
-# `@micropython.native` compiles a method that each message goes through to native code, where the
-# CPU is known; elsewhere the line is left out. It is for what must stay plain Python: `native` is
-# for what needs viper.
+# `@micropython.native` compiles a method of the hot path to native code. tools/deploy/mpycross.py
+# removes the line if the CPU is not known. Functions that need viper are in `native` instead.
 try:
     import micropython
     from micropython import const
@@ -33,8 +32,8 @@ except ImportError:  # CPython
         return value
 
 
-# const() makes numbers of these names at no cost, but in this module only. So each module defines
-# those that it uses. Opcodes are in RFC 6455, section 5.2, close codes in section 7.4.1.
+# const() replaces these names by numbers, but only within this module. So each module defines the
+# names that it uses. Opcodes are in RFC 6455, section 5.2, close codes in section 7.4.1.
 _TEXT = const(1)
 _BINARY = const(2)
 _MAX_HEADER = const(10)  # of a server, which never masks (section 5.1)
@@ -71,7 +70,7 @@ def payload_of(message, use: str):
         return text_bytes(message)
     if isinstance(message, (bytes, bytearray, memoryview)):
         return message
-    call("wsserver.core.errors", "refuse_type", use, message)
+    return call("wsserver.core.errors", "refuse_type", use, message)
 
 
 def encode(message) -> bytearray:
@@ -105,7 +104,7 @@ def close_payload(code: int, reason: str) -> bytes:
         data = text_bytes(reason)
         if is_close_code(code) and len(data) <= _MAX_REASON:
             return bytes((code >> 8, code & 0xFF)) + data
-    call("wsserver.core.errors", "refuse_close", code, reason)
+    return call("wsserver.core.errors", "refuse_close", code, reason)
 
 
 def parse_close(payload):

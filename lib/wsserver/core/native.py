@@ -64,10 +64,37 @@ def unmask(buf: ptr8, pos: int, end: int, key: ptr8, at: int) -> int:
     return seen & 0x80
 
 
+@micropython.viper
+def _is_ascii(text: ptr8, length: int) -> bool:
+    """Return whether all bytes are ASCII. Most of it goes by words, eight at a time."""
+    seen = 0  # the first local variable is kept in a register
+    at = int(text)
+    while at & 3 and length > 0:  # Xtensa traps on unaligned words
+        seen |= ptr8(at)[0]
+        at += 1
+        length -= 1
+    while length > 31:
+        seen |= ptr32(at)[0] | ptr32(at)[1] | ptr32(at)[2] | ptr32(at)[3]
+        seen |= ptr32(at)[4] | ptr32(at)[5] | ptr32(at)[6] | ptr32(at)[7]
+        at += 32
+        length -= 32
+    while length > 3:
+        seen |= ptr32(at)[0]
+        at += 4
+        length -= 4
+    while length > 0:
+        seen |= ptr8(at)[0]
+        at += 1
+        length -= 1
+    seen |= seen >> 16
+    return (seen | seen >> 8) & 0x80 == 0
+
+
 def text_bytes(text: str):
     """Return a text as UTF-8: see portable.text_bytes."""
-    data = memoryview(text)  # type: ignore[arg-type] - encode() would compute a hash
-    if len(data) != len(text) and validate_utf8(text, 0, len(data), 0, 0):  # beyond ASCII
+    # encode() would compute a hash.
+    data = memoryview(text)
+    if not _is_ascii(text, len(data)) and validate_utf8(text, 0, len(data), 0, 0):
         from .surrogates import join_pairs
 
         return join_pairs(data, validate_utf8)
@@ -161,7 +188,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
             count = base + stop - pos
             mask = data[phase & 3] | data[(phase + 1) & 3] << 8
             end = mask | data[(phase + 2) & 3] << 16 | data[(phase + 3) & 3] << 24
-            while count > 15:  # four words at a time: counting takes most of the time
+            while count > 15:  # four words at a time: the loop counter takes most of the time
                 limit = ptr32(pos)[0] ^ end
                 ptr32(pos)[0] = limit
                 many |= limit
@@ -257,7 +284,7 @@ def send(client, message) -> bool:
     here[1] = length
     here = ptr8(int(here) + 2)
     there = ptr8(message)
-    while length > 3:  # four at a time: counting takes most of the time
+    while length > 3:  # four at a time: the loop counter takes most of the time
         many |= there[0] | there[1] | there[2] | there[3]
         here[0] = there[0]
         here[1] = there[1]

@@ -4,7 +4,7 @@ Used on interpreters without native code, and on CPython. The functions are docu
 """
 
 
-def validate_utf8(buf: bytearray, pos: int, end: int, state: int, start: int) -> int:
+def validate_utf8(buf, pos: int, end: int, state: int, start: int) -> int:
     """Validate buf[pos:end] as UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past
     U+10FFFF). Return the new state, or -1 at the first invalid byte.
 
@@ -69,10 +69,10 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
 
     - 0 at any other frame, at the end, and when client._plain has become False;
     - the length of the next frame, if it is common but incomplete;
-    - -1 behind a text that is not UTF-8.
+    - -1 after a text that is not UTF-8.
 
     progress[0] is the position of the next frame, and progress[1] grows by the messages delivered,
-    also if a callback raises or memory runs out. When the last byte is used, the client's inbox is
+    even if a callback raises or memory runs out. When the last byte is used, the client's inbox is
     freed before the callback, whose reply may need a buffer.
     """
     while True:
@@ -112,8 +112,8 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
 def text_bytes(text: str):
     """Return a text as UTF-8, with surrogate pairs joined.
 
-    Raises ValueError if it contains half of a pair, or is not UTF-8 for another reason.
-    MicroPython has such texts: json.loads() keeps the halves, and str() checks little.
+    Raises ValueError if it contains half of a pair, or is otherwise not valid UTF-8.
+    MicroPython can create such texts: json.loads() keeps the halves, and str() checks little.
     """
     data = text.encode("utf-8", "surrogatepass")
     if len(data) != len(text) and validate_utf8(data, 0, len(data), 0, 0):  # beyond ASCII

@@ -4,11 +4,11 @@ A Protocol turns received bytes into callbacks, and messages into bytes in its s
 server must:
 
 - read into _inbox if there is one, otherwise into any buffer, and pass that to _receive;
-- write what is in the send buffer;
+- write the contents of the send buffer;
 - close TCP when the state is closed and the send buffer is empty;
 - call _on_lost when TCP is closed.
 
-A Client is a Protocol with what an application sees of it. All other names begin with "_", so that
+A Client is a Protocol with the public attributes. All other names begin with "_", so that
 applications can add attributes of their own to their clients.
 """
 
@@ -51,10 +51,10 @@ len = len
 
 
 class Route:
-    """What a Protocol must know of its path: see http.routes.make_route.
+    """The configuration of a path, made by http.routes.make_route.
 
     open, message, chunk, close, ping, pong, drain: the endpoint's on_... methods, or None. drops:
-    whether a message that finds no room in the send buffer is dropped. origins: None stands for
+    whether a message that does not fit in the send buffer is dropped. origins: None stands for
     the default. reserved: whether its clients may exceed max_clients.
     """
 
@@ -137,7 +137,7 @@ class Protocol(SendBuffer):
                     self._keep(buf, pos, end)
                 return
             except Exception as error:
-                # Raised by the application, or out of memory: only this client is affected.
+                # An error of the application, or out of memory: only this client is affected.
                 self._report(error)
                 if progress[0] > pos:
                     pos = progress[0]
@@ -205,14 +205,14 @@ class Protocol(SendBuffer):
     def _make_room(self, size: int) -> bool:
         """Make room for a message's frame of `size` bytes behind _out_end.
 
-        If there is none, do what the endpoint's `overflow` says, and return False.
+        If there is no room, apply the endpoint's `overflow`, and return False.
         """
         if self._state:
             return False
         pool = self._pool
         limit = pool.write_limit
         if not self._out and size <= limit and pool._spare:
-            # As _reserve(), without two more calls, for most messages.
+            # An inlined _reserve() for most messages: it saves two calls.
             self._out = pool.take()
             self._out_limit = limit
             pool.unsent.append(self)
@@ -228,7 +228,7 @@ class Protocol(SendBuffer):
 
     def _send_control(self, opcode, data):
         # Behind write_limit there is room for a Close and one more control frame. A Pong that
-        # finds no room is not sent.
+        # does not fit is not sent.
         extra = 262 if opcode == _CLOSE else 131
         if self._reserve(len(data) + 2, self._pool.write_limit + extra):
             self._out_end = write_header(self._out, self._out_end, opcode, len(data))
@@ -280,7 +280,7 @@ class Protocol(SendBuffer):
         try:
             self._pool.log(ERROR, traceback(error))
         except MemoryError:
-            pass  # not even for a log line
+            pass  # no memory even for a log line
         self._fail(_INTERNAL_ERROR, "internal error")
 
     def _call(self, name: str, *args) -> None:

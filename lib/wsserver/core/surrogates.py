@@ -1,7 +1,7 @@
 """Surrogates in text, which UTF-8 does not allow (RFC 3629, section 3). Loaded on first use."""
 
 
-def join_pairs(data, validate_utf8) -> bytes:
+def join_pairs(data, validate_utf8) -> bytearray:
     """Return bytes in which each pair of surrogates, of 3 bytes each, has become one character.
 
     validate_utf8: as in portable.py.

@@ -1,10 +1,10 @@
-"""Checks of secrets and of rate limits. Loaded while they run."""
+"""Check secrets and rate limits. Loaded while these checks run."""
 
 
 def check_secret(name: str, value: str) -> None:
-    """Check a secret, a user name or a password; `name` is that of the argument.
+    """Check a secret, a user name or a password; `name` is the argument's name.
 
-    Raises TypeError or ValueError. A secret that is a str does not appear in the text.
+    Raises TypeError or ValueError. The message never contains a secret that is a str.
     """
     if not isinstance(value, str):
         raise TypeError("%s must be a str, not %r" % (name, value))

@@ -22,11 +22,12 @@ _LINGERING = const(2)
 class HTTPConnection(SendBuffer):
     """One request and its response; or, if it is accepted, an upgrade to a Client."""
 
-    # The loop needs these; only a Protocol changes them.
+    # The server's loop reads these; only a Protocol changes them.
     _pongs = 0
     _tail = b""
-    # A trusted proxy's: whether it is one, and whether the client has used TLS.
+    # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
+    _tls: Anything = None  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
@@ -36,11 +37,11 @@ class HTTPConnection(SendBuffer):
         self._address = address
         self._events = 0
         self._state = _READING
-        # When it began to read the head, to send a part of the response, or to linger; in ms.
-        # None: it has just begun, and keepalive.sweep() will note the time.
+        # The time in ms at which it began to read the head, send a part of the response, or
+        # linger. None: just now; keepalive.sweep() will set the time.
         self._since = self._last_heard = self._last_used = now
         self._head = b""
-        self._file = None
+        self._file: Anything = None
 
     # --- read
 
@@ -98,7 +99,7 @@ class HTTPConnection(SendBuffer):
             route = load("wsserver.ondemand").resolve(server, request.path)
         if route is None:
             if request.wants_websocket():
-                raise HTTPError(404, "no WebSocket here")
+                raise HTTPError(404, "no WebSocket at this path")
             self._answer(*self._open_file(request))
             return
         # The Origin first: a page on the internet must not be able to guess secrets.
@@ -174,7 +175,7 @@ class HTTPConnection(SendBuffer):
         if self._state != _RESPONDING:
             return
         if self._file and self._reserve(0, 0):
-            # Not more than Content-Length says. If it is less, the peer notices.
+            # Never more than Content-Length. The peer notices if it is less.
             self._out_end = count = min(self._read_file(), self._left)
             self._left -= count
             if count:

@@ -43,7 +43,7 @@ def check_upgrade(request: Request) -> None:
 
 
 def check_origin(request: Request, origins=None, others=()) -> None:
-    """Check that the page that sends a request, if it is a page, may connect.
+    """Check the Origin header: a page that sends it must be allowed to connect.
 
     origins: the accepted values of Origin. None stands for no such header (only browsers send
     it), "self" for pages of the requested host, on any port, and "*" for all. By default these are

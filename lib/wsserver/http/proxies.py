@@ -4,7 +4,7 @@
 def identify(connection, request) -> None:
     """Give a connection from a trusted proxy the address of its client.
 
-    Raises HTTPError 429 if that has too many connections.
+    Raises HTTPError 429 if this address has too many connections.
     """
     server = connection._server
     proxy, port = connection._address
@@ -19,9 +19,9 @@ def identify(connection, request) -> None:
 def _find_client(request, proxy, proxies):
     """Return (IP address of the client, whether it has used https) for a request of a proxy.
 
-    The client is the last address that no trusted proxy has. Without a valid one, or if the two
-    headers disagree, it is the proxy itself: a client can send either header, and not every proxy
-    removes the one that it does not use.
+    The client is the last address that does not belong to a trusted proxy. Without a valid one, or
+    if the two headers disagree, it is the proxy itself: a client can send either header, and not
+    every proxy removes the one that it does not use.
     """
     headers = request.headers
     found = None

@@ -8,10 +8,10 @@ from .request import HTTPError
 
 _OPEN = const(0)  # states: see core.buffers
 _POLICY_VIOLATION = const(1008)
-_MAX_ADDRESSES = const(16)  # that are remembered; the one idle longest is evicted
+_MAX_ADDRESSES = const(16)  # remembered at once; the one idle longest is evicted
 _MAX_IDLE = const(180000)  # ms after which an address is forgotten: all its levels are 0
-_SWEEPS = const(16)  # between two looks for such addresses
-_BURST = const(2)  # messages and bytes: bursts of so many seconds' worth
+_SWEEPS = const(16)  # between two searches for such addresses
+_BURST = const(2)  # seconds' worth of messages or bytes that fit in a burst
 _SECOND = const(1000)  # ms
 _MINUTE = const(60000)
 
@@ -138,7 +138,7 @@ class _Bucket:
     """A leaky bucket, without floats, which would allocate memory.
 
     One item raises the level by `period`, and in each ms the level falls by the rate, which is in
-    items per `period` ms. The bucket is full after `burst` periods' worth.
+    items per `period` ms. The bucket holds the items of `burst` periods.
     """
 
     def __init__(self, burst):

@@ -1,4 +1,4 @@
-"""The log lines of refused requests and connections, at a limited rate."""
+"""Log refused requests and connections, at a limited rate."""
 
 from time import ticks_diff, ticks_ms
 
@@ -10,7 +10,7 @@ _MAX_LINES = const(8)  # in a window
 
 
 class RefusalLog:
-    """Writes a line for each refusal; in a flood, some of them and the number of the others."""
+    """Write a line for each refusal. In a flood, write some lines and count the others."""
 
     def __init__(self, server):
         self._server = server
@@ -32,7 +32,7 @@ class RefusalLog:
         self._server._log(WARNING, "%s: %s" % (text, escape(reason, 100)))
 
     def sweep(self, now: int) -> None:
-        """Report what a flood has hidden. Called ten times a second."""
+        """Log how many refusals had no line of their own. Called ten times a second."""
         if ticks_diff(now, self._since) >= _WINDOW:
             self._since = now
             self._lines = 0

@@ -57,7 +57,7 @@ def malformed(what: str) -> HTTPError:
 
 def find_head(data: bytes, limit: int) -> tuple:
     """Find the request head in the received bytes: return its start, its end, and the end of the
-    empty line behind it. Its end is -1 if it is incomplete.
+    empty line behind it. The end of the head is -1 if it is incomplete.
 
     Raises HTTPError as soon as the bytes cannot become a request: 400, or 431 if the head is
     longer than `limit`.

@@ -1,4 +1,4 @@
-"""Routes and folders: what the server knows about a path. Loaded while one is registered."""
+"""Register routes and folders. Loaded while one is registered."""
 
 import os
 
@@ -13,7 +13,7 @@ _CALLBACKS = const(("open", "message", "chunk", "close", "ping", "pong", "drain"
 
 
 def add_route(routes: dict, path: str, endpoint, *options) -> None:
-    """Register a path in a server's `routes`; options are those of make_route.
+    """Register a path in a server's `routes`, with the options of make_route.
 
     Raises TypeError or ValueError if an argument is wrong.
     """
@@ -24,7 +24,7 @@ def add_route(routes: dict, path: str, endpoint, *options) -> None:
 
 
 def check_path(name: str, path: str) -> None:
-    """Check the path of a URL, without a query; `name` is that of the argument.
+    """Check the path of a URL, without a query; `name` is the argument's name.
 
     Raises TypeError or ValueError.
     """

@@ -15,20 +15,20 @@ _TYPES = const(
 )
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
-# Windows for decompression, as powers of 2. Without PSRAM no larger one is allocated.
+# Windows for decompression, as powers of 2: the largest ones with and without PSRAM.
 _GZIP_WINDOW = const(15)
 _SMALL_WINDOW = const(12)
 _MIN_GZIP = const(18)  # bytes: header and trailer (RFC 1952, section 2.3)
 _MAX_RATIO = const(1032)  # of Deflate: 258 bytes of content for two bits
-_TABLES = const(1200)  # bytes that decompressing takes beside its window
-# How `make deploy` notes the window of a file in its header (RFC 1952, section 2.3.1.1).
+_TABLES = const(1200)  # bytes that decompression takes in addition to its window
+# The header field in which `make deploy` stores a file's window size (RFC 1952, 2.3.1.1).
 _WINDOW_FIELD = const(b"\x05\x00WB\x01\x00")
 
 
 def open_file(request: Request, prefix: str, directory: str, https_port=None, origins=()):
     """Return (response head, open file or None, bytes to send of it) for a request.
 
-    The path behind `prefix` ("/", or with a slash at its end) is searched in `directory`. A path
+    The path after `prefix` ("/", or with a slash at its end) is searched in `directory`. A path
     that ends with a slash stands for its index.html. If there is a NAME.gz, it is sent as the gzip
     coding of NAME, with an ETag. A client that does not accept gzip gets NAME, or the decompressed
     NAME.gz. https_port: redirect to this port instead. origins: whose pages may read the response.

@@ -49,7 +49,9 @@ class _Probe:
         return self.native.ipoll(timeout)
 
     def answer(self):
-        """g: collect garbage first; z: count garbage from now on; m: print a map of the heap."""
+        """g: collect garbage first; z: count garbage from now on; m: print a map of the heap;
+        q: print all names and modules.
+        """
         question, sender = self.port.recvfrom(8)
         total, excluded = self.total, self.excluded
         if question == b"z":
