@@ -4,8 +4,7 @@ import errno
 from time import ticks_ms
 
 from .core.frames import const
-from .http.connection import HTTPConnection
-from .http.request import HTTPError
+from .http.connection import HTTPConnection, HTTPError
 from .lazy import call, unload
 from .log import WARNING, describe
 
@@ -125,7 +124,7 @@ class Acceptor:
             sock.close()
             raise
 
-    def _open(self, raw, address, tls_acceptor):
+    def _open(self, raw, address, tls):
         """Make an accepted socket an HTTP connection.
 
         Raises OSError or MemoryError; then only the socket remains.
@@ -133,14 +132,14 @@ class Acceptor:
         sock = raw
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        if tls_acceptor:
-            sock = tls_acceptor.wrap(raw, self._connections.values())
+        if tls:
+            sock = tls.wrap(raw, self._connections.values())
         try:
             connection = HTTPConnection(self._server, sock, address, ticks_ms())
             connection._events = _IN
-            if tls_acceptor:
+            if tls:
                 connection._use_tls(raw)
-                connection._tls = tls_acceptor
+                connection._tls = tls
                 connection._counted = address[0] not in self._server.proxies
             self._connections[sock] = connection
             self.http_connections.append(connection)

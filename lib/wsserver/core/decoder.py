@@ -73,7 +73,17 @@ class FrameDecoder:
             return self._control(buf, start, start + length, end, second & 0x80)
         if protocol._state == _OPEN and protocol._route.message:
             return self._collect(buf, start, start + length, end, first)
-        return self._begin(buf, start, end, first, second & 0x80, length)
+        # The payload is processed, or skipped, as it arrives.
+        self.key = bytes(buf[start - 4 : start]) * 2 if second & 0x80 else bytes(8)
+        self.phase = 0
+        self.first_byte = first
+        self.remaining = length
+        self.pos = start
+        self.frames += 1
+        if protocol._state == _OPEN:
+            self._start_message(first)
+        self._stream(buf, end)
+        return True
 
     def look_ahead(self, buf: memoryview, end: int, need: int) -> bool:
         """Do the same as decode() for a frame of `need` bytes that is incomplete, but valid."""
@@ -176,18 +186,6 @@ class FrameDecoder:
         protocol._route.message(protocol, message)
 
     # --- frames whose payload is processed, or skipped, as it arrives
-
-    def _begin(self, buf, start, end, first, masked, length):
-        self.key = bytes(buf[start - 4 : start]) * 2 if masked else bytes(8)
-        self.phase = 0
-        self.first_byte = first
-        self.remaining = length
-        self.pos = start
-        self.frames += 1
-        if self.protocol._state == _OPEN:
-            self._start_message(first)
-        self._stream(buf, end)
-        return True
 
     def _stream(self, buf, end):
         start = self.pos

@@ -299,7 +299,16 @@ class Protocol(SendBuffer):
     def _on_control(self, opcode: int, payload) -> None:
         """Process a complete control frame; `payload` is a memoryview, or b""."""
         if opcode == _CLOSE:
-            self._on_close_frame(payload)
+            code, reason = parse_close(payload)
+            if code < 0 or len(payload) > _MAX_CONTROL:
+                self._fail(-code, reason)
+            else:
+                if self._state == _OPEN:
+                    # Section 5.5.1: the Close that answers one echoes its status code.
+                    self._close(_CLOSING, bytes(payload[:2]), reason)
+                self._close_code = code
+                self._close_reason = reason or self._close_reason  # ours if the Close was echoed
+            self._state = _CLOSED
         elif self._state == _OPEN:
             if opcode == _PONG:
                 self._pongs += 1
@@ -310,18 +319,6 @@ class Protocol(SendBuffer):
             else:
                 # Section 5.5.3: a Pong has the same application data as the Ping.
                 self._send_control(_PONG, payload)
-
-    def _on_close_frame(self, payload):
-        code, reason = parse_close(payload)
-        if code < 0 or len(payload) > _MAX_CONTROL:
-            self._fail(-code, reason)
-        else:
-            if self._state == _OPEN:
-                # Section 5.5.1: the Close that answers one echoes its status code.
-                self._close(_CLOSING, bytes(payload[:2]), reason)
-            self._close_code = code
-            self._close_reason = reason or self._close_reason  # ours if the Close was echoed
-        self._state = _CLOSED
 
     def _on_eof(self) -> bool:
         """Return whether to keep the connection although the peer sends no more."""
