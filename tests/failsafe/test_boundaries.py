@@ -233,3 +233,15 @@ def test_a_file_that_reads_back_as_it_was_written_replaces_the_old_one(run):
 )
 def test_a_file_that_reads_back_otherwise_leaves_the_old_one(run, change):
     assert printed(run, WRITE + f"attempt({change})")[-1] == "= OSError old False"
+
+
+def test_a_count_of_failed_starts_can_be_cleared(run):
+    code = """
+from failsafe import bootcount
+counts = []
+for count in (1, 3, 0, 2, 2, 0):
+    bootcount.set_failures(count)
+    counts.append(bootcount.failures())
+print("=", counts)
+"""
+    assert printed(run, code)[-1] == "= [1, 3, 0, 2, 2, 0]"

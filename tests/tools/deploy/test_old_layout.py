@@ -94,5 +94,7 @@ def test_a_module_of_a_subpackage_is_compiled_under_its_full_name(tmp_path):
     with VirtualBoard(root=tmp_path / "nothing") as board:
         deploy(Options(port=board.serial, root=tmp_path, wait=0))
         assert "lib/pack/sub/module.mpy" in files(board)
-        with pytest.raises(RuntimeError, match='File "/lib/pack/sub/module.mpy", line 2, in fails'):
+        with pytest.raises(
+            RuntimeError, match='File "/lib/pack/sub/module.mpy", line 2, in fails'
+        ):
             board.exec("import pack.sub.module\npack.sub.module.fails()")
