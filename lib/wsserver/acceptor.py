@@ -1,12 +1,10 @@
 """Listening sockets: accept connections while slots are free."""
 
 import errno
-import select
 from time import ticks_ms
 
 from .core.frames import const
-from .http.connection import HTTPConnection
-from .http.request import HTTPError
+from .http.connection import HTTPConnection, HTTPError
 from .lazy import call, unload
 from .log import WARNING, describe
 
@@ -15,7 +13,7 @@ _HTTP_SLOTS = const(3)
 _PROBE = const(512)
 _IPPROTO_TCP = const(6)  # older releases lack these names
 _TCP_NODELAY = const(1)
-_IN = select.POLLIN
+_IN = const(1)  # select.POLLIN
 
 
 class Acceptor:
@@ -126,7 +124,7 @@ class Acceptor:
             sock.close()
             raise
 
-    def _open(self, raw, address, tls_acceptor):
+    def _open(self, raw, address, tls):
         """Make an accepted socket an HTTP connection.
 
         Raises OSError or MemoryError; then only the socket remains.
@@ -134,14 +132,14 @@ class Acceptor:
         sock = raw
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        if tls_acceptor:
-            sock = tls_acceptor.wrap(raw, self._connections.values())
+        if tls:
+            sock = tls.wrap(raw, self._connections.values())
         try:
             connection = HTTPConnection(self._server, sock, address, ticks_ms())
             connection._events = _IN
-            if tls_acceptor:
+            if tls:
                 connection._use_tls(raw)
-                connection._tls = tls_acceptor
+                connection._tls = tls
                 connection._counted = address[0] not in self._server.proxies
             self._connections[sock] = connection
             self.http_connections.append(connection)

@@ -93,9 +93,9 @@ def call(name: str, function: str, *args, **kwargs):
         unload(*loaded(before))
 
 
-def loaded(besides=()) -> list:
-    """Return the names of all loaded modules, or of those that are not in `besides`."""
-    return [name for name in sys.modules if name not in besides]
+def loaded(others=()) -> list:
+    """Return the names of all loaded modules, or of those that are not in `others`."""
+    return [name for name in sys.modules if name not in others]
 
 
 def route(server, path: str, module: str, *args) -> None:

@@ -1,12 +1,11 @@
 """Rarely used parts of the loop's poll. Loaded while they are called."""
 
-import select
 from time import ticks_diff, ticks_us
 
 from .core.frames import const
 
 _REST = const(1000)  # ms that a failing reader is not called
-_IN = select.POLLIN
+_IN = const(1)  # select.POLLIN
 
 
 def rest(server, sock, function) -> None:

@@ -13,10 +13,10 @@ import micropython
 from micropython import const
 
 from .acceptor import Acceptor
-from .core.buffers import CLOSED, NO_BUFFER, OPEN, BufferPool
+from .core.buffers import NO_BUFFER, BufferPool
 from .core.frames import encode
 from .core.protocol import Client
-from .keepalive import Keepalive
+from .keepalive import sweep
 from .lazy import call, has_large_heap, load
 from .log import ERROR, INFO, WARNING, describe, escape, log, traceback
 from .timers import Timer, Timers, check_callable
@@ -25,18 +25,21 @@ from .timers import Timer, Timers, check_callable
 id = id
 len = len
 
+_OPEN = const(0)  # states: see core.buffers
+_CLOSED = const(3)
 _GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
 _READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
+_SMALL_READ_SIZE = const(2080)  # on a small heap: a chip's TCP segments have at most 1460 bytes
 _TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a thread
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
 _SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
 _REPEAT = const(1000)  # ms for which an error is not logged again
 _MAX_FAULTS = const(100)  # turns that fail in quick succession until run() raises the error
-_IN = select.POLLIN
-_OUT = select.POLLOUT
+_IN = const(1)  # select.POLLIN
+_OUT = const(4)  # select.POLLOUT
 
 
 class Server:
@@ -85,7 +88,7 @@ class Server:
         sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
         try:
             if read_size is None:
-                read_size = _READ_SIZE
+                read_size = _READ_SIZE if has_large_heap() else _SMALL_READ_SIZE
             if write_limit is None:
                 write_limit = max(read_size, max_size + 160)
             # Allocate the buffers first, before the heap is fragmented.
@@ -114,7 +117,6 @@ class Server:
         self._poll = select.poll()
         self._ipoll = self._poll.ipoll
         self._acceptor = Acceptor(self, self._poll, self._connections)
-        self._keepalive = Keepalive(self, self._acceptor)
         self._stopping = self._stepping = False
         self._slow_ms = 0  # of this turn that warnings have reported
         self._pool.write = self._write
@@ -225,7 +227,7 @@ class Server:
         length = len(frame)
         count = 0
         for client in self.clients:
-            if client._state == OPEN and (path is None or client._path == path):
+            if client._state == _OPEN and (path is None or client._path == path):
                 if client._out or client._secure or length > self._pool.write_limit:
                     count += client._send_frame(frame)
                     continue
@@ -243,7 +245,7 @@ class Server:
         if client._reserve(len(frame) - sent, self._pool.write_limit):
             client._append(memoryview(frame)[sent:])
             return True
-        client._state = CLOSED  # there is no memory for the rest of a frame that has begun
+        client._state = _CLOSED  # there is no memory for the rest of a frame that has begun
         self._pool.unsent.append(client)
         return False
 
@@ -320,7 +322,9 @@ class Server:
 
     def _start_timers(self):
         self._timers = Timers(self._report, self._call)
-        self.every(_SWEEP, self._keepalive.sweep)
+        self.every(_SWEEP, self._sweep)
+
+    _sweep = sweep
 
     # --- the loop
 
@@ -446,7 +450,7 @@ class Server:
                 pool.give(out)
             else:
                 connection._out_start = start
-        if connection._state == CLOSED and not connection._out:
+        if connection._state == _CLOSED and not connection._out:
             self._drop(connection)
 
     def _write(self, connection):
@@ -478,7 +482,7 @@ class Server:
             connection._discard()
             if connection._events != _IN:
                 self._update_poll(connection)
-            if connection._state == CLOSED:
+            if connection._state == _CLOSED:
                 self._drop(connection)
             else:
                 connection._on_drained()
@@ -509,7 +513,7 @@ class Server:
         idlest = None
         count = 0
         for client in self.clients:
-            if client._state == OPEN:
+            if client._state == _OPEN:
                 count += 1
                 if client._route.reserved:
                     continue

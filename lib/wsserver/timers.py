@@ -11,12 +11,10 @@ _MAX_CALLS = const(16)
 _MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit chip: 3.1 days
 
 
-_ASYNC = type(lambda: (yield))  # MicroPython's type of async and of generator functions
-
-
 def check_callable(function) -> None:
     """Raise TypeError if a function cannot be called, or if it is async."""
-    if not callable(function) or type(function) is _ASYNC:
+    # MicroPython's type of async functions is "generator".
+    if not callable(function) or type(function).__name__ == "generator":
         call("wsserver.setup", "refuse_function", function)
 
 
@@ -94,8 +92,17 @@ class Timers:
         timers = self._timers
         for index in range(len(timers)):
             timer = timers[index]
-            if timer.function and ticks_diff(now, timer.due) >= 0:
-                self._fire(timer, now)
+            function = timer.function
+            if not function or ticks_diff(now, timer.due) < 0:
+                continue
+            if timer.repeats:
+                # Count from the due time, so that the interval does not drift. Skip missed calls.
+                timer.due = ticks_add(timer.due, timer.ms)
+                if ticks_diff(now, timer.due) >= 0:
+                    timer.due = ticks_add(now, timer.ms)
+            else:
+                timer.function = None
+            self._try(function, ())
         self._due = ticks_add(now, _MAX_MS)
         for index in range(len(timers) - 1, -1, -1):
             if timers[index].function:
@@ -107,17 +114,6 @@ class Timers:
         """Make the loop wake up for a timer."""
         if ticks_diff(timer.due, self._due) < 0:
             self._due = timer.due
-
-    def _fire(self, timer, now):
-        function = timer.function
-        if timer.repeats:
-            # Count from the due time, so that the interval does not drift. Skip missed calls.
-            timer.due = ticks_add(timer.due, timer.ms)
-            if ticks_diff(now, timer.due) >= 0:
-                timer.due = ticks_add(now, timer.ms)
-        else:
-            timer.function = None
-        self._try(function, ())
 
     def _try(self, function, args):
         try:

@@ -8,11 +8,12 @@ from array import array
 
 from .frames import const
 
-# The states of a WebSocket connection:
-OPEN = 0
-CLOSING = 1  # our Close is sent; no message is delivered until the peer's Close arrives
-FAILED = 2  # the same after a protocol error, with a shorter timeout
-CLOSED = 3  # nothing more is received; TCP is closed when the send buffer is empty
+# The states of a WebSocket connection, which each module that uses them defines as _OPEN etc.,
+# because a constant takes no memory in its own module only:
+# 0 OPEN
+# 1 CLOSING: our Close is sent; no message is delivered until the peer's Close arrives
+# 2 FAILED: the same after a protocol error, with a shorter timeout
+# 3 CLOSED: nothing more is received; TCP is closed when the send buffer is empty
 
 NO_BUFFER = memoryview(b"")  # no buffer
 

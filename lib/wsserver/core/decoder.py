@@ -6,9 +6,10 @@ created when it is first needed.
 """
 
 from ..lazy import call
-from .buffers import CLOSED, OPEN
 from .frames import const, unmask, validate_utf8
 
+_OPEN = const(0)  # states: see core.buffers
+_CLOSED = const(3)
 _TEXT = const(1)
 _CLOSE = const(8)
 _PROTOCOL_ERROR = const(1002)
@@ -52,7 +53,7 @@ class FrameDecoder:
         protocol = self.protocol
         first = buf[pos]
         second = buf[pos + 1]
-        if protocol._state == OPEN and not self._is_valid(first, second):
+        if protocol._state == _OPEN and not self._is_valid(first, second):
             error = call("wsserver.core.errors", "header_error", first, second)
             protocol._fail(_PROTOCOL_ERROR, error)
         length = second & 0x7F
@@ -61,7 +62,7 @@ class FrameDecoder:
             return False
         if length > 125:
             length = int.from_bytes(buf[pos + 2 : start], "big")
-        if protocol._state == OPEN:
+        if protocol._state == _OPEN:
             self._check_length(first, second & 0x7F, length)
         if second & 0x80:
             start += 4
@@ -70,9 +71,19 @@ class FrameDecoder:
             return False
         if first & 8 and length < 126:
             return self._control(buf, start, start + length, end, second & 0x80)
-        if protocol._state == OPEN and protocol._route.message:
+        if protocol._state == _OPEN and protocol._route.message:
             return self._collect(buf, start, start + length, end, first)
-        return self._begin(buf, start, end, first, second & 0x80, length)
+        # The payload is processed, or skipped, as it arrives.
+        self.key = bytes(buf[start - 4 : start]) * 2 if second & 0x80 else bytes(8)
+        self.phase = 0
+        self.first_byte = first
+        self.remaining = length
+        self.pos = start
+        self.frames += 1
+        if protocol._state == _OPEN:
+            self._start_message(first)
+        self._stream(buf, end)
+        return True
 
     def look_ahead(self, buf: memoryview, end: int, need: int) -> bool:
         """Do the same as decode() for a frame of `need` bytes that is incomplete, but valid."""
@@ -176,25 +187,13 @@ class FrameDecoder:
 
     # --- frames whose payload is processed, or skipped, as it arrives
 
-    def _begin(self, buf, start, end, first, masked, length):
-        self.key = bytes(buf[start - 4 : start]) * 2 if masked else bytes(8)
-        self.phase = 0
-        self.first_byte = first
-        self.remaining = length
-        self.pos = start
-        self.frames += 1
-        if self.protocol._state == OPEN:
-            self._start_message(first)
-        self._stream(buf, end)
-        return True
-
     def _stream(self, buf, end):
         start = self.pos
         stop = min(end, start + self.remaining)
         self.pos = stop
         self.remaining -= stop - start
         protocol = self.protocol
-        if protocol._state == OPEN:
+        if protocol._state == _OPEN:
             beyond_ascii = unmask(buf, start, stop, self.key, self.phase)
             self.phase = (self.phase + stop - start) & 3
             if self.is_text and (beyond_ascii or self.utf8_state):
@@ -207,4 +206,4 @@ class FrameDecoder:
             elif protocol._route.chunk and (final or stop > start):
                 protocol._route.chunk(protocol, buf[start:stop], bool(final))
         elif not self.remaining and self.first_byte & 0x0F == _CLOSE:
-            protocol._state = CLOSED  # a Close of more than 125 bytes
+            protocol._state = _CLOSED  # a Close of more than 125 bytes

@@ -70,7 +70,7 @@ def payload_of(message, use: str):
         return text_bytes(message)
     if isinstance(message, (bytes, bytearray, memoryview)):
         return message
-    call("wsserver.core.errors", "refuse_type", use, message)
+    return call("wsserver.core.errors", "refuse_type", use, message)
 
 
 def encode(message) -> bytearray:
@@ -104,7 +104,7 @@ def close_payload(code: int, reason: str) -> bytes:
         data = text_bytes(reason)
         if is_close_code(code) and len(data) <= _MAX_REASON:
             return bytes((code >> 8, code & 0xFF)) + data
-    call("wsserver.core.errors", "refuse_close", code, reason)
+    return call("wsserver.core.errors", "refuse_close", code, reason)
 
 
 def parse_close(payload):

@@ -5,7 +5,7 @@ server must:
 
 - read into _inbox if there is one, otherwise into any buffer, and pass that to _receive;
 - write the contents of the send buffer;
-- close TCP when the state is CLOSED and the send buffer is empty;
+- close TCP when the state is closed and the send buffer is empty;
 - call _on_lost when TCP is closed.
 
 A Client is a Protocol with the public attributes. All other names begin with "_", so that
@@ -14,7 +14,7 @@ applications can add attributes of their own to their clients.
 
 from ..lazy import call
 from ..log import ERROR, WARNING, traceback
-from .buffers import CLOSED, CLOSING, FAILED, OPEN, SendBuffer
+from .buffers import SendBuffer
 from .decoder import FrameDecoder
 from .frames import (
     close_payload,
@@ -27,6 +27,10 @@ from .frames import (
     write_header,
 )
 
+_OPEN = const(0)  # states: see core.buffers
+_CLOSING = const(1)
+_FAILED = const(2)
+_CLOSED = const(3)
 _TEXT = const(1)
 _BINARY = const(2)
 _CLOSE = const(8)
@@ -77,11 +81,11 @@ class Protocol(SendBuffer):
     def __init__(self, route, pool):
         super().__init__(pool)
         self._route = route
-        self._state = OPEN
+        self._state = _OPEN
         self._pongs = 0  # received since the server looked last
         self._decoder: Anything = None  # made when it is needed
         self._tail = b""  # the beginning of a frame that fits in the read buffer as a whole
-        # True if the next byte starts a frame of a new message, for on_message, in state OPEN:
+        # True if the next byte starts a frame of a new message, for on_message, in the open state:
         # then `deliver` may be used.
         self._plain = route.message is not None
 
@@ -115,7 +119,7 @@ class Protocol(SendBuffer):
                             found = 0
                         elif progress[1] and decoder:
                             decoder.checked = 0  # the frame that it refers to is complete now
-                    if pos == end or self._state == CLOSED:
+                    if pos == end or self._state == _CLOSED:
                         pos = end
                         break
                     decoder = self._decoder = self._decoder or FrameDecoder(self)
@@ -140,7 +144,7 @@ class Protocol(SendBuffer):
                 if decoder and decoder.pos > pos:
                     pos = decoder.pos
                 if pos == stuck:  # there is not even memory to skip the data
-                    self._state = CLOSED
+                    self._state = _CLOSED
                     return
                 stuck = pos
 
@@ -256,13 +260,13 @@ class Protocol(SendBuffer):
         over 123 bytes of UTF-8, and TypeError if they are not an int and a str.
         """
         payload = close_payload(code, reason)
-        if self._state == OPEN:
-            self._close(CLOSING, payload, reason)
+        if self._state == _OPEN:
+            self._close(_CLOSING, payload, reason)
 
     def _fail(self, code: int, reason: str) -> None:
         """Close because of an error, with a shorter timeout (RFC 6455, section 7.1.7)."""
-        if self._state == OPEN:
-            self._close(FAILED, close_payload(code, reason), reason)
+        if self._state == _OPEN:
+            self._close(_FAILED, close_payload(code, reason), reason)
 
     def _close(self, state, payload, reason):
         self._plain = False
@@ -295,8 +299,17 @@ class Protocol(SendBuffer):
     def _on_control(self, opcode: int, payload) -> None:
         """Process a complete control frame; `payload` is a memoryview, or b""."""
         if opcode == _CLOSE:
-            self._on_close_frame(payload)
-        elif self._state == OPEN:
+            code, reason = parse_close(payload)
+            if code < 0 or len(payload) > _MAX_CONTROL:
+                self._fail(-code, reason)
+            else:
+                if self._state == _OPEN:
+                    # Section 5.5.1: the Close that answers one echoes its status code.
+                    self._close(_CLOSING, bytes(payload[:2]), reason)
+                self._close_code = code
+                self._close_reason = reason or self._close_reason  # ours if the Close was echoed
+            self._state = _CLOSED
+        elif self._state == _OPEN:
             if opcode == _PONG:
                 self._pongs += 1
                 if self._route.pong:
@@ -307,32 +320,20 @@ class Protocol(SendBuffer):
                 # Section 5.5.3: a Pong has the same application data as the Ping.
                 self._send_control(_PONG, payload)
 
-    def _on_close_frame(self, payload):
-        code, reason = parse_close(payload)
-        if code < 0 or len(payload) > _MAX_CONTROL:
-            self._fail(-code, reason)
-        else:
-            if self._state == OPEN:
-                # Section 5.5.1: the Close that answers one echoes its status code.
-                self._close(CLOSING, bytes(payload[:2]), reason)
-            self._close_code = code
-            self._close_reason = reason or self._close_reason  # ours if the Close was echoed
-        self._state = CLOSED
-
     def _on_eof(self) -> bool:
         """Return whether to keep the connection although the peer sends no more."""
         return False
 
     def _on_drained(self) -> None:
         """Call on_drain: everything has been passed to TCP."""
-        if self._route.drain and self._state == OPEN:
+        if self._route.drain and self._state == _OPEN:
             self._call("drain")
 
     def _on_lost(self, reason: str = "") -> None:
         """Call on_close once: with the code and reason that were received, or 1006 (7.1.5)."""
         self._discard()
         self._plain = False
-        self._state = CLOSED
+        self._state = _CLOSED
         self._free_inbox()
         if self._close_code == _ABNORMAL and not self._close_reason:
             self._close_reason = reason
@@ -353,7 +354,7 @@ class Client(Protocol):
     subprotocol = None
     context = None
     _counted_messages = _counted_bytes = 0  # those that the rate limits have seen
-    # Used by Keepalive, in ms of time.ticks_ms:
+    # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
     _closing_since = None
 
@@ -379,7 +380,7 @@ class Client(Protocol):
         if name == "buffered":
             return self._out_end - self._out_start
         if name == "is_open":
-            return self._state == OPEN
+            return self._state == _OPEN
         if name == "text":
             return self._decoder is not None and self._decoder.is_text
         if name in ("id", "address", "path", "messages", "bytes", "secure"):

@@ -8,13 +8,15 @@ from ..core.protocol import Client
 from ..lazy import call, load
 from ..log import WARNING, describe
 from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
-from .request import AROUND_HEAD, HTTPError, check_host, find_head, parse_request
+from .request import HTTPError, check_host, find_head, parse_request
 
-READING = const(0)  # the request head
-RESPONDING = const(1)
+_AROUND_HEAD = const(20)  # see http.request
+
+_READING = const(0)  # the request head
+_RESPONDING = const(1)
 # The response is sent. The peer should close first: if unread data were left, TCP would send a RST
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
-LINGERING = const(2)
+_LINGERING = const(2)
 # For which no module has to be loaded.
 _OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
 
@@ -27,7 +29,7 @@ class HTTPConnection(SendBuffer):
     _tail = b""
     # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
-    _tls: Anything = None  # with TLS: the TLSAcceptor
+    _tls = None  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
@@ -36,9 +38,9 @@ class HTTPConnection(SendBuffer):
         self._sock = sock
         self._address = address
         self._events = 0
-        self._state = READING
+        self._state = _READING
         # The time in ms at which it began to read the head, send a part of the response, or
-        # linger. None: just now; Keepalive will set the time.
+        # linger. None: just now; keepalive.sweep() will set the time.
         self._since = self._last_heard = self._last_used = now
         self._head = b""
         self._file: Anything = None
@@ -47,11 +49,11 @@ class HTTPConnection(SendBuffer):
 
     def _receive(self, buf, pos: int, end: int) -> None:
         """Collect the request head from buf[pos:end], and answer it when it is complete."""
-        if self._state != READING:
+        if self._state != _READING:
             return
         limit = self._server._max_head
         # Data behind a head may be long, and is not copied.
-        head = self._head + bytes(buf[pos : min(end, pos + limit + AROUND_HEAD)])
+        head = self._head + bytes(buf[pos : min(end, pos + limit + _AROUND_HEAD)])
         request = error = None
         try:
             start, stop, after = find_head(head, limit)
@@ -74,7 +76,7 @@ class HTTPConnection(SendBuffer):
         except HTTPError as error:
             self._refuse(error, request)
         except MemoryError:
-            if self._sock is None or self._state != READING:
+            if self._sock is None or self._state != _READING:
                 raise
             self._answer(_OUT_OF_MEMORY)
             self._server._log_refusal(self._address[0], "out of memory", request, 503)
@@ -152,7 +154,7 @@ class HTTPConnection(SendBuffer):
         self._linger()  # if there is no memory for the response
         if self._reserve(len(response), self._pool.write_limit):
             self._append(response)
-            self._state = RESPONDING
+            self._state = _RESPONDING
 
     def _upgrade(self, request, route, buf, pos, end):
         """Send the 101 response; from then on the socket belongs to a Client."""
@@ -174,12 +176,12 @@ class HTTPConnection(SendBuffer):
 
     def _on_eof(self) -> bool:
         """Return whether to keep the connection although the peer sends no more."""
-        self._half_closed = self._state == RESPONDING
+        self._half_closed = self._state == _RESPONDING
         return self._half_closed
 
     def _on_drained(self) -> None:
         """Send the next part of the file, or wait for the peer to close."""
-        if self._state != RESPONDING:
+        if self._state != _RESPONDING:
             return
         if self._file and self._reserve(0, 0):
             # Never more than Content-Length. The peer notices if it is less.
@@ -192,7 +194,7 @@ class HTTPConnection(SendBuffer):
         self._linger()
 
     def _linger(self):
-        self._state = LINGERING
+        self._state = _LINGERING
         self._since = None
 
     def _read_file(self):

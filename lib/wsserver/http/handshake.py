@@ -11,12 +11,6 @@ _BASE64 = const(b"+/")
 _SEC = const("sec-websocket-")
 
 
-def accept_key(key: str) -> str:
-    """Return the Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2, step 5.4)."""
-    digest = hashlib.sha1(key.encode() + _GUID).digest()
-    return str(binascii.b2a_base64(digest), "utf-8").strip()
-
-
 def check_upgrade(request: Request) -> None:
     """Check that a request opens a WebSocket connection (section 4.2.1).
 
@@ -62,16 +56,18 @@ def check_origin(request: Request, origins=None, others=()) -> None:
         raise HTTPError(403, "Origin %s is not allowed (access.origins)" % (origin or "(none)"))
 
 
-def choose_subprotocol(request: Request, supported):
+def choose_subprotocol(request: Request, subprotocols):
     """Return the first offered subprotocol that is supported, or None (4.2.2, step 5.5)."""
     for offer in request.tokens(_SEC + "protocol"):
-        if offer in supported:
+        if offer in subprotocols:
             return offer
 
 
 def accept_response(request: Request, subprotocol=None) -> bytes:
     """Return the 101 response to a checked request (section 4.2.2, step 5)."""
-    key = accept_key(request.headers[_SEC + "key"])
+    # Section 4.2.2, step 5.4
+    digest = hashlib.sha1(request.headers[_SEC + "key"].encode() + _GUID).digest()
+    key = str(binascii.b2a_base64(digest), "utf-8").strip()
     head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     head += "Sec-WebSocket-Accept: %s\r\n" % key
     if subprotocol:

@@ -2,11 +2,11 @@
 
 from time import ticks_diff, ticks_ms
 
-from ..core.buffers import OPEN
 from ..core.frames import const
 from ..lazy import call
 from .request import HTTPError
 
+_OPEN = const(0)  # states: see core.buffers
 _POLICY_VIOLATION = const(1008)
 _MAX_ADDRESSES = const(16)  # remembered at once; the one idle longest is evicted
 _MAX_IDLE = const(180000)  # ms after which an address is forgotten: all its levels are 0
@@ -82,7 +82,7 @@ class Limits:
             if size:
                 client._counted_messages = received
                 client._counted_bytes = client._bytes
-                if not self._allows(client, messages, size, now) and client._state == OPEN:
+                if not self._allows(client, messages, size, now) and client._state == _OPEN:
                     client._fail(_POLICY_VIOLATION, "too many messages or bytes")
                     text = "too many messages or bytes (limits.messages, limits.bytes): closed"
                     server._log_refusal(client._address[0], text)

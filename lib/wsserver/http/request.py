@@ -7,7 +7,7 @@ _UNUSUAL = const("wsserver.http.unusual")  # 1.5 KB on a 32-bit board
 # More lines take more memory than a head of max_head bytes is expected to.
 _MAX_HEADERS = const(64)
 _END = const(b"\r\n\r\n")
-AROUND_HEAD = const(20)  # bytes of the empty lines before a head, and of the one behind it
+_AROUND_HEAD = const(20)  # bytes of the empty lines before a head, and of the one behind it
 ALLOW = "Allow: GET, HEAD, OPTIONS"
 
 # Characters beside letters and digits:
@@ -65,7 +65,7 @@ def find_head(data: bytes, limit: int) -> tuple:
     start = 0
     # RFC 9112, section 2.2: "a server [...] SHOULD ignore at least one empty line (CRLF) received
     # prior to the request-line".
-    while data[start : start + 2] == b"\r\n" and start < AROUND_HEAD - len(_END):
+    while data[start : start + 2] == b"\r\n" and start < _AROUND_HEAD - len(_END):
         start += 2
     end = data.find(_END, start)
     head = data[start:end] if end >= 0 else data[start:]

@@ -16,6 +16,8 @@ from tools.wsclient import (
     parse_server,
 )
 
+CLOSED = 3  # a state: see core.buffers
+
 MAX_SIZE = 2000
 
 
@@ -274,7 +276,7 @@ def test_a_frame_for_which_there_is_never_memory_ends_the_connection_not_the_loo
     monkeypatch.setattr(protocol, "FrameDecoder", no_memory)
     order = {"max_size": MAX_SIZE, "chunks": [frame(PING, b"x").hex()]}
     answer = agent.session(order)
-    assert answer["state"] == protocol.CLOSED
+    assert answer["state"] == CLOSED
     assert close_code({"frames": parse_server(bytes.fromhex(answer["sent"]))}) == 1011
 
 
@@ -337,3 +339,15 @@ def test_a_text_cut_within_a_character_does_not_spoil_the_next_one(core):
             "aé and more".encode(),
             b"as simple as that",
         ], cut
+
+
+@pytest.mark.parametrize(
+    "parts", [[b"\xff"], [b"\xc3", b"a"], [b"a", b"\xc3"], [b"\xe2\x82", b""]]
+)
+def test_text_that_is_handed_on_in_chunks_must_be_utf8(core, parts):
+    *first, last = parts
+    data = b"".join(
+        frame(CONTINUATION if at else TEXT, part, final=False) for at, part in enumerate(first)
+    )
+    data += frame(CONTINUATION if first else TEXT, last)
+    assert close_code(run(core, data, chunked=True)) == 1007

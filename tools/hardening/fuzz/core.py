@@ -25,6 +25,7 @@ from wsserver.http import handshake, request, responses, routes, unusual  # noqa
 
 from . import oracle  # noqa: E402
 
+_OPEN, _CLOSED = 0, 3  # states: see core.buffers
 _LONG_ENOUGH = 6000  # bytes of a session: longer ones find no more, and take longer
 # (max_size, read_size): the read buffer may be smaller than a message, or larger.
 _SIZES = ((200, 64), (64, 512), (1000, 100), (5000, 4112))
@@ -86,7 +87,7 @@ class Outcome:
         self.sent = b""
         buffer = memoryview(bytearray(read_size))
         for piece in _pieces(data, cuts):
-            while piece and connection._state != buffers.CLOSED:
+            while piece and connection._state != _CLOSED:
                 piece = _read(connection, buffer, piece)
                 assert connection._out_end - connection._out_start <= write_limit + 262
                 assert len(connection._tail) < read_size, "the tail fills the read buffer"
@@ -116,7 +117,7 @@ def _note_failures(connection):
 
     def failed(code, reason):
         assert code in (1002, 1007, 1009), f"closed with {code} by a fault of the server's own"
-        if connection._state == buffers.OPEN:
+        if connection._state == _OPEN:
             failures.append(code)
         fail(code, reason)
 
@@ -204,9 +205,9 @@ def check_session(data: bytes) -> None:
     assert cut.seen() == whole.seen(), f"cut: {cut.seen()}; whole: {whole.seen()}"
     failure = whole.failure
     events = whole.events
-    if failure is None and whole.state == buffers.CLOSED:
+    if failure is None and whole.state == _CLOSED:
         events = [*events, ("close", *whole.end)]
-    assert oracle.agrees(stream, events, failure, whole.state == buffers.CLOSED), (
+    assert oracle.agrees(stream, events, failure, whole.state == _CLOSED), (
         f"{events} {failure} {whole.end} instead of {oracle.verdict(stream)}"
     )
     pongs = [payload for opcode, payload in parse_server(whole.sent) if opcode == PONG]
