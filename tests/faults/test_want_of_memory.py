@@ -57,7 +57,7 @@ def with_heap(make_board, heap, figures):
     """
     board = make_board(heap=heap, config=QUIET, wait=False)
     try:
-        board.wait_for_log(r"serving ws://|Out of memory: deploy", timeout=30)
+        board.wait_for_log(r"serving ws://|>>> $", timeout=30)
         if "serving ws://" not in board.log:
             board.wait_for_log(r">>> $", timeout=30)  # not for ever trying again
             figures("heap", heap, "does not start", "")

@@ -268,7 +268,8 @@ class Control:
 
         def release():
             timer.cancel()
-            HOARD[:] = [None] * len(HOARD)
+            for index in range(1000):  # without memory for another list
+                HOARD[index] = None
             print("released")
 
         timer = server.every(1, eat)
