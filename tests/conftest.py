@@ -73,6 +73,7 @@ def pytest_configure(config):
     """Choose the interpreter, here and in what the tests start; fetch it before workers do."""
     # A shell ignores Ctrl-C for what it starts in the background, and so would what tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(Owners(), "owners")
     select_interpreter(config.getoption("--word"))
     if not config.getoption("--board"):
         try:
@@ -160,23 +161,31 @@ def board(request, lib_form):
             yield virtual
 
 
-# Whose boards are made now: the test, and the fixtures that are being set up for it.
-_owners: list = []
+class Owners:
+    """Whose boards are made now: the test, and the fixtures that are being set up for it.
 
+    A plugin of its own, because hooks of this file are not called for fixtures of the session.
+    """
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    _owners[:] = [item]
-    return (yield)
+    def __init__(self):
+        self._stack = []
 
-
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(request):
-    _owners.append(request)
-    try:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        self._stack[:] = [item]
         return (yield)
-    finally:
-        _owners.pop()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, request):
+        self._stack.append(request)
+        try:
+            return (yield)
+        finally:
+            self._stack.pop()
+
+    def add_finalizer(self, function):
+        """Have a function called at the end of what is at the top."""
+        self._stack[-1].addfinalizer(function)
 
 
 @pytest.fixture(scope="session")
@@ -189,6 +198,7 @@ def make_board(request, lib_form):
     where the tests are for a real board.
     """
     address = request.config.getoption("--board")
+    owners = request.config.pluginmanager.get_plugin("owners")
 
     def make(wait=True, heap=None, **arguments):
         if address:
@@ -197,13 +207,30 @@ def make_board(request, lib_form):
             arguments = {**arguments, **lib_form.options}
             heap = lib_form.heap(heap)
         board = VirtualBoard(heap=heap, **arguments)
-        _owners[-1].addfinalizer(board.stop)
+        owners.add_finalizer(board.stop)
         board.start()
         if wait:
             board.wait_ready()
         return board
 
     return make
+
+
+# By the size of words. test_heap.py holds the firmware to the fixed 56,000 bytes of a chip.
+SMALL_HEAP = {32: "68k", 64: "96k"}
+TOO_SMALL_HEAP = {32: "44k", 64: "64k"}
+
+
+@pytest.fixture(scope="session")
+def small_heap(word):
+    """A heap in which the firmware just serves five clients."""
+    return SMALL_HEAP[word]
+
+
+@pytest.fixture(scope="session")
+def too_small_heap(word):
+    """A heap in which the firmware cannot start."""
+    return TOO_SMALL_HEAP[word]
 
 
 @pytest.fixture(scope="session")

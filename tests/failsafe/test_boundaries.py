@@ -15,7 +15,7 @@ def remove(path):
     except OSError:
         pass
 for name in os.listdir("/"):
-    if name.startswith("failed-") or name in ("update", "kept.txt", "kept.txt.new"):
+    if name.startswith("failed-") or name in ("update", "www", "kept.txt", "kept.txt.new"):
         remove("/" + name)
 for name in [name for name in sys.modules if name.split(".")[0] in ("failsafe", "admin")]:
     del sys.modules[name]
@@ -73,17 +73,53 @@ class Fake:
         return self.SOFT_RESET if soft else self.HARD_RESET
 rollback.machine = Fake()
 soft = True
-rollback.start()  # a soft reset is no attempt
+armed = []
+from failsafe import watchdog
+watchdog.arm = armed.append
+started = [rollback.start()]  # a soft reset is no attempt, and cannot be followed by the watchdog
 states = [rollback.state()]
 soft = False
-from failsafe import watchdog
-watchdog.arm = lambda ms: None
 for _ in range(3):
-    rollback.start()
+    started.append(rollback.start())
     states.append(rollback.state())
-print("=", states)
+print("=", states, started, armed)
 """
-    assert printed(run, code)[-1] == "= ['trial-1', 'trial-2', 'trial-3', 'undone']"
+    states = "['trial-1', 'trial-2', 'trial-3', 'undone']"
+    assert printed(run, code)[-1] == f"= {states} [True, True, True, True] [10000, 10000]"
+
+
+def test_a_rollback_restores_every_file(run):
+    code = """
+import json, os
+from failsafe import rollback, watchdog
+watchdog.arm = lambda ms: None
+def write(path, text):
+    rollback.make_folders(path)
+    with open(path, "w") as file:
+        file.write(text)
+def files():
+    found = []
+    for name in ("new", "changed", "gone"):
+        try:
+            with open("/www/deep/" + name) as file:
+                found.append(file.read())
+        except OSError:
+            found.append(None)
+    return found
+write("/www/deep/changed", "old")
+write("/www/deep/gone", "old")
+write("/update/new/www/deep/new", "new")
+write("/update/new/www/deep/changed", "new")
+paths = {name: ["/www/deep/" + name] for name in ("new", "changed", "gone")}
+write("/update/todo", json.dumps(dict(paths, seconds=10)))
+rollback.start()
+print("=", files(), rollback.state())
+os.rename("/update/trial-1", "/update/undo")
+rollback.start()
+print("=", files(), rollback.state())
+"""
+    lines = [line for line in printed(run, code) if line[0] == "="]
+    assert lines == ["= ['new', 'new', None] trial-1", "= [None, 'old', 'old'] undone"]
 
 
 BEGIN = """
@@ -197,3 +233,15 @@ def test_a_file_that_reads_back_as_it_was_written_replaces_the_old_one(run):
 )
 def test_a_file_that_reads_back_otherwise_leaves_the_old_one(run, change):
     assert printed(run, WRITE + f"attempt({change})")[-1] == "= OSError old False"
+
+
+def test_a_count_of_failed_starts_can_be_cleared(run):
+    code = """
+from failsafe import bootcount
+counts = []
+for count in (1, 3, 0, 2, 2, 0):
+    bootcount.set_failures(count)
+    counts.append(bootcount.failures())
+print("=", counts)
+"""
+    assert printed(run, code)[-1] == "= [1, 3, 0, 2, 2, 0]"

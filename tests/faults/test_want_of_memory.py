@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.conftest import health, wait_alone
 from tests.wsserver.conftest import REQUEST, Raw
+from tools.virtualboard.board import heap_bytes
 from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()
@@ -81,20 +82,20 @@ def with_heap(make_board, heap, figures):
 
 
 def test_under_a_load_that_is_too_much_a_small_board_goes_on_and_a_smaller_one_says_why_not(
-    make_board, figures
+    make_board, figures, small_heap, too_small_heap
 ):
-    assert with_heap(make_board, "72k", figures)
-    assert not with_heap(make_board, "40k", figures)
+    assert with_heap(make_board, small_heap, figures)
+    assert not with_heap(make_board, too_small_heap, figures)
     assert not with_heap(make_board, "24k", figures)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_from_128k_down_to_what_does_not_start_the_board_serves_or_says_why_not(
-    make_board, figures
+    make_board, figures, small_heap
 ):
     serves = {size: with_heap(make_board, f"{size}k", figures) for size in range(128, 15, -4)}
-    assert all(serves[size] for size in range(64, 129, 4))
+    assert all(serves[size] for size in range(heap_bytes(small_heap) // 1024, 129, 4))
     assert not serves[16]
 
 

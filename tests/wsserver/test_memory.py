@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.wsserver.conftest import REQUEST
+from tools.virtualboard.board import heap_bytes
 from tools.wsclient import PING, PONG, TEXT, close, frame
 
 
@@ -26,13 +27,12 @@ def open_in_time(raw, board):
             assert time.monotonic() < end, "the board takes no new client"
 
 
-@pytest.mark.parametrize("heap, count", [("72k", 3), ("80k", 5)])
-def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_some_clients(
-    raw, make_board, heap, count
+def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_five_clients(
+    raw, make_board, small_heap
 ):
     config = {"broadcast": {"interval": 0.5}}
-    board = make_board(heap=heap, config=config)
-    clients = [open_in_time(raw, board) for _ in range(count)]
+    board = make_board(heap=small_heap, config=config)
+    clients = [open_in_time(raw, board) for _ in range(5)]
     for client in clients:
         assert client.frame()[1].startswith(b"Server broadcast: Hello #")
     for client in clients:
@@ -44,8 +44,10 @@ def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_some_clie
         assert (opcode, payload) == (TEXT, b"x" * 500)
 
 
-def test_when_memory_runs_out_some_clients_are_shed_and_the_board_goes_on(raw, make_board):
-    board = make_board(heap="72k", config={"broadcast": {"interval": 0}})
+def test_when_memory_runs_out_some_clients_are_shed_and_the_board_goes_on(
+    raw, make_board, small_heap
+):
+    board = make_board(heap=small_heap, config={"broadcast": {"interval": 0}})
 
     def demand():
         try:
@@ -94,13 +96,23 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
     echo(raw(lab).open())
 
 
+PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+
+
+@pytest.mark.parametrize("more", [-4, 0, 4, 8])
 def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_served(
-    raw, make_board
+    raw, make_board, small_heap, more
 ):
-    board = make_board(heap="76k", config={"broadcast": {"interval": 0}})
+    heap = str(heap_bytes(small_heap) + more * 1024)
+    board = make_board(heap=heap, config={"broadcast": {"interval": 0}})
     for _ in range(8):
-        head = raw(board).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").rest()
-        assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"))
+        answer = raw(board).send(PAGE).rest()
+        assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")), board.log
+    echo(open_in_time(raw, board))
+    for _ in range(8):
+        request = PAGE.replace(b"Accept-Encoding: gzip\r\n", b"")
+        head = raw(board).send(request).until(b"\r\n")
+        assert head.split()[1] in (b"200", b"406", b"503"), board.log
     echo(open_in_time(raw, board))
 
 
@@ -193,10 +205,10 @@ server.run()
 """
 
 
-def test_a_million_messages_of_five_clients_leave_a_heap_of_72k_as_the_first_thousand_did(
-    raw, make_board
+def test_a_million_messages_of_five_clients_leave_a_small_heap_as_the_first_thousand_did(
+    raw, make_board, small_heap
 ):
-    board = make_board(heap="72k", files={"main.py": COUNTED})
+    board = make_board(heap=small_heap, files={"main.py": COUNTED})
     clients = [open_in_time(raw, board) for _ in range(5)]
     position = board.log_position
     batch, echoes = frame(TEXT, b"x" * 32) * 100, b"\x81\x20" + b"x" * 32

@@ -17,6 +17,11 @@ _RESPONDING = const(1)
 # The response is sent. The peer should close first: if unread data were left, TCP would send a RST
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
 _LINGERING = const(2)
+# For which no module has to be loaded.
+_OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable
+Connection: close
+
+"
 
 
 class HTTPConnection(SendBuffer):
@@ -74,7 +79,10 @@ class HTTPConnection(SendBuffer):
         except HTTPError as error:
             self._refuse(error, request)
         except MemoryError:
-            raise
+            if self._sock is None or self._state != READING:
+                raise
+            self._answer(_OUT_OF_MEMORY)
+            self._server._log_refusal(self._address[0], "out of memory", request, 503)
         except Exception as error:  # of the application, for example an attribute
             if self._sock is None:  # it is a client already
                 raise

@@ -339,3 +339,15 @@ def test_a_text_cut_within_a_character_does_not_spoil_the_next_one(core):
             "aé and more".encode(),
             b"as simple as that",
         ], cut
+
+
+@pytest.mark.parametrize(
+    "parts", [[b"\xff"], [b"\xc3", b"a"], [b"a", b"\xc3"], [b"\xe2\x82", b""]]
+)
+def test_text_that_is_handed_on_in_chunks_must_be_utf8(core, parts):
+    *first, last = parts
+    data = b"".join(
+        frame(CONTINUATION if at else TEXT, part, final=False) for at, part in enumerate(first)
+    )
+    data += frame(CONTINUATION if first else TEXT, last)
+    assert close_code(run(core, data, chunked=True)) == 1007
