@@ -18,10 +18,7 @@ _RESPONDING = const(1)
 # instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
 _LINGERING = const(2)
 # For which no module has to be loaded.
-_OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable
-Connection: close
-
-"
+_OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
 
 
 class HTTPConnection(SendBuffer):
@@ -79,7 +76,7 @@ class HTTPConnection(SendBuffer):
         except HTTPError as error:
             self._refuse(error, request)
         except MemoryError:
-            if self._sock is None or self._state != READING:
+            if self._sock is None or self._state != _READING:
                 raise
             self._answer(_OUT_OF_MEMORY)
             self._server._log_refusal(self._address[0], "out of memory", request, 503)
