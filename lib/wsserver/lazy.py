@@ -60,11 +60,11 @@ def load(name: str):
         for other in list(modules):
             if modules.get(other) is None:
                 modules.pop(other, None)
-        if has_large_heap():  # collecting would take long
+        gc.collect()
+        if has_large_heap():
             __import__(name)
         else:
             threshold = gc.threshold()
-            gc.collect()
             gc.threshold(1024)
             try:
                 __import__(name)

@@ -104,10 +104,9 @@ class FrameDecoder:
 
     def _check_length(self, first, short, length):
         # Section 5.2: "the minimal number of bytes MUST be used to encode the length".
-        if short == 126 and length < 126 or short == 127 and length < 0x10000:
-            self.protocol._fail(_PROTOCOL_ERROR, "length not in its shortest form")
-        elif length >> 63:
-            self.protocol._fail(_PROTOCOL_ERROR, "length over 63 bits")
+        if short == 126 and length < 126 or short == 127 and (length < 0x10000 or length >> 63):
+            error = call("wsserver.core.errors", "length_error", length)
+            self.protocol._fail(_PROTOCOL_ERROR, error)
         elif not first & 8:
             limit = self.protocol._pool.max_size
             if self.protocol._route.message and self.protocol._in_start + length > limit:

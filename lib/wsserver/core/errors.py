@@ -19,6 +19,16 @@ def header_error(first: int, second: int) -> str:
     return "fragment expected" if opcode else "nothing to continue"
 
 
+def length_error(length: int) -> str:
+    """Return the error in the length of a frame, which FrameDecoder has refused."""
+    return "length over 63 bits" if length >> 63 else "length not in its shortest form"
+
+
+def too_long(size: int, limit: int) -> str:
+    """Return the warning that a message of `size` bytes can never be sent."""
+    return "a message of %d bytes can never be sent: raise write_limit, now %d" % (size, limit)
+
+
 def refuse_close(code: int, reason: str) -> None:
     """Raise the TypeError or ValueError for the arguments of a close()."""
     if not isinstance(code, int):

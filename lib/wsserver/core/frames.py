@@ -38,6 +38,8 @@ _TEXT = const(1)
 _BINARY = const(2)
 _MAX_HEADER = const(10)  # of a server, which never masks (section 5.1)
 
+_BYTES = (bytes, bytearray, memoryview)  # a Ping must not allocate memory for this
+
 _PROTOCOL_ERROR = const(1002)
 _NO_STATUS = const(1005)
 _INVALID_DATA = const(1007)
@@ -68,7 +70,7 @@ def payload_of(message, use: str):
     """
     if isinstance(message, str):
         return text_bytes(message)
-    if isinstance(message, (bytes, bytearray, memoryview)):
+    if isinstance(message, _BYTES):
         return message
     return call("wsserver.core.errors", "refuse_type", use, message)
 

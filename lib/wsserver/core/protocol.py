@@ -220,8 +220,7 @@ class Protocol(SendBuffer):
         if self._reserve(size, limit):
             return True
         if size > limit:
-            text = "a message of %d bytes can never be sent: raise write_limit, now %d"
-            pool.log(WARNING, text % (size, limit))
+            pool.log(WARNING, call("wsserver.core.errors", "too_long", size, limit))
         if not self._route.drops:
             self._fail(_TRY_AGAIN_LATER, "send buffer full")
         return False

@@ -29,7 +29,7 @@ class HTTPConnection(SendBuffer):
     _tail = b""
     # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
-    _tls = None  # with TLS: the TLSAcceptor
+    _tls: "Anything" = None  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):

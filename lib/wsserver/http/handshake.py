@@ -4,7 +4,8 @@ import binascii
 import hashlib
 
 from ..core.frames import const
-from .request import ALLOW, HTTPError, Request, consists_of, host_name, malformed
+from ..lazy import call
+from .request import HTTPError, Request, consists_of, host_name
 
 _GUID = const(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11")  # RFC 6455, section 1.3
 _BASE64 = const(b"+/")
@@ -16,24 +17,19 @@ def check_upgrade(request: Request) -> None:
 
     Raises HTTPError 400, 405 or 426.
     """
-    if request.method not in ("GET", "HEAD"):
-        raise HTTPError(405, "use GET", ALLOW)
     headers = request.headers
-    upgrade = "Upgrade: websocket"
-    if request.is_1_0:
-        raise HTTPError(426, "WebSocket needs HTTP/1.1", upgrade)
-    if request.method == "HEAD" or not request.wants_websocket():
-        raise HTTPError(426, "use a WebSocket client", upgrade)
-    for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
-        if token not in [element.lower() for element in request.tokens(name.lower())]:
-            raise malformed(name)
-    if headers.get(_SEC + "version") != "13":
-        # Section 4.4: the server answers with the versions that it supports.
-        raise HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
+    valid = request.method == "GET" and not request.is_1_0
+    for name, token in (("upgrade", "websocket"), ("connection", "upgrade")):
+        valid = valid and token in [element.lower() for element in request.tokens(name)]
     # 16 bytes in base64: 22 characters and two of padding.
     key = headers.get(_SEC + "key", "")
-    if len(key) != 24 or key[22:] != "==" or not consists_of(key[:22].encode(), _BASE64):
-        raise malformed(_SEC + "key")
+    valid = valid and len(key) == 24 and key[22:] == "=="
+    if (
+        not valid
+        or headers.get(_SEC + "version") != "13"
+        or not consists_of(key[:22].encode(), _BASE64)
+    ):
+        raise call("wsserver.http.unusual", "upgrade_error", request)
 
 
 def check_origin(request: Request, origins=None, others=()) -> None:

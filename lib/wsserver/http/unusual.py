@@ -1,7 +1,7 @@
 """Requests that few clients send: other versions and targets, other hosts, and no HTTP at all."""
 
 from ..core.frames import const
-from .request import TOKEN, HTTPError, consists_of, is_host, malformed
+from .request import ALLOW, TOKEN, HTTPError, consists_of, is_host, malformed
 
 _TLS_HANDSHAKE = const(22)  # the first byte of a TLS connection (RFC 8446, section 5.1)
 _SCHEMES = ("http", "https", "ws", "wss")
@@ -74,6 +74,24 @@ def unquote(text: str) -> str:
         return str(data, "utf-8")
     except (ValueError, UnicodeError):
         raise malformed("percent-encoding") from None
+
+
+def upgrade_error(request) -> HTTPError:
+    """Return the error for a request that check_upgrade() has refused."""
+    upgrade = "Upgrade: websocket"
+    if request.method not in ("GET", "HEAD"):
+        return HTTPError(405, "use GET", ALLOW)
+    if request.is_1_0:
+        return HTTPError(426, "WebSocket needs HTTP/1.1", upgrade)
+    if request.method == "HEAD" or not request.wants_websocket():
+        return HTTPError(426, "use a WebSocket client", upgrade)
+    for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
+        if token not in [element.lower() for element in request.tokens(name.lower())]:
+            return malformed(name)
+    if request.headers.get("sec-websocket-version") != "13":
+        # RFC 6455, section 4.4: the server answers with the versions that it supports.
+        return HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
+    return malformed("sec-websocket-key")
 
 
 def check_other_host(request, name: str, names, portal, trusted: bool) -> None:
