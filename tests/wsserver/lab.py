@@ -16,6 +16,9 @@ with open("/lab.json") as file:
     lab = json.load(file)
 
 
+HOARD = [None] * 1000  # for starve(); made before the heap is fragmented
+
+
 def log(level, text):
     print("[%d] %s" % (level, text))
 
@@ -259,14 +262,13 @@ class Control:
 
     def starve(self, client, argument):
         """As `hog`, but for milliseconds only, and what becomes free meanwhile is used up, too."""
-        hoard = [None] * 1000
 
         def eat():
-            hoard[hoard.index(None)] = all_there_is()
+            HOARD[HOARD.index(None)] = all_there_is()
 
         def release():
             timer.cancel()
-            hoard.clear()
+            HOARD[:] = [None] * len(HOARD)
             print("released")
 
         timer = server.every(1, eat)

@@ -138,8 +138,12 @@ class HTTPConnection(SendBuffer):
     def _refuse(self, error, request):
         """Send the response for an HTTPError, and log it. request: None if it is malformed."""
         server = self._server
-        responses = load("wsserver.http.responses")  # 1.4 KB on a 32-bit board
-        self._answer(responses.error_response(error, request, server))
+        try:
+            responses = load("wsserver.http.responses")  # 1.4 KB on a 32-bit board
+            response = responses.error_response(error, request, server)
+        except MemoryError:
+            response = _OUT_OF_MEMORY
+        self._answer(response)
         if error.status >= 400:
             server._log_refusal(self._address[0], error.detail, request, error.status)
 
