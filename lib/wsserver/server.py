@@ -31,7 +31,6 @@ _GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
 _READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
-_SMALL_READ_SIZE = const(2080)  # on a small heap: a chip's TCP segments have at most 1460 bytes
 _TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a thread
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
@@ -88,7 +87,7 @@ class Server:
         sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
         try:
             if read_size is None:
-                read_size = _READ_SIZE if has_large_heap() else _SMALL_READ_SIZE
+                read_size = _READ_SIZE
             if write_limit is None:
                 write_limit = max(read_size, max_size + 160)
             # Allocate the buffers first, before the heap is fragmented.
