@@ -65,7 +65,7 @@ class Server:
     hosts = portal = limits = None
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
-    _filler = None  # see heap.tune
+    _filler = None  # see gctuning.tune
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
@@ -267,7 +267,7 @@ class Server:
         except MemoryError:
             pass  # the attributes have been checked once
         if not self._filler and has_large_heap():
-            self._filler = load("wsserver.heap").tune()
+            self._filler = load("wsserver.gctuning").tune()
         try:
             while not self._stopping:
                 self._step(_TICK, False)
@@ -588,7 +588,7 @@ class Server:
         """Log that a request or connection was refused. All such lines are written here."""
         try:
             if not self._refusals:
-                self._refusals = load("wsserver.http.refusals").RefusalLog(self)
+                self._refusals = load("wsserver.http.refusallog").RefusalLog(self)
             self._refusals.add(ip, reason, request, status)
         except MemoryError:
             pass

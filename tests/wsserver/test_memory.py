@@ -145,7 +145,7 @@ def make_empty(dictionary: int, value: int):
             slots[at] = slots[at + 1] = 0
         at += 2
 
-for name in ("wsserver.heap", "nothing"):
+for name in ("wsserver.gctuning", "nothing"):
     sys.modules[name] = name + " of its own"
     make_empty(id(sys.modules), id(sys.modules[name]))
 """
@@ -158,7 +158,7 @@ def test_what_found_no_memory_to_be_loaded_is_loaded_the_next_time(make_board):
     empty = board.exec("print('nothing' in sys.modules, sys.modules.get('nothing'))")
     assert empty.split() == ["True", "None"]
     board.exec("from wsserver.lazy import load")
-    assert board.exec("print(load('wsserver.heap').tune)").startswith("<function")
+    assert board.exec("print(load('wsserver.gctuning').tune)").startswith("<function")
     assert board.exec("print('nothing' in sys.modules)").strip() == "False"
 
 
