@@ -192,22 +192,22 @@ class Owners:
 def make_board(request, lib_form):
     """make_board(config=..., heap=..., files=...) -> a virtual board of one's own.
 
-    It runs to the end of the test that makes it, or as long as the fixture that makes it.
-    wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
+    It runs to the end of the test that makes it, or as long as the fixture that makes it, or the
+    one whose request is `owner`. wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
     what the form of lib/ takes (see Form); just that where a test chooses the form itself. Skips
     where the tests are for a real board.
     """
     address = request.config.getoption("--board")
     owners = request.config.pluginmanager.get_plugin("owners")
 
-    def make(wait=True, heap=None, **arguments):
+    def make(wait=True, heap=None, owner=None, **arguments):
         if address:
             pytest.skip("needs a virtual board of its own, and the tests are for a real one")
         if not arguments.keys() & {"source", "native"}:
             arguments = {**arguments, **lib_form.options}
             heap = lib_form.heap(heap)
         board = VirtualBoard(heap=heap, **arguments)
-        owners.add_finalizer(board.stop)
+        (owner.addfinalizer if owner else owners.add_finalizer)(board.stop)
         board.start()
         if wait:
             board.wait_ready()

@@ -16,14 +16,14 @@ def config(**demo):
 
 
 @pytest.fixture(scope="module")
-def make_led_board(make_board):
+def make_led_board(make_board, request):
     """make_led_board(led_pin=..., led_kind=...) -> a board; the same one for the same LED."""
     boards = {}
 
     def make(**demo):
         key = tuple(sorted(demo.items()))
         if key not in boards:
-            boards[key] = make_board(config=config(**demo))
+            boards[key] = make_board(config=config(**demo), owner=request)
         return boards[key]
 
     return make
