@@ -68,6 +68,9 @@ def choose_heap(text: str | None, word: int) -> int | None:
     return None
 
 
+# Let glibc place the heap below 2 GB, as on a chip. Above, id() makes an integer that needs memory
+# with 32-bit words, and so do poll.unregister() and others that use it.
+LOW_ADDRESSES = {"MALLOC_MMAP_MAX_": "0"}
 # Loaded here, because a new process must not load anything before it starts its program.
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
@@ -410,7 +413,7 @@ class VirtualBoard:
             stdout=self._console.slave,
             stderr=self._console.slave,
             cwd=self._run,
-            env={**os.environ, "TZ": "UTC"},
+            env={**os.environ, "TZ": "UTC", **LOW_ADDRESSES},
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
