@@ -193,9 +193,9 @@ def make_board(request, lib_form):
     """make_board(config=..., heap=..., files=...) -> a virtual board of one's own.
 
     It runs to the end of the test that makes it, or as long as the fixture that makes it, or the
-    one whose request is `owner`. wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
-    what the form of lib/ takes (see Form); just that where a test chooses the form itself. Skips
-    where the tests are for a real board.
+    one whose request is `owner`. wait=False: do not wait until it serves. heap: what it has with
+    compiled files, to which comes what the form of lib/ takes (see Form); just that where a test
+    chooses the form itself. Skips where the tests are for a real board.
     """
     address = request.config.getoption("--board")
     owners = request.config.pluginmanager.get_plugin("owners")
