@@ -119,11 +119,11 @@ def _serve(server, settings, secure):
 
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
-    lazy.load("wsserver.ondemand")  # stays: endpoints of the demo and the admin use it
+    lazy.load("wsserver.lazyroutes")  # stays: endpoints of the demo and the admin use it
     lazy.call("demo.application", "build", server, settings, https)
     if admin["enabled"]:
         for path in ("/settings", "/update"):
-            lazy.route(server, path, "admin.endpoints", admin["password"])
+            lazy.route(server, path, "admin.register", admin["password"])
     from wifi import monitor
 
     server.every(_MONITOR_MS, monitor.check)

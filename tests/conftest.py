@@ -183,17 +183,18 @@ class Owners:
         finally:
             self._stack.pop()
 
-    def add_finalizer(self, function):
-        """Have a function called at the end of what is at the top."""
-        self._stack[-1].addfinalizer(function)
+    def add_finalizer(self, function, owner=None):
+        """Call a function at the end of `owner`, or of the test or fixture at the top."""
+        (owner or self._stack[-1]).addfinalizer(function)
 
 
 @pytest.fixture(scope="session")
 def make_board(request, lib_form):
     """make_board(config=..., heap=..., files=...) -> a virtual board of one's own.
 
-    It runs to the end of the test that makes it, or as long as the fixture that makes it, or the
-    one whose request is `owner`. wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
+    It runs to the end of the test that makes it, or as long as the fixture that makes it, or that
+    whose `request` is given as `owner`.
+    wait=False: do not wait until it serves. heap: what it has with compiled files, to which comes
     what the form of lib/ takes (see Form); just that where a test chooses the form itself. Skips
     where the tests are for a real board.
     """
@@ -207,7 +208,7 @@ def make_board(request, lib_form):
             arguments = {**arguments, **lib_form.options}
             heap = lib_form.heap(heap)
         board = VirtualBoard(heap=heap, **arguments)
-        (owner.addfinalizer if owner else owners.add_finalizer)(board.stop)
+        owners.add_finalizer(board.stop, owner)
         board.start()
         if wait:
             board.wait_ready()

@@ -24,7 +24,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "heap"),
+    *("lazy", "log", "reports", "gctuning"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     "core.buffers",
     *(
@@ -36,14 +36,21 @@ ORDER = [
         "http.handshake",
         "http.routes",
     ),
-    *("http.responses", "http.cors", "http.static", "http.checks", "http.auth", "http.ratelimit"),
-    *("http.proxies", "http.refusals", "http.connection"),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "ondemand", ""),
+    *(
+        "http.responses",
+        "http.cors",
+        "http.static",
+        "http.arguments",
+        "http.auth",
+        "http.ratelimit",
+    ),
+    *("http.proxies", "http.refusallog", "http.connection"),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
-    ("lazy", "ondemand"),
-    ("http.connection", "ondemand"),
+    ("lazy", "lazyroutes"),
+    ("http.connection", "lazyroutes"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

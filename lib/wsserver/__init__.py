@@ -3,8 +3,8 @@
 `import wsserver` loads only `log` and `lazy`. The first use of `Server` or `Client` loads the
 modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
 loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
-`heap` for boards with PSRAM, `ondemand` for lazy routes and endpoints, and parts of `http` (see
-there). `setup`, `readers` and `reports` are loaded only while they run.
+`gctuning` for boards with PSRAM, `lazyroutes` for lazy routes and endpoints, and parts of `http`
+(see there). `setup`, `readers` and `reports` are loaded only while they run.
 """
 
 from .lazy import load

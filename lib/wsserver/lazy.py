@@ -103,11 +103,11 @@ def route(server, path: str, module: str, *args) -> None:
 
     `module.serve(server, *args)` must register the real route with server.websocket().
     """
-    server.routes[path] = (module, args)  # see ondemand.resolve
+    server.routes[path] = (module, args)  # see lazyroutes.resolve
 
 
 def __getattr__(name):
     # LazyEndpoint is loaded when a program uses it, which saves 1.5 KB on a 32-bit board.
     if name != "LazyEndpoint":
         raise AttributeError(name)
-    return load("wsserver.ondemand").LazyEndpoint
+    return load("wsserver.lazyroutes").LazyEndpoint

@@ -31,7 +31,6 @@ _GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
 _READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
-_SMALL_READ_SIZE = const(2080)  # on a small heap: a chip's TCP segments have at most 1460 bytes
 _TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a thread
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
@@ -66,7 +65,7 @@ class Server:
     hosts = portal = limits = None
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
-    _filler = None  # see heap.tune
+    _filler = None  # see gctuning.tune
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
@@ -88,7 +87,7 @@ class Server:
         sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
         try:
             if read_size is None:
-                read_size = _READ_SIZE if has_large_heap() else _SMALL_READ_SIZE
+                read_size = _READ_SIZE
             if write_limit is None:
                 write_limit = max(read_size, max_size + 160)
             # Allocate the buffers first, before the heap is fragmented.
@@ -268,7 +267,7 @@ class Server:
         except MemoryError:
             pass  # the attributes have been checked once
         if not self._filler and has_large_heap():
-            self._filler = load("wsserver.heap").tune()
+            self._filler = load("wsserver.gctuning").tune()
         try:
             while not self._stopping:
                 self._step(_TICK, False)
@@ -589,7 +588,7 @@ class Server:
         """Log that a request or connection was refused. All such lines are written here."""
         try:
             if not self._refusals:
-                self._refusals = load("wsserver.http.refusals").RefusalLog(self)
+                self._refusals = load("wsserver.http.refusallog").RefusalLog(self)
             self._refusals.add(ip, reason, request, status)
         except MemoryError:
             pass

@@ -559,7 +559,7 @@ def test_a_version_that_does_not_work_is_rolled_back(board, project, capsys, pat
     before = firmware_of(board)
     (project / path).write_text(content)
     (project / "lib" / "demo" / "added.py").write_text("")
-    (project / "lib" / "wsserver" / "heap.py").unlink()
+    (project / "lib" / "wsserver" / "gctuning.py").unlink()
     source = (
         {"source": True} if path == "lib/demo/application.py" and content == SYNTAX_ERROR else {}
     )

@@ -144,7 +144,7 @@ def address(one):
     number = id(one)
     return number if number >= 0 else number + (1 << 31)  # with 32 bits it may be cut to 31
 
-for name in ("wsserver.heap", "nothing"):
+for name in ("wsserver.gctuning", "nothing"):
     sys.modules[name] = name + " of its own"
     make_empty(address(sys.modules), address(sys.modules[name]))
 """
@@ -175,7 +175,7 @@ def test_what_found_no_memory_to_be_loaded_is_loaded_the_next_time(make_board, w
     empty = board.exec("print('nothing' in sys.modules, sys.modules.get('nothing'))")
     assert empty.split() == ["True", "None"]
     board.exec("from wsserver.lazy import load")
-    assert board.exec("print(load('wsserver.heap').tune)").startswith("<function")
+    assert board.exec("print(load('wsserver.gctuning').tune)").startswith("<function")
     assert board.exec("print('nothing' in sys.modules)").strip() == "False"
 
 

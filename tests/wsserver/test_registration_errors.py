@@ -261,3 +261,31 @@ print(sorted(name for name in sys.modules if "check" in name))
         tmp_path,
     )
     assert output == "[]\n"
+
+
+def test_texts_of_errors_do_not_stay_in_memory(lib, tmp_path):
+    output = run_script(
+        lib,
+        """
+import errno
+import sys
+from wsserver import Server
+from wsserver.log import describe, traceback
+
+server = Server()
+before = set(sys.modules)
+text = describe(OSError(errno.ECONNRESET)) + traceback(ValueError("wrong"))
+for wrong in (lambda: server.every(0, print), lambda: server.broadcast(1), lambda: server.run()):
+    try:
+        wrong()
+    except (TypeError, ValueError) as error:
+        text += "|%s" % error
+print(text)
+print(sorted(set(sys.modules) - before))
+""",
+        tmp_path,
+    )
+    assert "ECONNRESET (connection reset by the peer)" in output
+    assert "ValueError: wrong" in output
+    assert "broadcast() takes str or bytes, not int" in output
+    assert output.splitlines()[-1] == "[]"

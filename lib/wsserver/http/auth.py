@@ -28,7 +28,7 @@ class Token:
     challenge = "Bearer"
 
     def __init__(self, secret: str):
-        call("wsserver.http.checks", "check_secret", "secret", secret)
+        call("wsserver.http.arguments", "check_secret", "secret", secret)
         self._secret = secret.encode()
         # IP -> (count, time of the last one). The limit of all failures bounds it: nothing has to
         # be evicted.
@@ -89,8 +89,8 @@ class Basic(Token):
     challenge = 'Basic realm="board", charset="UTF-8"'
 
     def __init__(self, user: str, password: str):
-        call("wsserver.http.checks", "check_secret", "user", user)
-        call("wsserver.http.checks", "check_secret", "password", password)
+        call("wsserver.http.arguments", "check_secret", "user", user)
+        call("wsserver.http.arguments", "check_secret", "password", password)
         super().__init__(user + ":" + password)
 
     def _given(self, request):

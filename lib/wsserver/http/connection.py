@@ -101,7 +101,7 @@ class HTTPConnection(SendBuffer):
             return
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
-            route = load("wsserver.ondemand").resolve(server, request.path)
+            route = load("wsserver.lazyroutes").resolve(server, request.path)
         if route is None:
             if request.wants_websocket():
                 raise HTTPError(404, "no WebSocket at this path")

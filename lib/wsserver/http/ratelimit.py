@@ -27,7 +27,7 @@ class Limits:
 
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
         rates = {"connections": connections, "handshakes": handshakes}
-        call("wsserver.http.checks", "check_rates", messages=messages, bytes=bytes, **rates)
+        call("wsserver.http.arguments", "check_rates", messages=messages, bytes=bytes, **rates)
         self._connections = connections
         self._handshakes = handshakes
         self._messages = messages
