@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from tools.virtualboard.flash import can_compile, fill
 from tools.virtualboard.interpreter import (
     WORDS,
     NoInterpreterError,
+    find_micropython,
     interpreter,
     select_interpreter,
 )
@@ -238,6 +240,14 @@ def too_small_heap(word):
 def word():
     """The size of the boards' words, in bits."""
     return interpreter().word
+
+
+@pytest.fixture(scope="session")
+def newest_tls():
+    """The newest version of TLS that the interpreter's Mbed TLS supports."""
+    program = "import tls; print(tls.SSLContext(tls.PROTOCOL_TLS_SERVER).get_ciphers())"
+    command = [*find_micropython(), "-c", program]
+    return "TLSv1.3" if "TLS1-3-" in subprocess.check_output(command, text=True) else "TLSv1.2"
 
 
 @pytest.fixture(scope="session")

@@ -205,7 +205,7 @@ def test_an_echo_takes_only_a_string_or_an_integer(guest, order):
         ("[1, 2]", "'[1, 2]' is not a command"),
         ("5", "'5' is not a command"),
         (b"TOGGLE_LED", "binary messages are not supported"),
-        ('{"to": 3, ', 'invalid JSON: {"to": 3,;'),
+        ('{"to": 3; ', 'invalid JSON: {"to": 3;'),
         ("{message: 3}", "invalid JSON: {message: 3}"),
         ('{"message": "a"} x', "invalid JSON"),
         ({}, "expected one command, not none"),
