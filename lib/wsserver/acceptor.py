@@ -155,4 +155,7 @@ class Acceptor:
         self.http_connections.remove(connection)
         self.set_accepting(True)
         if not self.http_connections and not self._server._filler:  # a small heap
-            unload("wsserver.http.static", "wsserver.http.responses")
+            try:
+                unload("wsserver.http.static", "wsserver.http.responses")
+            except MemoryError:
+                pass  # the next connection that leaves has them unloaded
