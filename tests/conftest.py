@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from tools.virtualboard.flash import can_compile, fill
 from tools.virtualboard.interpreter import (
     WORDS,
     NoInterpreterError,
+    find_micropython,
     interpreter,
     select_interpreter,
 )
@@ -183,9 +185,9 @@ class Owners:
         finally:
             self._stack.pop()
 
-    def add_finalizer(self, function):
-        """Have a function called at the end of what is at the top."""
-        self._stack[-1].addfinalizer(function)
+    def add_finalizer(self, function, owner=None):
+        """Call a function at the end of `owner`, or of the test or fixture at the top."""
+        (owner or self._stack[-1]).addfinalizer(function)
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +209,7 @@ def make_board(request, lib_form):
             arguments = {**arguments, **lib_form.options}
             heap = lib_form.heap(heap)
         board = VirtualBoard(heap=heap, **arguments)
-        (owner.addfinalizer if owner else owners.add_finalizer)(board.stop)
+        owners.add_finalizer(board.stop, owner)
         board.start()
         if wait:
             board.wait_ready()
@@ -237,6 +239,14 @@ def too_small_heap(word):
 def word():
     """The size of the boards' words, in bits."""
     return interpreter().word
+
+
+@pytest.fixture(scope="session")
+def newest_tls():
+    """The newest version of TLS that the interpreter's Mbed TLS supports."""
+    program = "import tls; print(tls.SSLContext(tls.PROTOCOL_TLS_SERVER).get_ciphers())"
+    command = [*find_micropython(), "-c", program]
+    return "TLSv1.3" if "TLS1-3-" in subprocess.check_output(command, text=True) else "TLSv1.2"
 
 
 @pytest.fixture(scope="session")

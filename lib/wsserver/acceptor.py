@@ -124,7 +124,7 @@ class Acceptor:
             sock.close()
             raise
 
-    def _open(self, raw, address, tls):
+    def _open(self, raw, address, tls_acceptor):
         """Make an accepted socket an HTTP connection.
 
         Raises OSError or MemoryError; then only the socket remains.
@@ -132,14 +132,14 @@ class Acceptor:
         sock = raw
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        if tls:
-            sock = tls.wrap(raw, self._connections.values())
+        if tls_acceptor:
+            sock = tls_acceptor.wrap(raw, self._connections.values())
         try:
             connection = HTTPConnection(self._server, sock, address, ticks_ms())
             connection._events = _IN
-            if tls:
+            if tls_acceptor:
                 connection._use_tls(raw)
-                connection._tls = tls
+                connection._tls = tls_acceptor
                 connection._counted = address[0] not in self._server.proxies
             self._connections[sock] = connection
             self.http_connections.append(connection)
@@ -155,4 +155,7 @@ class Acceptor:
         self.http_connections.remove(connection)
         self.set_accepting(True)
         if not self.http_connections and not self._server._filler:  # a small heap
-            unload("wsserver.http.static", "wsserver.http.responses")
+            try:
+                unload("wsserver.http.static", "wsserver.http.responses")
+            except MemoryError:
+                pass  # the next connection that leaves has them unloaded

@@ -205,7 +205,7 @@ def test_an_echo_takes_only_a_string_or_an_integer(guest, order):
         ("[1, 2]", "'[1, 2]' is not a command"),
         ("5", "'5' is not a command"),
         (b"TOGGLE_LED", "binary messages are not supported"),
-        ('{"to": 3, ', 'invalid JSON: {"to": 3,;'),
+        ('{"to": 3; ', 'invalid JSON: {"to": 3;'),
         ("{message: 3}", "invalid JSON: {message: 3}"),
         ('{"message": "a"} x', "invalid JSON"),
         ({}, "expected one command, not none"),
@@ -350,8 +350,8 @@ def test_a_page_of_another_origin_is_forbidden(board):
         )
 
 
-def test_a_heap_too_small_for_the_demo_is_reported_at_startup(make_board, compiled):
-    small = make_board(heap="96k", config=QUIET)
+def test_a_heap_too_small_for_the_demo_is_reported_at_startup(make_board, compiled, small_heap):
+    small = make_board(heap=small_heap, config=QUIET)
     small.wait_for_log("demo: not enough memory for /demo")
     with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
         websocket.create_connection(small.ws_url("/demo"), timeout=10)

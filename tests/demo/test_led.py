@@ -16,7 +16,7 @@ def config(**demo):
 
 
 @pytest.fixture(scope="module")
-def make_led_board(make_board, request):
+def make_led_board(request, make_board):
     """make_led_board(led_pin=..., led_kind=...) -> a board; the same one for the same LED."""
     boards = {}
 

@@ -352,3 +352,22 @@ while size < 1004:
 print(size)
 """
     assert run_linked(lib, tmp_path, source) == ["1 True", "1004"]
+
+
+def test_a_connection_closes_although_no_memory_is_left_to_unload_code(lib, tmp_path):
+    source = """
+import wsserver.acceptor
+peer = connect("/ws")
+guest = socket.socket()
+guest.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+guest.write(b"GET /")
+for _ in range(5):
+    server.step(20)
+print(len(server._connections))
+wsserver.acceptor.unload = lambda *names: print("unload") or no_memory()
+guest.close()
+for _ in range(5):
+    server.step(20)
+print(len(server._connections), [client.is_open for client in server.clients])
+"""
+    assert run_linked(lib, tmp_path, source) == ["2", "unload", "1 [True]"]

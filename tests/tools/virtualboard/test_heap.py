@@ -279,7 +279,7 @@ def test_chip_is_the_default_of_32_bits_alone():
     assert choose_heap(None, 32) is None
     assert choose_heap("chip", 32) is None
     assert choose_heap("64k", 32) == 65536
-    assert choose_heap(None, 64) == 128 * 1024
+    assert choose_heap(None, 64) == 160 * 1024
     with pytest.raises(ValueError, match="use WORD=32"):
         choose_heap("chip", 64)
 
