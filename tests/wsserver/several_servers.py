@@ -20,17 +20,12 @@ class Clock:
 
     offset = 0
 
-    def ticks_ms(self):
-        return (time.ticks_ms() + self.offset) & 0x3FFFFFFF
-
-    def ticks_add(self, ticks, ms):
-        return (ticks + ms) & 0x3FFFFFFF
-
-    def ticks_diff(self, end, start):
-        return ((end - start + 0x20000000) & 0x3FFFFFFF) - 0x20000000
-
-    def time(self):
-        return time.time() + self.offset // 1000
+    def __init__(self):
+        # Not methods: MicroPython 1.25 does not import what is bound to an object.
+        self.ticks_ms = lambda: (time.ticks_ms() + self.offset) & 0x3FFFFFFF
+        self.ticks_add = lambda ticks, ms: (ticks + ms) & 0x3FFFFFFF
+        self.ticks_diff = lambda end, start: ((end - start + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+        self.time = lambda: time.time() + self.offset // 1000
 
     def __getattr__(self, name):
         return getattr(time, name)

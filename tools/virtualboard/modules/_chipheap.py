@@ -201,9 +201,9 @@ def _top():
     """Return the address of the first of many free blocks, which are in one piece."""
     block = bytearray(40000)
     place = uctypes.addressof(block)
-    return place - 16 if id(block) == place - 16 else place
+    return place if _small(id(block) - place + 16) else place - 16
 
 
 def _small(number):
-    """Return the same number, as an object that takes no memory."""
-    return struct.unpack("<I", struct.pack("<I", number))[0]
+    """Return a distance as an object that takes no memory. id() may lack the highest bit."""
+    return struct.unpack("<I", struct.pack("<I", number & 0x7FFFFFFF))[0]
