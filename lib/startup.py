@@ -40,13 +40,29 @@ def start(log, settings=None):
         from wifi import captive_portal
 
         captive_portal.start(server)
-    _limit_clients(server)
+    fleet = settings["fleet"]["enabled"]
+    _limit_clients(server, _HTTP_SOCKETS + fleet)
+    if fleet:
+        lazy.load("fleet").start(_Board(server, settings))
     print("serving ws://%s:%d/ws%s" % (_address(), port, " and wss://" if secure else ""))
     return server
 
 
+class _Board:
+    """What lib/fleet needs of a board."""
+
+    panel = None
+
+    def __init__(self, server, settings):
+        self.server = server
+        self.settings = settings
+        self.name = settings["wifi"]["hostname"]
+
+
 def _create_server(settings, log):
-    tls = settings["tls"]
+    tls, fleet = settings["tls"], settings["fleet"]
+    if fleet["enabled"] and fleet["tls"]:  # the connection to the broker takes one session
+        tls["max_clients"] = max(1, tls["max_clients"] - 1)
     options = dict(settings["server"], max_tls=tls["max_clients"], tls_reserved=tls["reserved"])
     del options["port"]
     try:
@@ -139,14 +155,15 @@ def _is_unconfirmed():
     return any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
 
 
-def _limit_clients(server):
-    """Lower max_clients to the number of sockets that are left, two of them kept for HTTP."""
-    wanted = min(server.max_clients + _HTTP_SOCKETS, _MAX_PROBE)
+def _limit_clients(server, kept):
+    """Lower max_clients to the number of sockets that are left. kept: those for HTTP and fleet."""
+    wanted = min(server.max_clients + kept, _MAX_PROBE)
     free = _count_free_sockets(wanted)
     if free < wanted:
-        most = max(1, free - _HTTP_SOCKETS)
+        most = max(1, free - kept)
         text = "server.max_clients: using %d instead of %d: %d sockets are free, %d are for HTTP"
-        print(text % (most, server.max_clients, free, _HTTP_SOCKETS))
+        text += " and the broker" if kept > _HTTP_SOCKETS else ""
+        print(text % (most, server.max_clients, free, kept))
         server.max_clients = most
 
 

@@ -66,6 +66,7 @@ class Server:
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
+    _relay = None  # function(message, path, group) of another package, called by broadcast()
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
@@ -235,6 +236,8 @@ class Server:
                 except OSError:
                     continue  # poll will report it
                 count += sent == length or self._send_rest(client, frame, sent)
+        if self._relay:
+            self._relay(message, path, None)
         return count
 
     def _send_rest(self, client, frame, sent):
