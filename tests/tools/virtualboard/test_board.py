@@ -497,6 +497,15 @@ def test_the_command_line_runs_another_program_than_main_py(make_run):
     client.close()
 
 
+def test_the_command_line_runs_an_application_and_shows_its_lines(make_run, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def setup(board):\n    board.server.after(1, fail)\n\n\ndef fail():\n    1 / 0  # here\n"
+    )
+    process = make_run("--app", str(tmp_path / "mine.py"))
+    lines = lines_until(process, "ZeroDivisionError")
+    assert f"    -> {tmp_path}/mine.py:6: 1 / 0  # here" in lines
+
+
 def test_a_program_that_is_not_there_is_an_error(make_run):
     process = make_run("--main", "no.py")
     assert process.communicate(timeout=10)[0] == (
