@@ -481,19 +481,36 @@ def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_p
     assert b"<title>" in pages[0]
 
 
+ECHO = """
+from wsserver import Server
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+server = Server()
+server.websocket("/ws", Echo())
+server.listen(80)
+server.run()
+"""
+
+
 def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, tmp_path):
     assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
-    process = make_run("--certs", str(tmp_path / "certs"), "--main", "examples/counter.py")
+    (tmp_path / "main.py").write_text(ECHO)
+    process = make_run("--certs", str(tmp_path / "certs"), "--main", str(tmp_path / "main.py"))
     ready = lines_until(process, "board ready: ")[-1]
     assert "https://" not in ready
     assert "ws://" in ready
 
 
-def test_the_command_line_runs_another_program_than_main_py(make_run):
-    process = make_run("--main", "examples/counter.py")
+def test_the_command_line_runs_another_program_than_main_py(make_run, tmp_path):
+    (tmp_path / "main.py").write_text(ECHO)
+    process = make_run("--main", str(tmp_path / "main.py"))
     lines_until(process, "board ready: ")
     client = websocket.create_connection(f"ws://127.0.0.1:{process.http}/ws", timeout=10)
-    assert client.recv() == "clients: 1"
+    client.send("hello")
+    assert client.recv() == "hello"
     client.close()
 
 
