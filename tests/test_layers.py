@@ -32,6 +32,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.patterns",
         "http.unusual",
         "http.handshake",
         "http.routes",
