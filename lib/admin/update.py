@@ -42,7 +42,7 @@ _RECORD = const("/deployed.json")
 _PACKAGES = const(
     ("admin", "certificates", "config", "demo", "fleet", "panel", "wifi", "wsserver")
 )
-_MODULES = const(("startup",))
+_MODULES = const(("application", "startup"))
 # A module of an application in /app must not hide these. (failsafe and the firmware import some
 # of them, and MicroPython prefers a file to most built-in modules.)
 _BUILT_IN = const(
