@@ -42,6 +42,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.patterns",
         "http.unusual",
         "http.handshake",
         "http.routes",

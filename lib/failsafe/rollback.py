@@ -145,13 +145,7 @@ def _roll_back(update):
 
 def _move(old, new):
     make_folders(new)
-    try:
-        os.rename(old, new)
-    except OSError:
-        if not exists(new):
-            raise
-        os.remove(new)  # FAT does not replace files
-        os.rename(old, new)
+    os.rename(old, new)  # littlefs replaces the file, in one step
 
 
 def make_folders(path: str) -> None:

@@ -68,6 +68,9 @@ class HTTPConnection(SendBuffer):
         try:
             if request and self._address[0] in self._server.proxies:
                 load("wsserver.http.proxies").identify(self, request)
+            if request:
+                request.address = self._address
+                request.secure = self._secure or self._https
             if self._server.limits and not self._counted:
                 self._server.limits.check_handshake(self._address[0])
             if error:
