@@ -15,6 +15,7 @@ CHIP ?=
 FIRMWARE ?=
 MINUTES ?= 5
 HOURS ?= 1
+FLASH ?=
 FIND ?=
 JOBS ?= 3
 BASE =
@@ -30,6 +31,8 @@ CERTS =
 SOURCE =
 BYTECODE =
 YES =
+IMAGE =
+APP =
 
 # The virtual board's interpreter, for every tool: 32 or 64 bits, or any that was built elsewhere.
 export MICROPYTHON
@@ -44,8 +47,9 @@ TESTS := @exec $(BIN)/python -m pytest
 opt = $(if $($1),--$2 "$($1)")
 flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
+CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
-COMMANDS := run new certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
 	compare package screenshots bench bench-check bench-memory bench-startup lint format
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
@@ -58,9 +62,10 @@ help:
 #:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=160k CONFIG=my.json
 #:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
 #:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
-#:                     APP=my_app.py, or a folder, runs an application instead of the demo
+#:                     APP=my_app.py, or a folder, runs an application instead of the demo;
+#:                     IMAGE=build/image/esp32.bin runs from the littlefs in that image
 run: certs/server.crt.der
-	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(ARGS)
+	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(call opt,IMAGE,image) $(ARGS)
 certs/server.crt.der: | $(READY)
 	$(TOOLS) certs
 #: make new          write the template of an application: APP=my_app.py (docs/applications.md)
@@ -71,8 +76,12 @@ certs: ; $(TOOLS) certs --key "$(KEY)" --names "$(NAMES)" --client "$(CLIENT)" $
 #: make boards       list connected boards: chip, flash, MAC, MicroPython; PORT=... for one of them
 boards: ; $(TOOLS) boards $(ON)
 #: make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,
-#:                     each only if there is a choice; PORT may be a device, COM3 or a pyserial URL
-flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(ARGS)
+#:                     each only if there is a choice; PORT may be a device, COM3 or a pyserial URL;
+#:                     IMAGE=1 writes the firmware's files as well, with APP=, CONFIG=, CERTS=1
+flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(call flag,IMAGE,image) $(if $(IMAGE),$(CONTENT)) $(ARGS)
+#: make image        make one file for a chip, with MicroPython and all files: CHIP=esp32 FIRMWARE=file.bin
+#:                     APP=app.py CONFIG=config.json CERTS=1 FLASH=8 (MB); build/image/CHIP.bin
+image: ; $(TOOLS) image --chip "$(CHIP)" $(call opt,FIRMWARE,firmware) $(CONTENT) $(call opt,FLASH,flash-size) $(ARGS)
 #: make config       ask for the Wi-Fi's name and password and write config.json
 config: ; $(TOOLS) config
 #: make deploy       copy changed files to a board and start it: PORT=... SOURCE=1 for .py files;
