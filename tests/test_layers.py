@@ -40,18 +40,27 @@ ORDER = [
     *(
         "http.responses",
         "http.cors",
+        "http.ranges",
         "http.static",
         "http.arguments",
+        "http.routing",
+        "http.registration",
+        "http.bodies",
+        "http.response",
+        "http.multipart",
+        "http.fields",
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection"),
+    *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
+    ("http.request", "http.fields"),
+    ("http.routing", "http.exchange"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
