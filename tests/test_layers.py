@@ -53,7 +53,8 @@ ORDER = [
         "http.ratelimit",
     ),
     *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes", ""),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
+    *("eventloop", "coroutines", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
@@ -61,6 +62,9 @@ UPWARDS = {
     ("http.connection", "lazyroutes"),
     ("http.request", "http.fields"),
     ("http.routing", "http.exchange"),
+    ("http.routing", "http.registration"),
+    ("http.exchange", "coroutines"),
+    ("server", "coroutines"),  # only for programs with async functions
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
@@ -68,7 +72,18 @@ UPWARDS = {
 }
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.
 MICROPYTHON = {
-    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
+    *(
+        "array",
+        "asyncio",
+        "binascii",
+        "collections",
+        "errno",
+        "gc",
+        "hashlib",
+        "io",
+        "json",
+        "micropython",
+    ),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
 }
 # These manage modules and memory while modules load.

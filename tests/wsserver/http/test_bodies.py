@@ -169,7 +169,7 @@ def test_chunks_are_refused_in_http_1_0(web):
 def test_each_refusal_is_logged_with_its_reason(make_web):
     web = make_web()
     web.ask("/small", "POST", b"x" * 11)
-    web.board.wait_for_log("POST /small: 413: the body is over 10 bytes (max_body)")
+    web.board.wait_for_log("POST /small: 413: the body is over 10 bytes")
     web.ask("/small")
     web.board.wait_for_log("GET /small: 405: use POST, OPTIONS")
     web.raw(lines("Content-Length: 5", "Transfer-Encoding: chunked"))
