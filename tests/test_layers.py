@@ -50,12 +50,19 @@ ORDER = [
     *(
         "http.responses",
         "http.cors",
+        "http.ranges",
         "http.static",
         "http.arguments",
+        "http.routing",
+        "http.registration",
+        "http.bodies",
+        "http.response",
+        "http.multipart",
+        "http.fields",
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection"),
+    *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *("eventloop", "coroutines", ""),
 ]
@@ -63,6 +70,10 @@ ORDER = [
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
+    ("http.request", "http.fields"),
+    ("http.routing", "http.exchange"),
+    ("http.routing", "http.registration"),
+    ("http.exchange", "coroutines"),
     ("server", "coroutines"),  # only for programs with async functions
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
