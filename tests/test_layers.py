@@ -46,13 +46,19 @@ ORDER = [
     ),
     *("http.proxies", "http.refusallog", "http.connection"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
-    *("eventloop", "coroutines", ""),
+    *("eventloop", "coroutines", "workers", "callbacks", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
-    ("server", "coroutines"),  # only for programs with async functions
+    # Only for programs with async functions:
+    ("server", "coroutines"),
+    ("lazyroutes", "workers"),
+    ("http.routes", "callbacks"),
+    ("http.routes", "workers"),
+    ("core.protocol", "workers"),
+    ("coroutines", "workers"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

@@ -53,6 +53,7 @@ class Server:
     max_head: of an HTTP request head.
     max_tls: TLS connections at the same time; tls_reserved: how many of them are kept for pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
+    async_timeout: how long a client may not be read because its coroutine runs.
 
     The times are attributes as well, which may be set before run(). max_clients, log and these may
     be set at any time. hosts: the names, in lower case, that are accepted in Host beside IP
@@ -86,6 +87,7 @@ class Server:
         max_tls: int = 3,
         tls_reserved: int = 0,
         log=log,
+        async_timeout=60,
     ):
         sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
         try:
@@ -103,6 +105,7 @@ class Server:
         self.ping_timeout = ping_timeout
         self.open_timeout = open_timeout
         self.close_timeout = close_timeout
+        self.async_timeout = async_timeout
         self.log = log
         call("wsserver.setup", "check_options", self, *sizes, purge)
         self.max_size = max_size
@@ -123,6 +126,7 @@ class Server:
         self._slow_ms = 0  # of this turn that warnings have reported
         self._pool.write = self._write
         self._pool.call = self._call
+        self._pool.server = self
         self._pool.read_size = read_size
         self._faults = self._fault_time = 0  # turns that failed in quick succession; ms
         self._error = self._error_time = 0  # the latest that was logged: hash of its text, ms
@@ -281,6 +285,8 @@ class Server:
                     load("wsserver.coroutines").run(self)
         finally:
             self._stopping = True
+            if self._asyncio:
+                self._asyncio.close()
             self._shut_down()
             if self._tasks:
                 load("wsserver.coroutines").end(self)
@@ -382,7 +388,11 @@ class Server:
             elif wait > timeout_ms:
                 wait = timeout_ms
             if once or self._stopping or self._tasks:
-                return
+                if not self._asyncio:
+                    return
+                wait = self._asyncio.wait(wait)
+                if wait < 0:
+                    return
 
     def _call_readers(self):
         for key in list(self._readers):
@@ -649,11 +659,13 @@ class Server:
         """Call a callback; warn if it takes long. Without a client it belongs to a timer."""
         start = ticks_ms()
         if client:
-            callback(client, *args)
+            result = callback(client, *args)
         elif args:
-            callback(*args)
+            result = callback(*args)
         else:
-            callback()
+            result = callback()
+        if result is not None and hasattr(result, "throw"):  # the callback is async
+            load("wsserver.coroutines").adopt(self, result, name, client, args)
         took = ticks_diff(ticks_ms(), start)
         if took >= _SLOW:
             self._warn_slow(took, name, client)

@@ -12,7 +12,7 @@ A Client is a Protocol with the public attributes. All other names begin with "_
 applications can add attributes of their own to their clients.
 """
 
-from ..lazy import call
+from ..lazy import call, load
 from ..log import ERROR, WARNING, traceback
 from .buffers import SendBuffer
 from .decoder import FrameDecoder
@@ -356,6 +356,7 @@ class Client(Protocol):
     # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
     _closing_since = None
+    _worker: Anything = None  # the workers.Worker, once a callback was async
 
     def __init__(self, route, pool, id: int, address: tuple, request, subprotocol):
         super().__init__(route, pool)
@@ -372,6 +373,13 @@ class Client(Protocol):
         self._last_heard = 0  # when data last arrived
         self._last_used = 0  # when more than a Pong last arrived
         self._is_direct = not route.drain  # the server may write replies without _flush()
+
+    def drain(self):
+        """Wait until TCP has taken all data that waits: `await client.drain()`.
+
+        Return False if the connection was closed before.
+        """
+        return load("wsserver.workers").drain(self)
 
     def __getattr__(self, name):
         # Not properties: one of them makes MicroPython search all base classes at every assignment
