@@ -20,7 +20,17 @@ LAYERS = {
     "failsafe": {"config", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "demo": {"config", "failsafe", "wifi", "wsserver"},
-    "startup": {"admin", "certificates", "config", "demo", "failsafe", "wifi", "wsserver"},
+    "application": {"demo", "failsafe", "panel", "wsserver"},
+    "startup": {
+        "admin",
+        "application",
+        "certificates",
+        "config",
+        "demo",
+        "failsafe",
+        "wifi",
+        "wsserver",
+    },
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
@@ -32,6 +42,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.patterns",
         "http.unusual",
         "http.handshake",
         "http.routes",

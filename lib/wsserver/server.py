@@ -159,7 +159,8 @@ class Server:
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
 
-        https: the port with TLS to which requests without TLS are redirected. Raises TypeError or
+        Several folders may have one prefix; they are searched in the order of the calls. https:
+        the port with TLS to which requests without TLS are redirected. Raises TypeError or
         ValueError, which names the argument, if one is wrong.
         """
         folder = call("wsserver.http.routes", "folder", self._folders, prefix, directory, https)
