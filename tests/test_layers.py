@@ -57,7 +57,7 @@ ORDER = [
     ),
     *("http.proxies", "http.refusallog", "http.connection"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
-    *("eventloop", "coroutines", "workers", "callbacks", ""),
+    *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
@@ -68,7 +68,10 @@ UPWARDS = {
     ("lazyroutes", "workers"),
     ("http.routes", "callbacks"),
     ("http.routes", "workers"),
-    ("core.protocol", "workers"),
+    ("core.protocol", "clientmethods"),
+    ("clientmethods", "workers"),
+    ("server", "shutdown"),
+    ("shutdown", "coroutines"),
     ("coroutines", "workers"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:

@@ -5,8 +5,9 @@ from asyncio import CancelledError
 from time import ticks_add, ticks_diff, ticks_ms
 
 from .core.frames import const
-from .eventloop import Poller, run_coroutine, start_now, step_with_tasks
+from .eventloop import Poller, is_running, run_coroutine, start_now, step_with_tasks
 from .lazy import call, load
+from .shutdown import begin, drop_all, handshake_time
 
 _PAUSE = const(20)  # ms between two looks at what stop() waits for
 _IN = const(1)  # select.POLLIN
@@ -125,10 +126,10 @@ async def _serve(server):
     finally:
         server._stopping = True
         try:
-            server._begin_shut_down()
-            await _until(lambda: not server.clients, min(server._close_timeout, _SHUTDOWN))
+            begin(server)
+            await _until(lambda: not server.clients, handshake_time(server))
         finally:
-            server._end_shut_down()
+            drop_all(server)
             try:
                 await _cancel_tasks(server)
             finally:
@@ -160,8 +161,12 @@ def run(server) -> None:
 
 
 def end(server) -> None:
-    """Cancel the tasks of a server that has stopped, outside asyncio."""
-    run_coroutine(_cancel_tasks(server))
+    """Cancel the tasks of a server that has stopped. Wait for them, unless a task calls this."""
+    if is_running():
+        for task in list(server._tasks):
+            task.cancel()
+    else:
+        run_coroutine(_cancel_tasks(server))
 
 
 def step(server, timeout_ms: int) -> None:

@@ -103,8 +103,9 @@ class Poller:
                 server._step(wait if wait > 0 else 0, True)
             except BaseException:  # Ctrl-C, or no turn succeeds: it ends the loop of asyncio
                 server._stopping = True
-                self.close()
+                tasks, server._tasks = server._tasks, None  # they cannot run any more
                 server._shut_down()
+                server._tasks = tasks
                 raise
             wait = self.wait(_TICK)
             if wait < 0:

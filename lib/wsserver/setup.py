@@ -97,6 +97,14 @@ def check_attributes(server) -> None:
     server._async_timeout = _milliseconds("async_timeout", server.async_timeout)
 
 
+def check_no_callback(server, name: str) -> None:
+    """Raise RuntimeError if run() or step(), which `name` says, may not be called now."""
+    if server._stepping:
+        raise RuntimeError("%s() was called by a callback of the server" % name)
+    if server._asyncio.is_current():
+        raise RuntimeError("%s() was called while asyncio serves the server" % name)
+
+
 def refuse_function(function) -> None:
     """Raise the TypeError for a function that cannot be called."""
     raise TypeError("function must be callable, not %r" % (function,))

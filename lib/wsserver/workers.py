@@ -325,8 +325,3 @@ class Worker:
         self._drained.set()
         self._drained = None
         client._on_drained()
-
-
-def drain(client):
-    """Return a coroutine: see Client.drain."""
-    return worker_of(client).drain()

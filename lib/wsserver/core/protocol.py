@@ -374,13 +374,6 @@ class Client(Protocol):
         self._last_used = 0  # when more than a Pong last arrived
         self._is_direct = not route.drain  # the server may write replies without _flush()
 
-    def drain(self):
-        """Wait until TCP has taken all data that waits: `await client.drain()`.
-
-        Return False if the connection was closed before.
-        """
-        return load("wsserver.workers").drain(self)
-
     def __getattr__(self, name):
         # Not properties: one of them makes MicroPython search all base classes at every assignment
         # to self, which then takes four times as long.
@@ -392,4 +385,7 @@ class Client(Protocol):
             return self._decoder is not None and self._decoder.is_text
         if name in ("id", "address", "path", "messages", "bytes", "secure"):
             return getattr(self, "_" + name)
+        if name in ("drain", "join", "leave", "send_stream"):
+            load("wsserver.clientmethods")  # adds these methods to this class
+            return getattr(self, name)
         raise AttributeError(name)
