@@ -64,7 +64,7 @@ ORDER = [
     ),
     *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
-    *("eventloop", "coroutines", ""),
+    *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
@@ -74,7 +74,17 @@ UPWARDS = {
     ("http.routing", "http.exchange"),
     ("http.routing", "http.registration"),
     ("http.exchange", "coroutines"),
-    ("server", "coroutines"),  # only for programs with async functions
+    # Only for programs with async functions:
+    ("server", "coroutines"),
+    ("server", "coroutines"),
+    ("lazyroutes", "workers"),
+    ("http.routes", "callbacks"),
+    ("http.routes", "workers"),
+    ("core.protocol", "clientmethods"),
+    ("clientmethods", "workers"),
+    ("server", "shutdown"),
+    ("shutdown", "coroutines"),
+    ("coroutines", "workers"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

@@ -4,6 +4,7 @@ import os
 
 from ..core.frames import const
 from ..core.protocol import Route
+from ..lazy import call, load
 
 _MAX_PORT = const(65535)
 _FOLDER = const(0x4000)  # in the mode of os.stat
@@ -84,8 +85,17 @@ def make_route(
     route.access = access
     route.reserved = reserved
     route.drops = overflow == "drop"
+    functions = dict(reversed(_attributes(endpoint)))  # those of a class replace its bases'
     for name in _CALLBACKS:
-        setattr(route, name, getattr(endpoint, "on_" + name, None))
+        callback = getattr(endpoint, "on_" + name, None)
+        if name in ("message", "chunk") and callback:
+            # MicroPython's type of async functions is "generator". A closure may be async or not.
+            kind = type(functions.get("on_" + name)).__name__
+            if kind != "function":
+                callback = call("wsserver.callbacks", "checked", route, name, callback)
+            if kind == "generator":
+                load("wsserver.workers")  # now, before the heap is fragmented
+        setattr(route, name, callback)
     if route.message and route.chunk:
         raise ValueError("endpoint must have on_message or on_chunk, not both: %r" % endpoint)
     return route
@@ -117,8 +127,6 @@ def _check_callbacks(endpoint):
             raise ValueError("endpoint has an unknown method %s: %r" % (name, endpoint))
         if not callable(value) and value is not None:
             raise TypeError("endpoint's %s must be a function, not %r" % (name, value))
-        if _is_async(value):
-            raise TypeError("endpoint's %s must not be async, or a generator" % name)
 
 
 def _attributes(endpoint):
@@ -129,8 +137,3 @@ def _attributes(endpoint):
         found.extend(getattr(one, "__dict__", {}).items())
         classes.extend(getattr(one, "__bases__", ()))
     return found
-
-
-def _is_async(function):
-    """Return whether a call of the function would only make a coroutine or a generator."""
-    return type(function).__name__ == "generator"  # MicroPython's type of such functions
