@@ -55,7 +55,8 @@ class MQTTClient:
         self._written = 0
         self._last_id = 0
         self._socket: Anything = None
-        self._raw = self._steps = None
+        self._raw: Anything = None
+        self._steps: Anything = None
         self._delay = self._attempts = 0
         self._reason = ""
         self.dropped = 0

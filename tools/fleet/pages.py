@@ -11,6 +11,7 @@ from pathlib import Path
 from tools import ROOT
 from tools.deploy import webpages
 
+_FOLDER = webpages.FOLDERS[0]
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
@@ -53,14 +54,14 @@ class Pages:
 
 def _load(folder: Path) -> dict[str, File]:
     names = {
-        webpages.FOLDER + path.relative_to(folder).as_posix(): path.read_bytes()
+        _FOLDER + path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
     files = {}
     for name, content in webpages.pack(names).items():
         is_compressed = name.endswith(".gz")
-        path = "/" + name[len(webpages.FOLDER) :].removesuffix(".gz")
+        path = "/" + name[len(_FOLDER) :].removesuffix(".gz")
         suffix = posixpath.splitext(path)[1]
         kind = _TYPES.get(suffix) or mimetypes.guess_type(path)[0] or "application/octet-stream"
         if kind.startswith("text/"):
