@@ -24,7 +24,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning"),
+    *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     "core.buffers",
     *(
@@ -60,6 +60,7 @@ UPWARDS = {
 MICROPYTHON = {
     *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
+    "_thread",
 }
 # These manage modules and memory while modules load.
 LOADERS = {"lib/wsserver/lazy.py", "boot.py", "main.py"}

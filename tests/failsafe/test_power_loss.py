@@ -79,10 +79,10 @@ def at_every_step(path, old, write):
 SETTINGS = (
     CUT
     + """
-from admin import settings
+from admin import settingsfile
 old = '{"broadcast": {"text": "old", "interval": 1}, "mine": [1, 2]}'
 def save():
-    settings.save({"broadcast": {"text": "new", "interval": 2}, "wifi": {"ssid": "Other"}})
+    settingsfile.save({"broadcast": {"text": "new", "interval": 2}, "wifi": {"ssid": "Other"}})
 found = at_every_step("/config.json", old, save)
 kinds = set()
 for _, text in found:
