@@ -14,12 +14,14 @@ import socket
 import network
 from micropython import const
 
-from wsserver import Server, lazy
+import wsserver
+from wsserver import lazy
 
 _DEFAULT_PORT = const(80)  # used if server.port is not available
 _HTTP_SOCKETS = const(2)  # kept free for HTTP requests, so that one can reach the admin's page
 _MAX_PROBE = const(64)  # sockets; more than any chip has
 _MONITOR_MS = const(2000)
+_FOR_TLS = const(52000)  # bytes of the IDF heap: for a context and two sessions, and a little more
 # Seconds without a turn of the loop after which a board with an application restarts, if
 # watchdog.timeout is not set: an application may hang, and must not prevent the next deployment.
 _APPLICATION_TIMEOUT = const(60)
@@ -34,6 +36,7 @@ def start(log, settings=None, safe: bool = False):
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
+    _divide_memory(settings["tls"])
     server = _create_server(settings, log)
     _set_access(server, settings)
     context = _create_context(settings["tls"])
@@ -49,16 +52,35 @@ def start(log, settings=None, safe: bool = False):
     return server
 
 
+def _divide_memory(tls):
+    """Leave enough of a chip's memory to TLS, and lower tls["max_clients"] to what fits."""
+    if not tls["enabled"] or not _exists(tls["cert"]):
+        return
+    fits = lazy.call("wsserver.gcgrowth", "grow", _FOR_TLS)
+    if fits is not None and fits < tls["max_clients"]:
+        text = "tls.max_clients: using %d instead of %d: there is no memory for more"
+        print(text % (fits, tls["max_clients"]))
+        tls["max_clients"] = fits
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
 def _create_server(settings, log):
     tls = settings["tls"]
     options = dict(settings["server"], max_tls=tls["max_clients"], tls_reserved=tls["reserved"])
     del options["port"]
     try:
-        return Server(log=log, **options)
+        return wsserver.Server(log=log, **options)
     except (MemoryError, ValueError) as error:
         print("server: %s; using defaults for this section" % error)
     gc.collect()
-    return Server(log=log)
+    return wsserver.Server(log=log)
 
 
 def _set_access(server, settings):

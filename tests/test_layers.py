@@ -34,7 +34,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning"),
+    *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     "core.buffers",
     *(
@@ -105,6 +105,7 @@ MICROPYTHON = {
         "micropython",
     ),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
+    "_thread",
 }
 # These manage modules and memory while modules load.
 LOADERS = {"lib/wsserver/lazy.py", "boot.py", "main.py"}

@@ -75,8 +75,8 @@ def test_no_attribute_of_a_client_or_server_is_undocumented(make_board):
 import wsserver
 client = dir(wsserver.Client)
 server = wsserver.Server()
-print("client:", [name for name in client if name[0] != "_"])
-print("server:", [name for name in dir(server) if name[0] != "_"])
+print("client: %s" % [name for name in client if name[0] != "_"])
+print("server: %s" % [name for name in dir(server) if name[0] != "_"])
 """
     board = make_board(files={"main.py": program}, wait=False)
     client = board.wait_for_log(r"client: (\[.*?\])")[1]
