@@ -19,8 +19,11 @@ LAYERS = {
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
-    "demo": {"config", "failsafe", "wifi", "wsserver"},
-    "startup": {"admin", "certificates", "config", "demo", "failsafe", "wifi", "wsserver"},
+    "panel": {"wsserver"},
+    "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
+    "startup": {
+        *("admin", "certificates", "config", "demo", "failsafe", "panel", "wifi", "wsserver"),
+    },
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [

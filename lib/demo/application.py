@@ -1,4 +1,4 @@
-"""Register the demo's endpoints and pages with the server. Loaded at startup and dropped."""
+"""Register the demo's endpoints and widgets. Loaded at startup and dropped."""
 
 import sys
 from time import time
@@ -12,21 +12,34 @@ from .echo import Broadcast, Echo
 _ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
 
 
-def build(server, settings: dict, https=None) -> None:
-    """Add the demo to a server. https: port to which plain page requests are redirected."""
+def setup(board) -> None:
+    """Add the demo to a board (lib/application.py)."""
+    server, settings = board.server, board.settings
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
+        started = time()
+        board.panel.load("demo.widgets", settings["demo"], started)
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
         if lazy.free_heap() < room:
             print("demo: not enough memory for /demo")
         else:
-            chat = lazy.LazyEndpoint(
-                server, "demo.chat", "/demo", settings["demo"], time(), room=room
-            )
-            server.websocket("/demo", chat)
+            options = ("demo.chat", "/demo", settings["demo"], started)
+            server.websocket("/demo", lazy.LazyEndpoint(server, *options, room=room))
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])
+
+
+def build(server, settings: dict, https=None) -> None:
+    """Add the demo and the pages. https: port to which plain page requests are redirected."""
+    setup(_Board(server, settings))
     try:
         server.files("/", "/www", https)
     except ValueError as error:  # without pages, the endpoints are served
         print("demo: no pages: %s" % error)
+
+
+class _Board:
+    def __init__(self, server, settings):
+        self.server = server
+        self.settings = settings
+        self.panel = lazy.load("panel").Panel(server, settings)
