@@ -21,8 +21,17 @@ LAYERS = {
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
     "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
+    "application": {"demo", "failsafe", "panel", "wsserver"},
     "startup": {
-        *("admin", "certificates", "config", "demo", "failsafe", "panel", "wifi", "wsserver"),
+        "admin",
+        "application",
+        "certificates",
+        "config",
+        "demo",
+        "failsafe",
+        "panel",
+        "wifi",
+        "wsserver",
     },
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
@@ -35,6 +44,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.patterns",
         "http.unusual",
         "http.handshake",
         "http.routes",
@@ -48,12 +58,14 @@ ORDER = [
         "http.ratelimit",
     ),
     *("http.proxies", "http.refusallog", "http.connection"),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes", ""),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
+    *("eventloop", "coroutines", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
+    ("server", "coroutines"),  # only for programs with async functions
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
@@ -61,7 +73,18 @@ UPWARDS = {
 }
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.
 MICROPYTHON = {
-    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
+    *(
+        "array",
+        "asyncio",
+        "binascii",
+        "collections",
+        "errno",
+        "gc",
+        "hashlib",
+        "io",
+        "json",
+        "micropython",
+    ),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
 }
 # These manage modules and memory while modules load.

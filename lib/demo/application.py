@@ -27,19 +27,3 @@ def setup(board) -> None:
             server.websocket("/demo", lazy.LazyEndpoint(server, *options, room=room))
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])
-
-
-def build(server, settings: dict, https=None) -> None:
-    """Add the demo and the pages. https: port to which plain page requests are redirected."""
-    setup(_Board(server, settings))
-    try:
-        server.files("/", "/www", https)
-    except ValueError as error:  # without pages, the endpoints are served
-        print("demo: no pages: %s" % error)
-
-
-class _Board:
-    def __init__(self, server, settings):
-        self.server = server
-        self.settings = settings
-        self.panel = lazy.load("panel").Panel(server, settings)

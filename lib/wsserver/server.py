@@ -66,6 +66,9 @@ class Server:
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
+    _waited = None  # the function of on_wait()
+    _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
+    _tasks: Anything = None  # the tasks of coroutines that run, once there was one
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
@@ -152,7 +155,8 @@ class Server:
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
 
-        https: the port with TLS to which requests without TLS are redirected. Raises TypeError or
+        Several folders may have one prefix; they are searched in the order of the calls. https:
+        the port with TLS to which requests without TLS are redirected. Raises TypeError or
         ValueError, which names the argument, if one is wrong.
         """
         folder = call("wsserver.http.routes", "folder", self._folders, prefix, directory, https)
@@ -195,6 +199,7 @@ class Server:
 
     def on_wait(self, function) -> None:
         """Call function(microseconds) after each wait of the loop; None turns it off."""
+        self._waited = function
         self._ipoll = self._poll.ipoll
         if function:
             self._ipoll = call("wsserver.readers", "measured", self._ipoll, function)
@@ -251,7 +256,9 @@ class Server:
     def stop(self) -> None:
         """Close all clients with 1001, and free all sockets and timers. It may listen again."""
         self._stopping = True
-        if not self._stepping:
+        if self._asyncio:
+            self._asyncio.stopped.set()
+        elif not self._stepping:
             self._shut_down()
 
     def run(self) -> None:
@@ -271,9 +278,21 @@ class Server:
         try:
             while not self._stopping:
                 self._step(_TICK, False)
+                if self._tasks:
+                    load("wsserver.coroutines").run(self)
         finally:
             self._stopping = True
             self._shut_down()
+            if self._tasks:
+                load("wsserver.coroutines").end(self)
+
+    def serve(self):
+        """Serve inside asyncio: `await server.serve()`. It ends after stop() or a cancellation.
+
+        Sockets are closed whatever ends it. Raises RuntimeError if the server is served already,
+        and what run() raises.
+        """
+        return load("wsserver.coroutines").serve(self)
 
     def step(self, timeout_ms: int = 0) -> None:
         """Run one turn of the loop; wait at most `timeout_ms` for something to do.
@@ -281,7 +300,10 @@ class Server:
         Raises RuntimeError in a callback.
         """
         self._check_no_callback("step")
-        self._step(timeout_ms, True)
+        if self._tasks:
+            load("wsserver.coroutines").step(self, timeout_ms)
+        else:
+            self._step(timeout_ms, True)
         if self._stopping:
             self._shut_down()
 
@@ -289,6 +311,8 @@ class Server:
         # All clients share one read buffer, which is in use while a callback runs.
         if self._stepping:
             raise RuntimeError("%s() was called by a callback of the server" % name)
+        if self._asyncio and self._asyncio.is_current():
+            raise RuntimeError("%s() was called while asyncio serves the server" % name)
 
     def _step(self, timeout_ms, once):
         self._stepping = True
@@ -338,8 +362,8 @@ class Server:
             others = False
             for sock, event in self._ipoll(0 if unsent else wait):
                 connection = get(sock)
-                if connection is None:
-                    others = True  # handled later: accepting would change the polled sockets
+                if connection is None:  # handled later: accepting would change the polled sockets
+                    others |= self._asyncio is None or self._asyncio.is_ours(sock, event)
                 else:
                     if event != _OUT:
                         self._read(connection, sock)
@@ -358,7 +382,7 @@ class Server:
                 wait = timers.wait(timeout_ms)
             elif wait > timeout_ms:
                 wait = timeout_ms
-            if once or self._stopping:
+            if once or self._stopping or self._tasks:
                 return
 
     def _call_readers(self):
@@ -596,22 +620,29 @@ class Server:
     def _shut_down(self):
         try:
             self._stepping = True
-            self._start_timers()
-            self._acceptor.close()
-            for sock, _ in list(self._readers.values()):
-                self.remove_reader(sock)
-                sock.close()
-            while self._acceptor.http_connections:
-                self._drop(self._acceptor.http_connections[-1])
-            for client in self.clients:
-                Client.close(client, _GOING_AWAY, "the server stops")
+            self._begin_shut_down()
             end = ticks_add(ticks_ms(), min(self._close_timeout, _SHUTDOWN))
             while self.clients and ticks_diff(end, ticks_ms()) > 0:
                 self._loop(_TICK, True)
         finally:
-            while self.clients:
-                self._drop(self.clients[-1], "the server stopped")
+            self._end_shut_down()
             self._stepping = False
+
+    def _begin_shut_down(self):
+        """Close everything but the clients, which get a Close frame."""
+        self._start_timers()
+        self._acceptor.close()
+        for sock, _ in list(self._readers.values()):
+            self.remove_reader(sock)
+            sock.close()
+        while self._acceptor.http_connections:
+            self._drop(self._acceptor.http_connections[-1])
+        for client in self.clients:
+            Client.close(client, _GOING_AWAY, "the server stops")
+
+    def _end_shut_down(self):
+        while self.clients:
+            self._drop(self.clients[-1], "the server stopped")
 
     # --- callbacks of the application
 

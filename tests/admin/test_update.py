@@ -32,8 +32,8 @@ HIDING = [
 ]
 # An application that hangs soon after startup.
 HANGS = """
-def build(server, *arguments):
-    server.after(100, hang)
+def setup(board):
+    board.server.after(100, hang)
 
 def hang():
     while True:

@@ -1,5 +1,6 @@
 """A program with a panel, for the tests: it reports on the serial port what its functions do."""
 
+import asyncio
 import gc
 
 from wsserver import Server, lazy
@@ -26,6 +27,7 @@ class State:
     soil = 21.5
     pump = False
     fails = False
+    mode = "a"
 
 
 def soil():
@@ -62,6 +64,15 @@ def refuse(value):
     raise ValueError("it is too cold")
 
 
+async def slow(value):
+    print("slow begins")
+    await asyncio.sleep_ms(300)
+    if value == "fail":
+        raise OSError("stuck")
+    State.mode = value
+    print("slow ends")
+
+
 class Doorbell:
     def on_open(self, client):
         print("bell: open", client.id)
@@ -84,6 +95,7 @@ panel.switch("Bad", set=explode)
 panel.slider("Cold", set=refuse)
 panel.value("History", lambda: State.soil, history=5, every=1)
 panel.custom("bell", "Bell", Doorbell())
+panel.select("Slow", ("a", "b", "fail"), get=lambda: State.mode, set=slow)
 panel.load("part", "late")
 
 PART = """

@@ -16,7 +16,7 @@ LAB = (Path(__file__).with_name("lab.py")).read_text()
 
 @pytest.fixture(scope="module")
 def board(make_board):
-    board = make_board(files={"main.py": LAB}, heap="128k", wait=False)
+    board = make_board(files={"main.py": LAB}, heap="192k", wait=False)
     board.wait_for_log("serving")
     return board
 
@@ -50,14 +50,14 @@ def test_the_greeting_has_the_version_and_the_boards_name(viewer):
         "board": "Virtual board with ESP32",
         "firmware": "MicroPython 1.29.0",
         "interval": 1000,
-        "count": 12,
+        "count": 13,
         "problem": None,
     }
 
 
 def test_widgets_are_described_with_options_and_current_values(viewer):
     widgets = viewer().widgets
-    assert [widget["id"] for widget in widgets] == list(range(12))
+    assert [widget["id"] for widget in widgets] == list(range(13))
     assert widgets[0] == {
         "id": 0,
         "kind": "value",
@@ -249,7 +249,7 @@ def test_an_invalid_value_is_refused_at_its_widget(viewer, board, label, value, 
     assert "set " not in board.log[position:]
 
 
-@pytest.mark.parametrize("id", [-1, 12, "0", None, True, 1.0, []])
+@pytest.mark.parametrize("id", [-1, 13, "0", None, True, 1.0, []])
 def test_a_command_for_an_unknown_id_is_refused(viewer, id):
     one = viewer()
     one.say({"set": id, "value": 1, "n": 5})
@@ -288,6 +288,15 @@ def test_an_error_of_get_is_shown_once_and_then_the_value(viewer):
     assert one.value("Soil") == 21.5
 
 
+def test_an_async_function_is_answered_when_it_has_ended(viewer, board):
+    one = viewer()
+    position = board.log_position
+    assert one.set("Slow", "b") == {"type": "done", "id": one.ids["Slow"], "n": 1}
+    board.wait_for_log("slow ends", since=position)
+    assert viewer().widgets[one.ids["Slow"]]["value"] == "b"
+    assert one.set("Slow", "fail")["error"] == "OSError: stuck"
+
+
 def test_a_custom_widget_hears_of_pages_that_come_and_go(viewer, board):
     position = board.log_position
     one = viewer()
@@ -299,7 +308,7 @@ def test_a_custom_widget_hears_of_pages_that_come_and_go(viewer, board):
 def test_a_part_is_loaded_only_while_a_page_is_connected(viewer, board):
     position = board.log_position
     one, other = viewer(), viewer()
-    assert one.widgets[-1] == {"id": 11, "kind": "value", "label": "late", "value": 7}
+    assert one.widgets[-1] == {"id": 12, "kind": "value", "label": "late", "value": 7}
     one.leave()
     board.wait_for_log(r"\(1 connected\)$", since=position)
     assert "part: unloaded" not in board.log[position:]
@@ -330,7 +339,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_works(make_board):
         ('{"history": 9, "view": true}', "the commands are describe"),
         ('{"view": 1}', "the commands are describe"),
         ('{"history": 0}', "the commands are describe"),
-        ('{"describe": 13}', "no widget has the id 13"),
+        ('{"describe": 14}', "no widget has the id 14"),
         ('{"set": 0, "n": "x"}', "n: must be an integer"),
         ('{"set": "\\ud800"}', "must be pairs"),
         ('{"x": "%s"}' % ("x" * 3300), "a command has at most 3200 bytes"),
@@ -378,14 +387,14 @@ server.listen(80)"""
     )
     board.wait_for_log("serving")
     assert "described ['Soil', 'Pump', 'Fan'" in board.log
-    assert "'Bell', 'late']" in board.log
+    assert "'Bell', 'Slow', 'late']" in board.log
     assert re.findall("values (.*)", board.log) == [
         "[21.5, False, -10, None, 'eco']",
         "[21.5, False, 4, None, 'eco']",
     ]
     assert "refused must be a number from -10 to 10" in board.log
     one = Viewer(board)
-    assert len(one.widgets) == 12
+    assert len(one.widgets) == 13
     one.leave()
     board.wait_for_log(r"\(0 connected\)")
     assert "part: unloaded" not in board.log

@@ -119,7 +119,8 @@ class VirtualBoard:
     source: run lib/ from source instead of compiled; native=False: compiled to bytecode alone.
     sockets: how many the board has. air: what its Wi-Fi sees, see air(). flash: keep the flash in
     this folder instead of a temporary one.
-    certs: a folder that `make certs` has filled, for wss://.
+    certs: a folder that `make certs` has filled, for wss://. application: {path on the board: file
+    here}, empty for the demo; None keeps the one on the flash.
     on_output: called with what the board prints, as bytes. on_ready: called each time that the
     board begins to serve.
     """
@@ -140,6 +141,7 @@ class VirtualBoard:
         root: Path = ROOT,
         flash: Path | None = None,
         certs: Path | None = None,
+        application: dict[str, Path] | None = None,
         on_output: Callable[[bytes], None] | None = None,
         on_ready: Callable[[], None] | None = None,
     ):
@@ -162,6 +164,8 @@ class VirtualBoard:
                 flash.mkdir(parents=True, exist_ok=True)
                 (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
             flash_filler.fill(self.flash, root, source, native)
+            if application is not None:
+                flash_filler.put_application(self.flash, application, source, native)
             if certs:
                 flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})

@@ -32,8 +32,14 @@ class Request:
     """A parsed request head.
 
     method; path; query: what follows "?", not decoded; headers: by name in lower case. is_1_0:
-    whether it is HTTP/1.0.
+    whether it is HTTP/1.0. address: (ip, port) of the client. secure: whether it uses TLS. params:
+    of the path, by name. context: for the application. `fields` has the other attributes.
     """
+
+    address: "Anything" = ("", 0)
+    secure = False
+    params: "Anything" = None
+    context: "Anything" = None
 
     def __init__(self, method: str, target: str, headers: dict, is_1_0: bool = False):
         self.method = method

@@ -48,7 +48,8 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
     if not isinstance(https or 0, int) or not 0 <= (https or 0) <= _MAX_PORT:
         raise TypeError("https must be a port or None, not %r" % (https,))
     prefix = prefix.rstrip("/") + "/"
-    if any(other[0] == prefix for other in folders):
+    directory = directory.rstrip("/")
+    if any(other[:2] == (prefix, directory) for other in folders):
         raise ValueError("prefix %r has been registered already" % prefix)
     try:
         exists = os.stat(directory or "/")[0] & _FOLDER
@@ -56,7 +57,7 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
         exists = False
     if not exists:
         raise ValueError("directory must exist: there is no %r" % directory)
-    return prefix, directory.rstrip("/"), https
+    return prefix, directory, https
 
 
 def make_route(
