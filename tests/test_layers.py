@@ -19,7 +19,8 @@ LAYERS = {
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
-    "demo": {"config", "failsafe", "wifi", "wsserver"},
+    "panel": {"wsserver"},
+    "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
     "application": {"demo", "failsafe", "panel", "wsserver"},
     "startup": {
         "admin",
@@ -28,6 +29,7 @@ LAYERS = {
         "config",
         "demo",
         "failsafe",
+        "panel",
         "wifi",
         "wsserver",
     },
