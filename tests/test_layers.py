@@ -20,7 +20,17 @@ LAYERS = {
     "failsafe": {"config", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "demo": {"config", "failsafe", "wifi", "wsserver"},
-    "startup": {"admin", "certificates", "config", "demo", "failsafe", "wifi", "wsserver"},
+    "application": {"demo", "failsafe", "panel", "wsserver"},
+    "startup": {
+        "admin",
+        "application",
+        "certificates",
+        "config",
+        "demo",
+        "failsafe",
+        "wifi",
+        "wsserver",
+    },
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
@@ -32,6 +42,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.patterns",
         "http.unusual",
         "http.handshake",
         "http.routes",
@@ -39,18 +50,41 @@ ORDER = [
     *(
         "http.responses",
         "http.cors",
+        "http.ranges",
         "http.static",
         "http.arguments",
+        "http.routing",
+        "http.registration",
+        "http.bodies",
+        "http.response",
+        "http.multipart",
+        "http.fields",
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection"),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes", ""),
+    *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
+    *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
+    ("http.request", "http.fields"),
+    ("http.routing", "http.exchange"),
+    ("http.routing", "http.registration"),
+    ("http.exchange", "coroutines"),
+    # Only for programs with async functions:
+    ("server", "coroutines"),
+    ("server", "coroutines"),
+    ("lazyroutes", "workers"),
+    ("http.routes", "callbacks"),
+    ("http.routes", "workers"),
+    ("core.protocol", "clientmethods"),
+    ("clientmethods", "workers"),
+    ("server", "shutdown"),
+    ("shutdown", "coroutines"),
+    ("coroutines", "workers"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
@@ -58,7 +92,18 @@ UPWARDS = {
 }
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.
 MICROPYTHON = {
-    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "micropython"),
+    *(
+        "array",
+        "asyncio",
+        "binascii",
+        "collections",
+        "errno",
+        "gc",
+        "hashlib",
+        "io",
+        "json",
+        "micropython",
+    ),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
 }
 # These manage modules and memory while modules load.

@@ -12,7 +12,7 @@ from tools.failure import Failure
 
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
-    "A virtual board": "run certs",
+    "A virtual board": "run new certs",
     "A release": "image package",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
@@ -62,6 +62,9 @@ def main(arguments: list[str] | None = None, obj: object = None) -> int:
         return 130
 
 
+app_option = click.option(
+    "--app", type=click.Path(path_type=Path), help='An application: a file or folder, or "demo".'
+)
 port_option = click.option("--port", default="", help="Device, COM port or pyserial URL.")
 
 
@@ -152,6 +155,7 @@ def config(file: Path) -> None:
 )
 @existing_file("--ca", "Certificate authority for wss://. Without it: certs/ca.pem.")
 @click.option("--source", is_flag=True, help="Copy lib/ as .py files.")
+@app_option
 @existing_file("--config", "Replace the board's config.json by this file.")
 @click.option("--certs", is_flag=True, help="Replace the board's certificates by certs/.")
 @click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for the start.")
@@ -176,11 +180,12 @@ def join(port: str) -> None:
 
 @commands.command()
 @port_option
-def monitor(port: str) -> None:
+@app_option
+def monitor(port: str, app: Path | None) -> None:
     """Print a board's serial output and the source of each traceback line."""
     from tools.board.monitor import monitor
 
-    monitor(port)
+    monitor(port, app)
 
 
 @commands.command()
@@ -261,6 +266,7 @@ def package(base: str) -> None:
 @click.option("--word", type=click.Choice([32, 64]), help="Size of the board's words, in bits.")
 @click.option("--heap", help="Size such as 64k, or chip: two heaps as on a chip (32 bits only).")
 @existing_file("--config", "A config.json for the board.")
+@app_option
 @existing_file("--main", "A program that replaces main.py.")
 @existing_file("--flash", "Keep the flash in this folder.")
 @existing_file("--certs", "A folder with certificates, for wss://.")
@@ -289,6 +295,15 @@ def _end_with_parent() -> None:
         import signal
 
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+@commands.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def new(path: Path) -> None:
+    """Write a commented template of an application to PATH."""
+    from tools.deploy.template import write
+
+    write(path)
 
 
 @commands.command()

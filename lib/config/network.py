@@ -3,8 +3,6 @@
 docs/settings.md describes the fields. This module also runs on the host (tools).
 """
 
-from .schema import _is_device_address, _only, _problem, _size
-
 KINDS = ("ethernet", "ppp", "station", "ap")
 _PHYS = {  # by PHY: the pins that it needs
     "LAN8710": ("mdc", "mdio"),
@@ -42,8 +40,12 @@ _MAX_NETWORKS = 8
 _MAX_PIN = 54
 
 
-def validate(given, wifi: dict, problems: list) -> dict:
-    """Return the values of the section, and append sentences about invalid ones to `problems`."""
+def validate(given, wifi: dict, problems: list, rules: tuple) -> dict:
+    """Return the values of the section, and append sentences about invalid ones to `problems`.
+
+    rules: functions of schema: the problem of a value of its kinds, whether a text is a device's
+    address, and the UTF-8 length of a text.
+    """
     values = {}
     for name in given:
         if name not in _FIELDS:
@@ -53,7 +55,7 @@ def validate(given, wifi: dict, problems: list) -> dict:
         values[name] = rule[0]
         if name in given:
             check = _CHECKS.get(rule[1])
-            problem = check(given[name]) if check else _problem(given[name], *rule[1:])
+            problem = check(given[name], rules) if check else rules[0](given[name], *rule[1:])
             if problem:
                 text = "network.%s: must be %s; using %r"
                 problems.append(text % (name, problem, rule[0]))
@@ -84,42 +86,44 @@ def _check_order(values, wifi, problems):
     values["order"] = order
 
 
-def _order_problem(value):
+def _order_problem(value, _):
     if isinstance(value, list) and all(kind in KINDS and value.count(kind) == 1 for kind in value):
         return None
     return "a list of %s, each at most once" % ", ".join([repr(kind) for kind in KINDS])
 
 
-def _networks_problem(value):
-    if isinstance(value, list) and len(value) <= _MAX_NETWORKS and all(map(_is_network, value)):
+def _networks_problem(value, rules):
+    size = rules[2]
+    is_list = isinstance(value, list) and len(value) <= _MAX_NETWORKS
+    if is_list and all(_is_network(entry, size) for entry in value):
         return None
     text = 'a list of at most %d networks such as {"ssid": "Home", "password": "secret"}'
     return text % _MAX_NETWORKS
 
 
-def _is_network(entry):
+def _is_network(entry, size):
     if not isinstance(entry, dict) or not set(entry) <= {"ssid", "password"}:
         return False
-    return 1 <= _size(entry.get("ssid")) <= 32 and 0 <= _size(entry.get("password", "")) <= 63
+    return 1 <= size(entry.get("ssid")) <= 32 and 0 <= size(entry.get("password", "")) <= 63
 
 
-def _cidr_problem(value):
+def _cidr_problem(value, rules):
     if value == "":
         return None
     if isinstance(value, str):
         address, _, bits = value.partition("/")
-        if _is_device_address(address) and bits and _only(bits, "09") and 8 <= int(bits) <= 30:
+        if rules[1](address) and bits.isdigit() and 8 <= int(bits) <= 30:
             return None
     return "an address with the length of its network, such as '192.168.1.50/24', or ''"
 
 
-def _address_problem(value):
-    if value == "" or _is_device_address(value):
+def _address_problem(value, rules):
+    if value == "" or rules[1](value):
         return None
     return "an address such as '192.168.1.1', or ''"
 
 
-def _pins_problem(value):
+def _pins_problem(value, _):
     if isinstance(value, dict) and all(
         isinstance(pin, int) and not isinstance(pin, bool) and 0 <= pin <= _MAX_PIN
         for pin in value.values()

@@ -104,7 +104,8 @@ def validate(raw, large_heap: bool = True) -> tuple:
         from .network import validate as validate_network
 
         given = _object(sections["network"], "network", problems)
-        settings["network"] = validate_network(given, settings["wifi"], problems)
+        rules = (_problem, _is_device_address, _size)
+        settings["network"] = validate_network(given, settings["wifi"], problems, rules)
     if not large_heap:
         _check_buffers(settings["server"], problems)
     _check_combinations(settings, problems)

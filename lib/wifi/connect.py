@@ -44,7 +44,11 @@ def start(wifi: dict, get_secret, log=print, net=None) -> str:
     if net and net["order"]:
         from . import fallback
 
-        return fallback.start(wifi, net, get_secret, log)
+        starters = {
+            "station": lambda: join(wifi, log, net),
+            "ap": lambda: open_access_point(wifi, get_secret, log),
+        }
+        return fallback.start(net, log, starters)
     if not hasattr(network, "WLAN"):
         log("network: this chip has no Wi-Fi: set network.order (docs/settings.md)")
         return ""
@@ -134,10 +138,10 @@ def _join(wifi, log, net):
     station.config(reconnects=0)
     known = [(wifi["station_ssid"], wifi["station_password"])]
     if net:
-        from . import fallback
+        from . import addresses, fallback
 
         known = fallback.known_networks(station, wifi, net)
-        fallback.set_address(station, net, log)
+        addresses.set_address(station, net, log)
     reason, attempt = None, 0
     while time.ticks_diff(deadline, time.ticks_ms()) > 0:
         ssid, password = known[attempt % len(known)]

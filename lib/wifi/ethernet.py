@@ -6,7 +6,7 @@ See MicroPython's quick reference for the ESP32, "LAN". Loaded at startup, if it
 import network
 from machine import SPI, Pin
 
-from .fallback import set_address, wait
+from .addresses import set_address, wait
 
 _SPI = ("W5500", "DM9051", "KSZ8851SNL")
 

@@ -6,7 +6,7 @@ Loaded at startup, if it is used.
 import network
 from machine import UART
 
-from .fallback import set_dns, wait
+from .addresses import set_dns, wait
 
 
 def start(net: dict, log):

@@ -121,7 +121,8 @@ class VirtualBoard:
     chip: whose limits and names it has, such as "c3"; see chips. sockets: how many the board has,
     if not as many as the chip. air: what its Wi-Fi sees, see air(). flash: keep the flash in
     this folder instead of a temporary one.
-    certs: a folder that `make certs` has filled, for wss://.
+    certs: a folder that `make certs` has filled, for wss://. application: {path on the board: file
+    here}, empty for the demo; None keeps the one on the flash.
     image: run from a littlefs file system instead of a folder: an image of `make image`, or a
     Disk. The image itself is not changed. `files` and `config` replace files in it.
     littlefs: run the files of this project from a littlefs file system.
@@ -146,6 +147,7 @@ class VirtualBoard:
         root: Path = ROOT,
         flash: Path | None = None,
         certs: Path | None = None,
+        application: dict[str, Path] | None = None,
         image: Path | Disk | None = None,
         littlefs: bool = False,
         on_output: Callable[[bytes], None] | None = None,
@@ -181,6 +183,8 @@ class VirtualBoard:
                 (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
             if not image:
                 flash_filler.fill(self.flash, root, source, native)
+            if application is not None:
+                flash_filler.put_application(self.flash, application, source, native)
             if certs:
                 flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})

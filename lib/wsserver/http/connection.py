@@ -68,6 +68,9 @@ class HTTPConnection(SendBuffer):
         try:
             if request and self._address[0] in self._server.proxies:
                 load("wsserver.http.proxies").identify(self, request)
+            if request:
+                request.address = self._address
+                request.secure = self._secure or self._https
             if self._server.limits and not self._counted:
                 self._server.limits.check_handshake(self._address[0])
             if error:
@@ -96,6 +99,8 @@ class HTTPConnection(SendBuffer):
         server = self._server
         if server.hosts:
             check_host(request, server.hosts, server.portal, self._trusted)
+        if server._router and server._router.handle(self, request, buf, pos, end):
+            return
         if request.method == "OPTIONS":
             self._answer(call("wsserver.http.cors", "options_response", request, server.origins))
             return
@@ -130,7 +135,11 @@ class HTTPConnection(SendBuffer):
                 except MemoryError:
                     raise HTTPError(503, "out of memory", "Retry-After: 5") from None
                 port = None if self._secure or self._https else https_port
-                return static.open_file(request, prefix, directory, port, self._server.origins)
+                try:
+                    return static.open_file(request, prefix, directory, port, self._server.origins)
+                except HTTPError as error:
+                    if error.status != 404:  # else the next folder may have the file
+                        raise
         raise HTTPError(404, "not found")
 
     # --- answer

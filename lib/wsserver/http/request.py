@@ -1,7 +1,7 @@
 """HTTP request heads (RFC 9112, sections 3 and 5), and the names in them."""
 
 from ..core.frames import const
-from ..lazy import call
+from ..lazy import call, load
 
 _UNUSUAL = const("wsserver.http.unusual")  # 1.5 KB on a 32-bit board
 # More lines take more memory than a head of max_head bytes is expected to.
@@ -32,14 +32,23 @@ class Request:
     """A parsed request head.
 
     method; path; query: what follows "?", not decoded; headers: by name in lower case. is_1_0:
-    whether it is HTTP/1.0.
+    whether it is HTTP/1.0. address: (ip, port) of the client. secure: whether it uses TLS. params:
+    of the path, by name. context: for the application. `fields` has the other attributes.
     """
+
+    address: "Anything" = ("", 0)
+    secure = False
+    params: "Anything" = None
+    context: "Anything" = None
 
     def __init__(self, method: str, target: str, headers: dict, is_1_0: bool = False):
         self.method = method
         self.path, _, self.query = target.partition("?")
         self.headers = headers
         self.is_1_0 = is_1_0
+
+    def __getattr__(self, name):
+        return load("wsserver.http.fields").get(self, name)
 
     def wants_websocket(self) -> bool:
         """Return whether this seems to be a handshake, however incomplete."""
@@ -92,7 +101,7 @@ def parse_request(head: bytes) -> Request:
     headers = {}
     for line in lines:
         name, colon, value = line.partition(b":")
-        value = value.strip()
+        value = value.strip(b" \t")
         if (
             not colon
             or not consists_of(name, TOKEN)
