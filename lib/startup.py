@@ -11,7 +11,6 @@ import gc
 import os
 import socket
 
-import network
 from micropython import const
 
 import wsserver
@@ -36,6 +35,7 @@ def start(log, settings=None, safe: bool = False):
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
+    lazy.call("config.chips", "fit", settings)
     _divide_memory(settings["tls"])
     server = _create_server(settings, log)
     _set_access(server, settings)
@@ -48,7 +48,10 @@ def start(log, settings=None, safe: bool = False):
 
         captive_portal.start(server)
     _limit_clients(server)
-    print("serving ws://%s:%d/ws%s" % (_address(), port, " and wss://" if secure else ""))
+    from wifi import monitor
+
+    text = "serving ws://%s:%d/ws%s"
+    print(text % (monitor.address(), port, " and wss://" if secure else ""))
     return server
 
 
@@ -91,8 +94,12 @@ def _set_access(server, settings):
     server.hosts.extend(host.lower() for host in access["hosts"])
     server.origins = access["origins"]
     server.proxies = access["proxies"]
-    ap = network.WLAN(network.AP_IF)
-    if wifi["captive_portal"] and ap.active():
+    from wifi import monitor  # stays loaded
+
+    if "network" in settings:
+        monitor.watch(settings["network"])
+    ap = monitor.access_point()
+    if wifi["captive_portal"] and ap:
         server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
     if any(settings["limits"].values()):
         from wsserver.http.ratelimit import Limits
@@ -198,9 +205,3 @@ def _count_free_sockets(limit):
     for sock in opened:
         sock.close()
     return len(opened)
-
-
-def _address():
-    """Return the board's address, "0.0.0.0" while it has none."""
-    ap = network.WLAN(network.AP_IF)
-    return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]
