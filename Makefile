@@ -69,7 +69,7 @@ help:
 #:                     APP=my_app.py, or a folder, runs an application instead of the demo;
 #:                     IMAGE=build/image/esp32.bin runs from the littlefs in that image
 run: certs/server.crt.der
-	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(call opt,IMAGE,image) $(ARGS)
+	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(call opt,IMAGE,image) $(call opt,CHIP,chip) $(ARGS)
 certs/server.crt.der: | $(READY)
 	$(TOOLS) certs
 #: make new          write the template of an application: APP=my_app.py (docs/applications.md)
@@ -114,8 +114,9 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 #:                     BOARD=192.168.4.1 against a real one; ARGS='-k handshake' for pytest;
 #:                     SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;
 #:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
+#:                     CHIP=c2 with the limits and names of an ESP32-C2 (docs/virtual-board.md);
 #:                     JOBS=3 test files at the same time, 0 for one after the other
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(ARGS)
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(ARGS)
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)

@@ -273,7 +273,8 @@ def package(base: str) -> None:
 @existing_file("--certs", "A folder with certificates, for wss://.")
 @existing_file("--image", "Run from the file system in an image of `image`.")
 @click.option("--source", is_flag=True, help="Run lib/ from source, not compiled.")
-@click.option("--sockets", default=10, show_default=True, help="Number of sockets.")
+@click.option("--chip", default="", help="Chip whose limits and names it has, such as c3.")
+@click.option("--sockets", type=int, help="Number of sockets. Without it: the chip's.")
 def run(**options) -> int:
     """Start a virtual board and print its URLs and its serial output. Ctrl-C ends it."""
     try:

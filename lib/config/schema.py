@@ -113,11 +113,18 @@ def validate(raw, large_heap: bool = True) -> tuple:
     settings = {}
     sections = _object(raw, "the file", problems)
     for section in sections:
-        if section not in _FIELDS:
-            problems.append("%s: unknown section; known are %s" % (section, _list(_FIELDS)))
+        if section not in _FIELDS and section != "network":
+            known = _list(list(_FIELDS) + ["network"])
+            problems.append("%s: unknown section; known are %s" % (section, known))
     for section, fields in _FIELDS.items():
         given = _object(sections.get(section, {}), section, problems)
         settings[section] = _section(section, fields, given, problems)
+    if "network" in sections:  # its rules are loaded only if it is used
+        from .network import validate as validate_network
+
+        given = _object(sections["network"], "network", problems)
+        rules = (_problem, _is_device_address, _size)
+        settings["network"] = validate_network(given, settings["wifi"], problems, rules)
     if not large_heap:
         _check_buffers(settings["server"], problems)
     _check_combinations(settings, problems)
