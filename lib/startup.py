@@ -42,12 +42,15 @@ def start(log, settings=None, safe: bool = False):
     context = _create_context(settings["tls"])
     port = _listen(server, settings["server"]["port"])
     secure = _listen_tls(server, settings["tls"]["port"], context)
-    _serve(server, settings, secure, safe)
+    board = _serve(server, settings, secure, safe)
     if server.portal:
         from wifi import captive_portal
 
         captive_portal.start(server)
-    _limit_clients(server)
+    fleet = settings["fleet"]["enabled"] and not safe
+    _limit_clients(server, _HTTP_SOCKETS + fleet)
+    if fleet:
+        lazy.load("fleet").start(board)
     from wifi import monitor
 
     text = "serving ws://%s:%d/ws%s"
@@ -75,7 +78,9 @@ def _exists(path):
 
 
 def _create_server(settings, log):
-    tls = settings["tls"]
+    tls, fleet = settings["tls"], settings["fleet"]
+    if fleet["enabled"] and fleet["tls"]:  # the connection to the broker takes one session
+        tls["max_clients"] = max(1, tls["max_clients"] - 1)
     options = dict(settings["server"], max_tls=tls["max_clients"], tls_reserved=tls["reserved"])
     del options["port"]
     try:
@@ -147,7 +152,7 @@ def _listen_tls(server, port, context):
 
 
 def _serve(server, settings, secure, safe):
-    """Register the application, the admin's pages and the timers."""
+    """Register the application, the admin's pages and the timers. Return the Board."""
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
     lazy.load("wsserver.lazyroutes")  # stays: endpoints of the demo and the admin use it
@@ -156,7 +161,7 @@ def _serve(server, settings, secure, safe):
     if application.find() and not safe:
         timeout = timeout or _APPLICATION_TIMEOUT
         _watch_setup(timeout)
-    application.start(server, settings, https, safe)
+    board = application.start(server, settings, https, safe)
     lazy.unload("application")
     if admin["enabled"]:
         for path in ("/settings", "/update"):
@@ -167,6 +172,7 @@ def _serve(server, settings, secure, safe):
     if not safe and (timeout or _is_unconfirmed()):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it
         lazy.call("admin.confirm", "watch", server, timeout)
+    return board
 
 
 def _watch_setup(timeout):
@@ -183,14 +189,15 @@ def _is_unconfirmed():
     return any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
 
 
-def _limit_clients(server):
-    """Lower max_clients to the number of sockets that are left, two of them kept for HTTP."""
-    wanted = min(server.max_clients + _HTTP_SOCKETS, _MAX_PROBE)
+def _limit_clients(server, kept):
+    """Lower max_clients to the number of sockets that are left. kept: those for HTTP and fleet."""
+    wanted = min(server.max_clients + kept, _MAX_PROBE)
     free = _count_free_sockets(wanted)
     if free < wanted:
-        most = max(1, free - _HTTP_SOCKETS)
+        most = max(1, free - kept)
         text = "server.max_clients: using %d instead of %d: %d sockets are free, %d are for HTTP"
-        print(text % (most, server.max_clients, free, _HTTP_SOCKETS))
+        text += " and the broker" if kept > _HTTP_SOCKETS else ""
+        print(text % (most, server.max_clients, free, kept))
         server.max_clients = most
 
 
