@@ -50,12 +50,19 @@ ORDER = [
     *(
         "http.responses",
         "http.cors",
+        "http.ranges",
         "http.static",
         "http.arguments",
+        "http.routing",
+        "http.registration",
+        "http.bodies",
+        "http.response",
+        "http.multipart",
+        "http.fields",
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection"),
+    *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]
@@ -73,6 +80,10 @@ UPWARDS = {
     ("server", "shutdown"),
     ("shutdown", "coroutines"),
     ("coroutines", "workers"),
+    ("http.request", "http.fields"),
+    ("http.routing", "http.exchange"),
+    ("http.routing", "http.registration"),
+    ("http.exchange", "coroutines"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

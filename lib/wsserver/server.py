@@ -64,6 +64,7 @@ class Server:
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
+    _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
@@ -152,6 +153,20 @@ class Server:
         """
         options = (subprotocols, origins, overflow, access, reserved)
         call("wsserver.http.routes", "add_route", self.routes, path, endpoint, *options)
+
+    def route(
+        self, path: str, methods=("GET",), stream=False, access=None, origins=None, max_body=None
+    ):
+        """Return a decorator that registers a function for HTTP requests to `path`.
+
+        It gets a Request, and the parameters of the path by name; what it returns is the response
+        (see http.response). stream: it reads the body itself. access: a Token or Basic, or None.
+        origins: whose pages may use it, by default server.origins. max_body: of bytes; by default
+        max_size, or no limit with stream. Raises TypeError or ValueError, which names the
+        argument, if one is wrong.
+        """
+        self._router = self._router or load("wsserver.http.routing").Router(self)
+        return self._router.add(path, methods, stream, access, origins, max_body)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.

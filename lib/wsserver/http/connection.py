@@ -99,6 +99,8 @@ class HTTPConnection(SendBuffer):
         server = self._server
         if server.hosts:
             check_host(request, server.hosts, server.portal, self._trusted)
+        if server._router and server._router.handle(self, request, buf, pos, end):
+            return
         if request.method == "OPTIONS":
             self._answer(call("wsserver.http.cors", "options_response", request, server.origins))
             return
