@@ -20,6 +20,9 @@ FIND ?=
 JOBS ?= 3
 BASE =
 ARGS ?=
+BOARDS ?= 5
+ENGINE ?=
+GATEWAY_PORT ?= 8000
 # Not from the environment: other programs use such names.
 KEY = ec
 NAMES =
@@ -50,7 +53,7 @@ ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
 COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare package screenshots bench bench-check bench-memory bench-startup lint format
+	compare package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
 $(COMMANDS): $(READY)
@@ -73,6 +76,9 @@ new: ; $(TOOLS) new "$(APP)"
 #: make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)
 #:                     KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's certificate
 certs: ; $(TOOLS) certs --key "$(KEY)" --names "$(NAMES)" --client "$(CLIENT)" $(call opt,CONFIG,config)
+#: make fleet        start an MQTT engine, a gateway and virtual boards; Ctrl-C ends all (docs/fleet.md)
+#:                     BOARDS=5 GATEWAY_PORT=8000 ENGINE=nats-server or mosquitto
+fleet: ; $(TOOLS) fleet --boards $(BOARDS) --port $(GATEWAY_PORT) $(call opt,ENGINE,engine)
 #: make boards       list connected boards: chip, flash, MAC, MicroPython; PORT=... for one of them
 boards: ; $(TOOLS) boards $(ON)
 #: make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,
@@ -134,6 +140,8 @@ bench-check: ; $(TOOLS) bench --check --rounds $(ROUNDS) $(ARGS)
 bench-memory: ; $(TOOLS) bench --memory $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
 #: make bench-startup  show what each import of the start takes: WORD=32
 bench-startup: ; $(TOOLS) bench --startup $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
+#: make bench-fleet  measure many boards and viewers: ARGS='--boards 20 --viewers 200 --seconds 20'
+bench-fleet: ; $(TOOLS) bench-fleet $(ARGS)
 #: make lint         check style, types, prose, and that everything compiles for every chip
 lint: ; $(TOOLS) lint
 #: make format       lay out the code as `make lint` requires, and regenerate generated files

@@ -70,6 +70,25 @@ _FIELDS: dict = {
         "messages": (None, "int or null", 1, 100000),
         "bytes": (None, "int or null", 1, 100000000),
     },
+    "fleet": {
+        "enabled": (False, "flag"),
+        "host": ("", "text", 0, 200),
+        "port": (None, "int or null", 1, 65535),
+        "tls": (False, "flag"),
+        "ca": ("/certs/fleet.crt.der", "text", 0, 64),
+        "user": ("", "text", 0, 64),
+        "password": ("", "text", 0, 64),
+        "prefix": ("boards", "topic"),
+        "keepalive": (30, "int", 5, 3600),
+        "backoff": (60, "number", 0.05, 3600),
+        "queue": (4096, "int", 512, 0x3FFFFFFF),
+        "overflow": ("oldest", "choice", "oldest", "newest"),
+        "retain": (True, "flag"),
+        "interval": (60, "number", 1, 86400),
+        "max_senders": (8, "int", 1, 1000),
+        "discovery": ("homeassistant", "text", 0, 32),
+        "ntp": ("pool.ntp.org", "text", 0, 64),
+    },
 }
 
 
@@ -145,6 +164,10 @@ def _check_combinations(settings, problems):
     if wifi["mode"] == "station" and not wifi["station_ssid"]:
         problems.append("wifi.station_ssid: required in mode 'station'; using mode 'ap'")
         wifi["mode"] = "ap"
+    fleet = settings["fleet"]
+    if fleet["enabled"] and not fleet["host"]:
+        problems.append("fleet.host: required by fleet.enabled; using no broker")
+        fleet["enabled"] = False
     tls = settings["tls"]
     if tls["enabled"] and tls["port"] == settings["server"]["port"]:
         problems.append("tls.port: must differ from server.port; using no TLS")
@@ -193,6 +216,7 @@ _TEXTS: dict = {
     "country": "two capital letters such as 'DE', or ''",
     "hostname": "1 to 32 letters, digits and hyphens, no hyphen at the ends",
     "ip": "a device address such as '192.168.4.1'",
+    "topic": "1 to 32 letters, digits, _, - and /, no / at the ends",
 }
 
 
@@ -213,6 +237,9 @@ def _is_valid(value, kind, min=8, max=63):
     size = _size(value)
     if kind == "country":
         return size == 2 and _only(value, "AZ09")
+    if kind == "topic":
+        is_topic = 1 <= size <= 32 and _only(value, "azAZ09--__//")
+        return is_topic and "" not in value.split("/")
     if kind == "hostname":
         return 1 <= size <= 32 and _only(value, "azAZ09--") and "-" not in value[0] + value[-1]
     return min <= size <= max

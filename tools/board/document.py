@@ -27,9 +27,9 @@ _COLUMNS = (
 _MIDDLE = """
 *LED* is the pin on the usual development kit; RGB means a WS2812. *Sockets* and *TCP window* are
 those of MicroPython's images. *Clients* and *TLS clients* are recommended values of
-`server.max_clients` and `tls.max_clients`. They are estimates, except for the one TLS connection
-of an ESP32 without PSRAM, which was measured. The rows of ESP32-C2, C5, P4 and H2 follow from
-MicroPython's sources and Espressif's data sheets; nothing was tried on these chips.
+`server.max_clients` and `tls.max_clients`. They are estimates, except for the two TLS connections
+of an ESP32 without PSRAM, measured on the 32-bit virtual board. The rows of ESP32-C2, C5, P4 and
+H2 follow from MicroPython's sources and Espressif's data sheets; nothing was tried on these chips.
 
 ## Networks
 
@@ -68,8 +68,9 @@ A chip has ten sockets in all, an ESP32-C2 has six. At startup the board lowers
 
 On an ESP32 without PSRAM, MicroPython's GC heap starts with 56,000 bytes, and 94 KB of IDF heap
 remain once Wi-Fi is up. A TLS connection takes 24 KB of the IDF heap. A program whose GC heap does
-not grow serves three of them. The whole firmware needs more than 56,000 bytes: the GC heap doubles
-at start-up, permanently, and one TLS connection fits ([design.md](design.md#memory)). Other chips
+not grow serves three of them. The whole firmware needs more than 56,000 bytes: with a certificate,
+it grows the GC heap to 98,000 at start-up, permanently, and two TLS connections fit
+([design.md](design.md#memory)). Other chips
 start with a GC heap of 64,000 bytes; the size of their IDF heap has not been measured. With PSRAM,
 the GC heap lies there. The server checks the free memory before it accepts a TLS connection, so a
 setting that is too large only leads to refused connections.

@@ -40,6 +40,7 @@ def _start():
     import socket
     import time  # noqa: F401
 
+    import _chipthread
     import _tls
     import esp32
     import machine
@@ -49,6 +50,7 @@ def _start():
     if board["heap"] > 0x100000:  # a chip with PSRAM, which is a region of its own
         esp32._REGIONS.insert(0, (board["heap"],) * 4)
     sys.modules["tls"] = _tls
+    sys.modules["_thread"] = _chipthread
     if "_gc" in board["modules"]:
         import _gc
     if "ssl" in board["modules"]:
