@@ -69,7 +69,11 @@ class Bridge(MQTTClient):
         """
         kind = "text" if isinstance(message, str) else "binary"
         payload = payload_of(message, "send() takes")
-        return self.publish("%s%s/%s" % (self.root, where, kind), payload, retain)
+        try:
+            return self.publish("%s%s/%s" % (self.root, where, kind), payload, retain)
+        except MemoryError:  # local clients must not suffer
+            self.dropped += 1
+            return False
 
     def _on_message(self, topic, payload, retained):  # type: ignore[override]
         """Process a message of a viewer: ROOT/in/GATEWAY/VIEWER/ENDPOINT/KIND[/NUMBER]."""

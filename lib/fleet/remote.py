@@ -45,6 +45,9 @@ class RemoteClient:
 
     pong = ping
 
+    async def drain(self) -> None:
+        """Return at once: the queue of the connection to the broker is shared by all."""
+
     def join(self, group: str) -> None:
         """Add this viewer to a group. The gateway keeps the membership."""
         self._order("join", group)

@@ -32,6 +32,9 @@ def own_version() -> str:
     return match[1]
 
 
+_FOLDER = webpages.FOLDERS[0]  # the gateway has no copies of applications' own pages
+
+
 class Pages:
     """Files by version. folder: has a subfolder with a www/ for each other version, or None."""
 
