@@ -35,7 +35,6 @@ def start(log, settings=None, safe: bool = False):
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
-    lazy.call("config.chips", "fit", settings)
     _divide_memory(settings["tls"])
     server = _create_server(settings, log)
     _set_access(server, settings)
@@ -51,10 +50,8 @@ def start(log, settings=None, safe: bool = False):
     _limit_clients(server, _HTTP_SOCKETS + fleet)
     if fleet:
         lazy.load("fleet").start(board)
-    from wifi import monitor
-
-    text = "serving ws://%s:%d/ws%s"
-    print(text % (monitor.address(), port, " and wss://" if secure else ""))
+    address = lazy.call("wifi.interfaces", "address")
+    print("serving ws://%s:%d/ws%s" % (address, port, " and wss://" if secure else ""))
     return server
 
 
@@ -99,11 +96,7 @@ def _set_access(server, settings):
     server.hosts.extend(host.lower() for host in access["hosts"])
     server.origins = access["origins"]
     server.proxies = access["proxies"]
-    from wifi import monitor  # stays loaded
-
-    if "network" in settings:
-        monitor.watch(settings["network"])
-    ap = monitor.access_point()
+    ap = lazy.call("wifi.interfaces", "access_point")
     if wifi["captive_portal"] and ap:
         server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
     if any(settings["limits"].values()):
@@ -166,8 +159,9 @@ def _serve(server, settings, secure, safe):
     if admin["enabled"]:
         for path in ("/settings", "/update"):
             lazy.route(server, path, "admin.register", admin["password"])
-    from wifi import monitor
-
+    monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
+    if "network" in settings:
+        monitor.watch(settings["network"])
     server.every(_MONITOR_MS, monitor.check)
     if not safe and (timeout or _is_unconfirmed()):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it
