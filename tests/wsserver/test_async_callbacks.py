@@ -300,6 +300,14 @@ def test_a_callback_within_a_function_may_be_async_or_not(raw, lab, path):
     assert [connection.message() for _ in range(2)] == [b"got 1", b"got 2"]
 
 
+def test_coroutines_that_never_wait_need_no_task(raw, make_board):
+    end = "server.run()\n"
+    board = make_board(files={"main.py": PROGRAM + end}, heap="400k")
+    connection = raw(board).open("/closure")
+    connection.send(frame(TEXT, b"x") * 100)
+    assert [connection.message() for _ in range(100)] == [b"got x"] * 100
+
+
 def test_an_async_timer_survives_errors_and_does_not_overlap(lab):
     lab.wait_for_log("ValueError: on purpose in a timer")
     ticks = lab.wait_for_log(r"(tick \d+\s+){3}").group().split()[1::2]
