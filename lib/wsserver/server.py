@@ -65,12 +65,11 @@ class Server:
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
     _patterns: Anything = None  # [(Matcher, Route)] of WebSocket paths with parameters, or None
-    _relay: Anything = None  # a function(message, path, group) that broadcast() calls, or None
+    _relay: Anything = None  # function(message, path, group) of another package: see broadcast()
     _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
-    _relay = None  # function(message, path, group) of another package, called by broadcast()
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
