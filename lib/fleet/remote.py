@@ -69,7 +69,7 @@ class RemoteClient:
         callback = getattr(self._route, name)
         try:
             result = callback(self, *args) if callback else None
-            if type(result).__name__ == "generator":  # of an async function
+            if hasattr(result, "throw"):  # of an async function
                 coroutines = lazy.load("wsserver.coroutines")
                 coroutines.start(self._senders.server, result, self._done)
         except Exception as error:

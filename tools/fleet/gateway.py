@@ -12,6 +12,7 @@ import json
 import logging
 import secrets
 import signal
+import socket
 import ssl
 import time
 from collections import Counter
@@ -237,6 +238,9 @@ class Gateway:
             )
         endpoint = topics.endpoint(path)
         bucket = Bucket(self.options.rate)
+        # Otherwise Linux keeps up to 4 MB for a viewer that does not read.
+        sock = connection.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.options.buffer)
         viewer = Viewer(str(next(self._ids)), name, endpoint, connection, bucket)
         connection.viewer = viewer
         connection.address = address
