@@ -15,6 +15,7 @@ CHIP ?=
 FIRMWARE ?=
 MINUTES ?= 5
 HOURS ?= 1
+FLASH ?=
 FIND ?=
 JOBS ?= 3
 BASE =
@@ -25,10 +26,13 @@ NAMES =
 CLIENT =
 HOST =
 MAIN =
+APP =
 CERTS =
 SOURCE =
 BYTECODE =
 YES =
+IMAGE =
+APP =
 
 # The virtual board's interpreter, for every tool: 32 or 64 bits, or any that was built elsewhere.
 export MICROPYTHON
@@ -43,8 +47,9 @@ TESTS := @exec $(BIN)/python -m pytest
 opt = $(if $($1),--$2 "$($1)")
 flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
+CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
-COMMANDS := run certs boards flash config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
 	compare package screenshots bench bench-check bench-memory bench-startup lint format
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
@@ -57,30 +62,39 @@ help:
 #:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=160k CONFIG=my.json
 #:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
 #:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
-#:                     MAIN=examples/echo.py runs that instead of main.py
+#:                     APP=my_app.py, or a folder, runs an application instead of the demo;
+#:                     IMAGE=build/image/esp32.bin runs from the littlefs in that image
 run: certs/server.crt.der
-	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,MAIN,main) $(ARGS)
+	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(call opt,IMAGE,image) $(ARGS)
 certs/server.crt.der: | $(READY)
 	$(TOOLS) certs
+#: make new          write the template of an application: APP=my_app.py (docs/applications.md)
+new: ; $(TOOLS) new "$(APP)"
 #: make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)
 #:                     KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's certificate
 certs: ; $(TOOLS) certs --key "$(KEY)" --names "$(NAMES)" --client "$(CLIENT)" $(call opt,CONFIG,config)
 #: make boards       list connected boards: chip, flash, MAC, MicroPython; PORT=... for one of them
 boards: ; $(TOOLS) boards $(ON)
 #: make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,
-#:                     each only if there is a choice; PORT may be a device, COM3 or a pyserial URL
-flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(ARGS)
+#:                     each only if there is a choice; PORT may be a device, COM3 or a pyserial URL;
+#:                     IMAGE=1 writes the firmware's files as well, with APP=, CONFIG=, CERTS=1
+flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(call flag,IMAGE,image) $(if $(IMAGE),$(CONTENT)) $(ARGS)
+#: make image        make one file for a chip, with MicroPython and all files: CHIP=esp32 FIRMWARE=file.bin
+#:                     APP=app.py CONFIG=config.json CERTS=1 FLASH=8 (MB); build/image/CHIP.bin
+image: ; $(TOOLS) image --chip "$(CHIP)" $(call opt,FIRMWARE,firmware) $(CONTENT) $(call opt,FLASH,flash-size) $(ARGS)
 #: make config       ask for the Wi-Fi's name and password and write config.json
 config: ; $(TOOLS) config
 #: make deploy       copy changed files to a board and start it: PORT=... SOURCE=1 for .py files;
 #:                     CONFIG=config.json and CERTS=1 replace those on the board; over Wi-Fi (OTA
 #:                     update): HOST=192.168.4.1, which asks for the admin password (docs/install.md)
-deploy: ; $(TOOLS) deploy $(ON) $(call opt,HOST,host) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source) $(ARGS)
+#:                     APP=my_app.py, or a folder, installs an application; APP=demo removes it
+deploy: ; $(TOOLS) deploy $(ON) $(call opt,APP,app) $(call opt,HOST,host) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source) $(ARGS)
 #: make join         restart a board and show how to join its Wi-Fi, open its page and change its
 #:                     settings: QR codes for a phone, and the admin password; PORT=...
 join: ; $(TOOLS) join $(ON)
-#: make monitor      print a board's output, and the source of each traceback line; Ctrl-C ends it
-monitor: ; $(TOOLS) monitor $(ON)
+#: make monitor      print a board's output, and the source of each traceback line; Ctrl-C ends it;
+#:                     APP=my_app.py also shows the lines of an application
+monitor: ; $(TOOLS) monitor $(ON) $(call opt,APP,app)
 #: make repl         open a board's prompt; Ctrl-X leaves it
 repl: ; $(TOOLS) repl $(ON)
 #: make reset        restart a board

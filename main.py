@@ -1,6 +1,7 @@
-"""Runs after boot.py: serves the demo. Replace it with your own application."""
+"""Runs after boot.py: serves the application in /app, or the demo (docs/applications.md)."""
 
 import gc
+import os
 import sys
 
 
@@ -10,12 +11,15 @@ def log(level, text):
 
 
 loaded = set(sys.modules)
+# Set by boot.py after too many failed starts: then the application is left out, because it is
+# probably the cause. Without one, nothing is started.
+safe_mode = "safe_mode" in globals()
 try:
-    if "safe_mode" not in globals():  # set by boot.py after too many failed starts
+    if not safe_mode or "app" in os.listdir("/"):
         gc.threshold(1024)  # see boot.py
         import startup
 
-        server = startup.start(log, globals().pop("settings", None))
+        server = startup.start(log, globals().pop("settings", None), safe_mode)
         del startup, sys.modules["startup"]
         gc.threshold(-1)
         gc.collect()
@@ -29,7 +33,7 @@ except Exception as error:
     gc.collect()
     from failsafe import crash
 
-    crash.restart(error)  # logs the error to /crash.log
+    crash.restart(error, not safe_mode)  # logs the error to /crash.log
 finally:
     if "failsafe.watchdog" in sys.modules:  # after Ctrl-C nothing feeds it any more
         sys.modules["failsafe.watchdog"].rest()

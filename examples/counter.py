@@ -1,9 +1,10 @@
 """Exercise 1: all clients see the number of connected clients. ws://192.168.4.1/ws"""
 
-from wsserver import Server
-
 
 class Counter:
+    def __init__(self, server):
+        self.server = server
+
     def on_open(self, client):
         self.send_count()
 
@@ -11,12 +12,9 @@ class Counter:
         self.send_count()
 
     def send_count(self):
-        count = len([client for client in server.clients if client.is_open])
-        server.broadcast("clients: %d" % count, path="/ws")
+        count = len([client for client in self.server.clients if client.is_open])
+        self.server.broadcast("clients: %d" % count, path="/ws")
 
 
-server = Server()
-server.websocket("/ws", Counter())
-server.listen(80)
-print("serving ws://192.168.4.1/ws")
-server.run()
+def setup(board):
+    board.server.websocket("/ws", Counter(board.server))

@@ -1,21 +1,19 @@
-"""Example 3: the same echo over TLS. wss://192.168.4.1/ws
+"""Example 3: an echo that is only available over TLS. wss://192.168.4.1/ws
 
-`make certs` creates the two files below, and `make deploy` copies them (docs/tls.md).
+The firmware listens for TLS if the board has a certificate, which `make certs` creates and
+`make deploy` copies (docs/tls.md).
 """
 
-from certificates.context import server_context
-from wsserver import Server
 
+class SecureEcho:
+    def on_open(self, client):
+        if not client.secure:
+            client.close(1008, "use wss://")  # policy violation
 
-class Echo:
     def on_message(self, client, message):
-        client.send(message)
+        if client.secure:
+            client.send(message)
 
 
-# Raises TLSError with the reason if a file is missing or invalid.
-context = server_context("/certs/server.crt.der", "/certs/server.key.der")
-server = Server(max_tls=3)  # a chip without PSRAM has memory for three TLS connections
-server.websocket("/ws", Echo())
-server.listen(443, tls=context)
-print("serving wss://192.168.4.1/ws")
-server.run()
+def setup(board):
+    board.server.websocket("/ws", SecureEcho())

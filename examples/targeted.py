@@ -2,10 +2,11 @@
 
 import json
 
-from wsserver import Server
-
 
 class Messenger:
+    def __init__(self, server):
+        self.server = server
+
     def on_open(self, client):
         client.send(json.dumps({"id": client.id}))
 
@@ -16,7 +17,7 @@ class Messenger:
         except (ValueError, KeyError, TypeError):
             self.refuse(client, 'send {"to": 3, "message": "Hello"}')
             return
-        other = server.client(receiver)
+        other = self.server.client(receiver)
         if other is None or not other.is_open:
             self.refuse(client, "no client has the id %s" % receiver)
         elif not isinstance(text, str):
@@ -28,8 +29,5 @@ class Messenger:
         client.send(json.dumps({"error": reason}))
 
 
-server = Server(max_size=500)
-server.websocket("/ws", Messenger())
-server.listen(80)
-print("serving ws://192.168.4.1/ws")
-server.run()
+def setup(board):
+    board.server.websocket("/ws", Messenger(board.server))

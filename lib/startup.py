@@ -20,13 +20,17 @@ _DEFAULT_PORT = const(80)  # used if server.port is not available
 _HTTP_SOCKETS = const(2)  # kept free for HTTP requests, so that one can reach the admin's page
 _MAX_PROBE = const(64)  # sockets; more than any chip has
 _MONITOR_MS = const(2000)
+# Seconds without a turn of the loop after which a board with an application restarts, if
+# watchdog.timeout is not set: an application may hang, and must not prevent the next deployment.
+_APPLICATION_TIMEOUT = const(60)
 
 
-def start(log, settings=None):
-    """Return a listening server with the demo; log(level, text) is its log.
+def start(log, settings=None, safe: bool = False):
+    """Return a listening server with the application; log(level, text) is its log.
 
-    settings: those that boot.py has read; None reads them.
-    Raises OSError if not even port 80 is available.
+    settings: those that boot.py has read; None reads them. safe: leave out the application, which
+    has failed too often (safe mode).
+    Raises OSError if not even port 80 is available, and what the application raises.
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
@@ -35,7 +39,7 @@ def start(log, settings=None):
     context = _create_context(settings["tls"])
     port = _listen(server, settings["server"]["port"])
     secure = _listen_tls(server, settings["tls"]["port"], context)
-    _serve(server, settings, secure)
+    _serve(server, settings, secure, safe)
     if server.portal:
         from wifi import captive_portal
 
@@ -113,24 +117,35 @@ def _listen_tls(server, port, context):
     return True
 
 
-def _serve(server, settings, secure):
+def _serve(server, settings, secure, safe):
     """Register the application, the admin's pages and the timers."""
-    import demo.echo  # noqa: F401 - stays loaded
-
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
     lazy.load("wsserver.lazyroutes")  # stays: endpoints of the demo and the admin use it
-    lazy.call("demo.application", "build", server, settings, https)
+    application = lazy.load("application")
+    timeout = settings["watchdog"]["timeout"]
+    if application.find() and not safe:
+        timeout = timeout or _APPLICATION_TIMEOUT
+        _watch_setup(timeout)
+    application.start(server, settings, https, safe)
+    lazy.unload("application")
     if admin["enabled"]:
         for path in ("/settings", "/update"):
             lazy.route(server, path, "admin.register", admin["password"])
     from wifi import monitor
 
     server.every(_MONITOR_MS, monitor.check)
-    timeout = settings["watchdog"]["timeout"]
-    if timeout or _is_unconfirmed():
+    if not safe and (timeout or _is_unconfirmed()):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it
         lazy.call("admin.confirm", "watch", server, timeout)
+
+
+def _watch_setup(timeout):
+    """Start the watchdog: setup() of an application may never return."""
+    watchdog = lazy.load("failsafe.watchdog")  # stays: main.py looks for it
+    if "update" in os.listdir("/") and lazy.call("failsafe.rollback", "state")[:5] == "trial":
+        return  # rollback has started it, with a timeout of its own
+    watchdog.arm(max(1000, int(timeout * 1000)))
 
 
 def _is_unconfirmed():

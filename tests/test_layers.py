@@ -20,7 +20,17 @@ LAYERS = {
     "failsafe": {"config", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "demo": {"config", "failsafe", "wifi", "wsserver"},
-    "startup": {"admin", "certificates", "config", "demo", "failsafe", "wifi", "wsserver"},
+    "application": {"demo", "failsafe", "panel", "wsserver"},
+    "startup": {
+        "admin",
+        "application",
+        "certificates",
+        "config",
+        "demo",
+        "failsafe",
+        "wifi",
+        "wsserver",
+    },
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
@@ -54,17 +64,26 @@ ORDER = [
     ),
     *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
-    *("eventloop", "coroutines", ""),
+    *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
+    # Only for programs with async functions:
+    ("server", "coroutines"),
+    ("lazyroutes", "workers"),
+    ("http.routes", "callbacks"),
+    ("http.routes", "workers"),
+    ("core.protocol", "clientmethods"),
+    ("clientmethods", "workers"),
+    ("server", "shutdown"),
+    ("shutdown", "coroutines"),
+    ("coroutines", "workers"),
     ("http.request", "http.fields"),
     ("http.routing", "http.exchange"),
     ("http.routing", "http.registration"),
     ("http.exchange", "coroutines"),
-    ("server", "coroutines"),  # only for programs with async functions
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

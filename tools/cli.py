@@ -12,8 +12,8 @@ from tools.failure import Failure
 
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
-    "A virtual board": "run certs",
-    "A release": "package",
+    "A virtual board": "run new certs",
+    "A release": "image package",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -62,6 +62,9 @@ def main(arguments: list[str] | None = None, obj: object = None) -> int:
         return 130
 
 
+app_option = click.option(
+    "--app", type=click.Path(path_type=Path), help='An application: a file or folder, or "demo".'
+)
 port_option = click.option("--port", default="", help="Device, COM port or pyserial URL.")
 
 
@@ -71,6 +74,18 @@ def existing_file(name: str, text: str):
 
 
 # --- a board
+
+
+def image_options(command):
+    """Add the options that choose the content of an image."""
+    for option in (
+        click.option("--source", is_flag=True, help="Do not compile lib/."),
+        click.option("--certs", is_flag=True, help="Add the certificates of certs/."),
+        existing_file("--config", "Add this config.json."),
+        existing_file("--app", "Add this application: app.py, or a folder."),
+    ):
+        command = option(command)
+    return command
 
 
 @commands.command()
@@ -85,14 +100,31 @@ def boards(port: str) -> None:
 @commands.command()
 @port_option
 @click.option("--chip", default="", help="Row of docs/boards.md. Without it: detected.")
-@existing_file("--firmware", "The image. Without it: the newest stable MicroPython.")
+@existing_file("--firmware", "MicroPython's image. Without it: the newest stable one.")
+@click.option("--image", is_flag=True, help="Also write the firmware's files, in one step.")
+@image_options
 @click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for the prompt.")
 @click.option("--baud", default=460800, show_default=True, help="Rate to write at.")
-def flash(port: str, chip: str, firmware: Path | None, wait: float, baud: int) -> None:
-    """Erase a chip and write MicroPython."""
+def flash(
+    port: str,
+    chip: str,
+    firmware: Path | None,
+    image: bool,
+    wait: float,
+    baud: int,
+    **options,
+) -> None:
+    """Erase a chip and write MicroPython, or an image with everything."""
     from tools.board.flash import flash
 
-    flash(port, chip, firmware, wait, baud)
+    complete = None
+    if image:
+        from tools.deploy.imaging import Complete, Options
+
+        complete = Complete(Options(chip=chip, firmware=firmware, **options))
+    elif any(options.values()):
+        raise Failure("--app, --config, --certs and --source need --image")
+    flash(port, chip, firmware, wait, baud, complete)
 
 
 @commands.command()
@@ -123,6 +155,7 @@ def config(file: Path) -> None:
 )
 @existing_file("--ca", "Certificate authority for wss://. Without it: certs/ca.pem.")
 @click.option("--source", is_flag=True, help="Copy lib/ as .py files.")
+@app_option
 @existing_file("--config", "Replace the board's config.json by this file.")
 @click.option("--certs", is_flag=True, help="Replace the board's certificates by certs/.")
 @click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for the start.")
@@ -147,11 +180,12 @@ def join(port: str) -> None:
 
 @commands.command()
 @port_option
-def monitor(port: str) -> None:
+@app_option
+def monitor(port: str, app: Path | None) -> None:
     """Print a board's serial output and the source of each traceback line."""
     from tools.board.monitor import monitor
 
-    monitor(port)
+    monitor(port, app)
 
 
 @commands.command()
@@ -201,6 +235,20 @@ def client(url: str, stats: int | None, ca: str | None, origin: str | None) -> N
 
 
 @commands.command()
+@click.option("--chip", required=True, help="Row of docs/boards.md.")
+@existing_file("--firmware", "MicroPython's image. Without it: the newest stable one.")
+@image_options
+@click.option("--flash-size", "flash", default=4, show_default=True, help="Flash, in MB.")
+@existing_file("--to", "File to write. Without it: build/image/CHIP.bin.")
+@click.option("--no-boot", is_flag=True, help="Do not start a virtual board from it.")
+def image(no_boot: bool, **options) -> None:
+    """Make one file with MicroPython and everything that a board needs."""
+    from tools.deploy.imaging import Options, make
+
+    make(Options(**options, boot=not no_boot))
+
+
+@commands.command()
 @click.argument("base")
 def package(base: str) -> None:
     """Write packages for mip, with absolute addresses below BASE, to build/mip."""
@@ -218,9 +266,11 @@ def package(base: str) -> None:
 @click.option("--word", type=click.Choice([32, 64]), help="Size of the board's words, in bits.")
 @click.option("--heap", help="Size such as 64k, or chip: two heaps as on a chip (32 bits only).")
 @existing_file("--config", "A config.json for the board.")
+@app_option
 @existing_file("--main", "A program that replaces main.py.")
 @existing_file("--flash", "Keep the flash in this folder.")
 @existing_file("--certs", "A folder with certificates, for wss://.")
+@existing_file("--image", "Run from the file system in an image of `image`.")
 @click.option("--source", is_flag=True, help="Run lib/ from source, not compiled.")
 @click.option("--sockets", default=10, show_default=True, help="Number of sockets.")
 def run(**options) -> int:
@@ -244,6 +294,15 @@ def _end_with_parent() -> None:
         import signal
 
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+@commands.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def new(path: Path) -> None:
+    """Write a commented template of an application to PATH."""
+    from tools.deploy.template import write
+
+    write(path)
 
 
 @commands.command()

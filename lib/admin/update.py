@@ -28,6 +28,8 @@ from micropython import const
 from config import atomic
 from wsserver import lazy
 
+from .names import MODULES, PACKAGES, is_taken
+
 _LAYOUT = const(2)  # version of the file layout; make deploy HOST= needs the same one
 _PIECE = const(1024)  # bytes of content in a message
 _SPARE = const(32768)  # bytes of flash that stay free, for folders and settings
@@ -37,20 +39,6 @@ _TAKEN_OVER = const(1008)  # close code: policy violation
 
 _NEW = const("/update/new")
 _RECORD = const("/deployed.json")
-
-# What an update may contain in /lib: the firmware's packages except failsafe, and its modules.
-_PACKAGES = const(
-    ("admin", "certificates", "config", "demo", "fleet", "panel", "wifi", "wsserver")
-)
-_MODULES = const(("startup",))
-# A module of an application in /app must not hide these. (failsafe and the firmware import some
-# of them, and MicroPython prefers a file to most built-in modules.)
-_BUILT_IN = const(
-    " array asyncio binascii bluetooth boot builtins cmath collections cryptolib deflate errno"
-    " esp esp32 espnow framebuf gc hashlib heapq io json lwip machine main math micropython mip"
-    " neopixel network ntptime onewire os platform random re requests select socket ssl struct"
-    " sys time tls uctypes umqtt urequests utime vfs websocket webrepl _boot _onewire _thread "
-)
 
 
 class UpdateEndpoint:
@@ -278,12 +266,10 @@ def _replaceable(path):
     stem, _, suffix = parts[-1].rpartition(".")
     allowed = True
     if parts[0] == "lib":
-        is_module = len(parts) == 2 and stem in _MODULES and suffix in ("py", "mpy")
-        allowed = is_module or len(parts) > 2 and parts[1] in _PACKAGES
+        is_module = len(parts) == 2 and stem in MODULES and suffix in ("py", "mpy")
+        allowed = is_module or len(parts) > 2 and parts[1] in PACKAGES
     elif parts[0] == "app":
-        name = parts[1].split(".")[0].lower()
-        own = _PACKAGES + _MODULES + ("failsafe",)
-        allowed = name not in own and " %s " % name not in _BUILT_IN
+        allowed = not is_taken(path[len("/app/") :])
     if not allowed:
         raise ValueError("%s hides, or is not, a module of the firmware" % path)
 

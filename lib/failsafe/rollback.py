@@ -45,7 +45,8 @@ def start() -> bool:
         bootcount.set_failures(0)
         return True
     bootcount.set_failures(bootcount.MAX_FAILURES - 1)  # so each restart is one more attempt
-    print("safe mode: %d starts failed, so main.py does nothing now." % count)
+    what = "the application is not started" if exists("/app") else "main.py does nothing"
+    print("safe mode: %d starts failed, so %s now." % (count, what))
     print("/crash.log has the reason. A restart tries again; 'make deploy' repairs the board")
     print("(docs/safety.md).")
     return False
@@ -82,6 +83,9 @@ def _continue_update(cause):
     name = state()
     if not name or name == "undone":
         return False
+    # littlefs completes a move that a power cut has interrupted when it next writes. Until then it
+    # may hide another file of that folder, which would not be installed.
+    os.rename(_UPDATE + name, _UPDATE + name)
     with open(_UPDATE + name) as file:
         update = json.load(file)
     restarted = cause in (machine.HARD_RESET, machine.WDT_RESET)  # not: power-on, soft reset
@@ -144,13 +148,7 @@ def _roll_back(update):
 
 def _move(old, new):
     make_folders(new)
-    try:
-        os.rename(old, new)
-    except OSError:
-        if not exists(new):
-            raise
-        os.remove(new)  # FAT does not replace files
-        os.rename(old, new)
+    os.rename(old, new)  # littlefs replaces the file, in one step
 
 
 def make_folders(path: str) -> None:

@@ -34,6 +34,8 @@ def sweep(server) -> None:
     for index in range(len(clients) - 1, -1, -1):
         client = clients[index]
         try:
+            if client._worker:
+                client._worker.sweep(now)
             if client._state == _OPEN:
                 _check_open(server, client, now)
             else:

@@ -152,6 +152,7 @@ def test_the_page_is_one_file_and_loads_nothing_else(open_page, board):
 
 def test_the_page_works_when_its_files_are_copied_unchanged(open_page, make_board):
     board = make_board(config={"broadcast": {"interval": 0}}, heap="192k")
+    board.wait_for_log("serving ws://")  # by then the start has found /www
     shutil.rmtree(board.flash / "www")
     shutil.copytree(ROOT / "www", board.flash / "www")
     page = open_page(board.http_url)

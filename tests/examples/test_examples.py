@@ -1,4 +1,4 @@
-"""The programs in examples/, each run by a board as its main.py."""
+"""The applications in examples/, each run by a board."""
 
 import json
 import ssl
@@ -9,18 +9,19 @@ import pytest
 import websocket
 
 from tools.certs import cli
+from tools.deploy.application import find
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture
 def run_example(make_board):
-    """run_example(name) -> a board that runs it as its main.py."""
+    """run_example(name) -> a board that runs it as `make run APP=examples/NAME.py` does."""
     boards = []
 
     def run(name, **options):
-        program = (FOLDER / f"{name}.py").read_text()
-        boards.append(make_board(files={"main.py": program}, **options))
+        application = find(FOLDER / f"{name}.py").files
+        boards.append(make_board(application=application, **options))
         return boards[-1]
 
     yield run
@@ -58,10 +59,11 @@ def test_broadcast_sends_the_same_to_all_clients_and_counts(run_example):
     assert [client.recv() for client in clients] == ["Server broadcast: Hello #1"] * 2
 
 
-def test_secure_echoes_over_tls(run_example, tmp_path):
+def test_secure_echoes_over_tls_and_refuses_clients_without(run_example, tmp_path):
     certs = tmp_path / "certs"
     assert cli.main(["--folder", str(certs)]) == 0
     board = run_example("secure", certs=certs)
+    assert board.serves_https(10)
     client = websocket.create_connection(
         f"wss://127.0.0.1:{board.https_port}/ws",
         timeout=10,
@@ -69,6 +71,8 @@ def test_secure_echoes_over_tls(run_example, tmp_path):
     )
     client.send("secret")
     assert client.recv() == "secret"
+    plain = connect(board)
+    assert plain.recv_data()[1] == (1008).to_bytes(2, "big") + b"use wss://"
 
 
 def test_counter_sends_the_number_of_clients_to_all(run_example):

@@ -25,11 +25,11 @@ HANGS = (
 
 import os
 
-_build = build
+_setup = setup
 
-def build(server, *arguments):
-    _build(server, *arguments)
-    server.after(100, hang)
+def setup(board):
+    _setup(board)
+    board.server.after(100, hang)
 
 def hang():
     if "hang" in os.listdir("/"):

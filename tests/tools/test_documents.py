@@ -1,4 +1,7 @@
-"""Every Python example in the documents runs, on MicroPython, with the library as it is."""
+"""Every Python example in the documents runs, on MicroPython, with the library as it is.
+
+An example with setup(board) is an application: it gets a board.
+"""
 
 import re
 import subprocess
@@ -17,6 +20,22 @@ sys.path.insert(0, {lib!r})
 import wsserver
 
 
+class network:  # the Unix port has none
+    AP_IF = AUTH_WPA2_PSK = 0
+
+    def WLAN(self, interface):
+        return self
+
+    def active(self, up):
+        pass
+
+    def config(self, **values):
+        pass
+
+
+sys.modules["network"] = network()
+
+
 def listen(self, port=80, host="127.0.0.1", *, listen=wsserver.Server.listen):
     listen(self, {port}, "127.0.0.1")
 
@@ -31,12 +50,21 @@ def run(self):
 wsserver.Server.listen = listen
 wsserver.Server.run = run
 """
+APPLICATION = """
+import application
+
+server = wsserver.Server()
+board = application.Board(server, {"wifi": {"hostname": "esp32-ws"}})
+setup(board)
+server.listen(80)
+server.run()
+"""
 
 
 def examples():
     """(name, code) of each ```python block."""
     for file in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        text = file.read_text(encoding="utf-8")
         for match in re.finditer(r"^```python\n(.*?)^```", text, flags=re.M | re.S):
             line = text[: match.start()].count("\n") + 1
             yield pytest.param(match.group(1), id=f"{file.name}:{line}")
@@ -45,6 +73,8 @@ def examples():
 @pytest.mark.parametrize("code", list(examples()))
 def test_an_example_in_the_documents_runs(code, lib, tmp_path):
     program = tmp_path / "example.py"
+    if "def setup(board)" in code:
+        code += APPLICATION
     program.write_text(PRELUDE.format(lib=str(lib), port=free_port()) + code)
     command = [*find_micropython(), "-X", "heapsize=1m", str(program)]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import serial
+
+from tools.deploy import application
 
 from . import ports, qrcodes
 from .sources import source_of
@@ -13,16 +17,20 @@ from .sources import source_of
 _MAX_LINE = 10000  # characters that are kept of a line that does not end
 
 
-def monitor(port: str) -> None:
-    """Print until Ctrl-C. Wait for a board that is unplugged.
+Finder = Callable[[str], Path | None]
 
-    Raises Failure if the port cannot be used.
+
+def monitor(port: str, app: Path | None = None) -> None:
+    """Print until Ctrl-C. Wait for a board that is unplugged. app: its application, for sources.
+
+    Raises Failure if the port cannot be used, or if there is no such application.
     """
+    find = application.find(app).source if app else _nothing
     port = ports.choose(port)
     line = _open(port)
     print(f"{port}: Ctrl-C ends this", flush=True)
     try:
-        _follow(port, line)
+        _follow(port, line, find)
     except KeyboardInterrupt:
         print()
 
@@ -30,7 +38,11 @@ def monitor(port: str) -> None:
 _MAIN = 'File "main.py", line'
 
 
-def _follow(port: str, line: serial.SerialBase) -> None:
+def _nothing(name: str) -> Path | None:
+    return None
+
+
+def _follow(port: str, line: serial.SerialBase, find: Finder) -> None:
     text = ""
     while True:
         try:
@@ -40,10 +52,11 @@ def _follow(port: str, line: serial.SerialBase) -> None:
             print(f"\n{port} has gone; waiting for it", flush=True)
             line = _wait_for(port)
             continue
-        text = _show(text + printable(data.decode(errors="replace").replace("\r", "")), len(text))
+        more = printable(data.decode(errors="replace").replace("\r", ""))
+        text = _show(text + more, len(text), find)
 
 
-def _show(text: str, shown: int) -> str:
+def _show(text: str, shown: int, find: Finder = _nothing) -> str:
     """Print `text` from `shown` on and return its last line, which is not complete.
 
     A traceback line is followed by its source, and a line that tells how to reach the board by a
@@ -53,7 +66,7 @@ def _show(text: str, shown: int) -> str:
     for line in whole:
         print(line[shown:], flush=True)
         shown = 0
-        for hint in _hints(line):
+        for hint in _hints(line, find):
             print(hint, flush=True)
     if len(rest) > _MAX_LINE:
         rest, shown = rest[shown:] + "\n", 0
@@ -72,11 +85,11 @@ def printable(text: str) -> str:
     )
 
 
-def _hints(line: str) -> list[str]:
+def _hints(line: str, find: Finder) -> list[str]:
     """Return the source of a line of a traceback, and the QR code for a line that has one."""
     try:
         # A board's main.py may be any program, whose lines are not those of the repository's.
-        source = None if _MAIN in line else source_of(line)
+        source = None if _MAIN in line else source_of(line, find=find)
         code = qrcodes.of_line(line) if qrcodes.can_be_shown() else ""
     except (ValueError, SyntaxError, OSError, RecursionError, MemoryError):
         return []  # the line only looks like one of the firmware's

@@ -49,6 +49,10 @@ class Board:
     max_tls: int
     notes: str
 
+    def native_arch(self, version: tuple[int, ...]) -> str:
+        """Return mpy-cross's name for native code that a version of MicroPython loads, or ""."""
+        return "" if self.arch == "rv32imc" and version < _RISCV_NATIVE else self.arch
+
 
 _OF_ALL: dict[str, type] = {
     "name": str,
@@ -74,6 +78,7 @@ _PATTERNS = {
     "least": r"\d+\.\d+\.\d+",
     "arch": "xtensawin|rv32imc",
 }
+_RISCV_NATIVE = (1, 24)  # the first version that loads native code on RISC-V
 _MOST_SOCKETS = 10  # of a chip, including a listener
 
 

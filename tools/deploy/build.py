@@ -1,4 +1,4 @@
-"""Prepare the files for a board: compile lib/, pack www/."""
+"""Prepare the files for a board: compile modules, pack pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .mpycross import (
     compiler_for,
     format_version,
 )
-from .webpages import pack
+from .webpages import FOLDERS, pack
 
 
 def build(
@@ -26,8 +26,8 @@ def build(
 ) -> dict[str, bytes]:
     """Return {path on the board: content} for `files`, {path on the board: file here}.
 
-    source: do not compile lib/. It is not compiled either, after a warning, if no compiler fits
-    the board.
+    source: do not compile lib/ and the application. They are not compiled either, after a
+    warning, if no compiler fits the board.
 
     Raises Failure if a file cannot be read or does not compile.
     """
@@ -64,7 +64,9 @@ def _compiler(target: Target, warn: Callable[[str], None]) -> str | None:
 
 
 def _is_module(path: str) -> bool:
-    return path.startswith("/lib/") and path.endswith(".py")
+    """Return whether a file is compiled: boot.py, main.py and pages are not."""
+    folders = path.startswith(("/lib/", "/app/")) and not path.startswith(FOLDERS)
+    return folders and path.endswith(".py")
 
 
 def _compiled(path: str, file: Path, arch: str, scratch: Path, compiler: str) -> tuple[str, bytes]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tools import ROOT
 from tools.board import table
+from tools.board.sources import source_of
 from tools.board.target import Target
 from tools.failure import Failure, warn
 
-from . import plan, userfiles
+from . import application, plan, userfiles
+from .application import Application
 from .build import build
 from .files import firmware
 from .plan import Found, Plan
@@ -24,7 +27,8 @@ class Options:
     port: a serial port, "" for the only one. host: an address, for Wi-Fi. ca: the certificate
     authority for wss://. source: copy lib/ as .py. config: replace the board's config.json by this
     file. certs: replace its certificates. wait: seconds to wait for the start, 0 not to wait.
-    root: the folder with boot.py and lib/.
+    root: the folder with boot.py and lib/. app: the application to install, a Path; "demo" removes
+    the one on the board, and None keeps it.
     """
 
     port: str = ""
@@ -35,6 +39,7 @@ class Options:
     certs: bool = False
     wait: float = 60
     root: Path = ROOT
+    app: Path | None = None
 
 
 class Transport(Protocol):
@@ -55,28 +60,38 @@ class Transport(Protocol):
     def send(self, todo: Plan, wait: float) -> None:
         """Change the board's files. wait: seconds that the next start may take."""
 
-    def start(self, wait: float) -> None:
-        """Start the new firmware and wait until it serves."""
+    def start(self, wait: float, show: Callable[[str], None]) -> None:
+        """Start the new firmware and wait until it serves. show(line): prints its output."""
 
 
 def deploy(options: Options) -> None:
     """Deploy to the board at options.port, or options.host. Raises Failure if it is impossible."""
     if options.port and options.host:
         raise Failure("PORT is for USB and HOST for Wi-Fi: give one of them")
-    userfiles.requested(options.config, options.certs, options.root)  # before anything is changed
+    # Before anything is changed:
+    userfiles.requested(options.config, options.certs, options.root)
+    app = application.find(options.app, options.root) if options.app else None
     with _connect(options) as board:
         target = board.target
         print(f"{board.name}: MicroPython {target.version}, {target.machine}", flush=True)
         outdated = table.outdated(target.chip, target.version, table.load())
         if outdated:
             warn(outdated)
-        todo, unchanged = _plan(board, options)
+        todo, unchanged = _plan(board, options, app)
         board.send(todo, options.wait)
         print(
             f"{len(todo.copy)} files copied, {len(todo.remove)} removed, {unchanged} unchanged",
             flush=True,
         )
-        board.start(options.wait)
+        board.start(options.wait, lambda line: _show(line, app))
+
+
+def _show(line: str, app: Application | None) -> None:
+    """Print a line of the board's output, and the source of a line of a traceback."""
+    print(f"  | {line}", flush=True)
+    source = source_of(line, find=app.source) if app else None
+    if source:
+        print(f"  |     -> {source}", flush=True)
 
 
 def _connect(options: Options):
@@ -89,16 +104,20 @@ def _connect(options: Options):
     return UsbTransport(options.port)
 
 
-def _plan(board: Transport, options: Options) -> tuple[Plan, int]:
+def _plan(board: Transport, options: Options, app: Application | None) -> tuple[Plan, int]:
     """Return (the changes, the number of files that stay as they are)."""
-    wanted = build(firmware(options.root), board.target, options.source, warn)
+    files = {**firmware(options.root), **(app.files if app else {})}
+    wanted = build(files, board.target, options.source, warn)
     found = board.look({**wanted, **userfiles.here(options.config, options.root)})
     extra, notes = userfiles.to_send(
         found, options.config, options.certs, board.sends_missing, options.root
     )
     for note in notes:
         print(note)
-    todo = plan.make(wanted, found)
+    kept = frozenset() if app else found.below(application.FOLDER)
+    if kept:
+        print("the application on the board is kept; APP=demo removes it")
+    todo = plan.make(wanted, found, kept)
     fixed = [path for path in (*todo.copy, *todo.remove) if _is_fixed(path, board.fixed)]
     if fixed:
         warn(

@@ -13,6 +13,7 @@ from tools.failure import Failure
 PROGRAMS = ("boot.py", "main.py")
 PAGES = "www"  # the only folder that is served
 FOLDERS = ("lib", PAGES)
+APPLICATION = "app"
 # The user's files: deploying keeps those that a board has.
 CONFIG = "config.json"
 CERTIFICATES = "certs"

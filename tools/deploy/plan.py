@@ -36,6 +36,10 @@ class Found:
             if self.hashes.get(path) != hashlib.sha256(content).hexdigest()
         }
 
+    def below(self, folder: str) -> frozenset[str]:
+        """Return the deployed files below a folder."""
+        return frozenset(path for path in self.deployed if path.startswith(folder))
+
     def differ(self, ours: dict[str, bytes]) -> dict[str, bytes]:
         """Return those of our files that the board has with other content."""
         return {path: data for path, data in self.lacks(ours).items() if path in self.hashes}
@@ -57,19 +61,20 @@ class Plan:
     recorded: bool
 
 
-def make(wanted: dict[str, bytes], found: Found) -> Plan:
-    """Plan how the board's files become the wanted ones.
+def make(wanted: dict[str, bytes], found: Found, keep: frozenset[str] = frozenset()) -> Plan:
+    """Plan how the board's files become the wanted ones. keep: deployed files that stay.
 
     It removes deployed files that are not wanted any more, a source beside its compiled file (it
     would hide it, or the other way round), and a file that was cut off; nothing else.
     """
-    gone = (found.deployed | twins(wanted) | {UNFINISHED}) - set(wanted)
+    gone = (found.deployed | twins(wanted) | {UNFINISHED}) - set(wanted) - keep
+    record = set(wanted) | keep
     return Plan(
         copy=found.lacks(wanted),
         remove=sorted(gone & set(found.hashes)),
-        record=sorted(wanted),
-        record_meanwhile=sorted(set(wanted) | found.deployed),
-        recorded=found.deployed == set(wanted),
+        record=sorted(record),
+        record_meanwhile=sorted(record | found.deployed),
+        recorded=found.deployed == record,
     )
 
 
@@ -89,7 +94,7 @@ def folders(paths: list[str]) -> list[str]:
 
 def twins(paths: Iterable[str]) -> set[str]:
     """Return the paths that may not exist beside modules: their source or compiled form."""
-    return {_twin(path) for path in paths if path.startswith("/lib/")}
+    return {_twin(path) for path in paths if path.startswith(("/lib/", "/app/"))}
 
 
 def _twin(path: str) -> str:

@@ -8,17 +8,19 @@ import hashlib
 import json
 import re
 import stat
+from collections.abc import Callable
 
 from tools.board import join, ports, qrcodes
 from tools.board.session import BoardError, Session
 from tools.board.target import ask
 from tools.failure import Failure
 
-from .files import CERTIFICATES, FOLDERS
+from .files import APPLICATION, CERTIFICATES, FOLDERS
 from .plan import RECORD, UNFINISHED, Found, Plan, check_space, folders, read_record
 from .progress import Progress
 
 _PROMPT = re.compile(r"MicroPython \S+ on \d{4}-")  # the prompt's greeting: main.py has ended
+_SAFE_MODE = "application: not started"  # lib/application.py
 _CHUNK = 1536  # bytes at a time: their base64 takes 2 KB of the board's heap
 
 # Runs on the board. mpremote's fs_writefile would send the repr of the bytes, which is twice as
@@ -83,7 +85,7 @@ class UsbTransport:
             path = f"{folder}/{entry.name}"
             if not stat.S_ISDIR(entry.st_mode):
                 yield path, entry.st_size
-            elif folder or entry.name in (*FOLDERS, CERTIFICATES):
+            elif folder or entry.name in (*FOLDERS, APPLICATION, CERTIFICATES):
                 yield from self._list(path)
 
     def _hash(self, path: str) -> str:
@@ -128,21 +130,28 @@ class UsbTransport:
         self._session.run(f"_rename({path!r})")
         progress(path, len(content), len(content))
 
-    def start(self, wait: float) -> None:
+    def start(self, wait: float, show: Callable[[str], None]) -> None:
         """Restart the board, print its output until it serves, and show how to join its Wi-Fi."""
         access = join.ask(self._session) if wait else None
         self._session.restart()
         if not wait:
             return
         print("restarting; the board's output:", flush=True)
-        self._wait_until_serving(wait)
+        self._wait_until_serving(wait, show)
         if access and access.is_access_point:
             qrcodes.show_wifi(access.ssid, access.password, access.hidden)
 
-    def _wait_until_serving(self, seconds: float) -> None:
+    def _wait_until_serving(self, seconds: float, show: Callable[[str], None]) -> None:
+        is_safe = False
         for line in self._session.lines(seconds):
-            print(f"  | {line}", flush=True)
+            show(line)
+            is_safe = is_safe or line.startswith(_SAFE_MODE)
             serving = qrcodes.SERVING.search(line)
+            if serving and is_safe:
+                raise Failure(
+                    "all files are on the board, but the application does not start: its output, "
+                    "above, shows why; the settings page and `make deploy` work"
+                )
             if serving:
                 scheme, address, port = serving.groups()
                 page = {"ws": "http", "wss": "https"}[scheme]

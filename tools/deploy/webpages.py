@@ -13,7 +13,7 @@ import re
 import struct
 import zlib
 
-FOLDER = "/www/"
+FOLDERS = ("/www/", "/app/www/")  # the firmware's pages, and an application's
 WINDOW_BITS = 12  # 4 KB; with the usual 32 KB the page would be 6 % smaller
 _PARTS = re.compile(
     r'<link rel="stylesheet" href="(?P<style>[\w./-]+)">'
@@ -23,7 +23,7 @@ _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy"\s+content=")(
 
 
 def pack(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return {path on the board: content} with the files in /www packed.
+    """Return {path on the board: content} with the files in FOLDERS packed.
 
     Style sheets and scripts move into the pages that name them, and each page's
     Content-Security-Policy gets their hashes. A file that gzip makes shorter becomes NAME.gz, with
@@ -32,11 +32,11 @@ def pack(files: dict[str, bytes]) -> dict[str, bytes]:
     within: set[str] = set()
     packed: dict[str, bytes] = {}
     for path, content in files.items():
-        if path.startswith(FOLDER) and path.endswith(".html"):
+        if path.startswith(FOLDERS) and path.endswith(".html"):
             content = _take_in(path, content, files, within)
         packed[path] = content
     return dict(
-        _compressed(path, content) if path.startswith(FOLDER) else (path, content)
+        _compressed(path, content) if path.startswith(FOLDERS) else (path, content)
         for path, content in packed.items()
         if path not in within
     )

@@ -15,6 +15,7 @@ import socket
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -107,21 +108,21 @@ class WifiTransport:
         self._board.ask("commit", min(900, max(1, int(wait or 60))))
         self._committed = True
 
-    def start(self, wait: float) -> None:
+    def start(self, wait: float, show: Callable[[str], None]) -> None:
         """Wait until the board serves, and confirm its update. Raises Failure if it rolls back."""
         self._board.close()
         if not self._committed:
             return
         print("restarting", flush=True)
         if wait:
-            self._wait_until_confirmed((_STARTS + 1) * (wait + _PROOF))
+            self._wait_until_confirmed((_STARTS + 1) * (wait + _PROOF), show)
         else:
             print(
                 "the board rolls back if nothing confirms the new version within three minutes: "
                 "run this again to confirm it"
             )
 
-    def _wait_until_confirmed(self, seconds: float) -> None:
+    def _wait_until_confirmed(self, seconds: float, show: Callable[[str], None]) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.5)
@@ -140,7 +141,8 @@ class WifiTransport:
                 return
             if state == "undone":
                 print("/crash.log ends with:")
-                print("\n".join(f"  | {line}" for line in log.decode().splitlines()[-20:]))
+                for line in log.decode().splitlines()[-20:]:
+                    show(line)
                 raise Failure("the new version did not start: the board rolled back")
         raise Failure(
             "the board does not answer: join its Wi-Fi again and open its page; if that fails, "

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.board.sources import source_of
+from tools.deploy.application import Application, find
 from tools.failure import Failure, warn
 
 from .board import VirtualBoard, check_port, choose_heap
@@ -48,6 +50,7 @@ def _reason(error: Exception) -> str:
     return str(isinstance(error, OSError) and error.strerror or error)
 
 
+_MAX_LINE = 1000  # bytes of a line that are kept
 _TLS_TIME = 2  # seconds from listening without TLS to listening with it
 
 
@@ -57,7 +60,7 @@ def addresses(board: VirtualBoard) -> str:
     The firmware listens with TLS right after it listens without. Other programs may not do so.
     """
     found = [board.http_url, board.ws_url()]
-    if (board.flash / "certs").exists() and board.serves_https(_TLS_TIME):
+    if board.has_certificates and board.serves_https(_TLS_TIME):
         found.append(board.https_url)
     return " ".join(found)
 
@@ -65,13 +68,34 @@ def addresses(board: VirtualBoard) -> str:
 class Screen:
     """Print the output of the serial port, and whole lines of our own."""
 
-    def __init__(self, on_gone: Callable[[], None]):
-        """on_gone(): called when the reader has gone, as in `make run | head`."""
+    def __init__(self, on_gone: Callable[[], None], app: Application | None = None):
+        """on_gone(): called when the reader has gone, as in `make run | head`.
+
+        app: lines of a traceback in it are followed by their source.
+        """
         self._on_gone = on_gone
+        self._app = app or Application()
         self._at_start = True
+        self._line = b""  # the last line so far, for its source
 
     def show(self, data: bytes) -> None:
         """Print output of the serial port; a terminal wants LF only."""
+        if not self._app.files:
+            self._write(data)
+            return
+        *whole, self._line = (self._line + data).split(b"\n")
+        for line in whole:
+            end = data.index(b"\n") + 1
+            self._write(data[:end])
+            data = data[end:]
+            text = line.decode(errors="replace").rstrip("\r")
+            source = source_of(text, find=self._app.source)
+            if source:
+                self._write(f"    -> {source}\n".encode())
+        self._line = self._line[-_MAX_LINE:]
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if not data:
             return
         self._at_start = data.endswith(b"\n")
@@ -84,16 +108,18 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Print a line, on a line of its own whatever the board has printed."""
-        self.show(("" if self._at_start else "\n").encode() + f"{line}\n".encode())
+        self._write(("" if self._at_start else "\n").encode() + f"{line}\n".encode())
 
 
 def run(
     word: int | None,
     config: Path | None,
     main: Path | None,
+    app: Path | None,
     heap: str | None,
     http_port: int,
     https_port: int,
+    image: Path | None = None,
     **options,
 ) -> int:
     """Run a board until SIGINT, SIGTERM or SIGHUP. Return 0, or 1 if the board ended by itself.
@@ -101,18 +127,23 @@ def run(
     options: for VirtualBoard. Raises Failure if it cannot start.
     """
     check(config, word, heap, (http_port, https_port))
+    application = find(app) if app else Application()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
-    screen = Screen(ended.set)
+    screen = Screen(ended.set, application)
 
     def announce():
         screen.say(f"board ready: {addresses(board)}")
 
+    if image and options.get("flash"):
+        raise Failure("--image and --flash: give one of them")
     try:
         board = VirtualBoard(
+            image=image,
             config=config,
             files={"main.py": read(main, "program")} if main else {},
+            application=application.files if app else None,
             heap=heap,
             http_port=http_port,
             https_port=https_port,

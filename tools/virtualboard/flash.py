@@ -48,7 +48,35 @@ def fill(flash: Path, root: Path, source: bool = False, native: bool = True) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     if not source and can_compile():
-        compile_library(flash, native)
+        compile_folder(flash, "lib", native)
+
+
+def put_application(
+    flash: Path, files: dict[str, Path], source: bool = False, native: bool = True
+) -> None:
+    """Replace the application on the flash by these files, {path on the board: file here}."""
+    shutil.rmtree(flash / flashfiles.APPLICATION, ignore_errors=True)
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    put(flash, dict(webpages.pack(contents)))
+    if not source and can_compile():
+        compile_folder(flash, flashfiles.APPLICATION, native)
+
+
+def unfold(flash: Path, files: dict[str, bytes]) -> None:
+    """Write the files of an image into a folder."""
+    for name, content in files.items():
+        path = flash / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def gather(flash: Path) -> dict[str, bytes]:
+    """Return all files of a folder, {path on the board: content}."""
+    return {
+        f"/{path.relative_to(flash).as_posix()}": path.read_bytes()
+        for path in sorted(flash.rglob("*"))
+        if path.is_file()
+    }
 
 
 def put_certificates(flash: Path, folder: Path) -> None:
@@ -58,17 +86,19 @@ def put_certificates(flash: Path, folder: Path) -> None:
         shutil.copyfile(path, flash / name[1:])
 
 
-def compile_library(flash: Path, native: bool = True) -> None:
-    """Replace every lib/**/*.py by its .mpy, which takes less of the heap to load.
+def compile_folder(flash: Path, folder: str, native: bool = True) -> None:
+    """Replace every module in a folder by its .mpy, which takes less of the heap to load.
 
     One that does not compile stays as it is: the board says what is wrong with it. native=False:
     all is bytecode, which every CPU runs, and the module of native code goes: its portable twin
     takes its place.
     """
     if not native:
-        for path in (flash / "lib").rglob(NATIVE):
+        for path in (flash / folder).rglob(NATIVE):
             path.unlink()
-    for path in sorted((flash / "lib").rglob("*.py")):
+    for path in sorted((flash / folder).rglob("*.py")):
+        if path.relative_to(flash / folder).parts[0] == flashfiles.PAGES:
+            continue
         target = path.with_suffix(".mpy")
         try:
             compile_mpy(path, target, "/" + target.relative_to(flash).as_posix(), native)

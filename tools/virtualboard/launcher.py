@@ -61,7 +61,15 @@ def _start():
         growth = _chipheap.Growth(board["growth"], run + "/heap", board["fields"])
         layout = {name: uctypes.UINT32 | 4 * index for index, name in enumerate(board["fields"])}
         esp32._page = uctypes.struct(growth.page["failed"], layout)
-    os._setup(run + "/flash")
+    if board["blocks"]:
+        import _flash
+
+        _flash.device = _flash.Device(run + "/flash.img", board["blocks"])
+        file_system = vfs.VfsLfs2(_flash.device)
+        os._setup(None)
+    else:
+        file_system = vfs.VfsPosix(run + "/flash")
+        os._setup(run + "/flash")
     machine._setup(board["cause"], tell, read_program, globals())
     network._setup(read_air)
     ports, udp_ports = (
@@ -76,7 +84,7 @@ def _start():
         lambda port: tell("listening", port),
     )
     vfs.umount("/")
-    vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
+    vfs.mount(file_system, "/")
     uos.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
     if growth:

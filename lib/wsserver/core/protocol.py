@@ -12,7 +12,7 @@ A Client is a Protocol with the public attributes. All other names begin with "_
 applications can add attributes of their own to their clients.
 """
 
-from ..lazy import call
+from ..lazy import call, load
 from ..log import ERROR, WARNING, traceback
 from .buffers import SendBuffer
 from .decoder import FrameDecoder
@@ -356,6 +356,7 @@ class Client(Protocol):
     # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
     _closing_since = None
+    _worker: Anything = None  # the workers.Worker, once a callback was async
 
     def __init__(self, route, pool, id: int, address: tuple, request, subprotocol):
         super().__init__(route, pool)
@@ -384,4 +385,7 @@ class Client(Protocol):
             return self._decoder is not None and self._decoder.is_text
         if name in ("id", "address", "path", "messages", "bytes", "secure"):
             return getattr(self, "_" + name)
+        if name in ("drain", "join", "leave", "send_stream"):
+            load("wsserver.clientmethods")  # adds these methods to this class
+            return getattr(self, name)
         raise AttributeError(name)

@@ -135,7 +135,11 @@ class HTTPConnection(SendBuffer):
                 except MemoryError:
                     raise HTTPError(503, "out of memory", "Retry-After: 5") from None
                 port = None if self._secure or self._https else https_port
-                return static.open_file(request, prefix, directory, port, self._server.origins)
+                try:
+                    return static.open_file(request, prefix, directory, port, self._server.origins)
+                except HTTPError as error:
+                    if error.status != 404:  # else the next folder may have the file
+                        raise
         raise HTTPError(404, "not found")
 
     # --- answer

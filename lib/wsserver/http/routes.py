@@ -4,6 +4,7 @@ import os
 
 from ..core.frames import const
 from ..core.protocol import Route
+from ..lazy import call, load
 
 _MAX_PORT = const(65535)
 _FOLDER = const(0x4000)  # in the mode of os.stat
@@ -48,7 +49,8 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
     if not isinstance(https or 0, int) or not 0 <= (https or 0) <= _MAX_PORT:
         raise TypeError("https must be a port or None, not %r" % (https,))
     prefix = prefix.rstrip("/") + "/"
-    if any(other[0] == prefix for other in folders):
+    directory = directory.rstrip("/")
+    if any(other[:2] == (prefix, directory) for other in folders):
         raise ValueError("prefix %r has been registered already" % prefix)
     try:
         exists = os.stat(directory or "/")[0] & _FOLDER
@@ -56,7 +58,7 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
         exists = False
     if not exists:
         raise ValueError("directory must exist: there is no %r" % directory)
-    return prefix, directory.rstrip("/"), https
+    return prefix, directory, https
 
 
 def make_route(
@@ -83,8 +85,17 @@ def make_route(
     route.access = access
     route.reserved = reserved
     route.drops = overflow == "drop"
+    functions = dict(reversed(_attributes(endpoint)))  # those of a class replace its bases'
     for name in _CALLBACKS:
-        setattr(route, name, getattr(endpoint, "on_" + name, None))
+        callback = getattr(endpoint, "on_" + name, None)
+        if name in ("message", "chunk") and callback:
+            # MicroPython's type of async functions is "generator". A closure may be async or not.
+            kind = type(functions.get("on_" + name)).__name__
+            if kind != "function":
+                callback = call("wsserver.callbacks", "checked", route, name, callback)
+            if kind == "generator":
+                load("wsserver.workers")  # now, before the heap is fragmented
+        setattr(route, name, callback)
     if route.message and route.chunk:
         raise ValueError("endpoint must have on_message or on_chunk, not both: %r" % endpoint)
     return route
@@ -116,8 +127,6 @@ def _check_callbacks(endpoint):
             raise ValueError("endpoint has an unknown method %s: %r" % (name, endpoint))
         if not callable(value) and value is not None:
             raise TypeError("endpoint's %s must be a function, not %r" % (name, value))
-        if _is_async(value):
-            raise TypeError("endpoint's %s must not be async, or a generator" % name)
 
 
 def _attributes(endpoint):
@@ -128,8 +137,3 @@ def _attributes(endpoint):
         found.extend(getattr(one, "__dict__", {}).items())
         classes.extend(getattr(one, "__bases__", ()))
     return found
-
-
-def _is_async(function):
-    """Return whether a call of the function would only make a coroutine or a generator."""
-    return type(function).__name__ == "generator"  # MicroPython's type of such functions

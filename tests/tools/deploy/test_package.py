@@ -8,7 +8,9 @@ import sys
 import threading
 
 import pytest
+import websocket
 
+from tools import ROOT
 from tools.deploy.package import PACKAGES, publish
 from tools.failure import Failure
 from tools.virtualboard import VirtualBoard
@@ -40,6 +42,26 @@ def test_mip_installs_a_published_package_that_works(site, tmp_path, kind):
         assert done.returncode == 0, done.stdout + done.stderr
         code = "from wsserver import Server\nfrom certificates import context\nprint(Server)"
         assert board.exec(code) == "<class 'Server'>\n"
+
+
+def test_the_readmes_shortest_program_runs_on_a_bare_board_after_mip(tmp_path):
+    """mip installs package.json from the repository; the program also brings up Wi-Fi."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    program = readme.split("## The library alone")[1].split("```python\n")[1].split("```")[0]
+    (tmp_path / "root").mkdir()
+    with VirtualBoard(root=tmp_path / "root", heap="256k") as board:
+        mpremote = [sys.executable, "-m", "mpremote", "connect", board.serial]
+        command = [*mpremote, "mip", "install", str(ROOT / "package.json")]
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (board.flash / "main.py").write_text(program)
+        board.power_cycle()
+        board.wait_ready()
+        client = websocket.create_connection(board.ws_url(), timeout=10)
+        client.send("hello")
+        assert client.recv() == "hello"
+        code = "import network; print(network.WLAN(network.AP_IF).config('ssid'))"
+        assert board.exec(code) == "My board\n"
 
 
 def test_every_address_is_absolute_and_every_package_complete(tmp_path):

@@ -113,7 +113,7 @@ def test_what_has_not_changed_is_not_copied(full_board, project, capsys):
 
 def test_one_file_that_changed_is_the_only_one_to_be_copied(full_board, project, capsys):
     (project / "lib" / "demo" / "application.py").write_text(
-        "def build(*_):\n    print('changed')\n"
+        "def setup(board):\n    print('changed')\n"
     )
     capsys.readouterr()
     run(full_board, project)

@@ -481,20 +481,46 @@ def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_p
     assert b"<title>" in pages[0]
 
 
+ECHO = """
+from wsserver import Server
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+server = Server()
+server.websocket("/ws", Echo())
+server.listen(80)
+server.run()
+"""
+
+
 def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, tmp_path):
     assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
-    process = make_run("--certs", str(tmp_path / "certs"), "--main", "examples/counter.py")
+    (tmp_path / "main.py").write_text(ECHO)
+    process = make_run("--certs", str(tmp_path / "certs"), "--main", str(tmp_path / "main.py"))
     ready = lines_until(process, "board ready: ")[-1]
     assert "https://" not in ready
     assert "ws://" in ready
 
 
-def test_the_command_line_runs_another_program_than_main_py(make_run):
-    process = make_run("--main", "examples/counter.py")
+def test_the_command_line_runs_another_program_than_main_py(make_run, tmp_path):
+    (tmp_path / "main.py").write_text(ECHO)
+    process = make_run("--main", str(tmp_path / "main.py"))
     lines_until(process, "board ready: ")
     client = websocket.create_connection(f"ws://127.0.0.1:{process.http}/ws", timeout=10)
-    assert client.recv() == "clients: 1"
+    client.send("hello")
+    assert client.recv() == "hello"
     client.close()
+
+
+def test_the_command_line_runs_an_application_and_shows_its_lines(make_run, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def setup(board):\n    board.server.after(1, fail)\n\n\ndef fail():\n    1 / 0  # here\n"
+    )
+    process = make_run("--app", str(tmp_path / "mine.py"))
+    lines = lines_until(process, "ZeroDivisionError")
+    assert f"    -> {tmp_path}/mine.py:6: 1 / 0  # here" in lines
 
 
 def test_a_program_that_is_not_there_is_an_error(make_run):

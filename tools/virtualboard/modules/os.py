@@ -14,6 +14,8 @@ from uos import (
     urandom,
 )
 from uos import ilistdir as _ilistdir
+from uos import rename as _rename
+from uos import statvfs as _statvfs
 from vfs import VfsPosix as _VfsPosix
 from vfs import mount, umount
 
@@ -21,7 +23,7 @@ _flash = ""
 
 
 def _setup(flash):
-    """From the launcher: the host's path of the flash."""
+    """From the launcher: the host's path of the flash, or None if that is a littlefs."""
     global _flash
     _flash = flash
 
@@ -36,6 +38,8 @@ def ilistdir(path=""):
 
 
 def rename(old, new):
+    if _flash is None:
+        return _rename(old, new)
     # The Unix port's VfsPosix cannot rename below a root of its own: both its paths share a
     # buffer.
     here = getcwd().rstrip("/") + "/"
@@ -51,7 +55,9 @@ def uname():
 
 
 def statvfs(path):
-    """As a 2 MB littlefs of 4 KB blocks, as good as empty."""
+    """As a 2 MB littlefs of 4 KB blocks, as good as empty, unless it is one."""
+    if _flash is None:
+        return _statvfs(path)
     stat(path)
     return (4096, 4096, 512, 480, 480, 0, 0, 0, 0, 255)
 

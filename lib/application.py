@@ -1,0 +1,113 @@
+"""Set up the application: the one in /app, or the demo.
+
+Loaded at startup and dropped. `Board` stays in memory if the application keeps its board.
+
+/app/app.py (or app.mpy) is an application in one file, /app/__init__.py one that is a package.
+Either has a function setup(board), which may be async. /app comes last in sys.path, so that no
+module there can replace one of the firmware.
+"""
+
+import os
+import sys
+
+from wsserver import lazy
+
+_FOLDER = "/app"
+_PAGES = "/www"
+_RESERVED = ("/settings", "/update")  # paths of the firmware
+_FORMS = (("app.app", "/app/app"), ("app", "/app/__init__"))  # (module, file without suffix)
+
+
+class Board:
+    """What the firmware gives to an application.
+
+    server: the Server; it answers as soon as setup() has returned. settings: all sections of
+    config.json, as a dict of dicts. name: the board's host name. https_port: the port to which
+    pages without TLS are redirected (tls.redirect), or None.
+    """
+
+    def __init__(self, server, settings: dict, https_port=None):
+        self.server = server
+        self.settings = settings
+        self.name = settings["wifi"]["hostname"]
+        self.https_port = https_port
+        self._panel: Anything = None
+
+    @property
+    def panel(self):
+        """The widgets on the board's page. The first use loads their code."""
+        if self._panel is None:
+            self._panel = lazy.load("panel").Panel(self.server, self.settings)
+        return self._panel
+
+
+def find():
+    """Return the name of the application's module, or None if there is no application."""
+    try:
+        names = os.listdir(_FOLDER)
+    except OSError:
+        return None
+    for module, path in _FORMS:
+        name = path[path.rfind("/") + 1 :]
+        if name + ".py" in names or name + ".mpy" in names:
+            return module
+    return "app.app" if "app" in names else None  # a package that was copied by hand
+
+
+def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
+    """Set up the application, or the demo if there is none, and serve the pages.
+
+    safe: set up neither (safe mode). Returns the board.
+    Raises ValueError if the application has no setup(), or uses a path of the firmware, and what
+    setup() raises.
+    """
+    board = Board(server, settings, https_port)
+    name = find()
+    if safe:
+        print("application: not started (safe mode)")
+    elif name:
+        _start(board, name)
+    else:
+        lazy.load("demo.echo")  # stays loaded
+        lazy.call("demo.application", "setup", board)
+    _serve_pages(board, _FOLDER + _PAGES if name and not safe else None)
+    return board
+
+
+def _start(board, name):
+    sys.path.append(_FOLDER)
+    module = lazy.load(name)
+    if not hasattr(module, "setup"):
+        raise ValueError("application: %s has no function setup(board)" % name)
+    result = module.setup(board)
+    if result is not None:
+        coroutines = lazy.load("wsserver.coroutines")
+        if coroutines.is_coroutine(result):
+            coroutines.start(board.server, result, _check)
+    for path in _RESERVED:
+        if path in board.server.routes:
+            raise ValueError("application: the path %s is used by the firmware" % path)
+
+
+def _check(result, error):
+    """Restart the board if an error has ended an async setup()."""
+    if isinstance(error, Exception):  # a CancelledError, when the server stops, is not
+        lazy.call("failsafe.crash", "restart", error)
+
+
+def _serve_pages(board, own):
+    """Serve the application's pages, if it has any, and behind them the firmware's."""
+    for folder in (own, _PAGES):
+        try:
+            if folder and (folder == _PAGES or _exists(folder)):
+                board.server.files("/", folder, board.https_port)
+        except ValueError as error:  # without pages, the endpoints are served
+            print("application: no pages: %s" % error)
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False

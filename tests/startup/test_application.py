@@ -1,0 +1,146 @@
+"""An application in /app: how it is set up, and what happens if that fails."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+import websocket
+
+ECHO = """
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+def setup(board):
+    board.server.websocket("/echo", Echo())
+    print("set up", board.name, board.settings["server"]["port"], board.https_port)
+"""
+PASSWORD = "correct horse"
+CONFIG = {"admin": {"password": PASSWORD}, "broadcast": {"interval": 0}}
+
+
+def connect(board, path="/echo", **options):
+    return websocket.create_connection(board.ws_url(path), timeout=10, **options)
+
+
+def echo(board, path="/echo"):
+    client = connect(board, path)
+    client.send("hello")
+    answer = client.recv()
+    client.close()
+    return answer
+
+
+def page(board, path=""):
+    with urllib.request.urlopen(board.http_url + path, timeout=10) as response:
+        return response.read().decode()
+
+
+@pytest.mark.parametrize("path", ["app/app.py", "app/__init__.py", "app/app/__init__.py"])
+def test_an_application_is_a_module_or_a_package(make_board, path):
+    board = make_board(files={path: ECHO})
+    board.wait_for_log("set up esp32-ws 80 None")
+    assert echo(board) == "hello"
+    assert json.loads(refusal(board, "/demo"))
+
+
+def refusal(board, path):
+    with pytest.raises(websocket.WebSocketBadStatusException) as caught:
+        connect(board, path)
+    assert caught.value.status_code == 404
+    return json.dumps(str(caught.value))
+
+
+def test_the_demo_is_served_without_an_application(make_board):
+    board = make_board(config=CONFIG, files={"app/notes.txt": "no application"})
+    assert echo(board, "/ws") == "hello"
+
+
+def test_an_application_imports_its_own_modules_by_either_name(make_board):
+    files = {
+        "app/app.py": "import sensors\nfrom . import pumps\n" + ECHO + "    print(sensors.NAME)\n",
+        "app/sensors.py": "NAME = 'soil'\n",
+        "app/pumps.py": "from app import sensors\n",
+    }
+    make_board(files=files).wait_for_log("soil")
+
+
+def test_the_firmwares_modules_come_before_those_of_the_application(make_board):
+    board = make_board(files={"app/app.py": ECHO, "app/startup.py": "print('hidden')\n"})
+    assert echo(board) == "hello"
+    assert "hidden" not in board.log
+
+
+def test_pages_of_an_application_come_before_those_of_the_firmware(make_board):
+    files = {"app/app.py": ECHO, "app/www/index.html": "my page", "app/www/a/b.txt": "text"}
+    board = make_board(files=files)
+    assert page(board) == "my page"
+    assert page(board, "a/b.txt") == "text"
+    assert "<title>" in page(board, "settings.html")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        page(board, "none.html")
+
+
+# --- an application that fails
+
+RAISES = "def setup(board):\n    reading = {}\n    return reading['soil']\n"
+HANGS = "def setup(board):\n    while True:\n        pass\n"
+SAFE = r"safe mode: 3 starts failed, so the application is not started(.*\n)*serving ws://"
+
+
+def crash_log(board):
+    return (board.flash / "crash.log").read_text()
+
+
+def test_an_error_in_setup_is_logged_and_leads_to_safe_mode(make_board):
+    board = make_board(config=CONFIG, files={"app/app.py": RAISES}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    assert 'File "app/app.py", line 3, in setup\nKeyError: soil' in crash_log(board)
+    assert "<title>" in page(board, "settings.html")
+    headers = [f"Authorization: Bearer {PASSWORD}"]
+    client = connect(board, "/update", header=headers)
+    assert json.loads(client.recv())["state"] == ""
+    client.close()
+
+
+def test_a_setup_that_never_returns_leads_to_safe_mode(make_board):
+    config = {**CONFIG, "watchdog": {"timeout": 1}}
+    board = make_board(config=config, files={"app/app.py": HANGS}, wait=False)
+    board.wait_for_log(SAFE, 30)
+    assert crash_log(board).count("the watchdog restarted the board: its loop hung") == 3
+    assert "<title>" in page(board, "settings.html")
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("x = 1\n", "ValueError: application: app.app has no function setup(board)"),
+        ("def setup(\n", "SyntaxError: invalid syntax"),
+        (
+            "def setup(board):\n    board.server.websocket('/update', Endpoint())\n"
+            "class Endpoint:\n    pass\n",
+            "ValueError: application: the path /update is used by the firmware",
+        ),
+    ],
+)
+def test_an_application_that_cannot_be_set_up_is_reported(make_board, program, problem):
+    board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    assert problem in crash_log(board)
+
+
+def test_a_restart_in_safe_mode_tries_the_application_again(make_board):
+    board = make_board(config=CONFIG, files={"app/app.py": RAISES}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    (board.flash / "app" / "app.py").write_text(ECHO)
+    position = board.log_position
+    board.power_cycle()
+    board.wait_for_log("serving ws://", since=position)
+    assert echo(board) == "hello"
+
+
+def test_the_prompt_is_reachable_although_setup_never_returns(make_board):
+    board = make_board(files={"app/app.py": "print('hanging')\n" + HANGS}, wait=False)
+    board.wait_for_log("hanging")
+    assert board.exec("print(1 + 1)") == "2\n"
