@@ -1,6 +1,7 @@
 """Routes with async handlers, and streams. Runs on MicroPython."""
 
 import asyncio
+import binascii
 import gc
 
 from wsserver import Response
@@ -44,7 +45,7 @@ def add(server):
                 if not data:
                     break
                 size += len(data)
-                check = checksum(data, check)
+                check = binascii.crc32(data, check)
             print("upload complete", size)
             return {"size": size, "check": check}
         finally:
@@ -89,7 +90,7 @@ def add(server):
                 if not data:
                     break
                 size += len(data)
-                check = checksum(data, check)
+                check = binascii.crc32(data, check)
             found.append([part.name, part.filename, part.headers.get("content-type"), size, check])
         return found
 
@@ -115,16 +116,9 @@ class Watch:
         self.peak = max(self.peak, gc.mem_alloc())
 
 
-def checksum(data, value):
-    """A checksum that depends on the place of each byte (Adler-32 without its modulus)."""
-    import binascii
-
-    return binascii.crc32(data, value)
-
-
 def pattern(size):
     """Pieces of 1024 bytes, each of which begins with its position."""
-    piece = bytearray(range(256)) * 4
+    piece = bytearray(bytes(range(256)) * 4)
     for start in range(0, size, 1024):
         piece[:4] = start.to_bytes(4, "big")
         yield memoryview(piece)[: min(1024, size - start)]
