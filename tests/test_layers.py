@@ -19,7 +19,8 @@ LAYERS = {
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
-    "demo": {"config", "failsafe", "wifi", "wsserver"},
+    "panel": {"wsserver"},
+    "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
     "application": {"demo", "failsafe", "panel", "wsserver"},
     "startup": {
         "admin",
@@ -28,13 +29,14 @@ LAYERS = {
         "config",
         "demo",
         "failsafe",
+        "panel",
         "wifi",
         "wsserver",
     },
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning"),
+    *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     "core.buffers",
     *(
@@ -104,6 +106,7 @@ MICROPYTHON = {
         "micropython",
     ),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
+    "_thread",
 }
 # These manage modules and memory while modules load.
 LOADERS = {"lib/wsserver/lazy.py", "boot.py", "main.py"}

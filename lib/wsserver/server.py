@@ -68,6 +68,7 @@ class Server:
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
+    _relay = None  # function(message, path, group) of another package, called by broadcast()
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
@@ -256,6 +257,8 @@ class Server:
                 except OSError:
                     continue  # poll will report it
                 count += sent == length or self._send_rest(client, frame, sent)
+        if self._relay:
+            self._relay(message, path, None)
         return count
 
     def _send_rest(self, client, frame, sent):

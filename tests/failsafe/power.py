@@ -6,11 +6,11 @@ import time
 
 # Changes settings in a loop; the two fields must match.
 SAVES = """
-from admin import settings
+from admin import settingsfile
 number = 0
 while True:
     number += 1
-    settings.save({"broadcast": {"interval": number, "text": str(number)}})
+    settingsfile.save({"broadcast": {"interval": number, "text": str(number)}})
     if number == 1:
         print("saving")
 """

@@ -85,10 +85,10 @@ def at_every_step(write, look):
 SETTINGS = (
     CUT
     + """
-from admin import settings
+from admin import settingsfile
 old = content("/config.json")
 def save():
-    settings.save({"broadcast": {"text": "new", "interval": 2}, "wifi": {"ssid": "Other"}})
+    settingsfile.save({"broadcast": {"text": "new", "interval": 2}, "wifi": {"ssid": "Other"}})
 def look():
     text = content("/config.json")
     values = json.loads(text)

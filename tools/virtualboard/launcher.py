@@ -40,6 +40,7 @@ def _start():
     import socket
     import time  # noqa: F401
 
+    import _chipthread
     import _tls
     import esp32
     import machine
@@ -49,6 +50,7 @@ def _start():
     if board["heap"] > 0x100000:  # a chip with PSRAM, which is a region of its own
         esp32._REGIONS.insert(0, (board["heap"],) * 4)
     sys.modules["tls"] = _tls
+    sys.modules["_thread"] = _chipthread
     if "_gc" in board["modules"]:
         import _gc
     if "ssl" in board["modules"]:
@@ -71,7 +73,14 @@ def _start():
         file_system = vfs.VfsPosix(run + "/flash")
         os._setup(run + "/flash")
     machine._setup(board["cause"], tell, read_program, globals())
-    network._setup(read_air)
+    chip = board["chip"]
+    network._setup(read_air, chip["wifi"], chip["rmii"])
+    os._machine = machine._machine = chip["machine"]
+    socket._WINDOW = chip["window"]
+    if chip["highest_pin"]:  # not the first ESP32
+        machine._choose_chip(chip["highest_pin"])
+        esp32.mcu_temperature = lambda: 53
+        del esp32.raw_temperature
     ports, udp_ports = (
         {int(port): there for port, there in board[name].items()}
         for name in ("ports", "udp_ports")

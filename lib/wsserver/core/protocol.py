@@ -356,7 +356,7 @@ class Client(Protocol):
     # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
     _closing_since = None
-    _worker: Anything = None  # the workers.Worker, once a callback was async
+    _worker: "Anything" = None  # the workers.Worker, once a callback was async
 
     def __init__(self, route, pool, id: int, address: tuple, request, subprotocol):
         super().__init__(route, pool)
