@@ -64,7 +64,7 @@ ORDER = [
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection", "http.exchange"),
+    *("http.proxies", "http.refusallog", "http.connection", "http.exchange", "http.events"),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]

@@ -43,7 +43,8 @@ def start(connection, request, routes, buf, pos: int, end: int) -> None:
     check_origin(request, None, _origins(connection, route))
     if route.access:
         route.access.check(request, connection._address[0])
-    exchange = (route.make or Exchange)(connection, request, route)
+    make = Exchange if route.stream in (False, True) else route.stream
+    exchange = make(connection, request, route)
     exchange._take_over(connection)
     exchange._start(buf, pos, end)
 
