@@ -73,6 +73,7 @@ ORDER = [
         "http.connection",
         "http.exchange",
         "http.decision",
+        "http.events",
     ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *(
