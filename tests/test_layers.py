@@ -40,7 +40,7 @@ LAYERS = {
 ORDER = [
     *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
-    "core.buffers",
+    *("core.buffers", "ipv6"),
     *(
         "core.decoder",
         "core.protocol",
