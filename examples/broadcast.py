@@ -2,7 +2,8 @@
 
 
 class Listeners:
-    """Clients that only listen."""
+    def on_message(self, client, message):
+        """Ignore what clients send."""
 
 
 class Hello:

@@ -18,6 +18,7 @@ LAYERS = {
     "certificates": {"config", "wsserver"},
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
+    "fleet": {"wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
     "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
@@ -29,6 +30,7 @@ LAYERS = {
         "config",
         "demo",
         "failsafe",
+        "fleet",
         "panel",
         "wifi",
         "wsserver",
@@ -36,7 +38,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning"),
+    *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     "core.buffers",
     *(
@@ -52,20 +54,61 @@ ORDER = [
     *(
         "http.responses",
         "http.cors",
+        "http.ranges",
         "http.static",
         "http.arguments",
+        "http.routing",
+        "http.registration",
+        "http.bodies",
+        "http.response",
+        "http.multipart",
+        "http.fields",
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection"),
+    *(
+        "http.proxies",
+        "http.refusallog",
+        "http.prehandshake",
+        "http.connection",
+        "http.exchange",
+        "http.decision",
+    ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
-    *("eventloop", "coroutines", ""),
+    *(
+        "clientmethods",
+        "streams",
+        "shutdown",
+        "eventloop",
+        "coroutines",
+        "workers",
+        "callbacks",
+        "",
+    ),
 ]
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
     ("http.connection", "lazyroutes"),
-    ("server", "coroutines"),  # only for programs with async functions
+    # Only for programs with async functions:
+    ("server", "coroutines"),
+    ("lazyroutes", "workers"),
+    ("http.routes", "callbacks"),
+    ("http.routes", "workers"),
+    ("core.protocol", "clientmethods"),
+    ("clientmethods", "workers"),
+    ("clientmethods", "streams"),
+    ("streams", "coroutines"),
+    ("http.connection", "http.prehandshake"),
+    ("http.prehandshake", "http.decision"),
+    ("http.decision", "coroutines"),
+    ("server", "shutdown"),
+    ("shutdown", "coroutines"),
+    ("coroutines", "workers"),
+    ("http.request", "http.fields"),
+    ("http.routing", "http.exchange"),
+    ("http.routing", "http.registration"),
+    ("http.exchange", "coroutines"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
@@ -86,6 +129,7 @@ MICROPYTHON = {
         "micropython",
     ),
     *("os", "select", "socket", "struct", "sys", "time", "esp32", "deflate"),
+    "_thread",
 }
 # These manage modules and memory while modules load.
 LOADERS = {"lib/wsserver/lazy.py", "boot.py", "main.py"}

@@ -107,6 +107,8 @@ def wifi() -> dict:
 
     MicroPython does not report the signal strength of an access point's stations.
     """
+    if not hasattr(network, "WLAN"):  # Ethernet or PPP
+        return {"mode": "station", "rssi": None}
     ap = network.WLAN(network.AP_IF)
     if ap.active():
         # (MAC,) or (MAC, address), depending on the release.

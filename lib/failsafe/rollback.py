@@ -83,6 +83,9 @@ def _continue_update(cause):
     name = state()
     if not name or name == "undone":
         return False
+    # littlefs completes a move that a power cut has interrupted when it next writes. Until then it
+    # may hide another file of that folder, which would not be installed.
+    os.rename(_UPDATE + name, _UPDATE + name)
     with open(_UPDATE + name) as file:
         update = json.load(file)
     restarted = cause in (machine.HARD_RESET, machine.WDT_RESET)  # not: power-on, soft reset

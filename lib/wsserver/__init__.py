@@ -11,10 +11,26 @@ from .lazy import load
 from .log import DEBUG, ERROR, INFO, WARNING
 
 __version__ = "0.2.0"
-__all__ = ("DEBUG", "ERROR", "INFO", "WARNING", "Client", "Server")
+__all__ = (
+    "DEBUG",
+    "ERROR",
+    "INFO",
+    "WARNING",
+    "Client",
+    "Request",
+    "Response",
+    "Server",
+    "redirect",
+)
 
 
 def __getattr__(name):
-    if name in ("Client", "Server"):
-        return getattr(load("wsserver.server"), name)
+    if name == "Server":
+        return load("wsserver.server").Server
+    if name == "Client":
+        return load("wsserver.core.protocol").Client
+    if name == "Request":
+        return load("wsserver.http.request").Request
+    if name in ("Response", "redirect"):
+        return getattr(load("wsserver.http.response"), name)
     raise AttributeError(name)

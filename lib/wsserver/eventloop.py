@@ -12,7 +12,7 @@ a turn of the server for each call, and returns the events of asyncio's streams 
 import asyncio
 import select
 from asyncio import core  # type: ignore[attr-defined]
-from time import ticks_diff, ticks_ms
+from time import ticks_add, ticks_diff, ticks_ms
 
 from .core.frames import const
 
@@ -37,6 +37,7 @@ class Poller:
         self._queue = queue
         self._server = server
         self._ready = []
+        self._peek = core._task_queue.peek
         queue.poller = self
         # asyncio ends when no task is due and no stream is awaited. This entry is never ready.
         queue.map[id(self)] = [None, None, self]
@@ -54,14 +55,35 @@ class Poller:
         _move(self._server, select.poll(), None)
 
     def is_ours(self, sock, event) -> bool:
-        """Return whether a socket is none of asyncio's; keep the event for asyncio if it is."""
-        if id(sock) not in self._queue.map:
+        """Return whether a socket is the server's. Otherwise keep the event for asyncio."""
+        server = self._server
+        if id(sock) in server._readers or sock in server._acceptor.listeners:
             return True
         self._ready.append((sock, event))
         return False
 
+    def wait(self, ms: int) -> int:
+        """Return how many ms, at most `ms`, the server may wait; -1 if it is asyncio's turn."""
+        if self._ready:
+            return -1
+        now = ticks_ms()
+        task = self._peek()
+        if task:
+            left = ticks_diff(task.ph_key, now)
+            if left <= 0:
+                return -1
+            if left < ms:
+                ms = left
+        if self._is_limited:
+            left = ticks_diff(self._end, now)
+            if left <= 0:
+                return -1
+            if left < ms:
+                ms = left
+        return ms
+
     def ipoll(self, timeout: int):
-        """Run a turn of the server that waits at most `timeout` ms, or without limit if it is -1.
+        """Serve until asyncio must go on, but at most `timeout` ms unless it is -1.
 
         Return a list of (stream, events) for asyncio.
         """
@@ -72,18 +94,21 @@ class Poller:
             raise RuntimeError("asyncio runs in a callback of the server")
         if self._ready:
             self._ready = []
-        endless = timeout < 0
-        wait = _TICK if endless or timeout > _TICK else timeout
+        core.cur_task = None  # asyncio keeps the one that ran last, which could not be cancelled
+        self._is_limited = timeout >= 0
+        self._end = ticks_add(ticks_ms(), timeout)
+        wait = self.wait(_TICK)
         while True:
             try:
-                server._step(wait, True)
+                server._step(wait if wait > 0 else 0, True)
             except BaseException:  # Ctrl-C, or no turn succeeds: it ends the loop of asyncio
                 server._stopping = True
+                tasks, server._tasks = server._tasks, None  # they cannot run any more
                 server._shut_down()
-                self.close()
+                server._tasks = tasks
                 raise
-            # asyncio expects a task when it has waited without limit.
-            if self._ready or not endless or core._task_queue.peek():
+            wait = self.wait(_TICK)
+            if wait < 0:
                 return self._ready
 
 
@@ -105,9 +130,14 @@ def _move(server, poll, poller):
     server.on_wait(server._waited)
 
 
+def task_of(generator):
+    """Make a task of a generator that resume() will start."""
+    return core.Task(generator, core.__dict__)
+
+
 def start_now(generator):
     """Make a task of a generator, and run it up to its first pause. Return the task."""
-    task = core.Task(generator, core.__dict__)
+    task = task_of(generator)
     resume(task, generator)
     return task
 

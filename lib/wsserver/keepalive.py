@@ -12,6 +12,7 @@ _OPEN = const(0)  # states: see core.buffers
 _FAILED = const(2)
 _READING = const(0)  # see http.connection
 _LINGERING = const(2)
+_HANDLING = const(5)  # an async handler runs: see http.exchange
 _INTERNAL_ERROR = const(1011)
 _LINGER = const(500)  # ms of silence after which a peer that should close is dropped
 _MAX_LINGER = const(2000)  # ms after which it is dropped even if it sends
@@ -33,6 +34,8 @@ def sweep(server) -> None:
     for index in range(len(clients) - 1, -1, -1):
         client = clients[index]
         try:
+            if client._worker:
+                client._worker.sweep(now)
             if client._state == _OPEN:
                 _check_open(server, client, now)
             else:
@@ -101,6 +104,8 @@ def _has_expired(server, connection, now, busy):
     limit = server._open_timeout
     if connection._state == _LINGERING:
         return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
+    if connection._state == _HANDLING:
+        return False
     if connection._state != _READING:
         # The time for each part of a response, which fills a send buffer.
         return age >= (limit >> 2 if busy else limit)

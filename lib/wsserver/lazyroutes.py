@@ -47,8 +47,7 @@ class LazyEndpoint:
         try:
             endpoint = self._endpoint or self._load()
             self._clients.append(client)
-            endpoint.on_open(client)
-            return
+            return endpoint.on_open(client)
         except MemoryError:
             endpoint = None
         text = "not enough memory for %s" % self._module
@@ -60,14 +59,16 @@ class LazyEndpoint:
     def on_message(self, client, message) -> None:
         """Pass a message on, unless its client was refused."""
         if client in self._clients:
-            self._endpoint.on_message(client, message)
+            result = self._endpoint.on_message(client, message)
+            if result is not None and hasattr(result, "throw"):  # it is async
+                load("wsserver.workers").worker_of(client).run(result)
 
     def on_close(self, client, code: int, reason: str) -> None:
         """Pass the event on, and unload the endpoint with its last client."""
         if client in self._clients:
             self._clients.remove(client)
             try:
-                self._endpoint.on_close(client, code, reason)
+                return self._endpoint.on_close(client, code, reason)
             finally:
                 if not self._clients:
                     self._unload()

@@ -41,9 +41,12 @@ def traceback(error: Exception) -> str:
 
 
 def slow(took: int, name, client) -> str:
-    """Return the warning that a callback took `took` ms; without a client it is a timer's."""
+    """Return the warning that a callback took `took` ms.
+
+    name: of a client's callback, or the function of a timer, or a description.
+    """
     if client:
         name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
-    else:
+    elif not isinstance(name, str):
         name = "timer %s" % getattr(name, "__name__", name)
     return "slow: %s took %d ms and blocked the server" % (name, took)

@@ -7,7 +7,7 @@ times are milliseconds of time.ticks_ms.
 
 import gc
 import select
-from time import ticks_add, ticks_diff, ticks_ms
+from time import ticks_diff, ticks_ms
 
 import micropython
 from micropython import const
@@ -15,7 +15,6 @@ from micropython import const
 from .acceptor import Acceptor
 from .core.buffers import NO_BUFFER, BufferPool
 from .core.frames import encode
-from .core.protocol import Client
 from .keepalive import sweep
 from .lazy import call, has_large_heap, load
 from .log import ERROR, INFO, WARNING, describe, escape, log, traceback
@@ -27,14 +26,12 @@ len = len
 
 _OPEN = const(0)  # states: see core.buffers
 _CLOSED = const(3)
-_GOING_AWAY = const(1001)
 _TRY_AGAIN_LATER = const(1013)
 
 _READ_SIZE = const(4128)  # four messages of 1 KiB, or one of 4, with their headers
 _TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a thread
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
-_SHUTDOWN = const(1000)  # ms that stop() gives the clients for the closing handshake
 _REPEAT = const(1000)  # ms for which an error is not logged again
 _MAX_FAULTS = const(100)  # turns that fail in quick succession until run() raises the error
 _IN = const(1)  # select.POLLIN
@@ -53,6 +50,7 @@ class Server:
     max_head: of an HTTP request head.
     max_tls: TLS connections at the same time; tls_reserved: how many of them are kept for pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
+    async_timeout: how long a client may not be read because its coroutine runs.
 
     The times are attributes as well, which may be set before run(). max_clients, log and these may
     be set at any time. hosts: the names, in lower case, that are accepted in Host beside IP
@@ -66,6 +64,9 @@ class Server:
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
+    _patterns: Anything = None  # [(Matcher, Route)] of WebSocket paths with parameters, or None
+    _relay: Anything = None  # a function(message, path, group) that broadcast() calls, or None
+    _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
@@ -86,6 +87,7 @@ class Server:
         max_tls: int = 3,
         tls_reserved: int = 0,
         log=log,
+        async_timeout=60,
     ):
         sizes = (max_size, max_head, max_tls, tls_reserved, read_size, write_limit)
         try:
@@ -103,6 +105,7 @@ class Server:
         self.ping_timeout = ping_timeout
         self.open_timeout = open_timeout
         self.close_timeout = close_timeout
+        self.async_timeout = async_timeout
         self.log = log
         call("wsserver.setup", "check_options", self, *sizes, purge)
         self.max_size = max_size
@@ -123,6 +126,7 @@ class Server:
         self._slow_ms = 0  # of this turn that warnings have reported
         self._pool.write = self._write
         self._pool.call = self._call
+        self._pool.server = self
         self._pool.read_size = read_size
         self._faults = self._fault_time = 0  # turns that failed in quick succession; ms
         self._error = self._error_time = 0  # the latest that was logged: hash of its text, ms
@@ -139,18 +143,36 @@ class Server:
         overflow: str = "close",
         access=None,
         reserved: bool = False,
+        require_subprotocol: bool = False,
     ) -> None:
         """Serve WebSocket connections at `path` with `endpoint`, an object with on_... methods.
+
+        path: it may have parameters, as in "/rooms/<name>".
 
         subprotocols: those that it supports. origins: the accepted Origin headers, by default
         none, the server's own host, or one of server.origins. overflow: when a client's send
         buffer is full, "close" the client or "drop" the message. access: a Token or Basic of
         wsserver.http.auth that a request must satisfy, or None. reserved: its clients may exceed
-        max_clients by one, and beyond that evict the client idle longest. Raises TypeError or
+        max_clients by one, and beyond that evict the client idle longest. require_subprotocol:
+        whether a client must offer one of the subprotocols. Raises TypeError or
         ValueError, which names the argument, if one is wrong.
         """
-        options = (subprotocols, origins, overflow, access, reserved)
-        call("wsserver.http.routes", "add_route", self.routes, path, endpoint, *options)
+        options = (subprotocols, origins, overflow, access, reserved, require_subprotocol)
+        call("wsserver.http.routes", "add_route", self, path, endpoint, *options)
+
+    def route(
+        self, path: str, methods=("GET",), stream=False, access=None, origins=None, max_body=None
+    ):
+        """Return a decorator that registers a function for HTTP requests to `path`.
+
+        It gets a Request, and the parameters of the path by name; what it returns is the response
+        (see http.response). stream: it reads the body itself. access: a Token or Basic, or None.
+        origins: whose pages may use it, by default server.origins. max_body: of bytes; by default
+        max_size, or no limit with stream. Raises TypeError or ValueError, which names the
+        argument, if one is wrong.
+        """
+        self._router = self._router or load("wsserver.http.routing").Router(self)
+        return self._router.add(path, methods, stream, access, origins, max_body)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
@@ -220,8 +242,8 @@ class Server:
                 return client
         return None
 
-    def broadcast(self, message, path=None) -> int:
-        """Send a message to all open clients, or to those at `path`.
+    def broadcast(self, message, path=None, group=None) -> int:
+        """Send a message to all open clients, or to those at `path` and in `group`.
 
         Clients with an empty send buffer get it at once, without copying it. Return
         the number of clients whose message is sent or waits. Raises TypeError if it is neither str
@@ -232,7 +254,9 @@ class Server:
         count = 0
         for client in self.clients:
             if client._state == _OPEN and (path is None or client._path == path):
-                if client._out or client._secure or length > self._pool.write_limit:
+                if group is not None and group not in client._groups:
+                    continue
+                if client._out or not client._is_direct or length > self._pool.write_limit:
                     count += client._send_frame(frame)
                     continue
                 try:
@@ -240,6 +264,8 @@ class Server:
                 except OSError:
                     continue  # poll will report it
                 count += sent == length or self._send_rest(client, frame, sent)
+        if self._relay:
+            self._relay(message, path, group)
         return count
 
     def _send_rest(self, client, frame, sent):
@@ -283,8 +309,6 @@ class Server:
         finally:
             self._stopping = True
             self._shut_down()
-            if self._tasks:
-                load("wsserver.coroutines").end(self)
 
     def serve(self):
         """Serve inside asyncio: `await server.serve()`. It ends after stop() or a cancellation.
@@ -309,10 +333,8 @@ class Server:
 
     def _check_no_callback(self, name):
         # All clients share one read buffer, which is in use while a callback runs.
-        if self._stepping:
-            raise RuntimeError("%s() was called by a callback of the server" % name)
-        if self._asyncio and self._asyncio.is_current():
-            raise RuntimeError("%s() was called while asyncio serves the server" % name)
+        if self._stepping or self._asyncio:
+            call("wsserver.setup", "check_no_callback", self, name)
 
     def _step(self, timeout_ms, once):
         self._stepping = True
@@ -383,7 +405,11 @@ class Server:
             elif wait > timeout_ms:
                 wait = timeout_ms
             if once or self._stopping or self._tasks:
-                return
+                if not self._asyncio:
+                    return
+                wait = self._asyncio.wait(wait)
+                if wait < 0:
+                    return
 
     def _call_readers(self):
         for key in list(self._readers):
@@ -618,31 +644,7 @@ class Server:
             pass
 
     def _shut_down(self):
-        try:
-            self._stepping = True
-            self._begin_shut_down()
-            end = ticks_add(ticks_ms(), min(self._close_timeout, _SHUTDOWN))
-            while self.clients and ticks_diff(end, ticks_ms()) > 0:
-                self._loop(_TICK, True)
-        finally:
-            self._end_shut_down()
-            self._stepping = False
-
-    def _begin_shut_down(self):
-        """Close everything but the clients, which get a Close frame."""
-        self._start_timers()
-        self._acceptor.close()
-        for sock, _ in list(self._readers.values()):
-            self.remove_reader(sock)
-            sock.close()
-        while self._acceptor.http_connections:
-            self._drop(self._acceptor.http_connections[-1])
-        for client in self.clients:
-            Client.close(client, _GOING_AWAY, "the server stops")
-
-    def _end_shut_down(self):
-        while self.clients:
-            self._drop(self.clients[-1], "the server stopped")
+        call("wsserver.shutdown", "shut_down", self)
 
     # --- callbacks of the application
 
@@ -650,11 +652,13 @@ class Server:
         """Call a callback; warn if it takes long. Without a client it belongs to a timer."""
         start = ticks_ms()
         if client:
-            callback(client, *args)
+            result = callback(client, *args)
         elif args:
-            callback(*args)
+            result = callback(*args)
         else:
-            callback()
+            result = callback()
+        if result is not None and hasattr(result, "throw"):  # the callback is async
+            load("wsserver.coroutines").adopt(self, result, name, client, args)
         took = ticks_diff(ticks_ms(), start)
         if took >= _SLOW:
             self._warn_slow(took, name, client)

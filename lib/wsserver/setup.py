@@ -94,11 +94,20 @@ def check_attributes(server) -> None:
     server._ping_timeout = _milliseconds("ping_timeout", server.ping_timeout)
     server._open_timeout = _milliseconds("open_timeout", server.open_timeout)
     server._close_timeout = _milliseconds("close_timeout", server.close_timeout)
+    server._async_timeout = _milliseconds("async_timeout", server.async_timeout)
+
+
+def check_no_callback(server, name: str) -> None:
+    """Raise RuntimeError if run() or step(), which `name` says, may not be called now."""
+    if server._stepping:
+        raise RuntimeError("%s() was called by a callback of the server" % name)
+    if server._asyncio.is_current():
+        raise RuntimeError("%s() was called while asyncio serves the server" % name)
 
 
 def refuse_function(function) -> None:
-    """Raise the TypeError for a function that cannot be called, or is async."""
-    raise TypeError("function must be callable and not async, not %r" % (function,))
+    """Raise the TypeError for a function that cannot be called."""
+    raise TypeError("function must be callable, not %r" % (function,))
 
 
 def check_int(name: str, value: int, least: int, most=None) -> None:
@@ -113,7 +122,7 @@ def check_int(name: str, value: int, least: int, most=None) -> None:
 def _milliseconds(name, seconds):
     """Return a timeout in ms. None stays None, but handshakes must have a timeout."""
     if seconds is None:
-        return None if name[:4] == "ping" else _DAY * 1000
+        return None if name[:4] in ("ping", "asyn") else _DAY * 1000
     if not isinstance(seconds, (int, float)):
         raise TypeError("%s must be a number of seconds or None, not %r" % (name, seconds))
     if not 0 < seconds <= _DAY:

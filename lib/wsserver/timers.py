@@ -12,9 +12,8 @@ _MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit ch
 
 
 def check_callable(function) -> None:
-    """Raise TypeError if a function cannot be called, or if it is async."""
-    # MicroPython's type of async functions is "generator".
-    if not callable(function) or type(function).__name__ == "generator":
+    """Raise TypeError if a function cannot be called."""
+    if not callable(function):
         call("wsserver.setup", "refuse_function", function)
 
 

@@ -280,7 +280,7 @@ def test_buffers_too_large_for_a_board_without_psram_are_refused(made, field, va
 @pytest.fixture
 def quick_revert(make_changed):
     """A board that reverts unconfirmed changes after a second."""
-    path = "lib/admin/settings.py"
+    path = "lib/admin/settingsfile.py"
     source = (Path(__file__).resolve().parents[2] / path).read_text()
     quick = source.replace("_CONFIRM = const(120)", "_CONFIRM = const(1)")
     assert quick != source

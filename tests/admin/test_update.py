@@ -163,6 +163,7 @@ def begin(client):
 def confirm(board, position):
     """Confirm the update on trial, as `make deploy` does, once the board serves."""
     board.wait_for_log(r"trial-\d of 3(.*\n)*serving", since=position)
+    board.wait_ready()  # the line may come from a start that the last power cut has ended
     client = raw(board)
     while ask(client, "confirm"):
         time.sleep(0.1)

@@ -6,11 +6,11 @@ import time
 
 # Changes settings in a loop; the two fields must match.
 SAVES = """
-from admin import settings
+from admin import settingsfile
 number = 0
 while True:
     number += 1
-    settings.save({"broadcast": {"interval": number, "text": str(number)}})
+    settingsfile.save({"broadcast": {"interval": number, "text": str(number)}})
     if number == 1:
         print("saving")
 """
@@ -21,7 +21,8 @@ def cut_at_random(make_board, times, seed):
     """Raises AssertionError if the board does not start, or with mixed settings."""
     chance = random.Random(seed)
     config = {"broadcast": {"interval": 0, "text": "0"}}
-    board = make_board(config=config, files={"saves.py": SAVES, "secrets.json": SECRETS})
+    files = {"saves.py": SAVES, "secrets.json": SECRETS}
+    board = make_board(config=config, files=files, littlefs=True)
     for count in range(times):
         if count % 2:
             board.exec("print('prompt')")
@@ -38,8 +39,9 @@ def cut_at_random(make_board, times, seed):
         # Of this start: the one before may have said that it serves just now.
         board.wait_for_log(r"(?s)access point.*serving ws://", since=position)
         where = f"seed {seed}, time {count}"
-        broadcast = json.loads((board.flash / "config.json").read_text())["broadcast"]
+        found = board.files()
+        broadcast = json.loads(found["/config.json"])["broadcast"]
         assert str(broadcast["interval"]) == broadcast["text"], where
-        assert (board.flash / "secrets.json").read_text() == SECRETS, where
+        assert found["/secrets.json"].decode() == SECRETS, where
         assert "password unchanged1" in board.log[position:], where
-        assert not list(board.flash.glob("failed-*")), where
+        assert not [name for name in found if name.startswith("/failed-")], where

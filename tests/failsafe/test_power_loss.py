@@ -1,95 +1,99 @@
-"""Power cuts at each byte of a file that is written: it has the old or the new content."""
+"""Power cuts at each step of the flash, on littlefs: a file has its old or its new content."""
 
-# The flash of this program stops after a number of bytes and renames, as in a power cut.
+# A flash whose power fails after a number of steps. Each write and each erasure is two steps:
+# after the first one, half of it is done. Nothing reaches the flash of the board itself.
 CUT = """
-import builtins, json, os
+import gc, json, os, vfs
+import _flash, machine
 
 class Cut(BaseException):
     pass
 
-left = None  # steps until the power cut; None: no cut
-steps = 0
-real_open, real_rename = open, os.rename
+class Flash:
+    def __init__(self, below, left=None):
+        self.below, self.left = below, left
+        self.blocks = {}
+        self.steps = 0
+    def step(self):
+        self.steps += 1
+        if self.left is not None:
+            if self.left < 1:
+                raise Cut
+            self.left -= 1
+    def block(self, number):
+        if number not in self.blocks:
+            self.blocks[number] = bytearray(4096)
+            self.below.readblocks(number, self.blocks[number])
+        return memoryview(self.blocks[number])
+    def readblocks(self, number, buffer, offset=0):
+        if number in self.blocks:
+            buffer[:] = memoryview(self.blocks[number])[offset:offset + len(buffer)]
+        else:
+            self.below.readblocks(number, buffer, offset)
+    def writeblocks(self, number, buffer, offset=0):
+        half = len(buffer) // 2
+        block = self.block(number)
+        self.step()
+        block[offset:offset + half] = buffer[:half]
+        self.step()
+        block[offset + half:offset + len(buffer)] = buffer[half:]
+    def ioctl(self, operation, number):
+        if operation != 6:
+            return self.below.ioctl(operation, number)
+        block = self.block(number)
+        self.step()
+        block[:2048] = b"\\xff" * 2048
+        self.step()
+        block[2048:] = b"\\xff" * 2048
+        return 0
 
-def step(most):
-    '''Return how many of `most` steps have power.'''
-    global left, steps
-    done = most if left is None else min(most, left)
-    steps += done
-    if left is not None:
-        left -= done
-    return done
+below = _flash.device
 
-class File:
-    def __init__(self, file):
-        self.file = file
-    def write(self, data):
-        done = step(len(data))
-        self.file.write(data[:done])
-        if done < len(data):
-            self.file.close()
-            raise Cut
-        return done
-    def __enter__(self):
-        return self
-    def __exit__(self, *_):
-        self.file.close()
-
-def cut_open(path, mode="r"):
-    return File(real_open(path, mode)) if "w" in mode else real_open(path, mode)
-
-def cut_rename(old, new):
-    if not step(1):
-        raise Cut
-    real_rename(old, new)
-
-builtins.open, os.rename = cut_open, cut_rename
+def mount(flash):
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(flash), "/")
+    os.chdir("/")
 
 def content(path):
-    with real_open(path) as file:
+    with open(path) as file:
         return file.read()
 
-def put(path, text):
-    for name in os.listdir("/"):
-        if name.endswith(".new") or name.startswith("config.undo-"):
-            os.remove("/" + name)
-    with real_open(path, "w") as file:
-        file.write(text)
-
-def at_every_step(path, old, write):
-    '''Return the file's content after a power cut at each step, and after none.'''
-    global left, steps
-    put(path, old)
-    left, steps = None, 0
+def at_every_step(write, look):
+    '''Return what look() finds after a power cut at each step of write(), and after none.'''
+    flash = Flash(below)
+    mount(flash)
     write()
-    most, found = steps, []
-    for number in range(most + 1):
-        put(path, old)
-        left = number
+    steps, found = flash.steps, []
+    for left in range(steps + 1):
+        flash = Flash(below, left)
+        mount(flash)
+        cut = False
         try:
             write()
-            cut = False
         except Cut:
             cut = True
-        left = None
-        found.append((cut, content(path)))
-    return found
+        flash.left = None
+        mount(flash)
+        found.append((cut, look()))
+        if left % 8 == 0:
+            gc.collect()
+    mount(below)
+    print("steps", steps, [cut for cut, _ in found].count(True))
+    return [kind for _, kind in found]
 """
 
 SETTINGS = (
     CUT
     + """
-from admin import settings
-old = '{"broadcast": {"text": "old", "interval": 1}, "mine": [1, 2]}'
+from admin import settingsfile
+old = content("/config.json")
 def save():
-    settings.save({"broadcast": {"text": "new", "interval": 2}, "wifi": {"ssid": "Other"}})
-found = at_every_step("/config.json", old, save)
-kinds = set()
-for _, text in found:
+    settingsfile.save({"broadcast": {"text": "new", "interval": 2}, "wifi": {"ssid": "Other"}})
+def look():
+    text = content("/config.json")
     values = json.loads(text)
-    kinds.add((text == old, values["broadcast"]["text"], values["mine"] == [1, 2]))
-print("steps", len(found), [cut for cut, _ in found].count(True))
-print("kinds", sorted(kinds))
+    return text == old, values["broadcast"]["text"], values["mine"] == [1, 2]
+print("kinds", sorted(set(at_every_step(save, look))))
 """
 )
 
@@ -97,33 +101,54 @@ SECRETS = (
     CUT
     + """
 from config import secrets
-old = '{"wifi_password": "unchanged1"}'
-found = at_every_step("/secrets.json", old, lambda: secrets.get("admin_password"))
-wifi = set()
-for cut, text in found:
-    put("/secrets.json", text)
-    wifi.add(secrets.get("wifi_password"))
+def look():
+    found = len(json.loads(content("/secrets.json")))
+    wifi = secrets.get("wifi_password")
     assert secrets.get("admin_password") == secrets.get("admin_password")
-print("steps", len(found), [cut for cut, _ in found].count(True))
-print("wifi", wifi, {len(json.loads(text)) for _, text in found})
+    return found, wifi
+print("kinds", sorted(set(at_every_step(lambda: secrets.get("admin_password"), look))))
 """
 )
 
+UPDATE = (
+    CUT
+    + """
+from failsafe import rollback, watchdog
+watchdog.arm = lambda ms: None
+paths = ("/www/new", "/www/changed", "/www/gone")
+def look():
+    rollback.start()
+    return rollback.state(), [content(path) for path in paths if rollback.exists(path)]
+print("kinds", sorted(set([str(kind) for kind in at_every_step(rollback.start, look)])))
+"""
+)
+TODO = '{"seconds": 10, "new": ["/www/new"], "changed": ["/www/changed"], "gone": ["/www/gone"]}'
 
-def run(make_board, program):
-    board = make_board(files={"main.py": program}, wait=False)
-    return board, board.wait_for_log(r"steps (\d+) (\d+)", timeout=60)
+
+def run(make_board, program, files):
+    """Run a program on a board with littlefs; return the kinds of results that it has found."""
+    files = {"boot.py": "", "main.py": "", **files}
+    board = make_board(littlefs=True, files=files, wait=False, heap="400k")
+    board.wait_for_log(">>> $")
+    output = board.exec(program, timeout=60)
+    steps, cuts, kinds = output.partition("steps ")[2].replace("\n", " ").split(" ", 2)
+    assert int(steps) == int(cuts) > 10  # all but the last one were cut
+    return kinds.partition("kinds ")[2].strip()
 
 
 def test_a_power_cut_while_saving_leaves_old_or_new_settings(make_board):
-    board, steps = run(make_board, SETTINGS)
-    assert int(steps[1]) > 80
-    assert int(steps[2]) == int(steps[1]) - 1  # the last one was complete
-    board.wait_for_log(r"kinds \[\(False, 'new', True\), \(True, 'old', True\)\]")
+    old = '{"broadcast": {"text": "old", "interval": 1}, "mine": [1, 2]}'
+    found = run(make_board, SETTINGS, {"config.json": old})
+    assert found == "[(False, 'new', True), (True, 'old', True)]"
 
 
 def test_a_power_cut_while_a_password_is_made_keeps_the_others(make_board):
-    board, steps = run(make_board, SECRETS)
-    assert int(steps[2]) == int(steps[1]) - 1
-    assert int(steps[1]) > 60
-    board.wait_for_log(r"wifi \{'unchanged1'\} \{[12], [12]\}")
+    found = run(make_board, SECRETS, {"secrets.json": '{"wifi_password": "unchanged1"}'})
+    assert found == "[(1, 'unchanged1'), (2, 'unchanged1')]"
+
+
+def test_an_update_is_installed_whenever_the_power_fails(make_board):
+    files = {"/www/changed": "old", "/www/gone": "old", "/update/todo": TODO}
+    files |= {"/update/new/www/changed": "new", "/update/new/www/new": "new", "/update/old/x": ""}
+    found = run(make_board, UPDATE, files)
+    assert found == "[\"('trial-1', ['new', 'new'])\"]"

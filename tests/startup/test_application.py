@@ -82,6 +82,25 @@ def test_pages_of_an_application_come_before_those_of_the_firmware(make_board):
         page(board, "none.html")
 
 
+ASYNC = """
+import asyncio
+
+async def setup(board):
+    board.server.websocket("/echo", Echo())
+    for number in range(3):
+        await asyncio.sleep_ms(20)
+        print("turn", number)
+    {end}
+"""
+
+
+def test_setup_may_be_async_and_runs_beside_the_server(make_board):
+    program = ECHO.split("def setup")[0] + ASYNC.format(end="await asyncio.sleep(100)")
+    board = make_board(files={"app/app.py": program})
+    board.wait_for_log("turn 2")
+    assert echo(board) == "hello"
+
+
 # --- an application that fails
 
 RAISES = "def setup(board):\n    reading = {}\n    return reading['soil']\n"
@@ -102,6 +121,13 @@ def test_an_error_in_setup_is_logged_and_leads_to_safe_mode(make_board):
     client = connect(board, "/update", header=headers)
     assert json.loads(client.recv())["state"] == ""
     client.close()
+
+
+def test_an_error_of_an_async_setup_restarts_the_board(make_board):
+    program = ECHO.split("def setup")[0] + ASYNC.format(end="1 / 0")
+    board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    assert "in setup\nZeroDivisionError" in crash_log(board)
 
 
 def test_a_setup_that_never_returns_leads_to_safe_mode(make_board):

@@ -196,7 +196,7 @@ def test_max_clients_is_lowered_to_fit_the_sockets(make_board):
 def test_the_default_max_clients_fits_ten_sockets(make_board, certs):
     board = make_board(certs=certs)
     board.wait_for_log("serving ws://.* and wss://")
-    assert "max_clients" not in board.log
+    assert "server.max_clients" not in board.log
 
 
 def test_the_settings_are_read_once(make_board):

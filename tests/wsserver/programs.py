@@ -24,7 +24,7 @@ def run_script(lib: Path, source: str, folder: Path, seconds: float = 30, heap: 
     """
     script = folder / "script.py"
     script.write_text(source)
-    start = f"import sys; sys.path[:] = [{str(folder)!r}, {str(lib)!r}]; import script"
+    start = f"import sys; sys.path[:] = [{str(folder)!r}, {str(lib)!r}, '.frozen']; import script"
     process = subprocess.run(
         [*find_micropython(), "-X", f"heapsize={heap}", "-c", start],
         capture_output=True,

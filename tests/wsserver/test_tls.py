@@ -18,6 +18,7 @@ import websocket
 
 from tests.tools.certs.test_certs import needs_openssl
 from tests.wsserver.conftest import REQUEST, Raw, wait_until
+from tools import ROOT
 from tools.certs import cli
 from tools.wsclient import TEXT, frame
 
@@ -38,8 +39,8 @@ def certs(tmp_path_factory):
 def make_secure_board(make_board, certs):
     """make_secure_board(section=..., ...) -> the firmware with these settings, serving TLS."""
 
-    def make(**sections):
-        board = make_board(config={**QUIET, **sections}, certs=certs)
+    def make(files=None, **sections):
+        board = make_board(config={**QUIET, **sections}, certs=certs, files=files or {})
         board.wait_for_log("serving ws://.* and wss://")
         return board
 
@@ -309,6 +310,12 @@ def test_who_wants_to_negotiate_anew_is_refused_and_the_others_go_on(board, secu
     echo(working)
 
 
+@pytest.fixture
+def slots(word):
+    """How many TLS sessions there is memory for. With 32 bits the firmware makes its heap grow."""
+    return 2 if word == 32 else 3
+
+
 RESERVED = {"max_clients": 3, "reserved": 1}
 
 
@@ -317,20 +324,47 @@ def refusal(connection):
     return connection.send(REQUEST.format(path="/ws").encode()).rest()
 
 
-def test_three_wss_clients_fit_beside_two_plain_ones(make_secure_board, secure, raw):
+def test_as_many_wss_clients_as_fit_have_two_plain_ones_beside(
+    make_secure_board, secure, raw, slots
+):
     board = make_secure_board(tls={"max_clients": 3, "reserved": 0})
     clients = [raw(board).open() for _ in range(2)]
-    clients += [secure(board).open() for _ in range(3)]
+    clients += [secure(board).open() for _ in range(slots)]
     for client in clients:
         echo(client)
     with pytest.raises((ssl.SSLError, OSError)):
         secure(board)
-    board.wait_for_log("max_tls is 3")
+    board.wait_for_log(f"max_tls is {slots}")
 
 
-def test_a_reserved_tls_slot_serves_pages_beside_two_wss_clients(make_secure_board, secure, certs):
+def test_more_tls_slots_than_fit_are_lowered_at_the_start(make_secure_board, slots):
+    board = make_secure_board(tls={"max_clients": 20})
+    assert (
+        f"tls.max_clients: using {slots} instead of 20: there is no memory for more" in board.log
+    )
+
+
+def test_the_heap_grows_once_and_only_as_far_as_tls_allows(make_secure_board, word, secure, raw):
+    if word != 32:
+        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+    board = make_secure_board(tls={"reserved": 0})
+    clients = [secure(board).open() for _ in range(2)] + [raw(board).open() for _ in range(2)]
+    request = urllib.request.Request(board.http_url, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=10) as page:
+        assert page.status == 200 and len(page.read()) > 10_000
+    for client in clients:
+        assert client.send(frame(TEXT, b"x" * 4000)).frame() == (TEXT, b"x" * 4000)
+    heap = board.heap
+    assert heap.grown == 1
+    assert heap.size < 100_000
+    assert heap.least >= 0 and heap.pool < 1000  # both sessions are open
+
+
+def test_a_reserved_tls_slot_serves_pages_beside_wss_clients(
+    make_secure_board, secure, certs, slots
+):
     board = make_secure_board(tls=RESERVED)
-    clients = [secure(board).open() for _ in range(2)]
+    clients = [secure(board).open() for _ in range(slots - 1)]
     refused = refusal(secure(board))
     assert refused.startswith(b"HTTP/1.1 503 ") and b"all TLS slots for WebSocket" in refused
     for _ in range(3):
@@ -361,9 +395,12 @@ def test_beyond_max_tls_connections_are_refused_until_one_leaves(board, secure):
     echo(soon(lambda: secure(board).open()))
 
 
-def test_without_memory_for_one_more_session_it_is_refused(make_secure_board, secure):
-    board = make_secure_board(tls={"max_clients": 8}, server={"max_clients": 8})
-    clients = [secure(board).open() for _ in range(3)]  # 24 KB each, of 94 KB
+def test_without_memory_for_one_more_session_it_is_refused(make_secure_board, secure, slots):
+    main = (ROOT / "main.py").read_text()
+    taken = main.replace("server.run()", "import esp32; esp32._take(23800)\n        server.run()")
+    assert taken != main
+    board = make_secure_board(files={"main.py": taken}, tls={"reserved": 0})
+    clients = [secure(board).open() for _ in range(slots - 1)]  # 24 KB each
     with pytest.raises((ssl.SSLError, OSError)):
         secure(board)
     board.wait_for_log("not enough memory for another TLS session|ENOMEM")

@@ -281,6 +281,7 @@ def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> l
     settings = config(server={"max_clients": CLIENTS + 1}, broadcast={"interval": 0})
     with ProbedBoard(settings, heap, certs=keys) as board:
         board.wait_ready()
+        grown = board.heap.grown if board.is_chip else 0
 
         def step(what):
             say(f"  {what}: {board.in_use():,} bytes in use")
@@ -303,16 +304,23 @@ def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> l
                 reached = largest >= LARGEST
                 figures.append(Figure(name, f"{largest:,}", f"at least {LARGEST:,}", reached))
         if board.is_chip:
-            figures.extend(growth(board))
+            figures.extend(growth(board, grown))
     return figures
 
 
-def growth(board: ProbedBoard) -> list[Figure]:
-    """Return whether the heap has grown, and the largest request since Wi-Fi is up."""
+def growth(board: ProbedBoard, at_start: int) -> list[Figure]:
+    """Return whether the heap has grown, and the largest request since Wi-Fi is up.
+
+    at_start: how often it had grown when the board was serving.
+    """
     found = board.heap
-    times = f"{found.grown} times, last for {found.request:,}" if found.grown else "never"
+    times = {0: "never", 1: "once"}.get(found.grown, f"{found.grown} times")
+    if found.grown:
+        times += f", to {found.size:,}"
+    later = found.grown - at_start
     return [
         Figure("GC heap grows beyond 56,000 bytes", times, "never", not found.grown),
+        Figure("GC heap grows after start-up", "yes" if later else "never", "never", not later),
         Figure("requests for memory that failed", f"{found.failed}"),
         limit("largest allocation after Wi-Fi is up", found.biggest, LARGEST),
     ]
@@ -352,7 +360,7 @@ def answer_pings(client: WebSocket) -> None:
 def tls_clients(heap: str | None, keys: Path) -> Figure:
     """Return how many wss clients fit beside two plain ones."""
     context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
-    settings = config(tls={"max_clients": 8}, server={"max_clients": 7})
+    settings = config(tls={"max_clients": 8, "reserved": 0}, server={"max_clients": 7})
     found: list[WebSocket] = []
     with ProbedBoard(settings, heap, certs=keys) as board:
         board.wait_ready()

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
+from typing import Protocol
 
 from tools.failure import Failure
 
 from . import download, image, ports, rom, table
 from .session import Session
+from .table import Board
 from .target import ask
 
 
-def flash(port: str, name: str, file: Path | None, wait: float, baud: int) -> None:
+class Complete(Protocol):
+    """Makes an image with the firmware's files (tools.deploy.imaging), and starts it."""
+
+    def make(self, board: Board, stock: Path, flash: int, folder: Path) -> Path:
+        """Return the image for a chip with `flash` MB, in `folder`. May raise Failure."""
+
+    def start(self, port: str, wait: float) -> None:
+        """Restart the board and wait until it serves. May raise Failure."""
+
+
+def flash(
+    port: str,
+    name: str,
+    file: Path | None,
+    wait: float,
+    baud: int,
+    complete: Complete | None = None,
+) -> None:
     """Erase the chip and write MicroPython.
 
     name: CHIP=, a row or chip, or "" for the chip that is found. file: the image, or None for the
     newest. wait: seconds to wait for the prompt, or 0. baud: the rate to write at. Nothing is
-    erased before the image is complete and known to be for this chip.
+    erased before the image is complete and known to be for this chip. complete: make(board,
+    MicroPython's image, MB of flash) returns the image with the firmware's files, and start(port,
+    wait) waits until it serves.
 
     Raises Failure if the port, the chip or the image cannot be used.
     """
@@ -33,12 +55,19 @@ def flash(port: str, name: str, file: Path | None, wait: float, baud: int) -> No
         board = wanted or table.fitting(found, rom.identify(chip).psram, boards)
         chosen = file or download.newest(board)
         image.check(chosen, board, found)
-        print(f"writing {chosen.name} for {board.name} at {board.offset:#x}", flush=True)
-        rom.faster(chip, port, baud)
-        rom.erase(chip)
-        rom.write(chip, board.offset, chosen)
+        size = rom.flash_megabytes(chip)
+        with tempfile.TemporaryDirectory(prefix="image-") as folder:
+            if complete:
+                chosen = complete.make(board, chosen, size, Path(folder))
+            print(f"writing {chosen.name} for {board.name} at {board.offset:#x}", flush=True)
+            rom.faster(chip, port, baud)
+            rom.erase(chip)
+            rom.write(chip, board.offset, chosen)
     print("written and verified", flush=True)
-    if wait:
+    if complete and wait:
+        await_prompt(port, wait)
+        complete.start(port, 2 * wait)
+    elif wait:
         version = await_prompt(port, wait)
         print(f"MicroPython {version} answers. Next: make deploy PORT={port}")
 

@@ -84,6 +84,12 @@ def name_of(chip: esptool.ESPLoader) -> str:
     return chip.CHIP_NAME.lower().replace("-", "")
 
 
+def flash_megabytes(chip: esptool.ESPLoader) -> int:
+    """Return the size of the flash in MB, 0 if it is unknown."""
+    found = re.fullmatch(r"(\d+)MB", esptool.detect_flash_size(chip) or "")
+    return int(found[1]) if found else 0
+
+
 def faster(chip: esptool.ESPLoader, port: str, baud: int) -> None:
     """Change the baud rate, except on a network port."""
     if not port.startswith("socket:"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from tools import ROOT
 
 from . import prose
+from .applications import check_applications, examples
 from .compile import check_compiles
 from .project import run
 from .types import check_board_types
@@ -25,6 +26,7 @@ def lint(root: Path = ROOT) -> int:
         "style": lambda: [line for command in _STYLE for line in run(command, root)],
         "types of the host side": lambda: run(_HOST_TYPES, root),
         "types of the board's code": lambda: check_board_types(root),
+        "types of the applications": lambda: check_applications(examples(root), root),
         "compiling for every chip": lambda: check_compiles(root),
         "prose": lambda: prose.check(root),
         "generated files": lambda: _outdated(root),

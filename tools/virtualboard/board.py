@@ -23,8 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from . import chipheap
+from . import chipheap, chips, disk
 from . import flash as flash_filler
+from .disk import Disk
 from .interpreter import compile_mpy, interpreter, takes_interrupts
 from .serialport import Console, Port
 
@@ -117,10 +118,14 @@ class VirtualBoard:
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     dns_port is where its UDP port 53 does.
     source: run lib/ from source instead of compiled; native=False: compiled to bytecode alone.
-    sockets: how many the board has. air: what its Wi-Fi sees, see air(). flash: keep the flash in
+    chip: whose limits and names it has, such as "c3"; see chips. sockets: how many the board has,
+    if not as many as the chip. air: what its Wi-Fi sees, see air(). flash: keep the flash in
     this folder instead of a temporary one.
     certs: a folder that `make certs` has filled, for wss://. application: {path on the board: file
     here}, empty for the demo; None keeps the one on the flash.
+    image: run from a littlefs file system instead of a folder: an image of `make image`, or a
+    Disk. The image itself is not changed. `files` and `config` replace files in it.
+    littlefs: run the files of this project from a littlefs file system.
     on_output: called with what the board prints, as bytes. on_ready: called each time that the
     board begins to serve.
     """
@@ -136,12 +141,15 @@ class VirtualBoard:
         https_port: int = 0,
         source: bool = False,
         native: bool = True,
-        sockets: int = 10,
+        sockets: int | None = None,
+        chip: str = "",
         air: dict | None = None,
         root: Path = ROOT,
         flash: Path | None = None,
         certs: Path | None = None,
         application: dict[str, Path] | None = None,
+        image: Path | Disk | None = None,
+        littlefs: bool = False,
         on_output: Callable[[bytes], None] | None = None,
         on_ready: Callable[[], None] | None = None,
     ):
@@ -155,23 +163,41 @@ class VirtualBoard:
         self.dns_port = free_port(socket.SOCK_DGRAM)
         self._on_output = on_output
         self._on_ready = on_ready
-        self._sockets = sockets
+        row = chips.choose(chip)
+        self._chip = chips.describe(row)
+        self._sockets = sockets or row.sockets
         self._run = Path(tempfile.mkdtemp(prefix="virtualboard-"))
         self.flash = flash or self._run / "flash"
+        # Of a littlefs file system; 0: the flash is a folder.
+        self._blocks = disk.BLOCKS if littlefs else 0
+        if (image or littlefs) and flash:
+            raise ValueError("flash is a folder: give either it, or image or littlefs")
         try:
+            if image:
+                found = disk.read(image, root) if isinstance(image, Path) else image
+                self._blocks = found.blocks
+                flash_filler.unfold(self.flash, found.files)
             if flash:
                 flash_filler.check_folder(flash)
                 flash.mkdir(parents=True, exist_ok=True)
                 (self._run / "flash").symlink_to(flash.resolve(), target_is_directory=True)
-            flash_filler.fill(self.flash, root, source, native)
+            if not image:
+                flash_filler.fill(self.flash, root, source, native)
             if application is not None:
                 flash_filler.put_application(self.flash, application, source, native)
             if certs:
                 flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})
+            config = chips.with_network(row, config)
             self._served = flash_filler.put_config(self.flash, config)
+            self.has_certificates = (self.flash / "certs").exists()
+            if self._blocks:
+                content = flash_filler.gather(self.flash)
+                disk.write(Disk(content, self._blocks), self._run / "flash.img")
+                shutil.rmtree(self.flash)
             self._install_stand_ins()
-            self.air(**{"networks": {}, "stations": [], **(air or {})})
+            wire = {} if row.wifi else {"ethernet": {"address": "192.168.1.60"}}
+            self.air(**{"networks": {}, "stations": [], **wire, **(air or {})})
         except BaseException:
             shutil.rmtree(self._run, ignore_errors=True)
             raise
@@ -253,6 +279,12 @@ class VirtualBoard:
         if not self._build:
             raise ValueError("only HEAP=chip on the interpreter of WORD=32 tells of its memory")
         return chipheap.read(self._run / "heap", self.pid)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files on the flash, {path: content}, also of a littlefs image."""
+        if not self._blocks:
+            return flash_filler.gather(self.flash)
+        return disk.contents((self._run / "flash.img").read_bytes(), self._blocks)
 
     @property
     def log(self) -> str:
@@ -393,6 +425,8 @@ class VirtualBoard:
                 for port, what in self._served.items()
             },
             "udp_ports": {53: self.dns_port},
+            "blocks": self._blocks,
+            "chip": self._chip,
         }
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)

@@ -60,7 +60,7 @@ def addresses(board: VirtualBoard) -> str:
     The firmware listens with TLS right after it listens without. Other programs may not do so.
     """
     found = [board.http_url, board.ws_url()]
-    if (board.flash / "certs").exists() and board.serves_https(_TLS_TIME):
+    if board.has_certificates and board.serves_https(_TLS_TIME):
         found.append(board.https_url)
     return " ".join(found)
 
@@ -119,6 +119,7 @@ def run(
     heap: str | None,
     http_port: int,
     https_port: int,
+    image: Path | None = None,
     **options,
 ) -> int:
     """Run a board until SIGINT, SIGTERM or SIGHUP. Return 0, or 1 if the board ended by itself.
@@ -135,8 +136,11 @@ def run(
     def announce():
         screen.say(f"board ready: {addresses(board)}")
 
+    if image and options.get("flash"):
+        raise Failure("--image and --flash: give one of them")
     try:
         board = VirtualBoard(
+            image=image,
             config=config,
             files={"main.py": read(main, "program")} if main else {},
             application=application.files if app else None,

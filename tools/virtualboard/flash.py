@@ -62,6 +62,23 @@ def put_application(
         compile_folder(flash, flashfiles.APPLICATION, native)
 
 
+def unfold(flash: Path, files: dict[str, bytes]) -> None:
+    """Write the files of an image into a folder."""
+    for name, content in files.items():
+        path = flash / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def gather(flash: Path) -> dict[str, bytes]:
+    """Return all files of a folder, {path on the board: content}."""
+    return {
+        f"/{path.relative_to(flash).as_posix()}": path.read_bytes()
+        for path in sorted(flash.rglob("*"))
+        if path.is_file()
+    }
+
+
 def put_certificates(flash: Path, folder: Path) -> None:
     """Copy what `make certs` has made for boards."""
     for name, path in flashfiles.certificates(folder).items():

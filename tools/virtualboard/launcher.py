@@ -40,6 +40,7 @@ def _start():
     import socket
     import time  # noqa: F401
 
+    import _chipthread
     import _tls
     import esp32
     import machine
@@ -49,6 +50,7 @@ def _start():
     if board["heap"] > 0x100000:  # a chip with PSRAM, which is a region of its own
         esp32._REGIONS.insert(0, (board["heap"],) * 4)
     sys.modules["tls"] = _tls
+    sys.modules["_thread"] = _chipthread
     if "_gc" in board["modules"]:
         import _gc
     if "ssl" in board["modules"]:
@@ -61,9 +63,24 @@ def _start():
         growth = _chipheap.Growth(board["growth"], run + "/heap", board["fields"])
         layout = {name: uctypes.UINT32 | 4 * index for index, name in enumerate(board["fields"])}
         esp32._page = uctypes.struct(growth.page["failed"], layout)
-    os._setup(run + "/flash")
+    if board["blocks"]:
+        import _flash
+
+        _flash.device = _flash.Device(run + "/flash.img", board["blocks"])
+        file_system = vfs.VfsLfs2(_flash.device)
+        os._setup(None)
+    else:
+        file_system = vfs.VfsPosix(run + "/flash")
+        os._setup(run + "/flash")
     machine._setup(board["cause"], tell, read_program, globals())
-    network._setup(read_air)
+    chip = board["chip"]
+    network._setup(read_air, chip["wifi"], chip["rmii"])
+    os._machine = machine._machine = chip["machine"]
+    socket._WINDOW = chip["window"]
+    if chip["highest_pin"]:  # not the first ESP32
+        machine._choose_chip(chip["highest_pin"])
+        esp32.mcu_temperature = lambda: 53
+        del esp32.raw_temperature
     ports, udp_ports = (
         {int(port): there for port, there in board[name].items()}
         for name in ("ports", "udp_ports")
@@ -76,7 +93,7 @@ def _start():
         lambda port: tell("listening", port),
     )
     vfs.umount("/")
-    vfs.mount(vfs.VfsPosix(run + "/flash"), "/")
+    vfs.mount(file_system, "/")
     uos.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
     if growth:

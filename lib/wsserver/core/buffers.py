@@ -40,7 +40,7 @@ class BufferPool:
         self.unsent = []  # connections whose buffer is in use since the loop last looked
         # Functions of the server. write(connection) sends as much as TCP takes now.
         # call(callback, name, client, args) calls a callback and measures how long it takes.
-        self.write = self.call = None
+        self.write = self.call = self.server = None
         self.inbox_size = max_size + _FRAGMENTS
         self.read_size = self.inbox_size  # bytes per read
         self._buffer_size = max(write_limit + _RESERVE, self.inbox_size)

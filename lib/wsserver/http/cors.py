@@ -17,14 +17,14 @@ def allow_origin(request, origins) -> tuple:
     return ("Access-Control-Allow-Origin: " + origin, "Vary: Origin")
 
 
-def options_response(request, origins) -> bytes:
-    """Return the response to OPTIONS, which can be a preflight request."""
-    headers = (ALLOW, "Connection: close")
+def options_response(request, origins, allow: str = ALLOW) -> bytes:
+    """Return the response to OPTIONS, which can be a preflight request. allow: a header line."""
+    headers = (allow, "Connection: close")
     allowed = allow_origin(request, origins) if origins else ()
     asked = request.headers.get("access-control-request-headers", "")
     if len(allowed) == 2 and len(asked) <= _MAX_HEADERS:
         headers += (
-            "Access-Control-Allow-Methods" + ALLOW[5:],
+            "Access-Control-Allow-Methods" + allow[5:],
             "Access-Control-Allow-Headers: " + asked,
             "Access-Control-Allow-Private-Network: true",
             "Access-Control-Max-Age: 600",

@@ -1,7 +1,7 @@
 """HTTP request heads (RFC 9112, sections 3 and 5), and the names in them."""
 
 from ..core.frames import const
-from ..lazy import call
+from ..lazy import call, load
 
 _UNUSUAL = const("wsserver.http.unusual")  # 1.5 KB on a 32-bit board
 # More lines take more memory than a head of max_head bytes is expected to.
@@ -46,6 +46,9 @@ class Request:
         self.path, _, self.query = target.partition("?")
         self.headers = headers
         self.is_1_0 = is_1_0
+
+    def __getattr__(self, name):
+        return load("wsserver.http.fields").get(self, name)
 
     def wants_websocket(self) -> bool:
         """Return whether this seems to be a handshake, however incomplete."""
@@ -98,7 +101,7 @@ def parse_request(head: bytes) -> Request:
     headers = {}
     for line in lines:
         name, colon, value = line.partition(b":")
-        value = value.strip()
+        value = value.strip(b" \t")
         if (
             not colon
             or not consists_of(name, TOKEN)

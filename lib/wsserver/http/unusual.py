@@ -1,5 +1,7 @@
 """Requests that few clients send: other versions and targets, other hosts, and no HTTP at all."""
 
+import binascii
+
 from ..core.frames import const
 from .request import ALLOW, TOKEN, HTTPError, consists_of, is_host, malformed
 
@@ -70,7 +72,7 @@ def unquote(text: str) -> str:
     try:
         data = parts[0]
         for part in parts[1:]:
-            data += bytes((int(part[:2], 16),)) + part[2:]
+            data += binascii.unhexlify(part[:2] or b"%") + part[2:]
         return str(data, "utf-8")
     except (ValueError, UnicodeError):
         raise malformed("percent-encoding") from None

@@ -216,6 +216,37 @@ others = [socket.socket() for _ in range(9)]
     assert value_of(chip(), code, "measure()[2][0]") >= 94176 - 3000
 
 
+def test_a_thread_takes_its_stack_of_the_pool_until_it_ends(chip):
+    code = """
+import _thread, time
+lock = _thread.allocate_lock()
+lock.acquire()
+_thread.stack_size(60000)
+_thread.start_new_thread(lock.acquire, ())
+taken = [94176 - measure()[2][0]]
+try:
+    _thread.start_new_thread(lock.acquire, ())
+except OSError as error:
+    taken.append(str(error))
+lock.release()
+time.sleep_ms(50)
+taken.append(94176 - measure()[2][0])
+"""
+    assert value_of(chip(), code, "taken") == [60400, "can't create thread", 0]
+
+
+def test_a_heap_that_grows_beside_a_thread_leaves_its_stack_to_tls(chip):
+    code = """
+from wsserver import lazy
+sessions = lazy.call("wsserver.gcgrowth", "grow", 52000)
+"""
+    board = chip()
+    assert value_of(board, code, "sessions") == 2
+    assert board.heap.grown == 1
+    assert board.heap.pool == pytest.approx(52000, abs=1000)
+    assert board.heap.size == pytest.approx(56000 + 42000, abs=1000)
+
+
 def test_listen_has_no_buffers_when_the_pool_is_low(chip):
     code = """
 esp32._take(94176 - 21000)

@@ -15,8 +15,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = (ROOT / "tools/virtualboard/modules").glob("*.py")
-# _tls.py stands in for tls; _chipheap.py stands in for nothing.
-SOURCES = {path.stem.lstrip("_"): path for path in FILES if path.stem != "_chipheap"}
+# _tls.py stands in for tls, _chipthread.py for _thread; _chipheap.py and _flash.py stand in for
+# nothing.
+OTHERS = ("_chipheap", "_chipthread", "_flash")
+SOURCES = {path.stem.lstrip("_"): path for path in FILES if path.stem not in OTHERS}
 FIRMWARE = [ROOT / "boot.py", ROOT / "main.py", *sorted((ROOT / "lib").rglob("*.py"))]
 
 # What the chip takes although the stubs do not say so: streams have optional arguments.

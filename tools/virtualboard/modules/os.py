@@ -14,14 +14,17 @@ from uos import (
     urandom,
 )
 from uos import ilistdir as _ilistdir
+from uos import rename as _rename
+from uos import statvfs as _statvfs
 from vfs import VfsPosix as _VfsPosix
 from vfs import mount, umount
 
 _flash = ""
+_machine = ""  # from the launcher
 
 
 def _setup(flash):
-    """From the launcher: the host's path of the flash."""
+    """From the launcher: the host's path of the flash, or None if that is a littlefs."""
     global _flash
     _flash = flash
 
@@ -36,6 +39,8 @@ def ilistdir(path=""):
 
 
 def rename(old, new):
+    if _flash is None:
+        return _rename(old, new)
     # The Unix port's VfsPosix cannot rename below a root of its own: both its paths share a
     # buffer.
     here = getcwd().rstrip("/") + "/"
@@ -47,11 +52,13 @@ _uname = _namedtuple("uname", ("sysname", "nodename", "release", "version", "mac
 
 
 def uname():
-    return _uname("esp32", "esp32", "1.29.0", "virtual board", "Virtual board with ESP32")
+    return _uname("esp32", "esp32", "1.29.0", "virtual board", _machine)
 
 
 def statvfs(path):
-    """As a 2 MB littlefs of 4 KB blocks, as good as empty."""
+    """As a 2 MB littlefs of 4 KB blocks, as good as empty, unless it is one."""
+    if _flash is None:
+        return _statvfs(path)
     stat(path)
     return (4096, 4096, 512, 480, 480, 0, 0, 0, 0, 255)
 

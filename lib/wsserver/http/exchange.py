@@ -1,0 +1,504 @@
+"""A request to a route: receive its body, call its handler, send the response.
+
+Loaded with the first request to a route, and stays. An Exchange takes the place of the connection
+that has received the request's head, and keeps its slot.
+"""
+
+from time import ticks_diff, ticks_ms
+
+from ..core.frames import const, text_bytes
+from ..lazy import call, load
+from .connection import HTTPConnection
+from .handshake import check_origin
+from .request import HTTPError
+from .response import make_response
+from .responses import response_head
+
+_RESPONDING = const(1)  # states: see http.connection
+_LINGERING = const(2)
+_BODY = const(4)  # waiting for the peer to send the body
+_HANDLING = const(5)  # an async handler runs
+_SLOW = const(200)  # ms in a handler after which a warning is logged
+# While the body is awaited, so many bytes must arrive in open_timeout.
+_PROGRESS = const(1024)
+_CHUNK_HEAD = const(6)  # bytes: four digits, CR, LF
+_MIN_ROOM = const(64)  # bytes of a send buffer that are worth filling
+_MAX_PIECES = const(32)  # of an iterator in one turn
+_CONTINUE = const(b"HTTP/1.1 100 Continue\r\n\r\n")
+_OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
+
+
+def start(connection, request, routes, buf, pos: int, end: int) -> None:
+    """Let an Exchange take over a connection; buf[pos:end] is what follows the request's head.
+
+    Raises HTTPError if the request is refused, and MemoryError. Then nothing has been done.
+    """
+    route = _choose(routes, request)
+    if route is None:
+        allow = _allowed(routes)
+        origins = _origins(connection, routes[0])
+        response = call("wsserver.http.cors", "options_response", request, origins, allow)
+        connection._answer(response)
+        return
+    check_origin(request, None, _origins(connection, route))
+    if route.access:
+        route.access.check(request, connection._address[0])
+    exchange = (route.make or Exchange)(connection, request, route)
+    exchange._take_over(connection)
+    exchange._start(buf, pos, end)
+
+
+def _choose(routes, request):
+    """Return the route for the method of a request, or None for OPTIONS.
+
+    Raises HTTPError 405.
+    """
+    for method in (request.method, "GET" if request.method == "HEAD" else ""):
+        for route in routes:
+            if method in route.methods:
+                return route
+    if request.method == "OPTIONS":
+        return None
+    allow = _allowed(routes)
+    raise HTTPError(405, "use " + allow[7:], allow)
+
+
+def _allowed(routes):
+    """Return the Allow header for the routes of a path."""
+    methods = []
+    for route in routes:
+        methods.extend(route.methods)
+    for method, implied in (("HEAD", "GET" in methods), ("OPTIONS", True)):
+        if implied and method not in methods:
+            methods.append(method)
+    return "Allow: " + ", ".join(methods)
+
+
+def _origins(connection, route):
+    return connection._server.origins if route.origins is None else route.origins
+
+
+class Exchange(HTTPConnection):
+    """One request to a route, and its response."""
+
+    _task: Anything = None  # of an async handler
+    _body: Anything = None  # a bodies.Body, if there is one
+    _data: Anything = None  # the content of the body so far
+    _source: Anything = None  # of the response: a file, or an iterator
+    _rest: Anything = b""  # the next bytes of the response's content
+    _left: Anything = None  # bytes of the source that are still to be sent; None: not known
+    _chunked = False  # whether the response has chunks
+    _ends_with_eof = False  # whether closing the connection ends the response
+    _waiting: Anything = None  # an asyncio.Event: data has arrived
+    _ended = False  # the peer will not send more
+    _received = 0  # bytes since the time for the body began
+    # Data of a streamed body is in _inbox[_in_start:_in_end].
+    _in_start = 0
+    _in_end = 0
+
+    def __init__(self, connection, request, route):
+        super().__init__(connection._server, None, connection._address, connection._last_heard)
+        self._events = connection._events
+        self._trusted = connection._trusted
+        self._https = connection._https
+        self._request = request
+        self._route = route
+        self._path = request.path
+        if connection._secure:
+            self._use_tls(connection._raw)
+            self._tls = connection._tls
+            self._counted = connection._counted
+        headers = request.headers
+        if "content-length" in headers or "transfer-encoding" in headers:
+            limit = route.max_body
+            if limit is None and not route.stream:
+                limit = self._server.max_size
+            self._body = load("wsserver.http.bodies").Body(request, limit)
+        expected = headers.get("expect")
+        if expected and expected.lower() != "100-continue":
+            raise HTTPError(417, "use Expect: 100-continue")
+        self._expects = expected and not request.is_1_0
+
+    def _take_over(self, connection):
+        """Take the place of the connection with the request."""
+        connections = self._server._acceptor.http_connections
+        connections[connections.index(connection)] = self
+        self._server._connections[connection._sock] = self
+        self._sock, connection._sock = connection._sock, None
+
+    def _start(self, buf, pos, end):
+        """Receive the body, or call the handler at once."""
+        try:
+            body = self._body
+            if pos < end:
+                self._expects = None  # the peer does not wait
+            if self._route.stream:
+                self._start_stream(buf, pos, end)
+            elif body is None or body.done:
+                self._request.body = b""
+                self._call_handler()
+            else:
+                self._data = b""
+                self._await_body()
+                self._receive(buf, pos, end)
+        except Exception as error:
+            self._fail(error)
+
+    # --- the body
+
+    def _await_body(self):
+        """Let the peer send the body, in limited time."""
+        self._state = _BODY
+        self._since = None
+        self._received = 0
+        if self._expects:
+            self._expects = None
+            if self._reserve(len(_CONTINUE), self._pool.write_limit):
+                self._append(_CONTINUE)
+
+    def _receive(self, buf, pos: int, end: int) -> None:
+        """Process received data, which belongs to the body as long as there is one."""
+        try:
+            self._received += end - pos
+            if self._received >= _PROGRESS:
+                self._received = 0
+                self._since = None
+            if self._inbox is not None:
+                self._in_end = end
+                self._wake()
+                if end >= self._pool.inbox_size:
+                    self._pause(True)  # until the handler has taken some
+            elif self._state == _BODY:
+                self._collect(buf, pos, end)
+        except Exception as error:
+            self._fail(error)
+
+    def _collect(self, buf, pos, end):
+        """Append to the body, and call the handler when it is complete."""
+        body = self._body
+        while pos < end and not body.done:
+            start, stop, pos = body.next(buf, pos, end)
+            if stop > start:
+                if body.done and not self._data:
+                    self._data = bytes(buf[start:stop])  # most often
+                else:
+                    self._data = self._data or bytearray()
+                    self._data.extend(buf[start:stop])
+        if body.done:
+            self._request.body = bytes(self._data)
+            self._data = None
+            self._call_handler()
+
+    # --- a streamed body
+
+    def _start_stream(self, buf, pos, end):
+        request = self._request
+        request.read = self._read
+        if self._body and not self._body.done:
+            self._inbox = self._pool.take()
+            size = end - pos
+            if size > len(self._inbox):
+                raise MemoryError  # only if write_limit is less than read_size
+            self._inbox[:size] = buf[pos:end]
+            self._in_end = size
+            self._pause(size >= self._pool.inbox_size)
+        self._call_handler()
+
+    async def _read(self, n: int) -> bytes:
+        """Return up to `n` bytes of the body, b"" at its end: Request.read of streamed ones.
+
+        Raises HTTPError 400 or 413. If the peer does not send the whole body, the handler is
+        cancelled.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise ValueError("n must be an int over 0, not %r" % (n,))
+        while True:
+            data = self._take(n)
+            if data or self._body is None or self._body.done:
+                return data
+            if self._ended or self._sock is None:
+                self._server._drop(self, "the body is incomplete")
+                raise OSError("the body is incomplete")
+            if not self._waiting:
+                from asyncio import Event
+
+                self._waiting = Event()
+            self._waiting.clear()
+            self._await_body()
+            self._server._update_poll(self)
+            await self._waiting.wait()
+            if self._state == _BODY:
+                self._state = _HANDLING
+
+    def _take(self, most):
+        """Return bytes of the body from the inbox; b"" if it has none."""
+        body = self._body
+        inbox = self._inbox
+        while inbox is not None and self._in_start < self._in_end and not body.done:
+            start, stop, after = body.next(inbox, self._in_start, self._in_end, most)
+            data = bytes(inbox[start:stop])
+            self._in_start = after
+            if after == self._in_end:
+                self._in_start = self._in_end = 0
+                if self._half_closed and not self._ended:
+                    self._pause(False)
+            if data:
+                return data
+        return b""
+
+    def _pause(self, paused):
+        """Stop or continue reading from the socket: backpressure."""
+        self._half_closed = paused
+        if self._sock is not None:
+            self._server._update_poll(self)
+
+    def _wake(self):
+        if self._waiting:
+            self._waiting.set()
+
+    def _free_inbox(self):
+        if self._inbox is not None:
+            self._pool.give(self._inbox)
+            self._inbox = None
+            if self._half_closed and not self._ended:
+                self._pause(False)
+
+    # --- the handler
+
+    def _call_handler(self):
+        request = self._request
+        self._state = _HANDLING
+        started = ticks_ms()
+        result = self._route.handler(request, **request.params)
+        took = ticks_diff(ticks_ms(), started)
+        if took >= _SLOW:
+            self._server._warn_slow(took, "route " + self._path, None)
+        if type(result).__name__ == "generator":  # MicroPython's type of coroutines
+            start = load("wsserver.coroutines").start
+            self._task = start(self._server, result, self._on_result)
+        else:
+            self._respond_with(result)
+
+    def _on_result(self, result, error):
+        """Answer with what an async handler has returned or raised."""
+        self._task = None
+        if self._sock is None:
+            return
+        if error:
+            self._fail(error)
+            return
+        try:
+            self._respond_with(result)
+        except Exception as wrong:
+            self._fail(wrong)
+
+    def _fail(self, error):
+        """Answer with what an error means."""
+        self._end_body()
+        self._end_response()
+        self._rest = b""
+        if self._sock is None:
+            return
+        if self._state in (_RESPONDING, _LINGERING):  # too late for a status
+            self._server._report(error)
+            self._server._drop(self, "internal error")
+        elif isinstance(error, HTTPError):
+            self._refuse(error, self._request)
+        elif isinstance(error, MemoryError):
+            self._answer(_OUT_OF_MEMORY)
+            self._server._log_refusal(self._address[0], "out of memory", self._request, 503)
+        else:
+            self._server._report(error)
+            self._refuse(HTTPError(500, "internal error"), self._request)
+
+    def _end_body(self):
+        """Free what belongs to the body. What the peer still sends of it is ignored."""
+        self._data = None
+        self._free_inbox()
+        if self._task:
+            task, self._task = self._task, None
+            try:
+                task.cancel()
+            except RuntimeError:
+                pass  # the task itself has closed the connection
+
+    # --- the response
+
+    def _respond_with(self, value):
+        """Send what a handler has returned.
+
+        Raises TypeError or ValueError if it is no response, and MemoryError.
+        """
+        response = make_response(value)
+        request = self._request
+        self._end_body()
+        body = response.body
+        status = response.status
+        lines = list(response._lines)
+        length = None
+        if isinstance(body, (bytes, bytearray, memoryview)):
+            if status not in (204, 304):
+                length = len(body)
+            self._rest = body
+        else:
+            self._source = body
+            length = _size(body)
+            if length is not None and status == 200:
+                lines.append("Accept-Ranges: bytes")
+                if "range" in request.headers:
+                    ranged = call("wsserver.http.ranges", "select", request, lines, length)
+                    status, first, length = ranged
+                    body.seek(first, 1)
+            self._left = length
+            if length is None:
+                self._ends_with_eof = request.is_1_0
+                self._chunked = not request.is_1_0
+                if self._chunked:
+                    lines.append("Transfer-Encoding: chunked")
+        lines.append("X-Content-Type-Options: nosniff")
+        lines.append("Connection: close")
+        origins = _origins(self, self._route)
+        if origins:
+            lines.extend(call("wsserver.http.cors", "allow_origin", request, origins))
+        head = response_head(status, lines, length)
+        if request.method == "HEAD" or status in (204, 304):
+            self._rest = b""
+            self._end_response()
+        self._send_head(head)
+
+    def _send_head(self, head):
+        if not self._reserve(len(head), self._pool.write_limit):
+            raise MemoryError
+        self._append(head)
+        try:
+            self._fill()
+        except Exception:  # of an iterator
+            self._discard()
+            raise
+        self._state = _RESPONDING
+        self._since = None
+
+    def _end_response(self):
+        """Close the source of the content."""
+        source, self._source = self._source, None
+        self._chunked = False
+        if source is not None and hasattr(source, "close"):
+            try:
+                source.close()
+            except Exception as error:
+                self._server._report(error)
+
+    def _fill(self):
+        """Append the next part of the content to the send buffer.
+
+        Raises what the source raises.
+        """
+        if self._source is None:
+            self._append_rest(self._pool.write_limit - self._out_end)
+            return
+        start = self._out_end + (_CHUNK_HEAD if self._chunked else 0)
+        room = self._pool.write_limit - start - 2
+        if room < _MIN_ROOM:
+            return
+        if hasattr(self._source, "readinto"):
+            ended = self._read_source(start, room)
+        else:
+            ended = self._iterate(start, room)
+        if self._chunked:
+            self._frame_chunk(start, ended)
+        if ended:
+            self._end_response()
+
+    def _append_rest(self, room):
+        count = min(room, len(self._rest))
+        if count > 0:
+            rest = memoryview(self._rest)
+            self._append(rest[:count])
+            self._rest = rest[count:]
+        return max(0, count)
+
+    def _read_source(self, start, room):
+        """Read a part of a file into the send buffer. Return whether it was the last one."""
+        if self._left is not None:
+            room = min(room, self._left)
+        count = room and self._source.readinto(self._out[start : start + room]) or 0
+        self._out_end = start + count
+        if self._left is None:
+            return not count
+        self._left -= count
+        if self._left and not count:
+            raise OSError("the file is shorter than it was")
+        return not self._left
+
+    def _iterate(self, start, room):
+        """Get some parts from an iterator. Return whether the last one was among them."""
+        self._out_end = start
+        for _ in range(_MAX_PIECES):
+            if not self._rest:
+                try:
+                    piece = next(self._source)
+                except StopIteration:
+                    return True
+                self._rest = text_bytes(piece) if isinstance(piece, str) else piece or b""
+            room -= self._append_rest(room)
+            if room < _MIN_ROOM:
+                break
+        return False
+
+    def _frame_chunk(self, start, ended):
+        """Make a chunk of the content that begins at `start` in the send buffer."""
+        size = self._out_end - start
+        if size:
+            self._out[start - _CHUNK_HEAD : start] = b"%04x\r\n" % size
+            self._append(b"\r\n")
+        else:
+            self._out_end = start - _CHUNK_HEAD
+        if ended:
+            self._append(b"0\r\n\r\n")
+
+    # --- events of the loop
+
+    def _on_eof(self) -> bool:
+        """Return whether to keep the connection although the peer sends no more."""
+        if self._state == _RESPONDING:
+            self._half_closed = True
+            return True
+        if self._inbox is None or self._in_start == self._in_end or self._half_closed:
+            return False
+        self._ended = self._half_closed = True  # the handler gets what has arrived
+        return True
+
+    def _on_drained(self) -> None:
+        """Send the next part of the response, or wait for the peer to close."""
+        if self._state != _RESPONDING:
+            return
+        if self._source is None and not self._rest:
+            if self._ends_with_eof:
+                self._server._drop(self)
+            else:
+                self._linger()
+        elif self._reserve(0, 0):
+            self._since = None
+            try:
+                self._fill()
+            except Exception as error:  # the peer sees an incomplete response
+                self._fail(error)
+        else:  # no memory for a buffer
+            self._server._drop(self, "out of memory")
+
+    def _on_lost(self, reason: str = "") -> None:
+        """Free everything, and cancel the handler."""
+        self._end_body()
+        self._end_response()
+        super()._on_lost(reason)
+
+
+def _size(file):
+    """Return how many bytes a file has from its position on, or None if it is not known."""
+    try:
+        start = file.seek(0, 1)
+        size = file.seek(0, 2) - start
+        file.seek(start)
+        return size
+    except (AttributeError, OSError):
+        return None

@@ -1,0 +1,82 @@
+"""Parts of a request that are parsed on first use. Loaded then, and stays."""
+
+import json
+
+from .request import HTTPError, Request, malformed
+from .unusual import unquote
+
+
+def get(request: Request, name: str):
+    """Return an attribute of a request that it does not have yet, and add it.
+
+    args: of the query, a dict. cookies: a dict. form: of the body, a dict. json: a function that
+    returns the body's content. parts: a function that returns those of a streamed multipart body,
+    an asynchronous iterator. Raises HTTPError 400, or AttributeError for another name.
+    """
+    value: Anything = None
+    if name == "args":
+        value = parse_form(request.query)
+    elif name == "cookies":
+        value = _parse_cookies(request.headers.get("cookie", ""))
+    elif name == "form":
+        value = _form_of(request)
+    elif name == "parts":
+        from .multipart import Parts
+
+        return lambda: Parts(request)
+    elif name == "json":
+        return lambda: _json_of(request)
+    else:
+        raise AttributeError(name)
+    setattr(request, name, value)
+    return value
+
+
+def parse_form(text: str) -> dict:
+    """Return the fields of a query or a URL-encoded form; of several with a name, the first.
+
+    Raises HTTPError 400.
+    """
+    fields = {}
+    for field in text.split("&"):
+        name, _, value = field.replace("+", " ").partition("=")
+        if "%" in field:
+            name, value = unquote(name), unquote(value)
+        if field and name not in fields:
+            fields[name] = value
+    return fields
+
+
+def _parse_cookies(text):
+    cookies = {}
+    for part in text.split(";"):
+        name, mark, value = part.strip().partition("=")
+        if mark and name not in cookies:
+            cookies[name] = value.strip('"')
+    return cookies
+
+
+def _text_of(request):
+    try:
+        return str(request.body, "utf-8")
+    except UnicodeError:
+        raise malformed("the text of the body") from None
+
+
+def _form_of(request):
+    kind = request.headers.get("content-type", "").lower()
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return parse_form(_text_of(request))
+    if kind.startswith("multipart/form-data"):
+        from .multipart import parse_form as parse
+
+        return parse(request)
+    return {}
+
+
+def _json_of(request):
+    text = _text_of(request)
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise HTTPError(400, "the body is not JSON") from None

@@ -1,0 +1,68 @@
+"""HTTP routes: find the one for a request. Loaded when the first route is registered."""
+
+from ..lazy import call, load
+
+
+class Route:
+    """What Server.route has registered: a handler with its options, for some methods of a path.
+
+    make: None, or a class to use instead of http.exchange.Exchange.
+    """
+
+    make: Anything = None
+
+    def __init__(self, methods, handler, stream, access, origins, max_body):
+        self.methods = methods
+        self.handler = handler
+        self.stream = stream
+        self.access = access
+        self.origins = origins
+        self.max_body = max_body
+
+
+class Router:
+    """The HTTP routes of a server."""
+
+    def __init__(self, server):
+        self._server = server
+        self.paths = {}  # path -> its Routes, one for each call of Server.route
+        self.patterns = []  # (Matcher, its Routes)
+
+    def add(self, path: str, *options):
+        """Return a decorator that registers its function for `path`: see Server.route."""
+        call("wsserver.http.registration", "check_route", path, *options)
+
+        def register(handler):
+            call("wsserver.http.registration", "register", self, path, handler, *options)
+            return handler
+
+        return register
+
+    def find(self, request) -> list:
+        """Return the Routes for the path of a request, and set request.params.
+
+        Raises HTTPError 400.
+        """
+        request.params = {}
+        routes = self.paths.get(request.path)
+        if routes:
+            return routes
+        for matcher, routes in self.patterns:
+            params = matcher.match(request.path)
+            if params is not None:
+                request.params = params
+                return routes
+        return []
+
+    def handle(self, connection, request, buf, pos: int, end: int) -> bool:
+        """Handle a request if its path has a route; buf[pos:end] is what follows its head.
+
+        Return whether it has one. Raises HTTPError and MemoryError, if nothing has been done.
+        """
+        if "sec-websocket-key" in request.headers:
+            return False
+        routes = self.find(request)
+        if not routes:
+            return False
+        load("wsserver.http.exchange").start(connection, request, routes, buf, pos, end)
+        return True

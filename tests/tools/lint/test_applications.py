@@ -1,0 +1,135 @@
+"""The types in typings/: they find mistakes of applications, and agree with the code."""
+
+import ast
+import re
+
+import pytest
+
+from tools import ROOT
+from tools.deploy import template
+from tools.lint.applications import annotated, check_applications, examples
+
+APPLICATION = """\
+import machine
+
+
+class Chat:
+    def __init__(self, server):
+        self.server = server
+
+    def on_message(self, client, message):
+        client.send(message)
+
+
+def setup(board):
+    board.server.websocket("/chat", Chat(board.server))
+"""
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    """{name: the findings of an application that has one mistake}, all checked at once."""
+    folder = tmp_path_factory.mktemp("applications")
+    mistakes = {
+        "none": ("", ""),
+        "class": ("Chat(board.server)", "Chat"),
+        "method": ("client.send", "client.sned"),
+        "type": ("client.send(message)", "client.send(5)"),
+        "signature": ("def on_message(self, client, message)", "def on_message(self, message)"),
+        "option": ("(board.server))", "(board.server), overflow='wait')"),
+        "module": ("import machine", "import machine, os; os.getenv('HOME')"),
+    }
+    files = []
+    for name, (old, new) in mistakes.items():
+        files.append(folder / f"{name}.py")
+        files[-1].write_text(APPLICATION.replace(old, new))
+    files.append(folder / "template.py")
+    files[-1].write_text(template.TEXT.format(name="template.py"))
+    lines = check_applications(files)
+    return {
+        file.stem: "\n".join(line for line in lines if line.startswith(f"{file}:"))
+        for file in files
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "finding"),
+    [
+        ("class", r'class\.py:13: .*websocket.*incompatible type "type\[Chat\]"'),
+        ("method", r'method\.py:9: .*"Client" has no attribute "sned"'),
+        ("type", r'type\.py:9: .*"send".* incompatible type "int"'),
+        ("signature", r"signature\.py:13: .*websocket.*incompatible type"),
+        ("option", r"option\.py:13: .*incompatible type"),
+        ("module", r'module\.py:1: .*has no attribute "getenv"'),
+    ],
+)
+def test_mypy_finds_a_mistake_in_an_application(findings, name, finding):
+    assert re.search(finding, findings[name]), findings[name]
+
+
+def test_correct_applications_have_no_findings(findings):
+    assert (findings["none"], findings["template"]) == ("", "")
+
+
+def test_mypy_accepts_the_examples():
+    assert check_applications(examples()) == []
+
+
+def test_types_that_are_filled_in_keep_the_numbers_of_lines():
+    text = annotated(APPLICATION)
+    assert text.count("\n") == APPLICATION.count("\n")
+    assert 'client: "wsserver.Client", message' in text
+    assert 'def setup(board: "application.Board"):' in text
+
+
+# --- the stubs and the code
+
+STUBS = {
+    "wsserver/__init__.pyi": {
+        "Server": "wsserver/server.py",
+        "Client": ("wsserver/core/protocol.py", "wsserver/core/buffers.py"),
+        "Request": "wsserver/http/request.py",
+        "Response": "wsserver/http/response.py",
+    },
+    "wsserver/http/auth.pyi": {"Token": "wsserver/http/auth.py", "Basic": "wsserver/http/auth.py"},
+    "wsserver/http/ratelimit.pyi": {"Limits": "wsserver/http/ratelimit.py"},
+    "application.pyi": {"Board": "application.py"},
+    "panel.pyi": {"Panel": "panel/__init__.py"},
+}
+PAIRS = [
+    (stub, name, [files] if isinstance(files, str) else files)
+    for stub, classes in STUBS.items()
+    for name, files in classes.items()
+]
+
+
+def methods(file, names=None):
+    """{name: [arguments]} of the public methods of the classes `names` in a file, or of all."""
+    found = {}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and (names is None or node.name in names):
+            for one in node.body:
+                is_method = isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))
+                if is_method and (one.name == "__init__" or not one.name.startswith("_")):
+                    found[one.name] = [argument.arg for argument in one.args.args]
+    return found
+
+
+@pytest.mark.parametrize(("stub", "name", "files"), PAIRS, ids=[name for _, name, _ in PAIRS])
+def test_the_stubs_have_the_methods_of_the_code(stub, name, files):
+    files = [ROOT / "lib" / file for file in files]
+    files = [file for file in files if file.exists()]
+    if not files:
+        pytest.skip(f"{name} does not exist yet")
+    code = {}
+    for file in reversed(files):
+        code.update(methods(file, {name} if name != "Client" else None))
+    typed = methods(ROOT / "typings" / stub, {name})
+    undocumented = {"Client": {"__init__"}, "Request": {"__init__"}, "Board": {"__init__"}}
+    for method, arguments in typed.items():
+        if method in code:
+            assert arguments == code[method], method
+    if name in ("Server", "Board"):
+        missing = set(code) - set(typed) - undocumented.get(name, set())
+        assert missing == set()
+        assert set(typed) - set(code) == set()

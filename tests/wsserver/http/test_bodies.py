@@ -1,0 +1,185 @@
+"""Request bodies on a live board: complete or refused, never cut short."""
+
+import time
+
+import pytest
+
+from tools.wsclient import RefusedError
+
+from .conftest import answer, chunks, request
+
+BODY = bytes(range(256)) * 12
+
+
+def lines(*headers, method="POST", path="/body", version="1.1"):
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: b", *headers, "", ""]).encode()
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 3000, 4096])
+def test_a_body_arrives_as_it_was_sent(web, size):
+    body = (BODY * 2)[:size]
+    assert web.ask("/body", "POST", body).body == body
+    assert web.ask("/body", "POST", [body] if body else []).body == body
+
+
+def test_a_body_may_arrive_in_pieces_of_any_length(web):
+    body = BODY[:300]
+    for data in (request("/body", "POST", body), request("/body", "POST", [body[:7], body[7:]])):
+        for step in (1, 3, 50):
+            with web.connect() as connection:
+                for start in range(0, len(data), step):
+                    connection.send(data[start : start + step])
+                assert answer(connection).body == body
+
+
+def test_a_body_over_the_limit_gets_413_and_the_limit(web):
+    for body in (b"x" * 11, [b"x" * 6, b"y" * 5]):
+        got = web.ask("/small", "POST", body)
+        assert got.status == 413
+        assert b"10 bytes (max_body)" in got.body
+    assert web.ask("/small", "POST", b"x" * 10).body == b"10"
+    assert web.ask("/small", "POST", [b"x" * 10]).body == b"10"
+    assert web.ask("/body", "POST", b"x" * 4097).status == 413
+
+
+def test_413_is_sent_before_the_body_arrives(web):
+    with web.connect() as connection:
+        connection.send(lines("Content-Length: 100000"))
+        assert answer(connection).status == 413
+
+
+def test_a_client_that_expects_100_continue_gets_it_before_it_sends(web):
+    with web.connect() as connection:
+        connection.send(lines("Content-Length: 5", "Expect: 100-continue"))
+        assert connection.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert answer(connection.send(b"hello")).body == b"hello"
+
+
+def test_100_continue_is_not_sent_in_vain(web):
+    with web.connect() as connection:
+        connection.send(lines("Content-Length: 5", "Expect: 100-Continue") + b"hello")
+        assert answer(connection).body == b"hello"
+    with web.connect() as connection:
+        connection.send(lines("Content-Length: 9999", "Expect: 100-continue"))
+        assert answer(connection).status == 413
+    with web.connect() as connection:
+        connection.send(lines("Content-Length: 5", "Expect: 100-continue", version="1.0"))
+        assert answer(connection.send(b"hello")).body == b"hello"
+    assert web.ask("/body", "POST", b"", Expect="tea").status == 417
+
+
+def test_a_slow_body_is_dropped_and_not_delivered(web):
+    position = web.board.log_position
+    with web.connect() as connection:
+        connection.send(lines("Content-Length: 5", path="/form") + b"hell")
+        start = time.monotonic()
+        assert connection.rest() == b""
+        assert 0.5 < time.monotonic() - start < 5
+    assert "Traceback" not in web.board.log[position:]
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_a_partial_body_is_never_delivered(web, end):
+    position = web.board.log_position
+    for head, part in (
+        (lines("Content-Length: 6", path="/raises"), b"hello"),
+        (lines("Transfer-Encoding: chunked", path="/raises"), b"5\r\nhello\r\n0\r\n"),
+    ):
+        connection = web.connect().send(head + part)
+        getattr(connection, end)()
+    assert web.ask("/text").status == 200
+    assert "on purpose" not in web.board.log[position:]
+
+
+def test_what_follows_a_body_is_not_part_of_it(web):
+    data = request("/body", "POST", b"hello")
+    with web.connect() as connection:
+        assert answer(connection.send(data + b"GET /text HTTP/1.1\r\n\r\n")).body == b"hello"
+
+
+def test_json_and_forms_are_parsed(web):
+    assert web.ask("/parsed", "POST", b'{"a": [1, "\xc3\xbc"]}').json == {"json": {"a": [1, "ü"]}}
+    for wrong in (b"{", b"", b'"\xff"'):
+        assert web.ask("/parsed", "POST", wrong).status == 400
+    kind = "application/x-www-form-urlencoded; charset=utf-8"
+    got = web.ask("/form", "POST", b"a=1&b=%26+%C3%BC&c=&a=2", Content_Type=kind)
+    assert got.json == {"a": "1", "b": "& ü", "c": ""}
+    assert web.ask("/form", "POST", b"a=%4", Content_Type=kind).status == 400
+    assert web.ask("/form", "POST", b"a=1", Content_Type="text/plain").json == {}
+
+
+def test_a_short_multipart_form_is_parsed(web):
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xc3\xbc\r\n--x\r\n'
+        b'content-disposition: form-data; filename="f.txt"; name=b\r\n'
+        b"Content-Type: text/plain\r\n\r\n1\r\n2\r\n--x--\r\n"
+    )
+    kind = "multipart/form-data; boundary=x"
+    got = web.ask("/multipart", "POST", body, Content_Type=kind)
+    assert got.json == {"a": "ü", "b": "1\r\n2"}
+    for wrong in (
+        body[:-8],
+        b"",
+        body.replace(b"name", b"n"),
+    ):
+        assert web.ask("/multipart", "POST", wrong, Content_Type=kind).status == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Content-Length: 5", "Content-Length: 5"),
+        ("Content-Length: 5, 5",),
+        ("Content-Length: +5",),
+        ("Content-Length: -1",),
+        ("Content-Length: 0x5",),
+        ("Content-Length: 5 5",),
+        ("Content-Length: 5\x0b",),
+        ("Content-Length:",),
+        ("Content-Length: 9999999999999999999999",),
+        ("Content-Length : 5",),
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked", "Content-Length: 5"),
+        ("Transfer-Encoding: identity",),
+        ("Transfer-Encoding: chunked, identity",),
+        ("Transfer-Encoding: xchunked",),
+        ("Transfer-Encoding: chunked\x0b",),
+        ("Transfer-Encoding:\x0bchunked",),
+        ("Transfer-Encoding:",),
+        (" Transfer-Encoding: chunked", "Content-Length: 5"),
+    ],
+)
+def test_ambiguous_framing_is_refused(web, headers):
+    with web.connect() as connection:
+        assert answer(connection.send(lines(*headers) + chunks([b"hello"]))).status == 400
+
+
+def test_other_transfer_codings_get_501(web):
+    for coding in ("gzip, chunked", "chunked, chunked"):
+        with web.connect() as connection:
+            connection.send(lines("Transfer-Encoding: " + coding) + chunks([b"hello"]))
+            assert answer(connection).status == 501
+
+
+def test_chunks_are_refused_in_http_1_0(web):
+    assert web.raw(request("/body", "POST", [b"hello"], version="1.0")).status == 400
+
+
+def test_each_refusal_is_logged_with_its_reason(make_web):
+    web = make_web()
+    web.ask("/small", "POST", b"x" * 11)
+    web.board.wait_for_log("POST /small: 413: the body is over 10 bytes")
+    web.ask("/small")
+    web.board.wait_for_log("GET /small: 405: use POST, OPTIONS")
+    web.raw(lines("Content-Length: 5", "Transfer-Encoding: chunked"))
+    web.board.wait_for_log("POST /body: 400: Transfer-Encoding with Content-Length or HTTP/1.0")
+
+
+def test_a_body_that_is_too_slow_frees_its_slot(web):
+    stuck = [web.connect().send(lines("Content-Length: 5")) for _ in range(3)]
+    assert web.ask("/text").status == 200
+    for connection in stuck:
+        with pytest.raises(RefusedError):
+            connection.read(1)
+        connection.close()

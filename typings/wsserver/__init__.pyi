@@ -1,0 +1,151 @@
+"""Types of the library (docs/applications.md, "Types"). A test compares them with lib/."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+from .http.auth import Token
+
+__version__: str
+
+DEBUG: int
+INFO: int
+WARNING: int
+ERROR: int
+
+Message: TypeAlias = str | bytes
+Data: TypeAlias = bytes | bytearray | memoryview
+JSON: TypeAlias = Any
+_Callback: TypeAlias = Callable[[], object]
+
+class Request:
+    """The head of an HTTP request, and with a route its body."""
+
+    method: str
+    path: str
+    query: str
+    address: tuple[str, int]
+    secure: bool
+    headers: dict[str, str]
+    args: dict[str, str]
+    cookies: dict[str, str]
+    params: dict[str, Any]
+    context: Any
+    body: bytes
+    form: dict[str, str]
+    def json(self) -> JSON: ...
+    async def read(self, n: int = ...) -> bytes: ...
+    def parts(self) -> Any: ...
+
+class Response:
+    """What a route returns."""
+
+    body: Any
+    status: int
+    def __init__(
+        self,
+        body: Any = None,
+        status: int = 200,
+        headers: Mapping[str, str | Sequence[str]] | None = None,
+        content_type: str | None = None,
+    ) -> None: ...
+    def add_header(self, name: str, value: str) -> None: ...
+    def set_cookie(self, name: str, value: str, options: str = "Path=/; HttpOnly") -> None: ...
+
+class Client:
+    """A connected WebSocket client."""
+
+    id: int
+    address: tuple[str, int]
+    path: str
+    query: str
+    subprotocol: str | None
+    context: Any
+    params: dict[str, Any]
+    buffered: int
+    messages: int
+    bytes: int
+    is_open: bool
+    secure: bool
+    text: bool
+    def send(self, message: Message | Data) -> bool: ...
+    def ping(self, data: Data = b"") -> bool: ...
+    def pong(self, data: Data = b"") -> bool: ...
+    def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+# An endpoint is an object with at least one of these methods. A class, such as Chat instead of
+# Chat(), has none: its functions lack their first argument.
+
+class HasOnOpen(Protocol):
+    def on_open(self, client: Client, /) -> object: ...
+
+class HasOnMessage(Protocol):
+    def on_message(self, client: Client, message: Any, /) -> object: ...
+
+class HasOnChunk(Protocol):
+    def on_chunk(self, client: Client, chunk: memoryview, final: bool, /) -> object: ...
+
+class HasOnClose(Protocol):
+    def on_close(self, client: Client, code: int, reason: str, /) -> object: ...
+
+Endpoint: TypeAlias = HasOnMessage | HasOnChunk | HasOnOpen | HasOnClose
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+class Server:
+    """A WebSocket server: docs/api.md."""
+
+    clients: list[Client]
+    routes: dict[str, Any]
+    hosts: Sequence[str] | None
+    portal: str | None
+    limits: Any
+    origins: Sequence[str | None]
+    proxies: Sequence[str]
+    log: Callable[[int, str], object]
+    max_clients: int
+    max_size: int
+    write_limit: int
+    ping_interval: float | None
+    ping_timeout: float | None
+    open_timeout: float
+    close_timeout: float
+    def __init__(
+        self,
+        max_clients: int = 5,
+        max_size: int = 4096,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float = 5,
+        open_timeout: float = 10,
+        purge: Literal["lru"] | None = None,
+        write_limit: int | None = None,
+        read_size: int | None = None,
+        max_head: int = 2048,
+        max_tls: int = 3,
+        tls_reserved: int = 0,
+        log: Callable[[int, str], object] = ...,
+    ) -> None: ...
+    def websocket(
+        self,
+        path: str,
+        endpoint: Endpoint,
+        subprotocols: Sequence[str] = (),
+        origins: Sequence[str | None] | None = None,
+        overflow: Literal["close", "drop"] = "close",
+        access: Token | None = None,
+        reserved: bool = False,
+    ) -> None: ...
+    def files(self, prefix: str, directory: str, https: int | None = None) -> None: ...
+    def listen(self, port: int = 80, host: str = "0.0.0.0", tls: Any = None) -> None: ...
+    def every(self, ms: int, function: _Callback) -> Timer: ...
+    def after(self, ms: int, function: _Callback) -> Timer: ...
+    def add_reader(self, sock: Any, function: Callable[[Any], object]) -> None: ...
+    def remove_reader(self, sock: Any) -> None: ...
+    def on_wait(self, function: Callable[[int], object] | None) -> None: ...
+    def call_soon(self, function: Callable[..., object], *args: Any) -> bool: ...
+    def client(self, id: int) -> Client | None: ...
+    def broadcast(self, message: Message | Data, path: str | None = None) -> int: ...
+    def stop(self) -> None: ...
+    def run(self) -> None: ...
+    def step(self, timeout_ms: int = 0) -> None: ...
