@@ -20,6 +20,9 @@ FIND ?=
 JOBS ?= 3
 BASE =
 ARGS ?=
+BOARDS ?= 5
+ENGINE ?=
+GATEWAY_PORT ?= 8000
 # Not from the environment: other programs use such names.
 KEY = ec
 NAMES =
@@ -50,7 +53,7 @@ ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
 COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare package screenshots bench bench-check bench-memory bench-startup lint format
+	compare docs package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
 $(COMMANDS): $(READY)
@@ -65,7 +68,7 @@ help:
 #:                     APP=my_app.py, or a folder, runs an application instead of the demo;
 #:                     IMAGE=build/image/esp32.bin runs from the littlefs in that image
 run: certs/server.crt.der
-	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(call opt,IMAGE,image) $(ARGS)
+	$(TOOLS) run --certs certs $(call opt,HEAP,heap) --http-port $(HTTP_PORT) --https-port $(HTTPS_PORT) $(call opt,CONFIG,config) $(call opt,APP,app) $(call opt,MAIN,main) $(call opt,IMAGE,image) $(call opt,CHIP,chip) $(ARGS)
 certs/server.crt.der: | $(READY)
 	$(TOOLS) certs
 #: make new          write the template of an application: APP=my_app.py (docs/applications.md)
@@ -73,6 +76,9 @@ new: ; $(TOOLS) new "$(APP)"
 #: make certs        make a certificate authority and the board's certificate, for wss:// (docs/tls.md)
 #:                     KEY=rsa NAMES='board.lan 10.0.0.7'; CLIENT=tom makes a client's certificate
 certs: ; $(TOOLS) certs --key "$(KEY)" --names "$(NAMES)" --client "$(CLIENT)" $(call opt,CONFIG,config)
+#: make fleet        start an MQTT engine, a gateway and virtual boards; Ctrl-C ends all (docs/fleet.md)
+#:                     BOARDS=5 GATEWAY_PORT=8000 ENGINE=nats-server or mosquitto
+fleet: ; $(TOOLS) fleet --boards $(BOARDS) --port $(GATEWAY_PORT) $(call opt,ENGINE,engine)
 #: make boards       list connected boards: chip, flash, MAC, MicroPython; PORT=... for one of them
 boards: ; $(TOOLS) boards $(ON)
 #: make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,
@@ -107,8 +113,9 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 #:                     BOARD=192.168.4.1 against a real one; ARGS='-k handshake' for pytest;
 #:                     SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;
 #:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
+#:                     CHIP=c2 with the limits and names of an ESP32-C2 (docs/virtual-board.md);
 #:                     JOBS=3 test files at the same time, 0 for one after the other
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(ARGS)
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(ARGS)
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)
@@ -122,6 +129,8 @@ soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 compare: ; $(TOOLS) compare $(ARGS)
 #: make package      make packages for mip in build/mip: BASE=https://... or github:owner/repository/path
 package: ; $(TOOLS) package "$(BASE)"
+#: make docs         build the documentation site into build/site; broken links are errors
+docs: ; $(TOOLS) docs
 #: make screenshots  take the pictures of the page in docs/, with this computer's Chromium
 screenshots: ; $(TOOLS) screenshots
 #: make bench        measure speed and memory beside other servers, and write docs/benchmarks.md
@@ -133,6 +142,8 @@ bench-check: ; $(TOOLS) bench --check --rounds $(ROUNDS) $(ARGS)
 bench-memory: ; $(TOOLS) bench --memory $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
 #: make bench-startup  show what each import of the start takes: WORD=32
 bench-startup: ; $(TOOLS) bench --startup $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
+#: make bench-fleet  measure many boards and viewers: ARGS='--boards 20 --viewers 200 --seconds 20'
+bench-fleet: ; $(TOOLS) bench-fleet $(ARGS)
 #: make lint         check style, types, prose, and that everything compiles for every chip
 lint: ; $(TOOLS) lint
 #: make format       lay out the code as `make lint` requires, and regenerate generated files

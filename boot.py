@@ -30,7 +30,7 @@ try:
     from wifi import connect
 
     settings = loader.load()
-    connect.start(settings["wifi"], secrets.get)
+    connect.start(settings["wifi"], secrets.get, net=settings.get("network"))
     if settings["admin"]["enabled"] and settings["admin"]["password"] is None:
         print("admin: password " + secrets.get("admin_password"))
     # The code is not needed again; what it was loaded with is free for the server.

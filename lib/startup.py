@@ -11,7 +11,6 @@ import gc
 import os
 import socket
 
-import network
 from micropython import const
 
 import wsserver
@@ -42,13 +41,17 @@ def start(log, settings=None, safe: bool = False):
     context = _create_context(settings["tls"])
     port = _listen(server, settings["server"]["port"])
     secure = _listen_tls(server, settings["tls"]["port"], context)
-    _serve(server, settings, secure, safe)
+    board = _serve(server, settings, secure, safe)
     if server.portal:
         from wifi import captive_portal
 
         captive_portal.start(server)
-    _limit_clients(server)
-    print("serving ws://%s:%d/ws%s" % (_address(), port, " and wss://" if secure else ""))
+    fleet = settings["fleet"]["enabled"] and not safe
+    _limit_clients(server, _HTTP_SOCKETS + fleet)
+    if fleet:
+        lazy.load("fleet").start(board)
+    address = lazy.call("wifi.interfaces", "address")
+    print("serving ws://%s:%d/ws%s" % (address, port, " and wss://" if secure else ""))
     return server
 
 
@@ -72,7 +75,9 @@ def _exists(path):
 
 
 def _create_server(settings, log):
-    tls = settings["tls"]
+    tls, fleet = settings["tls"], settings["fleet"]
+    if fleet["enabled"] and fleet["tls"]:  # the connection to the broker takes one session
+        tls["max_clients"] = max(1, tls["max_clients"] - 1)
     options = dict(settings["server"], max_tls=tls["max_clients"], tls_reserved=tls["reserved"])
     del options["port"]
     try:
@@ -91,8 +96,8 @@ def _set_access(server, settings):
     server.hosts.extend(host.lower() for host in access["hosts"])
     server.origins = access["origins"]
     server.proxies = access["proxies"]
-    ap = network.WLAN(network.AP_IF)
-    if wifi["captive_portal"] and ap.active():
+    ap = lazy.call("wifi.interfaces", "access_point")
+    if wifi["captive_portal"] and ap:
         server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
     if any(settings["limits"].values()):
         from wsserver.http.ratelimit import Limits
@@ -140,7 +145,7 @@ def _listen_tls(server, port, context):
 
 
 def _serve(server, settings, secure, safe):
-    """Register the application, the admin's pages and the timers."""
+    """Register the application, the admin's pages and the timers. Return the Board."""
     tls, admin = settings["tls"], settings["admin"]
     https = tls["port"] if secure and tls["redirect"] else None
     lazy.load("wsserver.lazyroutes")  # stays: endpoints of the demo and the admin use it
@@ -149,17 +154,19 @@ def _serve(server, settings, secure, safe):
     if application.find() and not safe:
         timeout = timeout or _APPLICATION_TIMEOUT
         _watch_setup(timeout)
-    application.start(server, settings, https, safe)
+    board = application.start(server, settings, https, safe)
     lazy.unload("application")
     if admin["enabled"]:
         for path in ("/settings", "/update"):
             lazy.route(server, path, "admin.register", admin["password"])
-    from wifi import monitor
-
+    monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
+    if "network" in settings:
+        monitor.watch(settings["network"])
     server.every(_MONITOR_MS, monitor.check)
     if not safe and (timeout or _is_unconfirmed()):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it
         lazy.call("admin.confirm", "watch", server, timeout)
+    return board
 
 
 def _watch_setup(timeout):
@@ -176,14 +183,15 @@ def _is_unconfirmed():
     return any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
 
 
-def _limit_clients(server):
-    """Lower max_clients to the number of sockets that are left, two of them kept for HTTP."""
-    wanted = min(server.max_clients + _HTTP_SOCKETS, _MAX_PROBE)
+def _limit_clients(server, kept):
+    """Lower max_clients to the number of sockets that are left. kept: those for HTTP and fleet."""
+    wanted = min(server.max_clients + kept, _MAX_PROBE)
     free = _count_free_sockets(wanted)
     if free < wanted:
-        most = max(1, free - _HTTP_SOCKETS)
+        most = max(1, free - kept)
         text = "server.max_clients: using %d instead of %d: %d sockets are free, %d are for HTTP"
-        print(text % (most, server.max_clients, free, _HTTP_SOCKETS))
+        text += " and the broker" if kept > _HTTP_SOCKETS else ""
+        print(text % (most, server.max_clients, free, kept))
         server.max_clients = most
 
 
@@ -198,9 +206,3 @@ def _count_free_sockets(limit):
     for sock in opened:
         sock.close()
     return len(opened)
-
-
-def _address():
-    """Return the board's address, "0.0.0.0" while it has none."""
-    ap = network.WLAN(network.AP_IF)
-    return (ap if ap.active() else network.WLAN(network.STA_IF)).ifconfig()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from tools.certs import cli
-from tools.virtualboard import VirtualBoard
+from tools.failure import Failure
+from tools.virtualboard import VirtualBoard, chips
 from tools.virtualboard.board import heap_bytes
 from tools.virtualboard.flash import can_compile, fill
 from tools.virtualboard.interpreter import (
@@ -70,6 +72,10 @@ def pytest_addoption(parser):
         "environment names another interpreter",
     )
 
+    parser.addoption(
+        "--chip", default="", help="the chip whose limits and names the virtual boards have"
+    )
+
 
 def pytest_configure(config):
     """Choose the interpreter, here and in what the tests start; fetch it before workers do."""
@@ -77,6 +83,12 @@ def pytest_configure(config):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Owners(), "owners")
     select_interpreter(config.getoption("--word"))
+    if config.getoption("--chip"):
+        os.environ[chips.VARIABLE] = config.getoption("--chip")
+        try:
+            chips.choose("")
+        except Failure as failure:
+            raise pytest.UsageError(str(failure)) from None
     if not config.getoption("--board"):
         try:
             interpreter()

@@ -13,7 +13,8 @@ from tools.failure import Failure
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run new certs",
-    "A release": "image package",
+    "Many boards": "fleet fleet-gateway bench-fleet",
+    "A release": "image package docs",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -272,7 +273,8 @@ def package(base: str) -> None:
 @existing_file("--certs", "A folder with certificates, for wss://.")
 @existing_file("--image", "Run from the file system in an image of `image`.")
 @click.option("--source", is_flag=True, help="Run lib/ from source, not compiled.")
-@click.option("--sockets", default=10, show_default=True, help="Number of sockets.")
+@click.option("--chip", default="", help="Chip whose limits and names it has, such as c3.")
+@click.option("--sockets", type=int, help="Number of sockets. Without it: the chip's.")
 def run(**options) -> int:
     """Start a virtual board and print its URLs and its serial output. Ctrl-C ends it."""
     try:
@@ -324,6 +326,63 @@ def certs(now, **options) -> None:
     from tools.certs.cli import make
 
     make(now=now, **options)
+
+
+# --- many boards
+
+
+@commands.command()
+@click.option("--boards", type=click.IntRange(1, 200), default=5, show_default=True)
+@click.option("--engine", type=click.Choice(["nats-server", "mosquitto"]), help="Default: any.")
+@click.option("--port", default=8000, show_default=True, help="Port of the gateway.")
+def fleet(boards: int, engine: str | None, port: int) -> int:
+    """Start an MQTT engine, a gateway and virtual boards. Ctrl-C ends all of them."""
+    from tools.fleet.demo import run
+
+    return run(boards, engine, port)
+
+
+@commands.command("fleet-gateway")
+@click.option("--engine", default="127.0.0.1:1883", show_default=True,
+              help="HOST:PORT of the MQTT engine; several, separated by commas.")  # fmt: skip
+@click.option("--user", default="", help="Account of the engine; FLEET_PASSWORD has its password.")
+@click.option("--engine-ca", help="Authority for TLS to the engine; '' for the system's.")
+@click.option("--prefix", default="boards", show_default=True, help="As fleet.prefix.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True)
+@existing_file("--tokens", "JSON: {board: token, or {path: token}}; the board * means all others.")
+@existing_file("--pages", "Folder with VERSION/ for pages of other versions.")
+@existing_file("--cert", "Certificate for wss://, in PEM.")
+@existing_file("--key", "Its private key.")
+@click.option("--origin", multiple=True, help="Origin of other pages that may connect.")
+@click.option("--proxy", multiple=True, help="Address whose X-Forwarded-For is trusted.")
+@click.option("--max-size", default=4096, show_default=True, help="Bytes of a message.")
+@click.option("--max-viewers", default=10000, show_default=True, help="Of one board, per process.")
+@click.option("--per-address", default=100, show_default=True, help="Connections of an address.")
+@click.option("--rate", default=50.0, show_default=True, help="Messages a second of a viewer.")
+@click.option("--buffer", default=65536, show_default=True, help="Bytes that wait for a viewer.")
+@click.option("--slow", type=click.Choice(["close", "drop"]), default="close", show_default=True)
+def fleet_gateway(**options) -> int:
+    """Serve the pages and endpoints of boards to any number of viewers."""
+    from tools.fleet.processes import run
+
+    return run(**options)
+
+
+@commands.command("bench-fleet")
+@click.option("--boards", default=100, show_default=True)
+@click.option("--viewers", default=1000, show_default=True, help="In the first scenario.")
+@click.option("--crowd", default=5000, show_default=True, help="Viewers of one board.")
+@click.option("--seconds", default=60.0, show_default=True, help="Of each scenario.")
+@click.option("--outages", default=1000, show_default=True)
+@click.option("--only", default="", help="Scenarios with this in their name.")
+@click.option("--document", is_flag=True, help="Write the figures to docs/fleet.md.")
+def bench_fleet(**options) -> int:
+    """Measure boards, gateways and engines together."""
+    from tools.fleet.bench import run
+
+    return run(**options)
 
 
 # --- checks
@@ -399,6 +458,14 @@ def bench(**options) -> int:
     from tools.bench import runner
 
     return runner.main(SimpleNamespace(**options))
+
+
+@commands.command()
+def docs() -> None:
+    """Build the documentation site into build/site. Broken links are errors."""
+    from tools.docs.site import build
+
+    build()
 
 
 @commands.command()

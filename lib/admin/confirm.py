@@ -12,7 +12,6 @@ memory. Anything that is not confirmed in time is reverted:
 
 import os
 
-import network
 from failsafe import UNDO_SETTINGS, rollback
 from micropython import const
 
@@ -74,11 +73,7 @@ def _find(prefix):
 
 
 def _has_address():
-    for interface in (network.AP_IF, network.STA_IF):
-        wlan = network.WLAN(interface)
-        if wlan.active() and wlan.ifconfig()[0] != "0.0.0.0":
-            return True
-    return False
+    return lazy.call("wifi.interfaces", "address") != "0.0.0.0"
 
 
 def _confirm_start():

@@ -70,6 +70,25 @@ _FIELDS: dict = {
         "messages": (None, "int or null", 1, 100000),
         "bytes": (None, "int or null", 1, 100000000),
     },
+    "fleet": {
+        "enabled": (False, "flag"),
+        "host": ("", "text", 0, 200),
+        "port": (None, "int or null", 1, 65535),
+        "tls": (False, "flag"),
+        "ca": ("/certs/fleet.crt.der", "text", 0, 64),
+        "user": ("", "text", 0, 64),
+        "password": ("", "text", 0, 64),
+        "prefix": ("boards", "topic"),
+        "keepalive": (30, "int", 5, 3600),
+        "backoff": (60, "number", 0.05, 3600),
+        "queue": (4096, "int", 512, 0x3FFFFFFF),
+        "overflow": ("oldest", "choice", "oldest", "newest"),
+        "retain": (True, "flag"),
+        "interval": (60, "number", 1, 86400),
+        "max_senders": (8, "int", 1, 1000),
+        "discovery": ("homeassistant", "text", 0, 32),
+        "ntp": ("pool.ntp.org", "text", 0, 64),
+    },
 }
 
 
@@ -94,11 +113,18 @@ def validate(raw, large_heap: bool = True) -> tuple:
     settings = {}
     sections = _object(raw, "the file", problems)
     for section in sections:
-        if section not in _FIELDS:
-            problems.append("%s: unknown section; known are %s" % (section, _list(_FIELDS)))
+        if section not in _FIELDS and section != "network":
+            known = _list(list(_FIELDS) + ["network"])
+            problems.append("%s: unknown section; known are %s" % (section, known))
     for section, fields in _FIELDS.items():
         given = _object(sections.get(section, {}), section, problems)
         settings[section] = _section(section, fields, given, problems)
+    if "network" in sections:  # its rules are loaded only if it is used
+        from .network import validate as validate_network
+
+        given = _object(sections["network"], "network", problems)
+        rules = (_problem, _is_device_address, _size)
+        settings["network"] = validate_network(given, settings["wifi"], problems, rules)
     if not large_heap:
         _check_buffers(settings["server"], problems)
     _check_combinations(settings, problems)
@@ -138,6 +164,10 @@ def _check_combinations(settings, problems):
     if wifi["mode"] == "station" and not wifi["station_ssid"]:
         problems.append("wifi.station_ssid: required in mode 'station'; using mode 'ap'")
         wifi["mode"] = "ap"
+    fleet = settings["fleet"]
+    if fleet["enabled"] and not fleet["host"]:
+        problems.append("fleet.host: required by fleet.enabled; using no broker")
+        fleet["enabled"] = False
     tls = settings["tls"]
     if tls["enabled"] and tls["port"] == settings["server"]["port"]:
         problems.append("tls.port: must differ from server.port; using no TLS")
@@ -186,6 +216,7 @@ _TEXTS: dict = {
     "country": "two capital letters such as 'DE', or ''",
     "hostname": "1 to 32 letters, digits and hyphens, no hyphen at the ends",
     "ip": "a device address such as '192.168.4.1'",
+    "topic": "1 to 32 letters, digits, _, - and /, no / at the ends",
 }
 
 
@@ -206,6 +237,9 @@ def _is_valid(value, kind, min=8, max=63):
     size = _size(value)
     if kind == "country":
         return size == 2 and _only(value, "AZ09")
+    if kind == "topic":
+        is_topic = 1 <= size <= 32 and _only(value, "azAZ09--__//")
+        return is_topic and "" not in value.split("/")
     if kind == "hostname":
         return 1 <= size <= 32 and _only(value, "azAZ09--") and "-" not in value[0] + value[-1]
     return min <= size <= max

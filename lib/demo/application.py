@@ -1,4 +1,4 @@
-"""Register the demo's endpoints with the server. Loaded at startup and dropped."""
+"""Register the demo's endpoints and widgets. Loaded at startup and dropped."""
 
 import sys
 from time import time
@@ -17,13 +17,13 @@ def setup(board) -> None:
     server, settings = board.server, board.settings
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
+        started = time()
+        board.panel.load("demo.widgets", settings["demo"], started)
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
         if lazy.free_heap() < room:
             print("demo: not enough memory for /demo")
         else:
-            chat = lazy.LazyEndpoint(
-                server, "demo.chat", "/demo", settings["demo"], time(), room=room
-            )
-            server.websocket("/demo", chat)
+            options = ("demo.chat", "/demo", settings["demo"], started)
+            server.websocket("/demo", lazy.LazyEndpoint(server, *options, room=room))
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])

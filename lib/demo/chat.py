@@ -8,8 +8,8 @@ from time import ticks_ms
 from micropython import const
 
 from . import commands, led, stats
+from .room import Room
 
-_MAX_NAMED = const(10)  # ids in an error
 _STALE = const(5000)  # ms after which a command with a time is not executed any more
 _CLOCK = const(2**30 - 1)  # the board's clock in messages, in ms, wraps after this
 _OUT_OF_MEMORY = const(
@@ -27,9 +27,9 @@ class Chat:
     def __init__(self, server, path: str, settings: dict, started: int):
         self._server = server
         self._path = path
-        self._limit = server.write_limit - 10  # bytes in a message, without its header
+        self._room = Room(server)
         self._led = led.find(settings, server.log)
-        self._stats = stats.Stats(server, self._limit, started)
+        self._stats = stats.Stats(server, server.write_limit - 10, started)
 
     def on_open(self, client):
         client.context = "client %d" % client.id
@@ -44,14 +44,11 @@ class Chat:
             "time": ticks_ms() & _CLOCK,
         }
         client.send(json.dumps(welcome))
-        self._send_clients()
+        self._room.send_clients()
 
     def on_close(self, client, code, reason):
         self._stats.unsubscribe(client)
-        try:
-            self._send_clients()
-        except MemoryError:
-            pass  # the list is sent again with the next change
+        self._room.on_close(client)
 
     def on_message(self, client, message):
         name = None
@@ -79,14 +76,13 @@ class Chat:
     # --- one method for each command that commands.parse can return
 
     def _do_echo(self, client, value, _):
-        client.send(self._encode({"type": "echo", "echo": value}))
+        client.send(self._room.encode({"type": "echo", "echo": value}))
 
     def _do_stats(self, client, value, _):
         self._stats.subscribe(client, value)
 
     def _do_name(self, client, name, _):
-        client.context = name
-        self._send_clients()
+        self._room.rename(client, name)
 
     def _do_led(self, client, value, option):
         if not self._led:
@@ -107,41 +103,7 @@ class Chat:
         self._server.broadcast(json.dumps(state), self._path)
 
     def _do_message(self, client, text, to):
-        message = {"type": "message", "from": client.id, "name": client.context, "message": text}
-        if to is None:
-            self._server.broadcast(self._encode(message), self._path)
-            return
-        message["to"] = to
-        here = self._clients()
-        for other in here:
-            if other.id == to:
-                if not other.send(self._encode(message)):
-                    raise ValueError("client %d cannot take more messages" % to)
-                return
-        ids = ", ".join([str(other.id) for other in here[:_MAX_NAMED]])
-        raise ValueError("no client has the id %d; connected: %s" % (to, ids))
-
-    # --- sending
-
-    def _encode(self, message):
-        text = json.dumps(message)
-        if len(memoryview(text)) > self._limit:  # bytes of UTF-8, without copying them
-            raise ValueError("too long to forward")
-        return text
-
-    def _clients(self):
-        clients = self._server.clients
-        return [one for one in clients if one.path == self._path and one.is_open]
-
-    def _send_clients(self):
-        here = self._clients()
-        head = '{"type": "clients", "count": %d' % len(here)
-        text = stats.listing(head, here, _describe, self._limit)
-        self._server.broadcast(text, self._path)
-
-
-def _describe(client):
-    return '{"id": %d, "name": %s}' % (client.id, json.dumps(client.context))
+        self._room.say(client, text, to)
 
 
 endpoint = Chat  # LazyEndpoint calls this

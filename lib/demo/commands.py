@@ -1,15 +1,11 @@
 """Parse the commands that clients send to /demo, as text or JSON."""
 
-import json
-
 from micropython import const
+from panel.parse import parse_json
 
-from wsserver.core.frames import validate_utf8
+from .room import check_message, check_name
 
-_MAX_SIZE = const(3200)  # bytes of a command: a message of 1000 characters of 3 bytes, and more
-_MAX_MESSAGE = const(1000)  # characters
-_MAX_NAME = const(32)
-_MAX_BRACKETS = const(40)  # parsing one takes far more than one byte of heap
+_MAX_SIZE = const(3200)  # bytes of a command, as in panel.parse
 
 _HELP = const(
     "commands are TOGGLE_LED, LED_ON, LED_OFF and stats, and JSON with echo, led, message, name"
@@ -30,55 +26,17 @@ def parse(message) -> tuple:
         raise ValueError("a command has at most %d bytes" % _MAX_SIZE)
     text = message.strip()
     if text[:1] == "{":
-        return _command(_parse_json(text))
+        try:
+            command = parse_json(text)
+        except ValueError as error:
+            raise ValueError("%s; %s" % (error, _HELP)) from None
+        return _command(command)
     word = text.upper()
     if word == "STATS":
         return "stats", True, None
     if word in ("TOGGLE_LED", "LED_ON", "LED_OFF"):
         return "led", word.replace("LED", "").replace("_", "").lower(), True
     raise ValueError("%r is not a command; %s" % (text[:20], _HELP))
-
-
-def _parse_json(text):
-    """Return a JSON object as a dict."""
-    if text.count("{") + text.count("[") > _MAX_BRACKETS:
-        raise ValueError("more than %d brackets" % _MAX_BRACKETS)
-    try:
-        command = json.loads(text)
-    except (ValueError, TypeError):
-        raise ValueError("invalid JSON: %s; %s" % (text[:40], _HELP)) from None
-    if "\\u" in text:
-        data = json.dumps(command).encode()
-        if validate_utf8(data, 0, len(data), 0, 0):
-            command = json.loads(_join_surrogates(data))
-    return command
-
-
-def _join_surrogates(data):
-    """Return UTF-8 data as text, with each surrogate pair replaced by its character.
-
-    MicroPython's json leaves "\\ud83d\\ude00" as two surrogates, which are not valid UTF-8.
-    Raises ValueError if a surrogate is not part of a pair.
-    """
-    joined = bytearray()
-    start = 0
-    while True:
-        at = data.find(b"\xed", start)
-        if at < 0:
-            break
-        joined.extend(data[start:at])
-        start = at + 3
-        if data[at + 1] > 0x9F:  # a high surrogate; a low one must follow
-            if data[at + 1] > 0xAF or data[start] != 0xED or data[at + 4] < 0xB0:
-                raise ValueError("\\ud800 to \\udfff must be pairs")
-            start = at + 6
-            first = (data[at + 1] & 15) << 16 | (data[at + 2] & 63) << 10
-            code = 0x10000 + (first | (data[at + 4] & 15) << 6 | data[at + 5] & 63)
-            joined.extend(chr(code).encode())
-        else:
-            joined.extend(data[at:start])
-    joined.extend(data[start:])
-    return str(joined, "utf-8")
 
 
 def _command(command):
@@ -108,20 +66,6 @@ def _echo(value):
     return value
 
 
-def _message(value):
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_MESSAGE:
-        raise ValueError("message: must be a string of 1 to %d characters" % _MAX_MESSAGE)
-    return value
-
-
-def _name(value):
-    name = value.strip() if isinstance(value, str) else ""
-    if not 0 < len(name) <= _MAX_NAME or min(name.encode()) < 32:
-        text = "name: must be a string of 1 to %d characters without control characters"
-        raise ValueError(text % _MAX_NAME)
-    return name
-
-
 _OPTIONS = {"message": "to", "led": "at"}
 _OPTION_ERRORS = {
     "message": "to: must be the id of a client, an integer",
@@ -130,7 +74,7 @@ _OPTION_ERRORS = {
 _CHECKS = {
     "echo": _echo,
     "led": _unchecked,
-    "message": _message,
-    "name": _name,
+    "message": check_message,
+    "name": check_name,
     "stats": _unchecked,
 }

@@ -12,8 +12,11 @@ PINS = {
     "ESP32": (2, "pin"),
     "ESP32S2": (18, "neopixel"),
     "ESP32S3": (48, "neopixel"),
+    "ESP32C2": (8, "pin"),
     "ESP32C3": (8, "neopixel"),
+    "ESP32C5": (27, "neopixel"),
     "ESP32C6": (8, "neopixel"),
+    "ESP32H2": (8, "neopixel"),
 }
 _VALUES = const("led: must be on, off, toggle or a colour such as [255, 120, 0]")
 

@@ -1,17 +1,14 @@
 """Report the state of the board: load, memory, temperature, Wi-Fi and clients."""
 
-import gc
 import json
 from time import ticks_diff, ticks_ms, time
 
-import esp32
-import network
 from micropython import const
 
-from wsserver.lazy import free_heap
+from .meter import Meter, heap, idf_heap, temperature, wifi
+from .room import listing
 
 _LONGEST = const(3600)  # seconds between two reports
-_BYTES = const(2**30 - 1)  # a client's byte counter wraps after this
 _CLOCK = const(2**30 - 1)  # the board's clock in reports, in ms, wraps after this
 
 
@@ -135,117 +132,8 @@ class Subscription:
         return text
 
 
-def listing(head: str, clients: list, describe, limit: int) -> str:
-    """Return the JSON that begins with `head`, with "clients": [describe(client), ...] added.
-
-    The list is cut to keep the JSON within `limit` bytes.
-    """
-    left = limit - len(head) - 20
-    items = []
-    for client in clients:
-        item = describe(client)
-        left -= len(item.encode()) + 2
-        if left < 0:
-            break
-        items.append(item)
-    return '%s, "clients": [%s]}' % (head, ", ".join(items))
-
-
 def _describe(client):
     text = '{"id": %d, "name": %s, "path": %s, "queue": %d, "messages": %d, "bytes": %d}'
     name, path = json.dumps(client.context), json.dumps(client.path)
     counts = (client.buffered, client.messages, client.bytes)
     return text % ((client.id, name, path) + counts)
-
-
-class Meter:
-    """Measure the load of the server's loop and its traffic, from its creation to stop().
-
-    now: ticks_ms of the last update. waited: ms that the loop has waited. messages, bytes:
-    received from all clients.
-    """
-
-    def __init__(self, server):
-        self._server = server
-        self._waited = 0  # us since the last update
-        self._seen = {}  # client -> [its messages, its bytes at the last update]
-        self.waited = self.messages = self.bytes = 0
-        self.update()
-        self.messages = self.bytes = 0
-        server.on_wait(self._add)
-
-    def stop(self) -> None:
-        """Stop measuring."""
-        self._server.on_wait(None)
-
-    def _add(self, microseconds):
-        self._waited += microseconds
-
-    def update(self) -> None:
-        """Add the load and traffic since the last update."""
-        self.now = ticks_ms()
-        self.waited += self._waited // 1000
-        self._waited = 0
-        clients = self._server.clients
-        for client in clients:
-            seen = self._seen.get(client)
-            if not seen:
-                self._seen[client] = seen = [0, 0]
-            self.messages += client.messages - seen[0]
-            self.bytes += client.bytes - seen[1] & _BYTES
-            seen[0] = client.messages
-            seen[1] = client.bytes
-        if len(self._seen) > len(clients):
-            for client in list(self._seen):
-                if client not in clients:
-                    del self._seen[client]
-
-
-# --- the board
-
-
-def heap() -> dict:
-    """Return bytes of the GC heap, "used" and "free". Collects garbage."""
-    free = free_heap()
-    return {"used": gc.mem_alloc(), "free": free}
-
-
-def idf_heap() -> dict:
-    """Return bytes of the IDF heap, which Wi-Fi, TLS and a growing GC heap use.
-
-    "free": the total. "largest": the largest free block.
-    """
-    regions = esp32.idf_heap_info(esp32.HEAP_DATA)
-    return {
-        "free": sum([region[1] for region in regions]),
-        "largest": max([region[2] for region in regions]),
-    }
-
-
-def temperature():
-    """Return the chip's temperature in degrees Celsius, or None without a sensor."""
-    celsius = getattr(esp32, "mcu_temperature", None)
-    fahrenheit = getattr(esp32, "raw_temperature", None)  # the first ESP32's
-    try:
-        if celsius:
-            return celsius()
-        return round((fahrenheit() - 32) / 1.8) if fahrenheit else None
-    except OSError:  # the sensor is in use, or out of its range
-        return None
-
-
-def wifi() -> dict:
-    """Return "mode" and, for an access point, its "stations", else "rssi" in dBm or None.
-
-    MicroPython does not report the signal strength of an access point's stations.
-    """
-    ap = network.WLAN(network.AP_IF)
-    if ap.active():
-        # (MAC,) or (MAC, address), depending on the release.
-        stations = [{"mac": entry[0].hex(":")} for entry in ap.status("stations")]
-        return {"mode": "ap", "stations": stations}
-    try:
-        rssi = network.WLAN(network.STA_IF).status("rssi")
-    except OSError:
-        rssi = None
-    return {"mode": "station", "rssi": rssi}

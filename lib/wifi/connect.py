@@ -1,6 +1,6 @@
-"""Start Wi-Fi: open the board's access point, or join a network as a station.
+"""Start the network: the board's access point, a Wi-Fi to join, or another interface.
 
-For MicroPython 1.22 and later.
+For MicroPython 1.22 and later. `fallback` has the interfaces of the settings' `network` section.
 """
 
 import time
@@ -29,26 +29,39 @@ _REASONS = {
 }
 
 
-def start(wifi: dict, get_secret, log=print) -> str:
-    """Start Wi-Fi as the "wifi" section of the settings says; return the board's address.
+def start(wifi: dict, get_secret, log=print, net=None) -> str:
+    """Start the network as the settings say; return the board's address.
 
-    get_secret(name) returns the password if the settings have none. A station that cannot join
-    within station_timeout seconds opens the access point instead. Errors are logged, not raised;
-    the address is "" if even the access point does not start.
+    wifi, net: the sections "wifi" and "network"; net is None without that section, and then
+    wifi.mode decides. get_secret(name) returns the access point's password if the settings have
+    none. A station that cannot join within station_timeout seconds opens the access point instead.
+    Errors are logged, not raised; the address is "" if no interface has one.
     """
     if wifi["country"]:
         _try(log, network.country, wifi["country"])
     # Before Wi-Fi is active: mDNS ignores later changes.
     _try(log, network.hostname, wifi["hostname"])
+    if net and net["order"]:
+        from . import fallback
+
+        starters = {
+            "station": lambda: join(wifi, log, net),
+            "ap": lambda: open_access_point(wifi, get_secret, log),
+        }
+        return fallback.start(net, log, starters)
+    if not hasattr(network, "WLAN"):
+        log("network: this chip has no Wi-Fi: set network.order (docs/settings.md)")
+        return ""
     if wifi["mode"] == "station":
-        try:
-            address = _join(wifi, log)
-        except _ERRORS as error:
-            log("wifi: cannot join %r: %s" % (wifi["station_ssid"], error))
-            address = None
+        address = join(wifi, log, net)
         if address:
             return address
         log("wifi: opening the access point instead")
+    return open_access_point(wifi, get_secret, log)
+
+
+def open_access_point(wifi: dict, get_secret, log) -> str:
+    """Open the access point; return its address, or "" if it does not start."""
     # If the driver refuses the name or password, the board must still be reachable.
     for candidate in (wifi, dict(wifi, ssid=_DEFAULT_SSID, password=None)):
         try:
@@ -56,6 +69,15 @@ def start(wifi: dict, get_secret, log=print) -> str:
         except _ERRORS as error:
             log("wifi: the access point %r does not start: %s" % (candidate["ssid"], error))
     return ""
+
+
+def join(wifi: dict, log, net=None):
+    """Join a known network. Return the board's address, or None after station_timeout seconds."""
+    try:
+        return _join(wifi, log, net)
+    except _ERRORS as error:
+        log("wifi: cannot join %r: %s" % (wifi["station_ssid"], error))
+    return None
 
 
 def _try(log, function, *args, **kwargs):
@@ -107,27 +129,35 @@ def _describe(password):
     return "password as in config.json" if password else "open network without a password"
 
 
-def _join(wifi, log):
-    """Join a network. Return the board's address, or None after station_timeout seconds."""
+def _join(wifi, log, net):
     network.WLAN(network.AP_IF).active(False)
     station = network.WLAN(network.STA_IF)
     deadline = time.ticks_add(time.ticks_ms(), int(wifi["station_timeout"] * _SECOND))
     station.active(True)
     # Otherwise status() reports "connecting" forever instead of the reason.
     station.config(reconnects=0)
-    reason = None
-    log("wifi: joining %r" % wifi["station_ssid"])
+    known = [(wifi["station_ssid"], wifi["station_password"])]
+    if net:
+        from . import addresses, fallback
+
+        known = fallback.known_networks(station, wifi, net)
+        addresses.set_address(station, net, log)
+    reason, attempt = None, 0
     while time.ticks_diff(deadline, time.ticks_ms()) > 0:
-        station.connect(wifi["station_ssid"], wifi["station_password"])
+        ssid, password = known[attempt % len(known)]
+        if attempt < len(known):
+            log("wifi: joining %r" % ssid)
+        attempt += 1
+        station.connect(ssid, password)
         status = _wait(station, deadline)
         if station.isconnected():
-            return _joined(station, wifi["station_ssid"], log)
+            return _joined(station, ssid, log)
         if status not in (None, network.STAT_IDLE):
             reason = status
         time.sleep_ms(200)
     station.active(False)
     text = _REASONS.get(reason) or ("driver status %d" % reason if reason else "timeout")
-    log("wifi: cannot join %r: %s" % (wifi["station_ssid"], text))
+    log("wifi: cannot join %s: %s" % (" or ".join([repr(ssid) for ssid, _ in known]), text))
 
 
 def _joined(station, ssid, log):

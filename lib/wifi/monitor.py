@@ -10,6 +10,8 @@ def check(log=print) -> None:
     but the driver's list.
     """
     global _last
+    if not hasattr(network, "WLAN"):  # an ESP32-H2 or P4
+        return
     ap = network.WLAN(network.AP_IF)
     if ap.active():
         now = ap.status("stations")  # [(MAC,)] or [(MAC, address)], depending on the release

@@ -25,8 +25,10 @@ __all__ = (
 
 
 def __getattr__(name):
-    if name in ("Client", "Server"):
-        return getattr(load("wsserver.server"), name)
+    if name == "Server":
+        return load("wsserver.server").Server
+    if name == "Client":
+        return load("wsserver.core.protocol").Client
     if name == "Request":
         return load("wsserver.http.request").Request
     if name in ("Response", "redirect"):

@@ -298,12 +298,18 @@ def test_random_commands_neither_close_clients_nor_break_the_json(guest, board):
     assert board.log[position:] == ""
 
 
-@pytest.mark.parametrize("name", ["commands.py", "chat.py", "led.py", "stats.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("demo/commands.py", "demo/chat.py", "demo/room.py", "demo/led.py", "demo/stats.py"),
+        *("panel/commands.py", "panel/parse.py", "panel/session.py"),
+    ],
+)
 def test_the_protocol_document_lists_every_error(name):
     document = " ".join((ROOT / "docs" / "protocol.md").read_text().split())
     raised = [
         node.exc.args[0]
-        for node in ast.walk(ast.parse((ROOT / "lib" / "demo" / name).read_text()))
+        for node in ast.walk(ast.parse((ROOT / "lib" / name).read_text()))
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
     ]
     texts = [

@@ -16,23 +16,45 @@ _HEAD = """\
 
 <!-- Made from firmware/boards.toml by `make format`: change that file, not this one. -->
 
-Every ESP32 with Wi-Fi runs the server. `make boards` names the row that fits a connected board.
-`CHIP=` takes the first column.
+Every ESP32 runs the server, with Wi-Fi, Ethernet or PPP. `make boards` names the row that fits a
+connected board. `CHIP=` takes the first column.
 
 """
 _COLUMNS = (
     *("`CHIP=`", "board", "MicroPython build", "from version", "offset", "native code"),
-    *("cores", "SRAM", "LED", "clients", "TLS clients"),
+    *("cores", "SRAM", "LED", "sockets", "TCP window", "clients", "TLS clients"),
 )
 _MIDDLE = """
-*LED* is the pin on the usual development kit; RGB means a WS2812. *Clients* and *TLS clients* are
-recommended values of `server.max_clients` and `tls.max_clients`. They are estimates, except for
-the two TLS connections of an ESP32 without PSRAM, measured on the 32-bit virtual board.
+*LED* is the pin on the usual development kit; RGB means a WS2812. *Sockets* and *TCP window* are
+those of MicroPython's images. *Clients* and *TLS clients* are recommended values of
+`server.max_clients` and `tls.max_clients`. They are estimates, except for the two TLS connections
+of an ESP32 without PSRAM, measured on the 32-bit virtual board. The rows of ESP32-C2, C5, P4 and
+H2 follow from MicroPython's sources and Espressif's data sheets; nothing was tried on these chips.
+
+## Networks
+
+| `CHIP=` | networks |
+| --- | --- |
+{networks}
+
+[settings.md](settings.md#network) describes the settings. RMII is for a PHY such as the LAN8720,
+SPI for a W5500. PPP needs a serial port and a peer, such as a modem or a Linux computer with
+`pppd`.
+
+An **ESP32-H2** or **ESP32-P4** has no Wi-Fi, but MicroPython's images for them have Ethernet over
+SPI and PPP, with sockets and TLS. With a W5500 or a serial line, they run this library and this
+firmware themselves. Over its own radios, an ESP32-H2 needs a gateway:
+
+- **Bluetooth LE**: MicroPython has GATT and L2CAP, but no IP over Bluetooth LE (6LoWPAN). Without
+  IP there are no sockets, so no browser can reach the board. A gateway, such as an ESP32-C6, must
+  translate GATT messages.
+- **802.15.4** (Thread, Zigbee): MicroPython's images are built without it. A Thread device also
+  needs a border router to reach the local network.
 
 ## Sockets
 
-A chip has ten sockets in all. At startup the board lowers `server.max_clients` to the sockets
-that are left, with a log line:
+A chip has ten sockets in all, an ESP32-C2 has six. At startup the board lowers
+`server.max_clients` to the sockets that are left, with a log line:
 
 | use | sockets |
 | --- | --- |
@@ -40,7 +62,7 @@ that are left, with a log line:
 | TLS listener, if there is a certificate | 1 |
 | DNS of the captive portal, with the board's own access point | 1 |
 | HTTP requests: pages, settings, updates | at least 2 |
-| clients | the rest: 5; without DNS 6; without DNS and TLS 7 |
+| clients | the rest: 5; without DNS 6; without DNS and TLS 7. ESP32-C2: 1, 2 and 3 |
 
 ## Memory
 
@@ -53,6 +75,13 @@ start with a GC heap of 64,000 bytes; the size of their IDF heap has not been me
 the GC heap lies there. The server checks the free memory before it accepts a TLS connection, so a
 setting that is too large only leads to refused connections.
 
+## ROMFS and frozen modules
+
+Code in a ROMFS or frozen into the firmware runs from flash and takes less heap. MicroPython's
+published images for the ESP32 are built without ROMFS: they need a build of your own with
+`MICROPY_VFS_ROM` and the partition table `partitions-4MiB-romfs.csv`. Frozen modules need a build
+of your own, too. [install.md](install.md#frozen-into-the-firmware) describes both.
+
 ## Notes
 
 """
@@ -63,7 +92,8 @@ def text(boards: list[Board]) -> str:
     table = _line(_COLUMNS) + _line(["---"] * len(_COLUMNS))
     table += "".join(_line(_cells(board)) for board in boards)
     notes = "".join(map(_note, boards))
-    return _HEAD + table + _MIDDLE + notes
+    networks = "\n".join(f"| `{board.key}` | {', '.join(board.networks)} |" for board in boards)
+    return _HEAD + table + _MIDDLE.format(networks=networks) + notes
 
 
 def _note(board: Board) -> str:
@@ -73,15 +103,11 @@ def _note(board: Board) -> str:
 
 
 def _cells(board: Board) -> list[str]:
-    cells = [f"`{board.key}`", board.name]
-    if board.wifi:
-        cells += [f"`{board.build}`", board.least, f"`{board.offset:#x}`", f"`{board.arch}`"]
-    else:
-        cells += ["none: no Wi-Fi", "", "", ""]
+    cells = [f"`{board.key}`", board.name, f"`{board.build}`", board.least]
+    cells += [f"`{board.offset:#x}`", f"`{board.arch}`", str(board.cores), f"{board.sram} KB"]
     led = f"{board.led_pin}{' (RGB)' if board.led_kind == 'rgb' else ''}"
-    cells += [str(board.cores), f"{board.sram} KB", led]
-    cells += [str(board.max_clients), str(board.max_tls)] if board.wifi else ["", ""]
-    return cells
+    cells += [led if board.led_pin >= 0 else "none", str(board.sockets), f"{board.window:,}"]
+    return [*cells, str(board.max_clients), str(board.max_tls)]
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -26,9 +26,9 @@ class Board:
     key: the row's name; CHIP= takes it, or `chip`. chip: esptool's name. offset: the address of
     the image in the flash. build: the name of MicroPython's image. least: the oldest MicroPython
     that works. arch: mpy-cross's name for native code. sram: in KB. psram: whether the build uses
-    one. led_kind: "plain", or "rgb" (WS2812). max_clients, max_tls: recommended values. wifi:
-    without it there is nothing to flash. `notes` names an alternative then, and offset, build,
-    least, arch, max_clients and max_tls are empty.
+    one. led_pin: -1 without one. led_kind: "plain", or "rgb" (WS2812). sockets: of lwIP, listeners
+    included. window: TCP's receive window and send buffer, in bytes. max_clients, max_tls:
+    recommended values. wifi: without it, the board needs Ethernet or PPP.
     """
 
     key: str
@@ -45,33 +45,42 @@ class Board:
     led_pin: int
     led_kind: str
     crypto: str
+    sockets: int
+    window: int
     max_clients: int
     max_tls: int
     notes: str
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Return the kinds of networks that MicroPython's image for the board supports."""
+        ethernet = "Ethernet (RMII, SPI)" if self.chip in _RMII else "Ethernet (SPI)"
+        return (*(("Wi-Fi",) if self.wifi else ()), ethernet, "PPP")
 
     def native_arch(self, version: tuple[int, ...]) -> str:
         """Return mpy-cross's name for native code that a version of MicroPython loads, or ""."""
         return "" if self.arch == "rv32imc" and version < _RISCV_NATIVE else self.arch
 
 
-_OF_ALL: dict[str, type] = {
+_FIELDS: dict[str, type] = {
     "name": str,
     "chip": str,
+    "offset": int,
+    "build": str,
+    "least": str,
+    "arch": str,
     "cores": int,
     "sram": int,
     "psram": bool,
     "led": dict,
     "crypto": str,
-    "notes": str,
-}
-_WITH_WIFI: dict[str, type] = {
-    "offset": int,
-    "build": str,
-    "least": str,
-    "arch": str,
+    "sockets": int,
+    "window": int,
     "max_clients": int,
     "max_tls": int,
+    "notes": str,
 }
+_RMII = ("esp32", "esp32p4")  # chips with an Ethernet controller of their own
 _PATTERNS = {
     "chip": r"esp32[a-z0-9]*",
     "build": r"[A-Z0-9_]+(-[A-Z0-9_]+)?",
@@ -79,7 +88,6 @@ _PATTERNS = {
     "arch": "xtensawin|rv32imc",
 }
 _RISCV_NATIVE = (1, 24)  # the first version that loads native code on RISC-V
-_MOST_SOCKETS = 10  # of a chip, including a listener
 
 
 def load(path: Path = TABLE) -> list[Board]:
@@ -99,30 +107,34 @@ def load(path: Path = TABLE) -> list[Board]:
 def find(name: str, boards: list[Board]) -> Board:
     """Return the row for CHIP=name: the row with that key, or the first one of that chip.
 
-    Raises Failure if there is none, or if it has no Wi-Fi.
+    "c3" is short for "esp32c3".
+
+    Raises Failure if there is none.
     """
     wanted = name.lower()
     plain = wanted.replace("-", "").replace("_", "")
-    board = next((board for board in boards if board.key == wanted), None)
+    plain = plain if plain.startswith("esp32") else f"esp32{plain}"
+    keys = (wanted, f"esp32{wanted}")
+    board = next((board for board in boards if board.key in keys), None)
     board = board or next((board for board in boards if board.chip == plain), None)
     if board is None:
         known = ", ".join(board.key for board in boards)
         raise Failure(f"CHIP={name} is not known: use one of {known}")
-    return _usable(board)
+    return board
 
 
 def fitting(chip: str, psram: bool, boards: list[Board]) -> Board:
-    """Return the row for a chip. Raises Failure if there is none, or if it has no Wi-Fi."""
+    """Return the row for a chip. Raises Failure if there is none."""
     rows = [board for board in boards if board.chip == chip]
     if not rows:
-        known = ", ".join(sorted({board.chip for board in boards if board.wifi}))
+        known = ", ".join(sorted({board.chip for board in boards}))
         raise Failure(f"there is no row for {chip}; this project is for {known}")
-    return _usable(next((row for row in rows if row.psram == psram), rows[0]))
+    return next((row for row in rows if row.psram == psram), rows[0])
 
 
 def outdated(chip: str, version: str, boards: list[Board]) -> str:
     """Return a warning if a chip's MicroPython is older than its row requires, else ""."""
-    row = next((board for board in boards if board.chip == chip and board.wifi), None)
+    row = next((board for board in boards if board.chip == chip), None)
     if row is None or _numbers(version) >= _numbers(row.least):
         return ""
     return f"its MicroPython {version} is too old, {row.least} is needed: make flash"
@@ -130,13 +142,6 @@ def outdated(chip: str, version: str, boards: list[Board]) -> str:
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
-
-
-def _usable(board: Board) -> Board:
-    """Return the board. Raises Failure, with an alternative, if it has no Wi-Fi."""
-    if not board.wifi:
-        raise Failure(f"{board.name}: {board.notes}")
-    return board
 
 
 def _board(path: Path, key: str, row: Any) -> Board:
@@ -148,11 +153,10 @@ def _board(path: Path, key: str, row: Any) -> Board:
     wifi = row.get("wifi", True)
     if not isinstance(wifi, bool):
         raise stop("wifi: must be true or false")
-    fields = _OF_ALL | _WITH_WIFI if wifi else _OF_ALL
     for name in row:
-        if name not in fields and name != "wifi":
-            raise stop(f"{name}: no such field; there are {', '.join(sorted(fields))}")
-    for name, kind in fields.items():
+        if name not in _FIELDS and name != "wifi":
+            raise stop(f"{name}: no such field; there are {', '.join(sorted(_FIELDS))}")
+    for name, kind in _FIELDS.items():
         if name not in row:
             raise stop(f"{name}: is missing")
         if type(row[name]) is not kind:
@@ -166,11 +170,10 @@ def _board(path: Path, key: str, row: Any) -> Board:
         or led["kind"] not in ("plain", "rgb")
     ):
         raise stop('led: must be { pin = NUMBER, kind = "plain" or "rgb" }')
-    if wifi and not 0 <= row["max_tls"] <= row["max_clients"] < _MOST_SOCKETS:
-        raise stop(f"max_tls and max_clients: 0 <= max_tls <= max_clients < {_MOST_SOCKETS}")
-    if wifi and row["offset"] % 0x1000:
+    if not 0 <= row["max_tls"] <= row["max_clients"] < row["sockets"]:
+        raise stop("max_tls and max_clients: 0 <= max_tls <= max_clients < sockets")
+    if row["offset"] % 0x1000:
         raise stop("offset: must be a multiple of 0x1000")
-    nothing = {name: kind() for name, kind in _WITH_WIFI.items()}
-    values = {**nothing, **row, "key": key, "wifi": wifi}
+    values = {**row, "key": key, "wifi": wifi}
     del values["led"]
     return Board(**values, led_pin=led["pin"], led_kind=led["kind"])

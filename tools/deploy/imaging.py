@@ -18,7 +18,7 @@ from tools.board.table import Board
 from tools.board.target import Target
 from tools.failure import Failure, warn
 
-from . import filesystem, userfiles
+from . import application, filesystem, userfiles
 from .build import build
 from .files import firmware
 from .plan import RECORD
@@ -144,23 +144,10 @@ def _files(board: Board, version: tuple[int, int, int], options: Options) -> dic
     )
     sources = firmware(options.root)
     if options.app:
-        sources.update(_application(options.app))
+        sources.update(application.find(options.app, options.root).files)
     files = build(sources, target, options.source, warn)
     files[RECORD] = json.dumps(sorted(files)).encode()  # later deployments remove only these
     return {**files, **userfiles.requested(options.config, options.certs, options.root)}
-
-
-def _application(app: Path) -> dict[str, Path]:
-    """Return the files of an application: a .py file, or a folder with __init__.py."""
-    if app.is_file() and app.suffix == ".py":
-        return {"/app/app.py": app}
-    if (app / "__init__.py").is_file():
-        return {
-            f"/app/{path.relative_to(app).as_posix()}": path
-            for path in sorted(app.rglob("*"))
-            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-        }
-    raise Failure(f"APP={app} is neither a .py file nor a folder with __init__.py")
 
 
 def verify(file: Path, made: Image) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 # mpy-cross's name of a CPU, and the chips that have one.
 ARCHITECTURES = {
     "xtensawin": "ESP32, S2, S3",
-    "rv32imc": "ESP32-C3, C6",
+    "rv32imc": "ESP32-C2, C3, C5, C6, H2, P4",
     "x64": "the virtual board",
     "x86": "the virtual board with 32 bits",
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -24,11 +25,12 @@ def rules_file(root: Path = ROOT) -> Path:
 
 def rules(root: Path = ROOT) -> ModuleType:
     """Return the module of the board's own rules for config.json."""
-    spec = importlib.util.spec_from_file_location("schema", rules_file(root))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    # In a package, because the module imports another one of its folder.
+    package = f"board_config_{abs(hash(str(root)))}"
+    if package not in sys.modules:
+        sys.modules[package] = ModuleType(package)
+        sys.modules[package].__path__ = [str(rules_file(root).parent)]
+    return importlib.import_module(f"{package}.schema")
 
 
 def read_config(path: Path, root: Path = ROOT) -> bytes:

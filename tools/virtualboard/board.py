@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from . import chipheap, disk
+from . import chipheap, chips, disk
 from . import flash as flash_filler
 from .disk import Disk
 from .interpreter import compile_mpy, interpreter, takes_interrupts
@@ -118,7 +118,8 @@ class VirtualBoard:
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
     dns_port is where its UDP port 53 does.
     source: run lib/ from source instead of compiled; native=False: compiled to bytecode alone.
-    sockets: how many the board has. air: what its Wi-Fi sees, see air(). flash: keep the flash in
+    chip: whose limits and names it has, such as "c3"; see chips. sockets: how many the board has,
+    if not as many as the chip. air: what its Wi-Fi sees, see air(). flash: keep the flash in
     this folder instead of a temporary one.
     certs: a folder that `make certs` has filled, for wss://. application: {path on the board: file
     here}, empty for the demo; None keeps the one on the flash.
@@ -140,7 +141,8 @@ class VirtualBoard:
         https_port: int = 0,
         source: bool = False,
         native: bool = True,
-        sockets: int = 10,
+        sockets: int | None = None,
+        chip: str = "",
         air: dict | None = None,
         root: Path = ROOT,
         flash: Path | None = None,
@@ -161,7 +163,9 @@ class VirtualBoard:
         self.dns_port = free_port(socket.SOCK_DGRAM)
         self._on_output = on_output
         self._on_ready = on_ready
-        self._sockets = sockets
+        row = chips.choose(chip)
+        self._chip = chips.describe(row)
+        self._sockets = sockets or row.sockets
         self._run = Path(tempfile.mkdtemp(prefix="virtualboard-"))
         self.flash = flash or self._run / "flash"
         # Of a littlefs file system; 0: the flash is a folder.
@@ -184,6 +188,7 @@ class VirtualBoard:
             if certs:
                 flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})
+            config = chips.with_network(row, config)
             self._served = flash_filler.put_config(self.flash, config)
             self.has_certificates = (self.flash / "certs").exists()
             if self._blocks:
@@ -191,7 +196,8 @@ class VirtualBoard:
                 disk.write(Disk(content, self._blocks), self._run / "flash.img")
                 shutil.rmtree(self.flash)
             self._install_stand_ins()
-            self.air(**{"networks": {}, "stations": [], **(air or {})})
+            wire = {} if row.wifi else {"ethernet": {"address": "192.168.1.60"}}
+            self.air(**{"networks": {}, "stations": [], **wire, **(air or {})})
         except BaseException:
             shutil.rmtree(self._run, ignore_errors=True)
             raise
@@ -420,6 +426,7 @@ class VirtualBoard:
             },
             "udp_ports": {53: self.dns_port},
             "blocks": self._blocks,
+            "chip": self._chip,
         }
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)

@@ -73,7 +73,14 @@ def _start():
         file_system = vfs.VfsPosix(run + "/flash")
         os._setup(run + "/flash")
     machine._setup(board["cause"], tell, read_program, globals())
-    network._setup(read_air)
+    chip = board["chip"]
+    network._setup(read_air, chip["wifi"], chip["rmii"])
+    os._machine = machine._machine = chip["machine"]
+    socket._WINDOW = chip["window"]
+    if chip["highest_pin"]:  # not the first ESP32
+        machine._choose_chip(chip["highest_pin"])
+        esp32.mcu_temperature = lambda: 53
+        del esp32.raw_temperature
     ports, udp_ports = (
         {int(port): there for port, there in board[name].items()}
         for name in ("ports", "udp_ports")

@@ -16,7 +16,6 @@ from tools.failure import Failure
 from . import images
 
 BOARDS = table.load()
-WITH_WIFI = [board for board in BOARDS if board.wifi]
 ESP32 = table.find("esp32", BOARDS)
 ROW = """
 [one]
@@ -31,12 +30,14 @@ sram = 520
 psram = false
 led = { pin = 2, kind = "plain" }
 crypto = "AES"
+sockets = 10
+window = 5744
 max_clients = 5
 max_tls = 2
 notes = ""
 """
 
-each_board = pytest.mark.parametrize("board", WITH_WIFI, ids=lambda board: board.key)
+each_board = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.key)
 
 
 # --- the table
@@ -46,8 +47,8 @@ def test_the_document_is_made_from_the_table_as_it_is_now():
     assert document.DOCUMENT.read_text(encoding="utf-8") == document.text(BOARDS), "make format"
 
 
-@pytest.mark.parametrize("chip", ["esp32", "esp32s2", "esp32s3", "esp32c3", "esp32c6"])
-def test_every_chip_with_wifi_has_a_row(chip):
+@pytest.mark.parametrize("chip", sorted(image.CHIP_IDS.values()))
+def test_every_chip_that_micropython_supports_has_a_row(chip):
     assert table.find(chip, BOARDS).chip == chip
 
 
@@ -70,9 +71,15 @@ def test_the_numbers_of_the_chips_are_esptools():
 
 
 @pytest.mark.parametrize("name", ["ESP32-H2", "esp32h2"])
-def test_a_chip_without_wifi_explains_what_to_use_instead(name):
-    with pytest.raises(Failure, match=r"no Wi-Fi.*gateway"):
-        table.find(name, BOARDS)
+def test_a_chip_without_wifi_has_ethernet_and_ppp(name):
+    board = table.find(name, BOARDS)
+    assert (board.wifi, board.networks) == (False, ("Ethernet (SPI)", "PPP"))
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.key)
+def test_the_recommended_clients_fit_into_the_sockets(board):
+    dns = 1 if board.wifi else 0
+    assert board.max_clients <= board.sockets - 2 - dns - 2  # two listeners, two HTTP requests
 
 
 def test_an_unknown_chip_is_answered_with_those_that_are_known():
@@ -98,6 +105,7 @@ def test_the_row_for_a_chip_depends_on_its_memory(psram, key):
         ("esp32", "1.22.0", ""),
         ("esp32c6", "1.23.0", "its MicroPython 1.23.0 is too old, 1.24.0 is needed: make flash"),
         ("esp32c6", "1.30.0", ""),
+        ("esp32h2", "1.28.0", "its MicroPython 1.28.0 is too old, 1.29.0 is needed: make flash"),
         ("linux", "1.0.0", ""),
     ],
 )
@@ -113,6 +121,8 @@ def test_a_micropython_that_is_too_old_for_its_chip_is_told(chip, version, told)
         ("cores = 2", "cores = 2\nsize = 3", r"\[one\]: size: no such field"),
         ('"xtensawin"', '"mips"', r"\[one\]: arch: 'mips' does not look like one"),
         ("0x1000", "0x1001", r"\[one\]: offset: must be a multiple of 0x1000"),
+        ("sockets = 10", "sockets = 5", r"max_clients < sockets"),
+        ("window = 5744\n", "", r"\[one\]: window: is missing"),
         ("max_tls = 2", "max_tls = 6", r"\[one\]: max_tls and max_clients"),
         ('kind = "plain"', 'kind = "lamp"', r"\[one\]: led: must be"),
         ("psram = false", "psram = 0", r"\[one\]: psram: must be of type bool"),

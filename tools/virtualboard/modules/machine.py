@@ -26,6 +26,16 @@ def _setup(cause, tell, program, main):
 
 _program = None
 _globals = None
+_machine = ""  # from the launcher
+_highest_pin = 39
+_missing_pins = (20, 24, 28, 29, 30, 31)
+_input_pins = 34  # the first of those that have no output
+
+
+def _choose_chip(highest_pin):
+    """From the launcher: the pins of another chip than the first ESP32."""
+    global _highest_pin, _missing_pins, _input_pins
+    _highest_pin, _missing_pins, _input_pins = highest_pin, (), highest_pin + 1
 
 
 def _run(size):
@@ -49,7 +59,7 @@ def _greet(end=""):
     """Greet like the friendly prompt."""
     import sys
 
-    print("\x1efri\x1e" + sys.version.split("; ")[-1] + "; Virtual board with ESP32")
+    print("\x1efri\x1e" + sys.version.split("; ")[-1] + "; " + _machine)
     print('Type "help()" for more information.\n' + end, end="")
 
 
@@ -114,6 +124,33 @@ class WDT:
         _tell("fed")
 
 
+class UART:
+    """A serial port, on which there is nothing."""
+
+    IRQ_RXIDLE = 0x1000
+
+    def __init__(self, id, baudrate=9600, bits=8, parity=None, stop=1, *, tx=None, rx=None):
+        if not 0 <= id <= 2:
+            raise ValueError("UART(%d) does not exist" % id)
+
+    def irq(self, handler=None, trigger=0, hard=False):
+        pass
+
+    def read(self, nbytes=None):
+        return None
+
+    def write(self, buf):
+        return len(buf)
+
+
+class SPI:
+    """A bus, on which there is nothing."""
+
+    def __init__(self, id, baudrate=500000, *, sck=None, mosi=None, miso=None):
+        if id not in (1, 2):
+            raise ValueError("SPI(%d) doesn't exist" % id)
+
+
 class Pin:
     """A pin that remembers what it was set to."""
 
@@ -126,13 +163,13 @@ class Pin:
     IRQ_FALLING = 2
 
     def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None):
-        if not isinstance(id, int) or not 0 <= id <= 39 or id in (20, 24, 28, 29, 30, 31):
+        if not isinstance(id, int) or not 0 <= id <= _highest_pin or id in _missing_pins:
             raise ValueError("invalid pin")
         self._id = id
         self.init(mode, pull, value=value)
 
     def init(self, mode=None, pull=-1, *, value=None, drive=None):
-        if mode in (self.OUT, self.OPEN_DRAIN) and self._id >= 34:
+        if mode in (self.OUT, self.OPEN_DRAIN) and self._id >= _input_pins:
             raise ValueError("pin can only be input")
         if value is not None:
             _levels[self._id] = int(bool(value))

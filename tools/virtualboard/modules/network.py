@@ -1,9 +1,11 @@
 """The chip's network module: Wi-Fi as MicroPython's esp32 port shows it, over an "air" that tests
-can change.
+can change, and Ethernet and PPP.
 
 The air is a JSON file that the host writes: {"networks": {"Home": {"password": "...", "reason":
 0}}, "stations": ["24:6f:28:00:00:01"]} networks: what a station can join; `reason` is a status
-code to fail with. stations: those that joined our access point.
+code to fail with. stations: those that joined our access point. "ethernet": {"address": "..."}:
+there is a cable, and a DHCP server with this address. "ppp": {"address": "...", "user": "...",
+"password": "..."}: a peer.
 """
 
 import binascii as _binascii
@@ -41,16 +43,43 @@ MODE_11N = 4
 
 _JOIN_MS = 150  # that joining a network takes here
 
+PHY_LAN8710 = 0
+PHY_LAN8720 = 1
+PHY_IP101 = 2
+PHY_RTL8201 = 3
+PHY_DP83848 = 4
+PHY_KSZ8041 = 5
+PHY_KSZ8081 = 6
+PHY_KSZ8851SNL = 100
+PHY_DM9051 = 101
+PHY_W5500 = 102
+
+ETH_INITIALIZED = 0
+ETH_STARTED = 1
+ETH_STOPPED = 2
+ETH_CONNECTED = 3
+ETH_DISCONNECTED = 4
+ETH_GOT_IP = 5
+
+_FIRST_SPI_PHY = 100
+_OF_WLAN = ("WLAN", "STA_IF", "AP_IF", "STAT_", "AUTH_", "MODE_")  # missing without Wi-Fi
+
 _read_air = None
+_rmii = True  # whether the chip has an Ethernet controller
 _country = "XX"
 _hostname = "mpy-esp32"
 _interfaces = [None, None]
 
 
-def _setup(read_air):
-    """From the launcher: read_air() gives the air file's text."""
-    global _read_air
+def _setup(read_air, wifi=True, rmii=True):
+    """From the launcher: read_air() gives the air file's text. wifi, rmii: what the chip has."""
+    global _read_air, _rmii
     _read_air = read_air
+    _rmii = rmii
+    if not wifi:
+        for name in list(globals()):
+            if name in _OF_WLAN[:3] or name.startswith(_OF_WLAN[3:]):
+                del globals()[name]
 
 
 def _air():
@@ -301,10 +330,131 @@ class WLAN:
         ]
 
 
+class LAN:
+    """Ethernet; there is one object."""
+
+    _object = None
+
+    def __new__(cls, id=None, **options):
+        if LAN._object is None:
+            LAN._object = object.__new__(LAN)
+            LAN._object._reset(id, **options)
+        return LAN._object
+
+    def __init__(self, id=None, *, phy_type=0, phy_addr=0, ref_clk_mode=0, **pins):
+        pass
+
+    def _reset(self, id, phy_type=None, phy_addr=None, **pins):
+        if phy_type is None or phy_addr is None:
+            raise TypeError("'phy_addr' argument required")
+        if id not in (None, 0):
+            raise ValueError("invalid LAN interface identifier")
+        if not 0 <= phy_addr <= 31:
+            raise ValueError("invalid phy address")
+        spi = phy_type >= _FIRST_SPI_PHY
+        if not 0 <= phy_type <= 6 and phy_type not in (100, 101, 102) or not spi and not _rmii:
+            raise ValueError("invalid phy type")
+        if spi and not {"spi", "cs", "int"} <= set(pins):
+            raise ValueError("spi, cs and int must be specified")
+        if not spi and not {"mdc", "mdio"} <= set(pins):
+            raise ValueError("mdc and mdio must be specified")
+        self._active = False
+        self._address = None  # a static one
+        self._since = 0
+
+    def _lease(self):
+        """Return the addresses, as ifconfig() gives them, or None."""
+        air = _air().get("ethernet")
+        waited = _utime.ticks_diff(_utime.ticks_ms(), self._since)
+        if not self._active or air is None or waited < _JOIN_MS:
+            return None
+        if self._address or not air.get("address"):
+            return self._address
+        return air["address"], "255.255.255.0", "192.168.1.1", "192.168.1.1"
+
+    def active(self, up=None):
+        if up is not None:
+            self._active = bool(up)
+            self._since = _utime.ticks_ms()
+        return self._active
+
+    def isconnected(self):
+        return self._lease() is not None
+
+    def status(self):
+        if not self._active:
+            return ETH_INITIALIZED
+        if self._lease():
+            return ETH_GOT_IP
+        return ETH_STARTED if _air().get("ethernet") is None else ETH_CONNECTED
+
+    def config(self, name):
+        if name != "mac":
+            raise ValueError("unknown config param")
+        return bytes((0x24, 0x6F, 0x28, 0, 0, 3))
+
+    def ifconfig(self, addresses=None):
+        if addresses is None:
+            return self._lease() or ("0.0.0.0",) * 4
+        if len(addresses) != 4:
+            raise ValueError("requested length 4 but object has length %d" % len(addresses))
+        self._address = tuple(addresses)
+
+
+class PPP:
+    """A connection over a UART."""
+
+    SEC_NONE = 0
+    SEC_PAP = 1
+    SEC_CHAP = 2
+
+    def __init__(self, stream):
+        stream.irq  # noqa: B018 - as on the chip, AttributeError if it is no UART
+        self._since = None
+        self._login = None
+
+    def connect(self, security=SEC_NONE, user=None, key=None):
+        if self._since is not None and self.isconnected():
+            raise OSError(120)  # EALREADY
+        if security not in (0, 1, 2):
+            raise ValueError("invalid auth")
+        self._login = (user, key) if security else None
+        self._since = _utime.ticks_ms()
+
+    def disconnect(self):
+        self._since = None
+
+    def isconnected(self):
+        peer = _air().get("ppp")
+        if self._since is None or not peer:
+            return False
+        wanted = (peer["user"], peer["password"]) if "user" in peer else None
+        waited = _utime.ticks_diff(_utime.ticks_ms(), self._since)
+        return self._login == wanted and waited >= _JOIN_MS
+
+    def status(self):
+        return 5 if self.isconnected() else 4
+
+    def poll(self):
+        return 0
+
+    def ifconfig(self, addresses=None):
+        if not self.isconnected():
+            return ("0.0.0.0",) * 4
+        return _air()["ppp"]["address"], "255.255.255.255", "10.64.64.64", "10.64.64.64"
+
+
+_dns = "0.0.0.0"
+
+
 def ipconfig(*args, **kwargs):
+    global _dns
+    if kwargs:
+        _dns = kwargs.get("dns", _dns)
+        return None
     if args:
         if args[0] == "dns":
-            return "0.0.0.0"
+            return _dns
         if args[0] == "prefer":
             return 4
         raise ValueError("unexpected key '%s'" % args[0])

@@ -20,6 +20,7 @@ from vfs import VfsPosix as _VfsPosix
 from vfs import mount, umount
 
 _flash = ""
+_machine = ""  # from the launcher
 
 
 def _setup(flash):
@@ -51,7 +52,7 @@ _uname = _namedtuple("uname", ("sysname", "nodename", "release", "version", "mac
 
 
 def uname():
-    return _uname("esp32", "esp32", "1.29.0", "virtual board", "Virtual board with ESP32")
+    return _uname("esp32", "esp32", "1.29.0", "virtual board", _machine)
 
 
 def statvfs(path):
