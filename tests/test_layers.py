@@ -40,7 +40,7 @@ LAYERS = {
 ORDER = [
     *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
-    "core.buffers",
+    *("core.buffers", "ipv6"),
     *(
         "core.decoder",
         "core.protocol",
@@ -73,6 +73,7 @@ ORDER = [
         "http.connection",
         "http.exchange",
         "http.decision",
+        "http.events",
     ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *(
