@@ -50,7 +50,6 @@ def garden(make_board, engine):
 def home(plain, engine):
     """What Home Assistant subscribes to, as a Plain client that sees all topics."""
     client = plain(engine.port, topic="homeassistant/#")
-    client.client.on_message = lambda c, d, m: client.messages.put((m.topic, m.payload, m.retain))
     client.client.subscribe("boards/v1/garden/panel/#", 1)
     return client
 

@@ -84,6 +84,7 @@ def make_secure(make_board, request):
         section = {"enabled": True, "host": host, "port": port, "tls": True, "backoff": 1}
         section.update(ca="/ca.der", discovery="", ntp="time.example")
         sources = {name: (PROJECT / f"lib/fleet/{name}.py").read_text() for name in MODULES}
+        sources["resolver"] = sources["resolver"].replace("const(1500)", "const(300)")
         files = {
             f"lib/fleet/{name}.py": sources[name].replace(old, f"PORT = {server.port}")
             for (name, old), server in zip(MODULES.items(), servers, strict=True)
