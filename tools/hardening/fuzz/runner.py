@@ -25,6 +25,7 @@ RUNS = (
     ("session", "random", "the core: frames, random changes"),
     ("request", "guided", "the core: requests, guided by coverage"),
     ("request", "random", "the core: requests, random changes"),
+    ("packets", "guided", "the fleet: MQTT packets, guided by coverage"),
 )
 
 
