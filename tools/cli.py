@@ -339,6 +339,7 @@ def fleet(boards: int, engine: str | None, port: int) -> int:
     """Start an MQTT engine, a gateway and virtual boards. Ctrl-C ends all of them."""
     from tools.fleet.demo import run
 
+    _end_with_parent()
     return run(boards, engine, port)
 
 

@@ -104,7 +104,10 @@ class Engine:
             raise Failure(INSTALL)
         with (self._folder / "log").open("ab") as log:
             command = [program, "-c", str(self._config)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            # Ctrl-C is for its parent, which ends it after the boards.
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True
+            )
         if wait:
             self.wait_ready()
         return self
