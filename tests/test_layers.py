@@ -64,7 +64,14 @@ ORDER = [
         "http.auth",
         "http.ratelimit",
     ),
-    *("http.proxies", "http.refusallog", "http.connection", "http.exchange", "http.events"),
+    *(
+        "http.proxies",
+        "http.refusallog",
+        "http.connection",
+        "http.exchange",
+        "http.uploads",
+        "http.events",
+    ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *("clientmethods", "shutdown", "eventloop", "coroutines", "workers", "callbacks", ""),
 ]
@@ -86,6 +93,7 @@ UPWARDS = {
     ("http.routing", "http.exchange"),
     ("http.routing", "http.registration"),
     ("http.exchange", "coroutines"),
+    ("http.exchange", "http.uploads"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
