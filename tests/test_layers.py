@@ -44,6 +44,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.percent",
         "http.patterns",
         "http.unusual",
         "http.handshake",
