@@ -53,7 +53,7 @@ ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
 COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
-	compare package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
+	compare docs package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
 $(COMMANDS): $(READY)
@@ -129,6 +129,8 @@ soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 compare: ; $(TOOLS) compare $(ARGS)
 #: make package      make packages for mip in build/mip: BASE=https://... or github:owner/repository/path
 package: ; $(TOOLS) package "$(BASE)"
+#: make docs         build the documentation site into build/site; broken links are errors
+docs: ; $(TOOLS) docs
 #: make screenshots  take the pictures of the page in docs/, with this computer's Chromium
 screenshots: ; $(TOOLS) screenshots
 #: make bench        measure speed and memory beside other servers, and write docs/benchmarks.md

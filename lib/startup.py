@@ -35,13 +35,13 @@ def start(log, settings=None, safe: bool = False):
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
-    lazy.call("config.chips", "fit", settings)
     _divide_memory(settings["tls"])
     server = _create_server(settings, log)
     _set_access(server, settings)
     context = _create_context(settings["tls"])
-    port = _listen(server, settings["server"]["port"])
-    secure = _listen_tls(server, settings["tls"]["port"], context)
+    ipv6 = "network" in settings and settings["network"]["ipv6"]
+    port = _listen(server, settings["server"]["port"], ipv6)
+    secure = _listen_tls(server, settings["tls"]["port"], context, ipv6)
     board = _serve(server, settings, secure, safe)
     if server.portal:
         from wifi import captive_portal
@@ -51,10 +51,8 @@ def start(log, settings=None, safe: bool = False):
     _limit_clients(server, _HTTP_SOCKETS + fleet)
     if fleet:
         lazy.load("fleet").start(board)
-    from wifi import monitor
-
-    text = "serving ws://%s:%d/ws%s"
-    print(text % (monitor.address(), port, " and wss://" if secure else ""))
+    address = lazy.call("wifi.interfaces", "address")
+    print("serving ws://%s:%d/ws%s" % (address, port, " and wss://" if secure else ""))
     return server
 
 
@@ -99,11 +97,7 @@ def _set_access(server, settings):
     server.hosts.extend(host.lower() for host in access["hosts"])
     server.origins = access["origins"]
     server.proxies = access["proxies"]
-    from wifi import monitor  # stays loaded
-
-    if "network" in settings:
-        monitor.watch(settings["network"])
-    ap = monitor.access_point()
+    ap = lazy.call("wifi.interfaces", "access_point")
     if wifi["captive_portal"] and ap:
         server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
     if any(settings["limits"].values()):
@@ -116,19 +110,30 @@ def _url(address, port):
     return "http://%s%s/" % (address, "" if port == 80 else ":%d" % port)
 
 
-def _listen(server, port):
+def _listen(server, port, ipv6):
     """Listen on this port, or on port 80 if it is not available; return the port."""
     try:
-        server.listen(port)
+        _open(server, port, ipv6)
         return port
     except OSError:  # the server has logged the reason
         if port == _DEFAULT_PORT:
             raise
     print("server.port: using %d instead" % _DEFAULT_PORT)
-    server.listen(_DEFAULT_PORT)
+    _open(server, _DEFAULT_PORT, ipv6)
     if server.portal:
         server.portal = server.portal.replace(":%d/" % port, "/")
     return _DEFAULT_PORT
+
+
+def _open(server, port, ipv6, context=None):
+    """Listen on IPv4, and on IPv6 if it is wanted and MicroPython supports it."""
+    if ipv6:
+        try:
+            server.listen(port, "::", context)
+            return
+        except OSError:  # the server has logged the reason
+            print("network.ipv6: listening on IPv4 only")
+    server.listen(port, tls=context)
 
 
 def _create_context(tls):
@@ -140,12 +145,12 @@ def _create_context(tls):
     return None
 
 
-def _listen_tls(server, port, context):
+def _listen_tls(server, port, context, ipv6):
     """Listen for wss:// and https:// if there is a context; return whether it does."""
     if not context:
         return False
     try:
-        server.listen(port, tls=context)
+        _open(server, port, ipv6, context)
     except OSError:  # the server has logged the reason
         return False
     return True
@@ -166,8 +171,9 @@ def _serve(server, settings, secure, safe):
     if admin["enabled"]:
         for path in ("/settings", "/update"):
             lazy.route(server, path, "admin.register", admin["password"])
-    from wifi import monitor
-
+    monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
+    if "network" in settings:
+        monitor.watch(settings["network"])
     server.every(_MONITOR_MS, monitor.check)
     if not safe and (timeout or _is_unconfirmed()):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it

@@ -14,7 +14,7 @@ SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run new certs",
     "Many boards": "fleet fleet-gateway bench-fleet",
-    "A release": "image package",
+    "A release": "image package docs",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -458,6 +458,14 @@ def bench(**options) -> int:
     from tools.bench import runner
 
     return runner.main(SimpleNamespace(**options))
+
+
+@commands.command()
+def docs() -> None:
+    """Build the documentation site into build/site. Broken links are errors."""
+    from tools.docs.site import build
+
+    build()
 
 
 @commands.command()

@@ -73,9 +73,7 @@ def _find(prefix):
 
 
 def _has_address():
-    from wifi import monitor  # it is loaded
-
-    return monitor.address() != "0.0.0.0"
+    return lazy.call("wifi.interfaces", "address") != "0.0.0.0"
 
 
 def _confirm_start():

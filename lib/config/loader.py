@@ -7,6 +7,7 @@ from starting.
 import errno
 import gc
 import json
+import os
 
 from micropython import const
 
@@ -20,7 +21,10 @@ _PSRAM = const(1 << 20)  # bytes; no region of internal RAM is this large
 
 
 def load(path: str = "/config.json", log=print) -> dict:
-    """Return the settings as {section: {field: value}}. Report problems with log(text)."""
+    """Return the settings as {section: {field: value}}. Report problems with log(text).
+
+    They are adapted to the chip.
+    """
     settings = None
     try:
         raw, problem = read_raw(path)
@@ -35,6 +39,11 @@ def load(path: str = "/config.json", log=print) -> dict:
         problems = ["does not fit into memory; using defaults: correct it or remove it"]
     for text in problems:
         log("%s: %s" % (path, text))
+    # "ESP32C2 module with ESP32-C2": only this chip has less than the others.
+    if hasattr(os, "uname") and os.uname().machine.endswith("C2"):
+        from .chips import fit
+
+        fit(settings, log)
     return settings
 
 

@@ -107,15 +107,15 @@ def wifi() -> dict:
 
     MicroPython does not report the signal strength of an access point's stations.
     """
-    from wifi import monitor  # it is loaded
-
-    ap = monitor.access_point()
-    if ap:
+    if not hasattr(network, "WLAN"):  # Ethernet or PPP
+        return {"mode": "station", "rssi": None}
+    ap = network.WLAN(network.AP_IF)
+    if ap.active():
         # (MAC,) or (MAC, address), depending on the release.
         stations = [{"mac": entry[0].hex(":")} for entry in ap.status("stations")]
         return {"mode": "ap", "stations": stations}
     try:
         rssi = network.WLAN(network.STA_IF).status("rssi")
-    except (OSError, AttributeError):  # not joined, or a chip without Wi-Fi
+    except OSError:
         rssi = None
     return {"mode": "station", "rssi": rssi}

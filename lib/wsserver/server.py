@@ -64,11 +64,12 @@ class Server:
     origins = proxies = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
+    _patterns: Anything = None  # [(Matcher, Route)] of WebSocket paths with parameters, or None
+    _relay: Anything = None  # function(message, path, group) of another package: see broadcast()
     _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
-    _relay = None  # function(message, path, group) of another package, called by broadcast()
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
     def __init__(
@@ -142,18 +143,22 @@ class Server:
         overflow: str = "close",
         access=None,
         reserved: bool = False,
+        require_subprotocol: bool = False,
     ) -> None:
         """Serve WebSocket connections at `path` with `endpoint`, an object with on_... methods.
+
+        path: it may have parameters, as in "/rooms/<name>".
 
         subprotocols: those that it supports. origins: the accepted Origin headers, by default
         none, the server's own host, or one of server.origins. overflow: when a client's send
         buffer is full, "close" the client or "drop" the message. access: a Token or Basic of
         wsserver.http.auth that a request must satisfy, or None. reserved: its clients may exceed
-        max_clients by one, and beyond that evict the client idle longest. Raises TypeError or
+        max_clients by one, and beyond that evict the client idle longest. require_subprotocol:
+        whether a client must offer one of the subprotocols. Raises TypeError or
         ValueError, which names the argument, if one is wrong.
         """
-        options = (subprotocols, origins, overflow, access, reserved)
-        call("wsserver.http.routes", "add_route", self.routes, path, endpoint, *options)
+        options = (subprotocols, origins, overflow, access, reserved, require_subprotocol)
+        call("wsserver.http.routes", "add_route", self, path, endpoint, *options)
 
     def route(
         self, path: str, methods=("GET",), stream=False, access=None, origins=None, max_body=None
@@ -248,8 +253,8 @@ class Server:
                 return client
         return None
 
-    def broadcast(self, message, path=None) -> int:
-        """Send a message to all open clients, or to those at `path`.
+    def broadcast(self, message, path=None, group=None) -> int:
+        """Send a message to all open clients, or to those at `path` and in `group`.
 
         Clients with an empty send buffer get it at once, without copying it. Return
         the number of clients whose message is sent or waits. Raises TypeError if it is neither str
@@ -260,7 +265,9 @@ class Server:
         count = 0
         for client in self.clients:
             if client._state == _OPEN and (path is None or client._path == path):
-                if client._out or client._secure or length > self._pool.write_limit:
+                if group is not None and group not in client._groups:
+                    continue
+                if client._out or not client._is_direct or length > self._pool.write_limit:
                     count += client._send_frame(frame)
                     continue
                 try:
@@ -269,7 +276,7 @@ class Server:
                     continue  # poll will report it
                 count += sent == length or self._send_rest(client, frame, sent)
         if self._relay:
-            self._relay(message, path, None)
+            self._relay(message, path, group)
         return count
 
     def _send_rest(self, client, frame, sent):

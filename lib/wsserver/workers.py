@@ -57,7 +57,8 @@ class Worker:
         self._drained: Anything = None  # an Event for drain()
         self._lost: Anything = None  # why TCP was closed while a coroutine ran
         client._worker = self
-        client._on_lost = self._on_lost
+        if not getattr(client, "_stream", None):  # which calls stand_in() at its end
+            client._on_lost = self._on_lost
 
     def __getattr__(self, name):
         if name in ("frames", "is_text"):  # of the client's own decoder, for Limits and Client
@@ -114,15 +115,19 @@ class Worker:
             if self._lost is not None:
                 break
             if not self._coroutine:
-                if self in self._server._tasks:
-                    self._server._tasks.remove(self)
+                self._forget()
                 yield  # until run() continues it
         if self._coroutine:
             self._coroutine.close()
             self._coroutine = None
-        if self in self._server._tasks:
-            self._server._tasks.remove(self)
+        self._forget()
         Client._on_lost(client, self._lost)
+
+    def _forget(self):
+        """Remove the worker from the server's tasks, if it had to wait."""
+        tasks = self._server._tasks
+        if tasks and self in tasks:
+            tasks.remove(self)
 
     # --- keep what is received meanwhile
 
@@ -275,13 +280,20 @@ class Worker:
 
     # --- the end of the client
 
+    def stand_in(self) -> None:
+        """Be told of events again: a stream of this client has ended."""
+        client = self._client
+        client._on_lost = self._on_lost
+        if self._drained:
+            client._is_direct = False
+            client._on_drained = self._on_drained
+
     def _on_lost(self, reason=""):
         client = self._client
         if self._beside:
             self._beside.cancel()
         if self._drained:
             self._drained.set()
-        client._on_lost = None
         del client._on_lost
         if not self._coroutine and not self._is_working:
             Client._on_lost(client, reason)
@@ -306,6 +318,8 @@ class Worker:
         """Wait until TCP has taken all that waits. Return False if the connection is lost."""
         client = self._client
         server = self._server
+        while getattr(client, "_stream", None):
+            await client._stream
         if client._out and client._sock is not None:
             server._write(client)
             if client._out_start == client._out_end:
@@ -319,7 +333,6 @@ class Worker:
 
     def _on_drained(self):
         client = self._client
-        client._on_drained = None
         del client._on_drained
         client._is_direct = not client._secure and not client._route.drain
         self._drained.set()

@@ -62,7 +62,7 @@ server.run()
 
 
 def examples():
-    """(name, code) of each ```python block."""
+    """(name, code) of each ```python block. Those with a title are run by tests/docs/."""
     for file in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = file.read_text(encoding="utf-8")
         for match in re.finditer(r"^```python\n(.*?)^```", text, flags=re.M | re.S):

@@ -53,9 +53,10 @@ len = len
 class Route:
     """The configuration of a path, made by http.routes.make_route.
 
-    open, message, chunk, close, ping, pong, drain: the endpoint's on_... methods, or None. drops:
-    whether a message that does not fit in the send buffer is dropped. origins: None stands for
-    the default. reserved: whether its clients may exceed max_clients.
+    request, open, message, chunk, close, ping, pong, drain: the endpoint's on_... methods, or
+    None. drops: whether a message that does not fit in the send buffer is dropped. origins: None
+    stands for the default. reserved: whether its clients may exceed max_clients. required: whether
+    one of the subprotocols must be offered.
     """
 
     subprotocols: tuple
@@ -63,6 +64,8 @@ class Route:
     access: object
     drops: bool
     reserved: bool
+    required: bool
+    request: object
     message: object
     chunk: object
 
@@ -344,6 +347,7 @@ class Client(Protocol):
     """A connected WebSocket client.
 
     id: unique as long as the server runs. address: (IP, port). path, query: those of the request.
+    params: those of the path, or None.
     subprotocol: the negotiated one, or None. context: free for the application. buffered: bytes
     that wait to be passed to TCP. messages: how many were received. bytes: how many were received,
     headers included, modulo 2 ** 30. is_open: whether messages can be sent. secure: whether the
@@ -352,6 +356,8 @@ class Client(Protocol):
 
     subprotocol = None
     context = None
+    params = None
+    _groups = ()
     _counted_messages = _counted_bytes = 0  # those that the rate limits have seen
     # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
@@ -365,6 +371,10 @@ class Client(Protocol):
         self._address = address
         self._path = request.path
         self.query = request.query
+        if request.params:
+            self.params = request.params
+        if request.context is not None:
+            self.context = request.context
         if subprotocol:
             self.subprotocol = subprotocol
         # The server's: the socket, the events that poll watches, and times of time.ticks_ms.

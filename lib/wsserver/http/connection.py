@@ -107,6 +107,8 @@ class HTTPConnection(SendBuffer):
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
             route = load("wsserver.lazyroutes").resolve(server, request.path)
+        if route is None and server._patterns:
+            route = load("wsserver.http.patterns").find(server._patterns, request)
         if route is None:
             if request.wants_websocket():
                 raise HTTPError(404, "no WebSocket at this path")
@@ -117,6 +119,17 @@ class HTTPConnection(SendBuffer):
         if route.access:
             route.access.check(request, self._address[0])
         check_upgrade(request)
+        if route.required and not choose_subprotocol(request, route.subprotocols):
+            raise HTTPError(400, "subprotocol must be " + " or ".join(route.subprotocols))
+        if route.request:
+            prehandshake = load("wsserver.http.prehandshake")
+            if not prehandshake.decide(self, route, request, buf, pos, end):
+                return
+        self._accept(request, route, buf, pos, end)
+
+    def _accept(self, request, route, buf, pos, end):
+        """Upgrade if there is room for a client. Raises HTTPError 503."""
+        server = self._server
         # The reserved TLS slots are for pages, and for reserved paths.
         if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
             text = "all TLS slots for WebSocket are in use (tls.max_clients)"

@@ -184,6 +184,12 @@ class Exchange(HTTPConnection):
             self._data = None
             self._call_handler()
 
+    def _pause(self, paused):
+        """Stop or continue reading from the socket: backpressure."""
+        self._half_closed = paused
+        if self._sock is not None:
+            self._server._update_poll(self)
+
     # --- the handler
 
     def _call_handler(self):

@@ -75,3 +75,16 @@ def compile(path: str) -> Matcher:
         names.append(name)
         segments.append((name, kind))
     return Matcher(path, segments)
+
+
+def find(patterns: list, request):
+    """Return what belongs to the first (Matcher, ...) that matches a request, or None.
+
+    request.params becomes the parameters. Raises HTTPError 400.
+    """
+    for matcher, found in patterns:
+        params = matcher.match(request.path)
+        if params is not None:
+            request.params = params
+            return found
+    return None

@@ -10,14 +10,22 @@ _MAX_PORT = const(65535)
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
 _VALUES = (str, bytes, int, float, dict, list, tuple)
-_CALLBACKS = const(("open", "message", "chunk", "close", "ping", "pong", "drain"))
+_CALLBACKS = const(("request", "open", "message", "chunk", "close", "ping", "pong", "drain"))
 
 
-def add_route(routes: dict, path: str, endpoint, *options) -> None:
-    """Register a path in a server's `routes`, with the options of make_route.
+def add_route(server, path: str, endpoint, *options) -> None:
+    """Register a path at a server, with the options of make_route.
 
     Raises TypeError or ValueError if an argument is wrong.
     """
+    routes = server.routes
+    if isinstance(path, str) and path[:1] == "/" and "<" in path:
+        matcher = load("wsserver.http.patterns").compile(path)
+        patterns = server._patterns = server._patterns or []
+        if any(matcher.path == other.path for other, _ in patterns):
+            raise ValueError("path %r has been registered already" % path)
+        patterns.append((matcher, make_route(endpoint, *options)))
+        return
     check_path("path", path)
     if path in routes and not isinstance(routes[path], tuple):  # a tuple is a lazy route
         raise ValueError("path %r has been registered already" % path)
@@ -62,7 +70,13 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
 
 
 def make_route(
-    endpoint, subprotocols=(), origins=None, overflow="close", access=None, reserved=False
+    endpoint,
+    subprotocols=(),
+    origins=None,
+    overflow="close",
+    access=None,
+    reserved=False,
+    require_subprotocol=False,
 ) -> Route:
     """Make a Route from the arguments of Server.websocket.
 
@@ -75,6 +89,8 @@ def make_route(
     _strings("origins", origins or ())
     if reserved and not access:
         raise ValueError("reserved needs access, or any client could take the reserved slot")
+    if require_subprotocol and not subprotocols:
+        raise ValueError("require_subprotocol needs subprotocols")
     if overflow not in ("close", "drop"):
         raise ValueError("overflow must be 'close' or 'drop', not %r" % (overflow,))
     if access is not None and (isinstance(access, type) or not hasattr(access, "check")):
@@ -84,6 +100,7 @@ def make_route(
     route.origins = origins
     route.access = access
     route.reserved = reserved
+    route.required = require_subprotocol
     route.drops = overflow == "drop"
     functions = dict(reversed(_attributes(endpoint)))  # those of a class replace its bases'
     for name in _CALLBACKS:

@@ -91,12 +91,6 @@ class Upload(Exchange):
                 return data
         return b""
 
-    def _pause(self, paused):
-        """Stop or continue reading from the socket: backpressure."""
-        self._half_closed = paused
-        if self._sock is not None:
-            self._server._update_poll(self)
-
     def _free_inbox(self):
         if self._inbox is not None:
             self._pool.give(self._inbox)

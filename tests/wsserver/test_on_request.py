@@ -1,0 +1,238 @@
+"""Endpoints that see the request before the handshake, paths with parameters, and groups."""
+
+import json
+import re
+
+import pytest
+
+from tools.wsclient import TEXT, frame, request
+
+PROGRAM = """
+import asyncio
+import json
+import wsserver
+from wsserver import Server
+
+
+def decide(request):
+    what = request.query
+    print("asked about", what)
+    if what == "forbid":
+        return 403
+    if what == "unavailable":
+        return 503
+    if what == "response":
+        return wsserver.Response({"reason": "no seat"}, 409, {"X-Seat": "none"})
+    if what in ("true", "200", "text"):
+        return {"true": True, "200": 200, "text": "no"}[what]
+    if what == "raise":
+        raise ValueError("on purpose before the handshake")
+    request.context = {"user": request.headers.get("x-user"), "address": request.address[0]}
+
+
+class Door:
+    def on_request(self, request):
+        return decide(request)
+
+    def on_open(self, client):
+        print("opened with", client.context)
+
+    def on_message(self, client, message):
+        client.send(json.dumps([client.params, client.context, client.path]))
+
+
+class AsyncDoor(Door):
+    async def on_request(self, request):
+        try:
+            await asyncio.sleep_ms(20000 if request.query == "slow" else 20)
+        except asyncio.CancelledError:
+            print("decision cancelled")
+            raise
+        return decide(request)
+
+
+class Groups:
+    def on_message(self, client, message):
+        order, _, group = message.partition(" ")
+        if order == "join":
+            client.join(group)
+            client.send("joined")
+        elif order == "leave":
+            client.leave(group)
+            client.send("left")
+        elif order == "tell":
+            count = server.broadcast("told " + group, group=group)
+            client.send("%d got it" % count)
+        elif order == "wrong":
+            try:
+                client.join(5)
+            except TypeError as error:
+                client.send(str(error))
+        elif order == "relay":
+            server._relay = lambda *args: client.send("relayed %r" % (args,))
+            server.broadcast("x", "/nowhere", "some")
+            server._relay = None
+
+
+server = Server(max_clients=4, open_timeout=1)
+server.websocket("/door", Door())
+server.websocket("/async", AsyncDoor())
+server.websocket("/rooms/<name>", Door())
+server.websocket("/rooms/<name>/seats/<int:seat>", AsyncDoor())
+server.websocket("/files/<path:name>", Door())
+server.websocket("/strict", Door(), subprotocols=("chat", "v2"), require_subprotocol=True)
+server.websocket("/groups", Groups())
+server.route("/rooms/<name>")(lambda request, name: "page of " + name)
+server.listen(80)
+server.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def door(make_board):
+    return make_board(files={"main.py": PROGRAM}, heap="256k")
+
+
+def answer(raw, board, data):
+    """Send a request, and return (status line, head, body) of the response."""
+    connection = raw(board)
+    connection.send(data)
+    head = connection.until(b"\r\n\r\n")
+    body = connection.read(int(re.search(rb"Content-Length: (\d+)", head)[1]))
+    connection.close()
+    return head.split(b"\r\n")[0].decode(), head, body
+
+
+WAYS = ["/door", "/async"]
+
+
+@pytest.mark.parametrize("path", WAYS)
+def test_an_accepted_request_passes_its_context_to_the_client(raw, door, path):
+    head = request(path).replace(b"\r\n\r\n", b"\r\nX-User: eva\r\n\r\n")
+    connection = raw(door)
+    connection.send(head + frame(TEXT, b"early"))
+    assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    params, context, found = json.loads(connection.message())
+    assert (params, context["user"], found) == (None, "eva", path)
+    assert connection.send(frame(TEXT, b"later")).message().startswith(b"[")
+
+
+@pytest.mark.parametrize("path", WAYS)
+@pytest.mark.parametrize(
+    ("query", "status"), [("forbid", "403 Forbidden"), ("unavailable", "503 Service Unavailable")]
+)
+def test_a_status_refuses_the_handshake(raw, door, path, query, status):
+    position = door.log_position
+    line, _, body = answer(raw, door, request(f"{path}?{query}"))
+    assert line == "HTTP/1.1 " + status
+    assert body.endswith(b"refused by on_request\n")
+    door.wait_for_log(f"refused.*{status[:3]}|{status[:3]}.*refused", since=position)
+
+
+@pytest.mark.parametrize("path", WAYS)
+def test_a_response_refuses_the_handshake(raw, door, path):
+    line, head, body = answer(raw, door, request(path + "?response"))
+    assert line == "HTTP/1.1 409 Conflict"
+    assert b"\r\nX-Seat: none" in head
+    assert json.loads(body) == {"reason": "no seat"}
+
+
+@pytest.mark.parametrize("path", WAYS)
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("true", "TypeError: on_request must return"),
+        ("200", "ValueError: on_request must return"),
+        ("text", "TypeError: on_request must return"),
+        ("raise", "ValueError: on purpose before the handshake"),
+    ],
+)
+def test_an_error_in_on_request_is_answered_with_500(raw, door, path, query, error):
+    position = door.log_position
+    line, _, _ = answer(raw, door, request(f"{path}?{query}"))
+    assert line == "HTTP/1.1 500 Internal Server Error"
+    door.wait_for_log(error, since=position)
+
+
+def test_a_slow_decision_ends_with_the_open_timeout(raw, door):
+    position = door.log_position
+    assert raw(door).send(request("/async?slow")).rest() == b""
+    door.wait_for_log("decision cancelled", since=position)
+
+
+def test_a_refused_request_evicts_no_client_and_opens_nothing(raw, door):
+    position = door.log_position
+    answer(raw, door, request("/door?forbid"))
+    door.wait_for_log("asked about forbid", since=position)
+    assert "opened with" not in door.log[position:]
+
+
+def test_a_foreign_page_is_refused_before_the_endpoint_is_asked(raw, door):
+    position = door.log_position
+    head = request("/door?x").replace(b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n")
+    assert answer(raw, door, head)[0] == "HTTP/1.1 403 Forbidden"
+    assert "asked about" not in door.log[position:]
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/rooms/kitchen", {"name": "kitchen"}),
+        ("/rooms/living%20room", {"name": "living room"}),
+        ("/rooms/kitchen/seats/12", {"name": "kitchen", "seat": 12}),
+        ("/files/a/b/c.txt", {"name": "a/b/c.txt"}),
+    ],
+)
+def test_a_path_has_parameters(raw, door, path, params):
+    connection = raw(door).open(path)
+    found = json.loads(connection.send(frame(TEXT, b"x")).message())
+    assert found[0] == params
+    assert found[2] == path
+
+
+@pytest.mark.parametrize("path", ["/rooms", "/rooms/", "/rooms/a/b", "/rooms/a/seats/x"])
+def test_another_path_is_not_found(raw, door, path):
+    assert answer(raw, door, request(path))[0] == "HTTP/1.1 404 Not Found"
+
+
+def test_a_page_and_an_endpoint_may_share_a_path(raw, door):
+    page = b"GET /rooms/hall HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert answer(raw, door, page)[2] == b"page of hall"
+    assert raw(door).open("/rooms/hall").send(frame(TEXT, b"x")).message()
+
+
+def test_a_required_subprotocol_must_be_offered(raw, door):
+    line, _, body = answer(raw, door, request("/strict"))
+    assert line == "HTTP/1.1 400 Bad Request"
+    assert b"subprotocol must be chat or v2" in body
+    for offer in (b"other", b"v2, chat"):
+        head = request("/strict")[:-2] + b"Sec-WebSocket-Protocol: %s\r\n\r\n" % offer
+        connection = raw(door)
+        connection.send(head)
+        status = re.match(rb"HTTP/1.1 (\d+)", connection.until(b"\r\n\r\n"))[1]
+        assert status == (b"400" if offer == b"other" else b"101")
+
+
+def ask(connection, text):
+    return connection.send(frame(TEXT, text)).message()
+
+
+def test_a_broadcast_reaches_only_its_group(raw, door):
+    first, second, third = [raw(door).open("/groups") for _ in range(3)]
+    assert ask(first, b"join kitchen") == b"joined"
+    assert ask(second, b"join kitchen") == b"joined"
+    assert ask(second, b"join hall") == b"joined"
+    assert ask(third, b"tell kitchen") == b"2 got it"
+    assert [first.message(), second.message()] == [b"told kitchen"] * 2
+    assert ask(second, b"leave kitchen") == b"left"
+    assert ask(second, b"leave kitchen") == b"left"
+    assert ask(third, b"tell kitchen") == b"1 got it"
+    assert first.message() == b"told kitchen"
+    assert ask(third, b"tell hall") == b"1 got it"
+    assert second.message() == b"told hall"
+    assert ask(third, b"wrong") == b"group must be a str, not 5"
+
+
+def test_a_broadcast_is_relayed_once(raw, door):
+    connection = raw(door).open("/groups")
+    assert ask(connection, b"relay") == b"relayed ('x', '/nowhere', 'some')"
