@@ -65,7 +65,6 @@ class Server:
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
     _patterns: Anything = None  # [(Matcher, Route)] of WebSocket paths with parameters, or None
-    _relay: Anything = None  # a function(message, path, group) that broadcast() calls, or None
     _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
