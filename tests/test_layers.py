@@ -18,6 +18,7 @@ LAYERS = {
     "certificates": {"config", "wsserver"},
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
+    "fleet": {"wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
     "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
@@ -29,6 +30,7 @@ LAYERS = {
         "config",
         "demo",
         "failsafe",
+        "fleet",
         "panel",
         "wifi",
         "wsserver",
@@ -38,7 +40,7 @@ LAYERS = {
 ORDER = [
     *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
-    "core.buffers",
+    *("core.buffers", "ipv6"),
     *(
         "core.decoder",
         "core.protocol",
@@ -71,6 +73,7 @@ ORDER = [
         "http.connection",
         "http.exchange",
         "http.decision",
+        "http.events",
     ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *(

@@ -107,6 +107,16 @@ class HasOnRequest(Protocol):
 
 Endpoint: TypeAlias = HasOnMessage | HasOnChunk | HasOnOpen | HasOnClose | HasOnRequest
 
+class Stream(Protocol):
+    """The connection of one client to an Events."""
+
+    def send(self, data: JSON, event: str | None = None, id: Any = None) -> bool: ...
+
+class Events(Protocol):
+    """Server-Sent Events at one path."""
+
+    def send(self, data: JSON, event: str | None = None, id: Any = None) -> int: ...
+
 class Timer(Protocol):
     def cancel(self) -> None: ...
 
@@ -166,6 +176,15 @@ class Server:
         origins: Sequence[str | None] | None = None,
         max_body: int | None = None,
     ) -> Callable[[_Handler], _Handler]: ...
+    def events(
+        self,
+        path: str,
+        history: int = 0,
+        retry: int | None = None,
+        access: Token | None = None,
+        origins: Sequence[str | None] | None = None,
+        on_open: Callable[[Stream, Request], object] | None = None,
+    ) -> Events: ...
     def files(self, prefix: str, directory: str, https: int | None = None) -> None: ...
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls: Any = None) -> None: ...
     def every(self, ms: int, function: _Callback) -> Timer: ...
