@@ -18,6 +18,7 @@ LAYERS = {
     "certificates": {"config", "wsserver"},
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
+    "fleet": {"wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
     "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
@@ -29,6 +30,7 @@ LAYERS = {
         "config",
         "demo",
         "failsafe",
+        "fleet",
         "panel",
         "wifi",
         "wsserver",
@@ -71,6 +73,7 @@ ORDER = [
         "http.connection",
         "http.exchange",
         "http.decision",
+        "http.events",
     ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *(

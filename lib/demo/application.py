@@ -9,7 +9,7 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
+_ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
 
 
 def setup(board) -> None:

@@ -31,6 +31,7 @@ class Acceptor:
         self._accepting = False
         self._peer = None  # a function that normalizes a client's address, if one listens on IPv6
         self.http_connections = []
+        self.streams = 0  # those of http_connections that count as clients: see http.events
         self.reserved = 0  # slots whose sockets are in use by Server.add_reader
 
     def listen(self, host: str, port: int, tls, acceptor) -> None:
@@ -70,7 +71,8 @@ class Acceptor:
         """
         server = self._server
         closing = max(0, len(server.clients) - server.max_clients)
-        return max(1, _HTTP_SLOTS - self.reserved) - len(self.http_connections) - closing
+        slots = max(1, _HTTP_SLOTS - self.reserved) + self.streams
+        return slots - len(self.http_connections) - closing
 
     def accept(self) -> None:
         """Accept one connection from each listener, while there are slots."""

@@ -30,7 +30,7 @@ def test_a_new_subscriber_gets_presence_and_state(member, engine, plain):
             assert retained
     state = json.loads(found["state"])
     assert found["presence"] == b"online"
-    assert state["endpoints"] == {"/ws": False, "/control": False, "/token": True}
+    assert state["endpoints"] == {"/ws": "o", "/control": "", "/token": "ot"}
     assert state["max_size"] == 4096 and state["dropped"] == 0
 
 

@@ -71,13 +71,15 @@ class Broker:
             attempt += 1
             started = time.monotonic()
             try:
-                await self._serve(host, port)
+                try:
+                    await self._serve(host, port)
+                finally:
+                    was_connected, self._client = self._client is not None, None
             except (aiomqtt.MqttError, OSError) as error:
                 if str(error) != reason:
                     log.warning("engine %s:%d: %s", host, port, error)
                 reason = str(error)
-            if self._client:
-                self._client = None
+            if was_connected:
                 self.lost = time.monotonic()
                 reason = ""
             if time.monotonic() - started > _STABLE:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tools import ROOT
 from tools.deploy import webpages
 
+_FOLDER = webpages.FOLDERS[0]
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 

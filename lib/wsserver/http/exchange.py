@@ -43,7 +43,8 @@ def start(connection, request, routes, buf, pos: int, end: int) -> None:
     check_origin(request, None, _origins(connection, route))
     if route.access:
         route.access.check(request, connection._address[0])
-    exchange = (route.make or Exchange)(connection, request, route)
+    make = Exchange if route.stream in (False, True) else route.stream
+    exchange = make(connection, request, route)
     exchange._take_over(connection)
     exchange._start(buf, pos, end)
 
@@ -90,7 +91,6 @@ class Exchange(HTTPConnection):
     _chunked = False  # whether the response has chunks
     _ends_with_eof = False  # whether closing the connection ends the response
     _waiting: Anything = None  # an asyncio.Event: data has arrived
-    _ended = False  # the peer will not send more
     _received = 0  # bytes since the time for the body began
     # Data of a streamed body is in _inbox[_in_start:_in_end].
     _in_start = 0
@@ -216,9 +216,8 @@ class Exchange(HTTPConnection):
             data = self._take(n)
             if data or self._body is None or self._body.done:
                 return data
-            if self._ended or self._sock is None:
-                self._server._drop(self, "the body is incomplete")
-                raise OSError("the body is incomplete")
+            if self._sock is None:  # the handler goes on although it was cancelled
+                raise OSError("the connection is lost")
             if not self._waiting:
                 from asyncio import Event
 
@@ -240,7 +239,7 @@ class Exchange(HTTPConnection):
             self._in_start = after
             if after == self._in_end:
                 self._in_start = self._in_end = 0
-                if self._half_closed and not self._ended:
+                if self._half_closed:
                     self._pause(False)
             if data:
                 return data
@@ -260,7 +259,7 @@ class Exchange(HTTPConnection):
         if self._inbox is not None:
             self._pool.give(self._inbox)
             self._inbox = None
-            if self._half_closed and not self._ended:
+            if self._half_closed:
                 self._pause(False)
 
     # --- the handler
@@ -459,14 +458,13 @@ class Exchange(HTTPConnection):
     # --- events of the loop
 
     def _on_eof(self) -> bool:
-        """Return whether to keep the connection although the peer sends no more."""
-        if self._state == _RESPONDING:
-            self._half_closed = True
-            return True
-        if self._inbox is None or self._in_start == self._in_end or self._half_closed:
-            return False
-        self._ended = self._half_closed = True  # the handler gets what has arrived
-        return True
+        """Return whether to keep the connection although the peer sends no more.
+
+        Before the response the peer has gone: its body is incomplete, or nothing would tell its
+        handler that no response can arrive.
+        """
+        self._half_closed = self._state == _RESPONDING
+        return self._half_closed
 
     def _on_drained(self) -> None:
         """Send the next part of the response, or wait for the peer to close."""
