@@ -11,6 +11,7 @@ from .echo import Broadcast, Echo
 
 _ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
 _STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
+_OFF = {"enabled": False}
 
 
 def setup(board) -> None:
@@ -19,7 +20,10 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
-        board.panel.load("demo.widgets", settings["demo"], started)
+        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
+            lazy.call("demo.register", "serve", server, board, started)
+        else:
+            lazy.route(server, "/panel", "demo.register", board, started)
         wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
         room = _ROOM << wide
         if lazy.free_heap() + (_STARTUP << wide) < room:
