@@ -28,10 +28,11 @@ class Panel:
     The other modules of this package use these attributes. widgets: (kind, label, get, set, name
     of an option, its value, ...) for each id. latest: the value that was read or set last, for
     each id. histories: {id: History}. parts: the arguments of `load`. name: the board's. session:
-    the Session, while there is one; held: whether it stays without a page.
+    the Session, while there is one; held: whether it stays without a page. room: bytes of the heap
+    without which a page is refused.
     """
 
-    def __init__(self, server, settings: dict):
+    def __init__(self, server, settings: dict, room: int = _ROOM):
         self.server = server
         self.name = settings["wifi"]["hostname"]
         self.widgets = []
@@ -40,7 +41,7 @@ class Panel:
         self.parts = []
         self.session: Anything = None
         self.held = False
-        endpoint = lazy.LazyEndpoint(server, "panel.session", self, room=_ROOM)
+        endpoint = lazy.LazyEndpoint(server, "panel.session", self, room=room)
         server.websocket("/panel", endpoint)
         lazy.load("panel.widgets")  # until all widgets of the start are added
         server.after(1, lambda: lazy.unload("panel.widgets"))
