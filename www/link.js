@@ -1,4 +1,6 @@
-"use strict";
+/* The connection to the board. */
+
+import {PAGE} from "./texts.js";
 
 const FIRST_DELAY = 500; // ms before the second attempt; doubled after each attempt
 const LONGEST_DELAY = 10000;
@@ -7,7 +9,7 @@ const SILENCE = 12000; // ms without an answer until the connection counts as de
 const TRY_AGAIN_LATER = 1013; // a close code
 
 /* The WebSocket address of a path. It is relative to the page, which may be behind a path prefix of a proxy. */
-function address(path) {
+export function address(path) {
   const url = new URL(path, document.baseURI);
   url.protocol = url.protocol.replace("http", "ws");
   return url;
@@ -17,7 +19,7 @@ function address(path) {
 
    It reports: report("connecting"), ("open"), ("waiting", {why, delay}), where `why` is a text or "", and
    ("refused", {why}) if the path is not available: then it retries slowly. */
-class Link {
+export class Link {
   constructor(report, receive) {
     this.report = report;
     this.receive = receive;
@@ -79,7 +81,7 @@ class Link {
 
   /* If nothing arrives within so many ms, the connection is dead, even if TCP does not report it. */
   expect(ms = SILENCE) {
-    if (!this.deadline) this.deadline = setTimeout(() => this.lost(1006, "no answer"), ms);
+    if (!this.deadline) this.deadline = setTimeout(() => this.lost(1006, PAGE.noAnswer), ms);
   }
 
   calm() {
@@ -103,7 +105,7 @@ class Link {
     this.opened = false;
     this.leave();
     if (code === TRY_AGAIN_LATER && !this.settled) {
-      this.refuse("The board does not have enough memory for /" + this.path + " now.");
+      this.refuse(PAGE.noMemory("/" + this.path));
       return;
     }
     this.retry(opened ? reason : "");
@@ -120,10 +122,10 @@ class Link {
   /* The HTTP status shows the reason, which the WebSocket API hides. */
   explain(status) {
     if (!this.timer) return; // the next attempt has begun
-    if (status === 404) this.refuse("/" + this.path + " was not found: it is disabled in the settings, or there is not enough memory.");
+    if (status === 404) this.refuse(PAGE.notFound("/" + this.path));
     // It answers, but opens no connection. The first time, it may have been starting.
     this.refusals = status === 426 || status === 429 ? this.refusals + 1 : 0;
-    if (this.refusals > 1) this.report("waiting", {why: "The board has no free slot.", delay: 0});
+    if (this.refusals > 1) this.report("waiting", {why: PAGE.noSlot, delay: 0});
   }
 
   /* This path is not available now. */

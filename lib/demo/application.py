@@ -9,7 +9,8 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
+_ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
+_OFF = {"enabled": False}
 
 
 def setup(board) -> None:
@@ -18,7 +19,10 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
-        board.panel.load("demo.widgets", settings["demo"], started)
+        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
+            lazy.call("demo.register", "serve", server, board, started)
+        else:
+            lazy.route(server, "/panel", "demo.register", board, started)
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
         if lazy.free_heap() < room:
             print("demo: not enough memory for /demo")

@@ -49,6 +49,7 @@ def _add_status(panel, status):
     panel.value("Heap in use", status.heap, "KB", chart=True, maximum=total, **group)
     panel.value("CPU", status.cpu, "%", chart=True, maximum=100, **group)
     panel.value("Messages per second", status.messages, chart=True, **group)
+    panel.custom("round-trip", "Round trip", status, **group)
     panel.value("Free heap", lambda: _kilo(meter.heap()["free"]), "KB", **group)
     panel.value("Free system memory", lambda: _kilo(meter.idf_heap()["free"]), "KB", **group)
     label = "Largest free block of the system's heap"
@@ -75,6 +76,10 @@ class Status:
         self._meter = meter.Meter(server)
         self._last = ticks_ms()
         self._values = [0, 0.0, 0]
+
+    def on_command(self, client, value):
+        """Refuse commands: the page measures the round trip by itself."""
+        raise ValueError("this value can only be read")
 
     def stop(self):
         """End the measurement."""

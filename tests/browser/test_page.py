@@ -117,6 +117,10 @@ def wait_connected(page):
     expect(page.locator(".you")).to_have_count(1)
 
 
+def lamp(page):
+    return page.get_by_role("switch", name="LED")
+
+
 def number_of(page):
     """Return the id of a page's client."""
     text = page.locator("li", has=page.locator(".you")).locator(".number").inner_text()
@@ -140,7 +144,7 @@ def messages(page):
 def test_the_page_loads_and_connects_without_an_error(open_page):
     page = open_page()
     expect(page.locator("h1")).to_be_visible()
-    expect(page.locator("#count")).to_have_text("1")
+    expect(page.locator("#people-title")).to_have_text("1 connected")
     assert page.complaints == []
 
 
@@ -150,12 +154,17 @@ def test_the_page_is_one_file_and_loads_nothing_else(open_page, board):
     assert [url for url in asked if not url.startswith("data:")] == [board.http_url]
 
 
-def test_the_page_works_when_its_files_are_copied_unchanged(open_page, make_board):
-    board = make_board(config={"broadcast": {"interval": 0}}, heap="192k")
-    board.wait_for_log("serving ws://")  # by then the start has found /www
+@pytest.fixture(scope="module")
+def unpacked(make_board):
+    """A board with the files of www/ as they are."""
+    board = make_board(config={"broadcast": {"interval": 0}}, heap="256k")
     shutil.rmtree(board.flash / "www")
     shutil.copytree(ROOT / "www", board.flash / "www")
-    page = open_page(board.http_url)
+    return board
+
+
+def test_the_page_works_when_its_files_are_copied_unchanged(open_page, unpacked):
+    page = open_page(unpacked.http_url)
     assert page.complaints == []
 
 
@@ -169,10 +178,31 @@ def test_the_page_works_behind_a_path_prefix_of_a_proxy(open_page, board):
         expect(page.get_by_role("alert")).to_have_text("Wrong password.")
 
 
-def test_all_pages_together_take_at_most_30_kb_of_flash(board):
+def test_all_pages_together_take_at_most_48_kb_of_flash(board):
     files = [path for path in (board.flash / "www").rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 30 * 1024
+    assert sum(path.stat().st_size for path in files) <= 48 * 1024
     assert {path.suffix for path in files} == {".gz"}
+
+
+def test_the_page_takes_at_most_20_kb_over_the_air(open_page):
+    sizes = []
+
+    def listen_to_network(page):
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        network.on(
+            "Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"])
+        )
+
+    open_page(before=listen_to_network)
+    assert 5_000 < sum(sizes) <= 20 * 1024
+
+
+def test_the_boards_name_is_in_the_title_heading_and_icon(open_page):
+    page = open_page()
+    expect(page).to_have_title("esp32-ws")
+    expect(page.get_by_role("heading", level=1)).to_have_text("esp32-ws")
+    assert "svg" in page.locator("#icon").get_attribute("href")
 
 
 def test_an_unchanged_page_is_not_sent_again(open_page):
@@ -215,7 +245,7 @@ def test_an_https_page_connects_by_wss(open_page, board, browser):
         before=lambda page: page.on("websocket", lambda opened: urls.append(opened.url)),
         ignore_https_errors=not browser.is_trusting,
     )
-    assert urls == [f"wss://{board.address}:{board.https_port}/demo"]
+    assert urls == [f"wss://{board.address}:{board.https_port}/panel"]
     assert page.complaints == []
 
 
@@ -235,62 +265,49 @@ def test_the_content_security_policy_blocks_other_scripts(open_page):
 
 def test_a_raw_message_and_its_answer_are_in_the_log(open_page):
     page = open_page()
-    page.click("#frames-card summary")
-    page.check("#all")
-    page.fill("#frame", '{"echo": "how are you"}')
+    page.click("#log-card summary")
+    page.check("#log-all")
+    page.fill("#raw-text", '{"set": 0, "value": 5}')
     page.click("#raw button")
-    expect(page.locator("#frames .out", has_text="how are you")).to_have_count(1)
-    answers = page.locator("#frames li:not(.out)", has_text="how are you")
+    expect(page.locator("#log .out", has_text='"value": 5')).to_have_count(1)
+    answers = page.locator("#log li:not(.out)", has_text="must be true or false")
     expect(answers).to_have_count(1)
 
 
 def test_the_message_log_is_bounded(open_page):
     page = open_page()
-    page.click("#frames-card summary")
-    page.check("#all")
-    # At once, before other messages arrive.
-    count, first = page.evaluate(
+    page.click("#log-card summary")
+    page.check("#log-all")
+    page.evaluate(
         """() => {
-          for (let n = 0; n < 300; n++) showFrame("frame " + n, false, false);
-          const items = document.querySelectorAll("#frames li");
-          return [items.length, items[0].textContent];
+          for (let n = 0; n < 300; n++) {
+            document.getElementById("raw-text").value = "text " + n;
+            document.querySelector("#raw button").click();
+          }
         }"""
     )
-    assert (count, first) == (200, "received: frame 299")
+    expect(page.locator("#log li:not(.out)", has_text="text 299")).to_have_count(1)
+    assert page.locator("#log li").count() == 200
 
 
 def test_all_pages_show_the_state_of_the_led(open_page):
     one, other = open_page(), open_page(**PHONE)
-    switches = [page.get_by_role("switch", name="LED") for page in (one, other)]
-    was = switches[0].get_attribute("aria-checked")
+    was = lamp(one).get_attribute("aria-checked")
     other_way = {"true": "false", "false": "true"}[was]
-    switches[0].click()
-    for switch in switches:
-        expect(switch).to_have_attribute("aria-checked", other_way)
-    switches[1].click()
-    for switch in switches:
-        expect(switch).to_have_attribute("aria-checked", was)
+    lamp(one).click()
+    for page in (one, other, open_page()):
+        expect(lamp(page)).to_have_attribute("aria-checked", other_way)
+    lamp(other).click()
+    for page in (one, other):
+        expect(lamp(page)).to_have_attribute("aria-checked", was)
 
 
-def test_two_pages_that_switch_the_led_at_once_agree_in_the_end(open_page):
-    pages = [open_page(), open_page()]
-    for page in pages:
-        page.evaluate("frames = []")
-    for page in pages:
-        page.evaluate("sendLed('on')")
-    for page in pages:
-        seen = 'frames.filter((frame) => !frame.isOut && /"type": ?"led"/.test(frame.text))'
-        page.wait_for_function(f"() => {seen}.length === 2")
-        assert page.locator("#led").get_attribute("aria-checked") == "true"
-
-
-def test_led_clicks_made_while_the_board_hangs_are_not_executed_later(open_page, board):
-    page = open_page()
-    was = page.locator("#led").get_attribute("aria-checked")
-    page.evaluate("clock -= 60000")  # as if the command had been sent a minute ago
-    page.locator("#led").click()
-    expect(page.locator("#note")).to_contain_text("stale")
-    assert page.locator("#led").get_attribute("aria-checked") == was
+def test_the_colour_of_the_led_is_the_same_in_all_pages(open_page):
+    one, other = open_page(), open_page()
+    one.get_by_label("LED colour").fill("#1080f0")
+    expect(other.get_by_label("LED colour")).to_have_value("#1080f0")
+    expect(lamp(other)).to_have_attribute("aria-checked", "true")
+    lamp(other).click()
 
 
 def test_all_pages_show_the_number_of_clients(open_page):
@@ -332,8 +349,7 @@ def test_a_message_to_a_client_that_has_left_is_not_sent(open_page):
 
 def test_a_name_is_shown_to_all_and_survives_a_reload(open_page):
     page, other = open_page(), open_page()
-    page.fill("#name", "Ann")
-    page.click("#naming button")
+    rename(page, "Ann")
     expect(other.locator("#people")).to_contain_text("Ann")
     page.reload()
     wait_connected(page)
@@ -342,53 +358,96 @@ def test_a_name_is_shown_to_all_and_survives_a_reload(open_page):
     expect(other.locator("#message-list .who")).to_contain_text("Ann")
 
 
+def rename(page, name):
+    page.fill("#name", name)
+    page.click("#naming button")
+
+
+def test_two_clients_with_the_same_name_are_told_apart(open_page):
+    one, two, reader = (open_page() for _ in range(3))
+    for page in (one, two):
+        rename(page, "Ann")
+    expect(reader.locator("#people li", has_text="Ann")).to_have_count(2)
+    for page in (one, two):
+        say(page, f"from {number_of(page)}")
+        head = reader.locator("#message-list li", has_text=f"from {number_of(page)}")
+        expect(head.locator(".who")).to_contain_text(f"Ann #{number_of(page)}")
+    labels = reader.locator("#to option").all_inner_texts()
+    assert labels[1:] == [f"Ann #{number_of(page)}" for page in (one, two)]
+
+
 def test_html_of_other_users_is_shown_as_text(open_page):
     page, other = open_page(), open_page()
     evil = "<img src=x onerror='document.title=1'><b>bold</b>"
-    other.fill("#name", "<i>x</i>")
-    other.click("#naming button")
+    rename(other, "<i>x</i>")
     say(other, evil)
     expect(messages(page)).to_have_text([evil])
     expect(page.locator("#people")).to_contain_text("<i>x</i>")
     assert page.locator("#people i, #message-list b, #message-list img").count() == 0
 
 
-def test_the_charts_are_updated(open_page):
+@pytest.mark.parametrize(
+    "name", ["\u202egnp.exe", "\u05e9\u05dc\u05d5\u05dd"], ids=["override", "hebrew"]
+)
+def test_a_name_from_right_to_left_does_not_turn_its_surroundings(open_page, name):
+    page, other = open_page(), open_page()
+    rename(other, name)
+    say(other, name + " 123")
+    expect(messages(page)).to_have_count(1)
+    left = "(one) => one.getBoundingClientRect().left"
+    line = page.locator("#people li", has=page.locator("button"))
+    expect(line.locator("bdi")).to_have_text(name)
+    assert line.locator("bdi").evaluate(left) < line.locator(".number").evaluate(left)
+    who = page.locator("#message-list .who bdi")
+    assert who.nth(0).evaluate(left) < who.nth(1).evaluate(left)
+
+
+def test_the_charts_have_a_range_a_time_axis_and_units(open_page):
     page = open_page()
     drawn = "[...document.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())"
-    values = page.locator("figcaption b")
-    for index in range(4):
-        expect(values.nth(index)).to_have_text(re.compile(r"\d"))
+    expect(page.locator("figure")).to_have_count(4)
+    for figure in page.locator("figure").all():
+        expect(figure.locator("figcaption b")).to_have_text(re.compile(r"\d"))
+        expect(figure.locator(".range span").first).to_have_text(re.compile(r"\d"))
+        expect(figure.locator(".times")).to_have_text("2\u00a0min agonow")
+        assert re.search(
+            r": .*\d.*, from .* to ", figure.locator("canvas").get_attribute("aria-label")
+        )
+    cpu = page.locator("figure", has_text="CPU")
+    expect(cpu.locator(".range")).to_have_text("100\u00a0%0\u00a0%")
     before = page.evaluate(drawn)
-    assert len(set(before)) > 1
-    page.wait_for_function(
-        f"(before) => {drawn}.every((now, index) => now !== before[index])", arg=before
-    )
-    for canvas in page.locator("canvas").all():
-        assert re.search(r": .*\d.* lately", canvas.get_attribute("aria-label"))
+    page.wait_for_function(f"(before) => {drawn}.some((now, n) => now !== before[n])", arg=before)
+
+
+def test_the_largest_free_block_is_named_as_the_systems(open_page):
+    page = open_page()
+    widget = page.locator(".widget", has_text="Largest free block of the system's heap")
+    expect(widget.locator("output")).to_have_text(re.compile(r"[\d.]+\u00a0KB"))
 
 
 def test_the_page_works_with_the_keyboard_alone(open_page):
     page = open_page()
-    was = page.locator("#led").get_attribute("aria-checked")
+    was = lamp(page).get_attribute("aria-checked")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
-    for _ in range(10):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "led":
-            break
+    tab_to(page, "document.activeElement.role === 'switch'")
     page.keyboard.press("Space")
-    expect(page.locator("#led")).not_to_have_attribute("aria-checked", was)
+    expect(lamp(page)).not_to_have_attribute("aria-checked", was)
     page.keyboard.press("Space")
-    expect(page.locator("#led")).to_have_attribute("aria-checked", was)
-    for _ in range(10):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "text":
-            break
+    expect(lamp(page)).to_have_attribute("aria-checked", was)
+    tab_to(page, "document.activeElement.id === 'text'")
     page.keyboard.type("no mouse")
     page.keyboard.press("Enter")
     expect(messages(page)).to_have_text(["no mouse"])
     expect(page.locator("#text")).to_be_focused()
+
+
+def tab_to(page, condition):
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate(condition):
+            return
+    raise AssertionError(f"Tab does not lead to {condition}")
 
 
 # --- without a connection
@@ -396,8 +455,7 @@ def test_the_page_works_with_the_keyboard_alone(open_page):
 
 def test_after_a_restart_the_page_reconnects_and_keeps_the_draft(open_page, board):
     page = open_page()
-    page.fill("#name", "Bob")
-    page.click("#naming button")
+    rename(page, "Bob")
     expect(page.locator("#people")).to_contain_text("Bob")
     page.fill("#text", "half a sentence")
     board.soft_reset()
@@ -439,17 +497,81 @@ def test_a_silent_board_counts_as_gone_and_is_tried_again(open_page, board):
 
 def test_a_message_typed_without_a_connection_stays(open_page, board):
     page = open_page()
-    page.route_web_socket(re.compile("/demo"), lambda socket: socket.close(code=1001))
-    page.reload()
-    expect(page.locator("#state-text")).to_have_text("Not connected")
-    say(page, "too early")
-    expect(page.locator("#note")).to_contain_text("stays here")
-    expect(page.locator("#text")).to_have_value("too early")
+    with no_connection(page, board):
+        say(page, "too early")
+        expect(page.locator("#note")).to_contain_text("stays here")
+        expect(page.locator("#text")).to_have_value("too early")
 
 
-def test_without_memory_for_the_demo_the_page_offers_the_echo(open_page):
+@contextlib.contextmanager
+def no_connection(page, board):
+    """Restart a board, and let it hang before it serves again."""
+    os.kill(board.pid, signal.SIGSTOP)
+    stopped = board.pid
+    board.power_cycle()
+    while board.pid == stopped:
+        time.sleep(0.01)
+    os.kill(board.pid, signal.SIGSTOP)
+    try:
+        expect(page.locator("#state-text")).to_have_text("Not connected")
+        yield
+    finally:
+        os.kill(board.pid, signal.SIGCONT)
+        board.wait_ready()
+
+
+def test_controls_are_disabled_with_a_reason_while_offline(open_page, board):
+    page = open_page()
+    expect(lamp(page)).to_be_enabled()
+    with no_connection(page, board):
+        expect(lamp(page)).to_be_disabled()
+        expect(lamp(page)).to_have_attribute("title", re.compile("this control is disabled"))
+        expect(page.locator("#state-more")).to_contain_text("Controls are disabled.")
+        assert page.locator(".widget[data-state='current']").count() == 0
+    wait_connected(page)
+    expect(lamp(page)).to_be_enabled()
+    expect(page.locator(".widget[data-state='stale']")).to_have_count(0)
+
+
+def test_a_hanging_board_is_shown_and_a_late_click_is_not_executed(open_page, board):
+    page, other = open_page(), open_page()
+    was = lamp(page).get_attribute("aria-checked")
+    os.kill(board.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        lamp(page).click()
+        widget = page.locator(".widget", has=lamp(page))
+        expect(widget).to_have_attribute("data-state", "pending")
+        expect(widget.locator(".note")).to_have_text("Slow: no answer yet.")
+        assert time.monotonic() - begun >= 1.9
+        expect(page.locator("#state-text")).to_have_text("No answer")
+        expect(page.locator("#state-more")).to_contain_text("has not answered for")
+        page.wait_for_timeout(max(0, 5.5 - (time.monotonic() - begun)) * 1000)
+    finally:
+        os.kill(board.pid, signal.SIGCONT)
+    expect(widget.locator(".note")).to_contain_text("this command is stale")
+    expect(page.locator("#state-text")).to_have_text("Connected")
+    for one in (page, other):
+        expect(lamp(one)).to_have_attribute("aria-checked", was)
+
+
+def test_a_command_without_an_answer_may_not_have_arrived(open_page, board):
+    page = open_page()
+    os.kill(board.pid, signal.SIGSTOP)
+    lamp(page).click()
+    widget = page.locator(".widget", has=lamp(page))
+    board.power_cycle()
+    expect(widget.locator(".note")).to_contain_text("may not have arrived")
+    wait_connected(page)
+    expect(widget.locator(".note")).to_contain_text("may not have arrived")
+    lamp(page).click()
+    expect(widget.locator(".note")).to_have_text("")
+    lamp(page).click()
+
+
+def test_without_memory_for_the_widgets_the_page_offers_the_echo(open_page):
     def refuse(page):
-        page.route_web_socket(re.compile("/demo"), lambda socket: socket.close(code=1013))
+        page.route_web_socket(re.compile("/panel"), lambda socket: socket.close(code=1013))
 
     page = open_page(before=refuse, connected=False)
     expect(page.get_by_role("alert").filter(has_text="not have enough memory")).to_be_visible()
@@ -457,7 +579,7 @@ def test_without_memory_for_the_demo_the_page_offers_the_echo(open_page):
     expect(page.locator("#state-text")).to_have_text("Connected")
     say(page, "hello?")
     expect(messages(page)).to_have_text(["hello?", "hello?"])
-    assert page.locator("#led-card").is_hidden()
+    assert page.locator(".widget").count() == 0
 
 
 def test_on_a_full_board_the_page_waits_for_a_free_slot(open_page):
@@ -468,24 +590,59 @@ def test_on_a_full_board_the_page_waits_for_a_free_slot(open_page):
     wait_connected(late)
 
 
+def test_two_https_pages_share_the_widgets(open_page, board, browser):
+    options = {"ignore_https_errors": not browser.is_trusting}
+    pages = [open_page(board.https_url, **options) for _ in range(2)]
+    was = lamp(pages[0]).get_attribute("aria-checked")
+    lamp(pages[0]).click()
+    expect(lamp(pages[1])).not_to_have_attribute("aria-checked", was)
+    lamp(pages[1]).click()
+    expect(lamp(pages[0])).to_have_attribute("aria-checked", was)
+
+
+def test_the_page_works_on_a_slow_link(open_page):
+    """50 KB/s and a round trip of 300 ms."""
+
+    def slow_down(page):
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        slow = {"latency": 300, "downloadThroughput": 5e4, "uploadThroughput": 5e4}
+        network.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+
+    page = open_page(before=slow_down)
+    was = lamp(page).get_attribute("aria-checked")
+    lamp(page).click()
+    expect(lamp(page)).not_to_have_attribute("aria-checked", was)
+    say(page, "slowly")
+    expect(messages(page)).to_have_text(["slowly"])
+    lamp(page).click()
+    expect(lamp(page)).to_have_attribute("aria-checked", was)
+    assert page.complaints == []
+
+
 # --- accessibility and layout
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_axe_finds_no_violation(open_page, size, scheme):
+def test_axe_finds_no_violation(open_page, board, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(color_scheme=scheme, **size)
     say(page, "hello")
     expect(messages(page)).to_have_text(["hello"])
-    page.click("#frames-card summary")
+    page.click("#log-card summary")
     expect(page.locator("figcaption b").first).to_have_text(re.compile(r"\d"))
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
-    page.evaluate("link.leave(); showState('refused', {why: 'For a reason.'})")
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
-    page.evaluate("showState('waiting', {why: '', delay: 5000})")
+    assert_accessible(axe, page)
+    with no_connection(page, board):
+        assert_accessible(axe, page)
+    wait_connected(page)
+    page.route_web_socket(re.compile("/panel"), lambda socket: socket.close(code=1013))
+    page.reload()
+    expect(page.locator("#refused")).to_be_visible()
+    assert_accessible(axe, page)
+
+
+def assert_accessible(axe, page):
     results = axe.run(page)
     assert results.violations_count == 0, results.generate_report()
 
@@ -494,29 +651,110 @@ def test_the_page_fits_the_width_of_the_screen(open_page):
     page = open_page()
     say(page, "w" * 300)
     expect(messages(page)).to_have_count(1)
-    for width in (320, 390, 800, 1280):
+    for width, size in ((320, 100), (390, 100), (800, 100), (1280, 100), (640, 200), (1280, 200)):
         page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate(f"document.documentElement.style.fontSize = '{size}%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_backoff_grows_up_to_ten_seconds(open_page):
-    page = open_page()
-    page.evaluate(
-        "link.connect = () => 0; link.leave();"
-        "window.delays = []; link.report = (state, {delay}) => delays.push(delay); 0"
+def test_a_phone_on_its_side_shows_the_field_above_its_keyboard(open_page):
+    page = open_page(viewport={"width": 740, "height": 180})
+    page.locator("#text").focus()
+    page.locator("#text").scroll_into_view_if_needed()
+    box = page.locator("#text").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 180
+    assert page.evaluate(
+        "(y) => document.elementFromPoint(innerWidth / 2, y).closest('header') === null",
+        box["y"] + 5,
     )
-    page.evaluate("for (let n = 0; n < 8; n++) link.retry('')")
-    delays = page.evaluate("delays")
+
+
+def test_forced_colours_show_which_way_a_switch_is(open_page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page(forced_colors="active")
+    pictures = []
+    for _ in range(2):
+        before = lamp(page).get_attribute("aria-checked")
+        word = page.locator(".widget", has=lamp(page)).locator(".state-word")
+        expect(word).to_have_text({"true": "on", "false": "off"}[before])
+        page.mouse.move(0, 0)
+        pictures.append(lamp(page).screenshot())
+        lamp(page).click()
+        expect(lamp(page)).not_to_have_attribute("aria-checked", before)
+    assert pictures[0] != pictures[1]
+    assert_accessible(axe, page)
+
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) if (!shift.hadRecentInput) shifts.push(shift.value);
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_nothing_moves_on_load_connect_and_disconnect(open_page, board, size):
+    page = open_page(before=lambda page: page.add_init_script(SHIFTS), **size)
+    expect(page.locator("figcaption b").last).to_have_text(re.compile(r"\d"))
+    other = open_page()
+    expect(page.locator("#people li")).to_have_count(2)
+    say(other, "hello")
+    expect(messages(page)).to_have_count(1)
+    other.context.close()
+    board.power_cycle()
+    expect(page.locator("#state-text")).to_have_text("Not connected")
+    wait_connected(page)
+    expect(page.locator("#people li")).to_have_count(1)
+    assert page.evaluate("shifts.reduce((sum, one) => sum + one, 0)") <= 0.02
+
+
+def test_the_backoff_grows_up_to_ten_seconds(open_page, unpacked):
+    page = open_page(unpacked.http_url)
+    delays = page.evaluate(
+        """async () => {
+          const {Link} = await import("./link.js");
+          const delays = [];
+          const link = new Link((state, {delay}) => delays.push(delay), () => 0);
+          link.connect = () => 0;
+          for (let n = 0; n < 8; n++) link.retry("");
+          return delays;
+        }"""
+    )
     assert delays[0] <= 625
     assert all(later > earlier for earlier, later in zip(delays[:4], delays[2:6], strict=True))
     assert all(7500 <= delay <= 12500 for delay in delays[-2:])
 
 
-def test_a_page_that_is_online_again_tries_at_once(open_page):
+def test_a_chart_has_a_gap_where_values_are_missing(open_page, unpacked):
+    page = open_page(unpacked.http_url)
+    columns = page.evaluate(
+        """async () => {
+          const {Chart} = await import("./chart.js");
+          const chart = new Chart(document.body, {label: "Soil", unit: "%"});
+          const values = Array.from({length: 40}, (_, n) => (n >= 15 && n < 25 ? null : 20));
+          chart.addHistory({every: 5000, age: 0, values});
+          chart.add(20);
+          const {width, height} = chart.canvas;
+          const pixels = chart.canvas.getContext("2d").getImageData(0, 0, width, height).data;
+          return Array.from({length: 40}, (_, part) => {
+            const end = Math.floor(width * (part + 1) / 40);
+            for (let x = Math.floor(width * part / 40); x < end; x++)
+              for (let y = 3; y < height - 3; y++) if (pixels[4 * (y * width + x) + 3]) return 1;
+            return 0;
+          });
+        }"""
+    )
+    assert columns[5:13] == [1] * 8
+    assert columns[17:23] == [0] * 6
+    assert columns[28:38] == [1] * 10
+
+
+def test_a_page_that_is_online_again_tries_at_once(open_page, board):
     page = open_page()
-    page.evaluate("link.leave(); link.delay = 10000; link.retry('')")
+    os.kill(board.pid, signal.SIGSTOP)
+    board.power_cycle()
     expect(page.locator("#state-text")).to_have_text("Not connected")
-    started = time.monotonic()
+    board.wait_ready()
     page.evaluate("window.dispatchEvent(new Event('online'))")
     wait_connected(page)
-    assert time.monotonic() - started < 7

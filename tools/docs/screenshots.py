@@ -29,7 +29,11 @@ TALK = (
     (1, "Hi Ann! Is the lamp on?"),
     (2, "It is now"),
 )
-CONFIG = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
+CONFIG = {
+    "broadcast": {"interval": 0},
+    "server": {"max_clients": 8},
+    "demo": {"led_pin": 18, "led_kind": "neopixel"},
+}
 SETTINGS = {"admin": {"password": "the admin's"}}
 AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
 
@@ -85,18 +89,23 @@ def _settings(chromium: Browser, url: str, **options) -> Page:
 
 def _talk(pages: list[Page], seconds: float) -> None:
     noise = random.Random(1)
+    for page in pages:
+        page.evaluate("window.echo = new WebSocket(location.href.replace('http', 'ws') + 'ws'); 0")
     for _ in range(int(seconds * 2)):
         page = noise.choice(pages)
         page.evaluate(
-            "count => { for (let n = 0; n < count; n++) measure(); }", noise.randrange(9)
+            "count => { for (let n = 0; n < count; n++) echo.send('noise'); }", noise.randrange(9)
         )
         page.wait_for_timeout(500)
+    for page in pages:
+        page.evaluate("echo.close()")
     for number, text in TALK:
         pages[number].fill("#text", text)
         pages[number].click("#chat button")
         pages[0].locator("#message-list", has_text=text).wait_for()
-    if pages[2].locator("#led").get_attribute("aria-checked") == "false":
-        pages[2].click("#led")
+    lamp = pages[2].get_by_role("switch", name="LED")
+    if lamp.get_attribute("aria-checked") == "false":
+        lamp.click()
     pages[0].select_option("#to", label="Tom")
     pages[0].fill("#text", "Thanks, that was quick!")
     pages[0].click("#chat button")

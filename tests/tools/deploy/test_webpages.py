@@ -11,6 +11,7 @@ import pytest
 from tools import ROOT
 from tools.deploy.files import firmware
 from tools.deploy.webpages import pack
+from tools.failure import Failure
 
 PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy"
@@ -37,7 +38,7 @@ def test_a_page_takes_in_its_style_and_scripts_which_are_then_left_out():
     packed = pack(FILES)
     assert set(packed) == {"/boot.py", "/www/index.html.gz"}
     text = page(packed)
-    assert "<style>\np { color: red }\n</style>" in text
+    assert "<style>\np{color:red}</style>" in text
     assert text.index("'use strict'") < text.index("const text")
     assert "src=" not in text
     assert "stylesheet" not in text
@@ -65,8 +66,8 @@ def test_what_is_not_there_or_is_elsewhere_is_left_as_it_was():
 def test_pages_may_share_a_style_also_from_a_folder_below():
     other = '<link rel="stylesheet" href="../style.css">' + "<p>text</p>" * 50
     packed = pack({**FILES, "/www/sub/page.html": other.encode()})
-    assert "color: red" in page(packed, "/www/sub/page.html")
-    assert "color: red" in page(packed)
+    assert "color:red" in page(packed, "/www/sub/page.html")
+    assert "color:red" in page(packed)
 
 
 def test_what_does_not_become_smaller_stays_as_it_is():
@@ -97,6 +98,37 @@ def test_a_board_that_is_short_of_memory_decompresses_a_page_that_was_packed(mak
     request = urllib.request.Request(board.http_url, headers={"Accept-Encoding": "identity"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.read().decode() == page
+
+
+MODULES = {
+    "/www/index.html": b'<script type="module" src="main.js"></script>' + b"<p>text</p>" * 50,
+    "/www/main.js": b'import {b} from "./b.js";\nimport {TEXT} from "./texts.js";\nb(TEXT);\n',
+    "/www/b.js": b'import {TEXT} from "./texts.js";\nexport function b(text) { return TEXT; }\n',
+    "/www/texts.js": b'export const TEXT = "used";\nexport const OTHER = "unused";\n',
+}
+
+
+def test_modules_become_one_in_the_order_of_their_imports():
+    packed = pack(MODULES)
+    assert set(packed) == {"/www/index.html.gz"}
+    script = re.search("<script type=module>(.*)</script>", page(packed), flags=re.S)[1]
+    assert "import" not in script
+    assert "export" not in script
+    assert script.index('const TEXT="used"') < script.index("function b") < script.index("b(TEXT)")
+    assert script.count("used") == 1  # OTHER is left out
+
+
+@pytest.mark.parametrize(
+    "name, text, problem",
+    [
+        ("/www/b.js", b"export function c() {}\n", "/www/b.js does not export b"),
+        ("/www/b.js", b"export const b = 1;\nconst TEXT = 2;\n", "TEXT is defined in"),
+        ("/www/b.js", b'import {x} from "./x.js";\nexport const b = x;\n', "no such file"),
+    ],
+)
+def test_modules_that_do_not_fit_together_are_an_error(name, text, problem):
+    with pytest.raises(Failure, match=problem):
+        pack({**MODULES, name: text})
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "www").glob("*.html")))
