@@ -46,6 +46,7 @@ ORDER = [
         "core.protocol",
         "http",
         "http.request",
+        "http.percent",
         "http.patterns",
         "http.unusual",
         "http.handshake",
@@ -72,6 +73,7 @@ ORDER = [
         "http.prehandshake",
         "http.connection",
         "http.exchange",
+        "http.uploads",
         "http.decision",
         "http.events",
     ),
@@ -107,9 +109,11 @@ UPWARDS = {
     ("shutdown", "coroutines"),
     ("coroutines", "workers"),
     ("http.request", "http.fields"),
+    ("http.request", "http.percent"),
     ("http.routing", "http.exchange"),
     ("http.routing", "http.registration"),
     ("http.exchange", "coroutines"),
+    ("http.exchange", "http.uploads"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

@@ -10,6 +10,8 @@ from wsserver import lazy
 from .echo import Broadcast, Echo
 
 _ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
+_OFF = {"enabled": False}
+_STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
 
 
 def setup(board) -> None:
@@ -18,9 +20,13 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
-        board.panel.load("demo.widgets", settings["demo"], started)
-        room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
-        if lazy.free_heap() < room:
+        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
+            lazy.call("demo.register", "serve", server, board, started)
+        else:
+            lazy.route(server, "/panel", "demo.register", board, started)
+        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
+        room = _ROOM << wide
+        if lazy.free_heap() + (_STARTUP << wide) < room:
             print("demo: not enough memory for /demo")
         else:
             options = ("demo.chat", "/demo", settings["demo"], started)
