@@ -10,6 +10,7 @@ from wsserver import lazy
 from .echo import Broadcast, Echo
 
 _ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
+_PAGE_ROOM = const(8000)  # bytes that /panel needs on a chip, with the demo's widgets
 _OFF = {"enabled": False}
 
 
@@ -20,9 +21,10 @@ def setup(board) -> None:
     if settings["demo"]["enabled"]:
         started = time()
         if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
-            lazy.call("demo.register", "serve", server, board, started)
+            board.panel.load("demo.widgets", settings["demo"], started)
         else:
-            lazy.route(server, "/panel", "demo.register", board, started)
+            page = lazy.LazyEndpoint(server, "demo.page", settings, started, room=_PAGE_ROOM)
+            server.websocket("/panel", page)
         room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
         if lazy.free_heap() < room:
             print("demo: not enough memory for /demo")
