@@ -19,6 +19,7 @@ FLASH ?=
 FIND ?=
 JOBS ?= 3
 BASE =
+VERSION =
 ARGS ?=
 BOARDS ?= 5
 ENGINE ?=
@@ -52,7 +53,7 @@ flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
-COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+COMMANDS := romfs release run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
 	compare docs package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
@@ -127,6 +128,11 @@ fuzz: ; $(TOOLS) fuzz --minutes $(MINUTES) $(call opt,FIND,find) $(ARGS)
 soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 #: make compare      run the same checks on microdot and chumicro-websockets, and write docs/reliability.md
 compare: ; $(TOOLS) compare $(ARGS)
+#: make romfs        make a read-only file system with the compiled lib/: CHIP=esp32, build/romfs/CHIP.romfs
+romfs: ; $(TOOLS) romfs --chip "$(CHIP)" $(ARGS)
+#: make release      build and check wheel, packages, ROMFS and images: build/release;
+#:                     VERSION=0.3.0 sets the version first; BASE=... of the packages for mip
+release: ; $(TOOLS) release $(call opt,VERSION,version) $(call opt,BASE,base) $(ARGS)
 #: make package      make packages for mip in build/mip: BASE=https://... or github:owner/repository/path
 package: ; $(TOOLS) package "$(BASE)"
 #: make docs         build the documentation site into build/site; broken links are errors

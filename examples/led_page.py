@@ -1,13 +1,13 @@
 """Exercise 4: a web page with a button for the LED. http://192.168.4.1/"""
 
-import os
-
 from machine import Pin
+
+from wsserver import Response
 
 PAGE = """<!doctype html><meta name="viewport" content="width=device-width"><title>LED</title>
 <h1>The LED is <output>?</output></h1><button onclick="socket.send('TOGGLE_LED')">Switch</button>
 <script>
-const socket = new WebSocket("ws://" + location.host + "/led");
+const socket = new WebSocket(location.origin.replace("http", "ws") + "/led");
 socket.onmessage = (event) => document.querySelector("output").value = event.data.slice(7);
 socket.onclose = () => setTimeout(() => location.reload(), 2000);
 </script>"""
@@ -31,9 +31,8 @@ class Led:
 
 
 def setup(board):
-    if "led" not in os.listdir("/"):
-        os.mkdir("/led")
-    with open("/led/index.html", "w") as file:
-        file.write(PAGE)
-    board.server.files("/", "/led")
     board.server.websocket("/led", Led(board.server))
+
+    @board.server.route("/")
+    def page(request):
+        return Response(PAGE, content_type="text/html; charset=utf-8")

@@ -39,8 +39,9 @@ def start(log, settings=None, safe: bool = False):
     server = _create_server(settings, log)
     _set_access(server, settings)
     context = _create_context(settings["tls"])
-    port = _listen(server, settings["server"]["port"])
-    secure = _listen_tls(server, settings["tls"]["port"], context)
+    ipv6 = "network" in settings and settings["network"]["ipv6"]
+    port = _listen(server, settings["server"]["port"], ipv6)
+    secure = _listen_tls(server, settings["tls"]["port"], context, ipv6)
     board = _serve(server, settings, secure, safe)
     if server.portal:
         from wifi import captive_portal
@@ -109,19 +110,30 @@ def _url(address, port):
     return "http://%s%s/" % (address, "" if port == 80 else ":%d" % port)
 
 
-def _listen(server, port):
+def _listen(server, port, ipv6):
     """Listen on this port, or on port 80 if it is not available; return the port."""
     try:
-        server.listen(port)
+        _open(server, port, ipv6)
         return port
     except OSError:  # the server has logged the reason
         if port == _DEFAULT_PORT:
             raise
     print("server.port: using %d instead" % _DEFAULT_PORT)
-    server.listen(_DEFAULT_PORT)
+    _open(server, _DEFAULT_PORT, ipv6)
     if server.portal:
         server.portal = server.portal.replace(":%d/" % port, "/")
     return _DEFAULT_PORT
+
+
+def _open(server, port, ipv6, context=None):
+    """Listen on IPv4, and on IPv6 if it is wanted and MicroPython supports it."""
+    if ipv6:
+        try:
+            server.listen(port, "::", context)
+            return
+        except OSError:  # the server has logged the reason
+            print("network.ipv6: listening on IPv4 only")
+    server.listen(port, tls=context)
 
 
 def _create_context(tls):
@@ -133,12 +145,12 @@ def _create_context(tls):
     return None
 
 
-def _listen_tls(server, port, context):
+def _listen_tls(server, port, context, ipv6):
     """Listen for wss:// and https:// if there is a context; return whether it does."""
     if not context:
         return False
     try:
-        server.listen(port, tls=context)
+        _open(server, port, ipv6, context)
     except OSError:  # the server has logged the reason
         return False
     return True

@@ -40,12 +40,13 @@ LAYERS = {
 ORDER = [
     *("lazy", "log", "reports", "gctuning", "gcgrowth"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
-    "core.buffers",
+    *("core.buffers", "ipv6"),
     *(
         "core.decoder",
         "core.protocol",
         "http",
         "http.request",
+        "http.percent",
         "http.patterns",
         "http.unusual",
         "http.handshake",
@@ -72,7 +73,9 @@ ORDER = [
         "http.prehandshake",
         "http.connection",
         "http.exchange",
+        "http.uploads",
         "http.decision",
+        "http.events",
     ),
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *(
@@ -106,9 +109,11 @@ UPWARDS = {
     ("shutdown", "coroutines"),
     ("coroutines", "workers"),
     ("http.request", "http.fields"),
+    ("http.request", "http.percent"),
     ("http.routing", "http.exchange"),
     ("http.routing", "http.registration"),
     ("http.exchange", "coroutines"),
+    ("http.exchange", "http.uploads"),
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),

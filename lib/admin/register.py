@@ -1,7 +1,13 @@
 """Register the admin's endpoints with a server. Loaded on the first request for one of them."""
 
+import sys
+
+from micropython import const
+
 from wsserver import lazy
 from wsserver.http.auth import Token
+
+_ROOM = const(18000)  # bytes that the settings page needs on a chip while it reads the file
 
 
 def serve(server, password) -> None:
@@ -9,9 +15,12 @@ def serve(server, password) -> None:
     access = Token(password or _generated())
     # A full board stays reachable (reserved), and only for pages of its own (origins).
     options = {"origins": (None, "self"), "access": access, "reserved": True}
-    settings = lazy.LazyEndpoint(server, "admin.settings")
+    # Without memory, the admin comes first. Objects of 64-bit machines are twice as large.
+    need = {"room": _ROOM << (sys.maxsize >> 62), "urgent": True}
+    settings = lazy.LazyEndpoint(server, "admin.settings", **need)
     server.websocket("/settings", settings, ("settings",), **options)
-    server.websocket("/update", lazy.LazyEndpoint(server, "admin.update"), **options)
+    update = lazy.LazyEndpoint(server, "admin.update", **need)
+    server.websocket("/update", update, **options)
 
 
 def _generated():

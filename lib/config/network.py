@@ -23,6 +23,7 @@ _FIELDS: dict = {
     "address": ("", "cidr"),
     "gateway": ("", "address"),
     "dns": ("", "address"),
+    "ipv6": (False, "flag"),
     "timeout": (20, "number", 1, 600),
     "ethernet_phy": ("LAN8720", "choice") + tuple(_PHYS),
     "ethernet_address": (1, "int", 0, 31),

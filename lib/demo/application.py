@@ -9,9 +9,10 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = const(14000)  # bytes that /demo needs on a chip: 9 KB of code, the rest for its clients
+_ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
 _PAGE_ROOM = const(8000)  # bytes that /panel needs on a chip, with the demo's widgets
 _OFF = {"enabled": False}
+_STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
 
 
 def setup(board) -> None:
@@ -25,8 +26,9 @@ def setup(board) -> None:
         else:
             page = lazy.LazyEndpoint(server, "demo.page", settings, started, room=_PAGE_ROOM)
             server.websocket("/panel", page)
-        room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
-        if lazy.free_heap() < room:
+        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
+        room = _ROOM << wide
+        if lazy.free_heap() + (_STARTUP << wide) < room:
             print("demo: not enough memory for /demo")
         else:
             options = ("demo.chat", "/demo", settings["demo"], started)

@@ -4,13 +4,17 @@ from micropython import const
 
 _PORT = const(1883)
 _PORT_TLS = const(8883)
+_UNAVAILABLE = const(3)
 _REFUSALS = {  # the codes of CONNACK (3.2.2.3)
     1: "the broker does not support MQTT 3.1.1",
     2: "the broker refuses the client id",
-    3: "the broker is not available",
     4: "wrong user or password (fleet.user, fleet.password)",
     5: "wrong user or password, or not authorized (fleet.user, fleet.password)",
 }
+
+
+class RefusedError(ValueError):
+    """The broker refuses the client for good."""
 
 
 def choose(options: dict, attempt: int) -> tuple:
@@ -23,6 +27,9 @@ def choose(options: dict, attempt: int) -> tuple:
     return host, int(port or options["port"] or (_PORT_TLS if options["tls"] else _PORT))
 
 
-def refusal(code: int) -> str:
-    """Return the meaning of a CONNACK's code."""
-    return _REFUSALS.get(code) or "the broker refuses the connection with code %d" % code
+def check_answer(code: int) -> None:
+    """Raise OSError or RefusedError unless the code of a CONNACK is 0."""
+    if code == _UNAVAILABLE:
+        raise OSError("the broker is not available")
+    if code:
+        raise RefusedError(_REFUSALS.get(code) or "the broker refuses with code %d" % code)

@@ -4,7 +4,7 @@ from wsserver import ERROR, INFO, lazy
 from wsserver.core.frames import validate_utf8
 from wsserver.log import escape, traceback
 
-from . import names
+from .bridge import level
 
 _FIRST_ID = 1 << 24  # far beyond the ids of local clients
 _GOING_AWAY = 1001
@@ -26,7 +26,7 @@ class RemoteClient:
 
     def __init__(self, senders, id: int, key: str, path: str, route):
         self._senders = senders
-        self._where = "to/%s/%s" % (key, names.endpoint(path))
+        self._where = "to/%s/%s" % (key, level(path))
         self._route = route
         self._key = key
         self._number = -1  # of the latest message
@@ -45,6 +45,9 @@ class RemoteClient:
 
     pong = ping
 
+    async def drain(self) -> None:
+        """Return at once: the queue of the connection to the broker is shared by all."""
+
     def join(self, group: str) -> None:
         """Add this viewer to a group. The gateway keeps the membership."""
         self._order("join", group)
@@ -62,7 +65,7 @@ class RemoteClient:
     def _order(self, kind, text):
         bridge = self._senders.bridge
         topic = "%s%s/%s" % (bridge.root, self._where, kind)
-        bridge.mqtt.publish(topic, text.encode())
+        bridge.publish(topic, text.encode())
 
     def _call(self, name, *args):
         """Call the endpoint's on_`name`. An error closes this client only."""
@@ -87,11 +90,10 @@ class Senders:
     table: the clients, the latest last.
     """
 
-    def __init__(self, server, bridge, limit: int):
-        self.server = server
+    def __init__(self, bridge):
+        self.server = bridge.server
         self.bridge = bridge
         self.table = []
-        self._limit = limit
         self._last_id = _FIRST_ID
 
     def receive(self, levels: list, payload) -> None:
@@ -100,15 +102,18 @@ class Senders:
         Messages with a number that is not greater than the one before are repetitions: QoS 1
         allows them, and bridges between brokers can form loops.
         """
+        if levels[0] == "panel":
+            lazy.call("fleet.discovery", "command", self.bridge, levels, payload)
+            return
+        if not 4 <= len(levels) <= 5:
+            return
         key = levels[0] + "/" + levels[1]
         kind = levels[3]
         client = self._find(key, levels[2])
-        if not client:
-            if kind not in ("text", "binary"):
-                return
+        if not client and kind in ("open", "text", "binary"):
             client = self._open(key, levels[2])
-            if not client:
-                return
+        if not client:
+            return
         if len(levels) > 4:
             number = int(levels[4])
             if number <= client._number:
@@ -148,11 +153,11 @@ class Senders:
     def _open(self, key, endpoint):
         server = self.server
         for path in server.routes:
-            if names.endpoint(path) == endpoint and self.bridge.is_mapped(path):
+            if level(path) == endpoint and self.bridge.is_mapped(path):
                 break
         else:
             return None
-        if len(self.table) >= self._limit:
+        if len(self.table) >= self.bridge.options["max_senders"]:
             self.remove(self.table[0], _TRY_AGAIN_LATER, "evicted for another sender")
         self._last_id += 1
         client = RemoteClient(self, self._last_id, key, path, server.routes[path])

@@ -5,7 +5,7 @@ from time import ticks_ms
 
 from .core.frames import const
 from .http.connection import HTTPConnection, HTTPError
-from .lazy import call, unload
+from .lazy import call, load, unload
 from .log import WARNING, describe
 
 # HTTP connections at the same time. With 5 clients and 2 listeners they use the chip's 10 sockets.
@@ -29,7 +29,9 @@ class Acceptor:
         self.listeners = []
         self._tls = {}  # id(listener) -> its TLSAcceptor
         self._accepting = False
+        self._peer = None  # a function that normalizes a client's address, if one listens on IPv6
         self.http_connections = []
+        self.streams = 0  # those of http_connections that count as clients: see http.events
         self.reserved = 0  # slots whose sockets are in use by Server.add_reader
 
     def listen(self, host: str, port: int, tls, acceptor) -> None:
@@ -38,6 +40,8 @@ class Acceptor:
         Raises what setup.open_listener raises.
         """
         sock = call("wsserver.setup", "open_listener", host, port, tls, self._server._log)
+        if ":" in host:
+            self._peer = load("wsserver.ipv6").peer
         self.listeners.append(sock)
         if acceptor:
             self._tls[id(sock)] = acceptor
@@ -67,7 +71,8 @@ class Acceptor:
         """
         server = self._server
         closing = max(0, len(server.clients) - server.max_clients)
-        return max(1, _HTTP_SLOTS - self.reserved) - len(self.http_connections) - closing
+        slots = max(1, _HTTP_SLOTS - self.reserved) + self.streams
+        return slots - len(self.http_connections) - closing
 
     def accept(self) -> None:
         """Accept one connection from each listener, while there are slots."""
@@ -97,6 +102,8 @@ class Acceptor:
             # enough memory for it if this succeeds.
             bytearray(_PROBE)
             sock, address = listener.accept()
+            if self._peer:
+                address = self._peer(address)
         except MemoryError:
             self.set_accepting(False)  # until the next sweep
             return

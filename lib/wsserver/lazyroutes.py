@@ -6,6 +6,7 @@ from .core.frames import const
 from .lazy import free_heap, load, loaded, unload
 from .log import WARNING
 
+_endpoints = []  # those whose module is loaded
 _TRY_AGAIN_LATER = const(1013)  # RFC 6455, section 7.4.1, and the IANA registry
 
 
@@ -30,14 +31,16 @@ class LazyEndpoint:
     `module.endpoint(server, *args)` makes the real endpoint when the first client connects. When
     the last one has left, the module is unloaded, with all modules that it has loaded. Without
     enough memory the client is closed with 1013. room: the bytes that must be free, or loading
-    is not tried.
+    is not tried. urgent: without these bytes, unload the other endpoints and close their clients
+    with 1013, and load in any case.
     """
 
-    def __init__(self, server, module: str, *args, room: int = 0):
+    def __init__(self, server, module: str, *args, room: int = 0, urgent: bool = False):
         self._server = server
         self._module = module
         self._args = args
         self._room = room
+        self._urgent = urgent
         self._endpoint: Anything = None
         self._clients = []
         self._loaded = ()
@@ -50,11 +53,12 @@ class LazyEndpoint:
             return endpoint.on_open(client)
         except MemoryError:
             endpoint = None
-        text = "not enough memory for %s" % self._module
+        self._refuse(client, "not enough memory for %s" % self._module)
+
+    def _refuse(self, client, text):
         self._server._log(WARNING, "%s: %s" % (client.path, text))
         client.close(_TRY_AGAIN_LATER, text)
-        if client in self._clients:
-            self.on_close(client, _TRY_AGAIN_LATER, text)
+        self.on_close(client, _TRY_AGAIN_LATER, text)
 
     def on_message(self, client, message) -> None:
         """Pass a message on, unless its client was refused."""
@@ -75,10 +79,15 @@ class LazyEndpoint:
 
     def _load(self):
         if free_heap() < self._room:
-            raise MemoryError
+            if not self._urgent:
+                raise MemoryError
+            for other in list(_endpoints):
+                for client in list(other._clients):
+                    other._refuse(client, "%s needs the memory" % self._module)
         before = loaded()
         try:
             self._endpoint = load(self._module).endpoint(self._server, *self._args)
+            _endpoints.append(self)
         finally:
             self._loaded = loaded(before)
             if not self._endpoint:
@@ -87,6 +96,8 @@ class LazyEndpoint:
 
     def _unload(self):
         self._endpoint = None
+        if self in _endpoints:
+            _endpoints.remove(self)
         unload(*self._loaded)
         self._loaded = ()
         gc.collect()

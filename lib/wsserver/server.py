@@ -65,7 +65,7 @@ class Server:
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
     _patterns: Anything = None  # [(Matcher, Route)] of WebSocket paths with parameters, or None
-    _relay: Anything = None  # a function(message, path, group) that broadcast() calls, or None
+    _relay: Anything = None  # function(message, path, group) of another package: see broadcast()
     _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
@@ -173,6 +173,17 @@ class Server:
         """
         self._router = self._router or load("wsserver.http.routing").Router(self)
         return self._router.add(path, methods, stream, access, origins, max_body)
+
+    def events(self, path: str, history=0, retry=None, access=None, origins=None, on_open=None):
+        """Serve Server-Sent Events at `path`. Return an Events, whose send() reaches all clients.
+
+        history: how many events are kept for clients that reconnect. retry: the ms after which
+        they do. on_open(stream, request): called for each client. Raises TypeError or ValueError,
+        which names the argument, if one is wrong.
+        """
+        self._router = self._router or load("wsserver.http.routing").Router(self)
+        options = (path, history, retry, access, origins, on_open)
+        return load("wsserver.http.events").add(self, *options)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
@@ -560,7 +571,7 @@ class Server:
         reserved: whether its route is reserved; its clients may exceed max_clients by one.
         """
         idlest = None
-        count = 0
+        count = self._acceptor.streams
         for client in self.clients:
             if client._state == _OPEN:
                 count += 1

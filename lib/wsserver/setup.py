@@ -7,6 +7,7 @@ later.
 import socket
 
 from .core.frames import const
+from .lazy import load
 from .log import ERROR, describe
 
 _DAY = const(86400)  # seconds
@@ -18,22 +19,31 @@ _KINDS = {"log": "a function(level, text)", "portal": "a URL", "limits": "a Limi
 def open_listener(host: str, port: int, tls, log):
     """Return a listening socket; tls is the SSLContext that it will be used with, or None.
 
-    Raises OSError if the port is in use, or if there is no free socket, and TypeError or
-    ValueError if an argument is wrong.
+    host: "::" is all addresses of IPv6 and IPv4.
+
+    Raises OSError if the port is in use, if there is no free socket, or if MicroPython does not
+    report IPv6 addresses, and TypeError or ValueError if an argument is wrong.
     """
     check_int("port", port, 1, _MAX_PORT)
     if not isinstance(host, str):
         raise TypeError("host must be a str, not %r" % (host,))
     if tls and not hasattr(tls, "wrap_socket"):
         raise TypeError("tls must be an SSLContext or None, not %r" % (tls,))
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = None
+    is_ipv6 = ":" in host
     try:
+        if is_ipv6:
+            load("wsserver.ipv6").check(port)
+        family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(socket.getaddrinfo(host, port)[0][-1])
+        # getaddrinfo() of the ESP32 port knows addresses of IPv4 only.
+        sock.bind((host, port) if is_ipv6 else socket.getaddrinfo(host, port)[0][-1])
         sock.listen(_BACKLOG)
         sock.setblocking(False)
     except OSError as error:
-        sock.close()
+        if sock:
+            sock.close()
         log(ERROR, "cannot listen on port %d: %s" % (port, describe(error)))
         raise
     return sock

@@ -115,15 +115,19 @@ class Worker:
             if self._lost is not None:
                 break
             if not self._coroutine:
-                if self in self._server._tasks:
-                    self._server._tasks.remove(self)
+                self._forget()
                 yield  # until run() continues it
         if self._coroutine:
             self._coroutine.close()
             self._coroutine = None
-        if self in self._server._tasks:
-            self._server._tasks.remove(self)
+        self._forget()
         Client._on_lost(client, self._lost)
+
+    def _forget(self):
+        """Remove the worker from the server's tasks, if it had to wait."""
+        tasks = self._server._tasks
+        if tasks and self in tasks:
+            tasks.remove(self)
 
     # --- keep what is received meanwhile
 

@@ -111,7 +111,7 @@ def test_monitor_answers_with_the_state_of_the_board(run_example):
     client.send("stats")
     stats = json.loads(client.recv())
     assert 0 < stats["heap"]["free"] < 128 * 1024 and stats["heap"]["used"] > 0
-    assert stats["system heap"] == {"free": 110696}
+    assert 30_000 < stats["system heap"]["free"] <= 110_696  # the GC heap may have grown
     assert (stats["stations"], stats["clients"]) == (1, {"1": 0})
     client.send("hello")
     assert json.loads(client.recv()) == {"error": "send: stats"}

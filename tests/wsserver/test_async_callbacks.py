@@ -154,7 +154,7 @@ def test_messages_are_handled_in_order_and_one_at_a_time(raw, lab):
     order(raw, lab, b"open b")
     order(raw, lab, b"open a")
     assert [connection.message() for _ in range(3)] == [b"re: wait a", b"re: wait b", b"re: other"]
-    lab.wait_for_log("begins wait a\\s+begins wait b\\s+begins other", since=position)
+    lab.wait_for_log("(?s)begins wait a.*begins wait b.*begins other", since=position)
 
 
 def test_a_ping_is_answered_while_a_coroutine_runs(raw, lab):
@@ -298,6 +298,14 @@ def test_a_callback_within_a_function_may_be_async_or_not(raw, lab, path):
     connection = raw(lab).open(path)
     connection.send(frame(TEXT, b"1") + frame(TEXT, b"2"))
     assert [connection.message() for _ in range(2)] == [b"got 1", b"got 2"]
+
+
+def test_coroutines_that_never_wait_need_no_task(raw, make_board):
+    end = "server.run()\n"
+    board = make_board(files={"main.py": PROGRAM + end}, heap="400k")
+    connection = raw(board).open("/closure")
+    connection.send(frame(TEXT, b"x") * 100)
+    assert [connection.message() for _ in range(100)] == [b"got x"] * 100
 
 
 def test_an_async_timer_survives_errors_and_does_not_overlap(lab):

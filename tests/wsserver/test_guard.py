@@ -31,6 +31,7 @@ FILES = {
     "main.py": GUARDED,
     "lib/seldom.py": SELDOM,
     "lib/needed_by_it.py": "",
+    "lib/urgent.py": "from seldom import endpoint",
     "lib/broken.py": "1 / 0",
     "lib/hungry.py": "def endpoint(server):\n    return bytearray(10000000)",
 }
@@ -329,3 +330,21 @@ def test_an_endpoint_that_cannot_be_loaded_costs_only_who_asks_for_it(raw, board
     assert raw(board).open("/hungry").close_code() == 1013
     board.wait_for_log("/hungry: not enough memory for hungry")
     assert raw(board).open().send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
+
+
+def test_an_endpoint_whose_room_is_not_free_is_not_loaded(raw, board):
+    watcher = raw(board).open("/modules")
+    assert raw(board).open("/patient").close_code() == 1013
+    assert not loaded(watcher, "seldom")
+
+
+def test_an_urgent_endpoint_without_room_unloads_the_others(raw, board):
+    watcher = raw(board).open("/modules")
+    seldom = raw(board).open("/seldom")
+    assert seldom.frame() == (TEXT, b"hello")
+    urgent = raw(board).open("/urgent")
+    assert urgent.frame() == (TEXT, b"now")
+    assert seldom.close_code() == 1013
+    board.wait_for_log("/seldom: urgent needs the memory")
+    assert loaded(watcher, "urgent")
+    assert urgent.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")

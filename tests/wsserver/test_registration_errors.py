@@ -95,7 +95,7 @@ WRONG = {
     "server.websocket(b'/ws', Echo())": ("path", "b'/ws'"),
     "server.websocket('/ws?room=1', Echo())": ("path", "/ws?room=1"),
     "server.websocket('/ws#top', Echo())": ("path", "/ws#top"),
-    "server.websocket('/ws/<id>', Echo())": ("path", "/ws/<id>"),
+    "server.websocket('/ws/<id', Echo())": ("path", "'/ws/<id'"),
     "server.websocket('/my ws', Echo())": ("path", "/my ws"),
     "server.websocket('ws://board/ws', Echo())": ("path", "ws://board/ws"),
     "server.websocket('/ws', Echo()); server.websocket('/ws', Echo())": ("path", "/ws"),

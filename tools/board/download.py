@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urljoin
 
-from tools import ROOT
+from tools import HOME
 from tools.failure import Failure, warn
 
 from . import image
 from .table import Board
 
-FOLDER = ROOT / "firmware"
+FOLDER = HOME / "firmware"
 SITE = "https://micropython.org/"
 _TIMEOUT = 20  # seconds without an answer
 _MOST_BYTES = 16 << 20  # no flash is larger

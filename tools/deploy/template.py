@@ -39,7 +39,15 @@ def setup(board):
     # Call a function every 5 seconds. It must return quickly: the server has one loop.
     server.every(5000, lambda: server.broadcast("up for %d s" % (time.ticks_ms() // 1000)))
 
-    # Pages: put index.html into a folder www/ beside this file.
+    # A widget on the board's page, with one line each (docs/widgets.md):
+    # board.panel.value("Up time", lambda: time.ticks_ms() // 1000, unit="s")
+
+    # An answer to HTTP requests:
+    # @server.route("/api/uptime")
+    # def uptime(request):
+    #     return {{"ms": time.ticks_ms()}}
+
+    # A page of your own: put index.html into a folder www/ beside this file.
 '''
 
 

@@ -7,6 +7,7 @@ not contain them.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shutil
@@ -35,7 +36,8 @@ def build(root: Path = ROOT) -> None:
     """Build the site. Raises Failure if mkdocs has a warning: a broken link, a page not listed."""
     collect(root, root / PAGES)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
-    done = subprocess.run(command, cwd=root, text=True, capture_output=True)
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # advertises another program
+    done = subprocess.run(command, cwd=root, text=True, capture_output=True, env=quiet)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
         raise Failure("the site has errors:\n" + "\n".join(lines).strip())

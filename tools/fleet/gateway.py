@@ -227,7 +227,7 @@ class Gateway:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "board is offline", Retry_After="5")
         if path not in board.endpoints:
             raise RefusedError(HTTPStatus.NOT_FOUND, "no such endpoint")
-        if board.endpoints[path] and not self.options.tokens.required(name, path):
+        if "t" in board.endpoints[path] and not self.options.tokens.required(name, path):
             raise RefusedError(HTTPStatus.FORBIDDEN, "this endpoint needs a token at the gateway")
         if len(board.viewers) >= self.options.max_viewers:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers", Retry_After="5")
@@ -242,6 +242,7 @@ class Gateway:
         sock = connection.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.options.buffer)
         viewer = Viewer(str(next(self._ids)), name, endpoint, connection, bucket)
+        viewer.is_greeted = "o" in board.endpoints[path]
         connection.viewer = viewer
         connection.address = address
 
@@ -305,6 +306,9 @@ class Gateway:
         self._enter(board, viewer)
         topic = f"{self._root}/{board.name}/in/{self.id}/{viewer.id}/{viewer.endpoint}"
         try:
+            if viewer.is_greeted and board.greetings.take():
+                viewer.number += 1
+                await self.broker.publish(f"{topic}/open/{viewer.number}", b"")
             async for message in connection:
                 if not viewer.bucket.take():
                     await connection.close(_POLICY_VIOLATION, "too many messages")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .viewers import Board
 
-_SHOWN = ("version", "uptime", "clients", "senders", "dropped", "heap")
+_SHOWN = ("version", "clients", "senders", "dropped", "heap")
 
 
 def listing(boards: Iterable[Board]) -> list[dict]:
@@ -39,20 +39,18 @@ td.number { text-align: right; }
 <h1>Boards</h1>
 <p id="summary" role="status">Loading</p>
 <table><thead><tr><th scope="col">Board<th scope="col">Status<th scope="col">Version
-<th scope="col">Uptime<th scope="col">Clients<th scope="col">Viewers<th scope="col">Heap
+<th scope="col">Clients<th scope="col">Viewers<th scope="col">Heap
 <th scope="col">Dropped</tr></thead><tbody id="boards"></tbody></table>
 <script>
-const time = (s) => s === undefined ? "" :
-  s < 120 ? s + " s" : s < 7200 ? Math.floor(s / 60) + " min" : Math.floor(s / 3600) + " h";
 function row(board) {
   const tr = document.createElement("tr");
   tr.className = board.online ? "" : "offline";
   const link = document.createElement("a");
   link.href = board.url.slice(1);
   link.textContent = board.name;
-  const {version, uptime, clients, heap, dropped} = board.state;
+  const {version, clients, heap, dropped} = board.state;
   const kb = heap === undefined ? "" : Math.round(heap / 1024) + " KB";
-  const values = [link, board.online ? "online" : "offline", version, time(uptime), clients,
+  const values = [link, board.online ? "online" : "offline", version, clients,
     board.viewers, kb, dropped];
   for (const value of values) {
     const td = document.createElement("td");

@@ -11,10 +11,7 @@ ALL = "_all"  # in the place of an endpoint: a broadcast to all of them
 
 def level(name: str) -> str:
     """Return a level of a topic for a name; each byte but A-Z, a-z, 0-9 and "-" becomes _XX."""
-    return (
-        re.sub(rb"[^A-Za-z0-9-]", lambda match: b"_%02x" % match[0][0], name.encode()).decode()
-        or "_empty"
-    )
+    return re.sub(rb"[^A-Za-z0-9-]", lambda match: b"_%02x" % match[0][0], name.encode()).decode()
 
 
 def endpoint(path: str) -> str:

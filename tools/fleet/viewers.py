@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, broadcast
 from . import topics
 
 TRY_AGAIN_LATER = 1013
+_GREETINGS = 10.0  # viewers a second whose arrival a board hears of
 
 
 class Bucket:
@@ -37,7 +38,8 @@ class Bucket:
 class Viewer:
     """A WebSocket connection to an endpoint of a board.
 
-    number: of the latest message; the board ignores repetitions.
+    number: of the latest message; the board ignores repetitions. is_greeted: whether the endpoint
+    has something to say to a new client.
     """
 
     id: str
@@ -47,14 +49,15 @@ class Viewer:
     bucket: Bucket
     groups: set[str] = field(default_factory=set)
     number: int = 0
+    is_greeted: bool = False
 
 
 @dataclass(eq=False)
 class Board:
     """The latest presence and state of a board, and its viewers at this gateway.
 
-    latest: the retained broadcasts, by topic. lost: time of the monotonic clock since which it is
-    not online.
+    latest: the retained broadcasts, by topic. greetings: limits announcements of viewers. lost:
+    time of the monotonic clock since which it is not online.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Board:
     state: dict = field(default_factory=dict)
     viewers: dict[str, Viewer] = field(default_factory=dict)
     latest: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    greetings: Bucket = field(default_factory=lambda: Bucket(_GREETINGS))
     lost: float = 0.0
 
     @property
@@ -70,8 +74,8 @@ class Board:
         return str(self.state.get("version", ""))
 
     @property
-    def endpoints(self) -> dict[str, bool]:
-        """Return its endpoints, and whether each needs a token."""
+    def endpoints(self) -> dict[str, str]:
+        """Return its endpoints: "o" for one that greets new clients, "t" if it needs a token."""
         found = self.state.get("endpoints")
         return found if isinstance(found, dict) else {}
 

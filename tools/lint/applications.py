@@ -26,6 +26,7 @@ _ARGUMENTS = {
     "on_ping": (_CLIENT, "bytes"),
     "on_pong": (_CLIENT, "bytes"),
     "on_drain": (_CLIENT,),
+    "on_request": ("wsserver.Request",),
 }
 _IMPORTS = "import application, wsserver; "  # before the first statement, on its line
 _SETTINGS = """
@@ -76,7 +77,10 @@ def annotated(source: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             arguments = [one for one in node.args.args if one.arg != "self"]
-            for argument, kind in zip(arguments, _ARGUMENTS.get(node.name, ()), strict=False):
+            kinds = _ARGUMENTS.get(node.name, ())
+            if not kinds and arguments and arguments[0].arg == "request":  # of a route
+                kinds = ("wsserver.Request",)
+            for argument, kind in zip(arguments, kinds, strict=False):
                 if argument.annotation is None:
                     places.append((argument.lineno, argument.end_col_offset or 0, kind))
     for line, column, kind in sorted(places, reverse=True):

@@ -1,7 +1,7 @@
 """Types of the library (docs/applications.md, "Types"). A test compares them with lib/."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from .http.auth import Token
 
@@ -16,6 +16,7 @@ Message: TypeAlias = str | bytes
 Data: TypeAlias = bytes | bytearray | memoryview
 JSON: TypeAlias = Any
 _Callback: TypeAlias = Callable[[], object]
+_Handler = TypeVar("_Handler", bound=Callable[..., Any])
 
 class Request:
     """The head of an HTTP request, and with a route its body."""
@@ -33,8 +34,16 @@ class Request:
     body: bytes
     form: dict[str, str]
     def json(self) -> JSON: ...
-    async def read(self, n: int = ...) -> bytes: ...
-    def parts(self) -> Any: ...
+    async def read(self, n: int) -> bytes: ...
+    def parts(self) -> AsyncIterator[Part]: ...
+
+class Part:
+    """A part of a multipart body."""
+
+    name: str | None
+    filename: str | None
+    headers: dict[str, str]
+    async def read(self, n: int) -> bytes: ...
 
 class Response:
     """What a route returns."""
@@ -50,6 +59,8 @@ class Response:
     ) -> None: ...
     def add_header(self, name: str, value: str) -> None: ...
     def set_cookie(self, name: str, value: str, options: str = "Path=/; HttpOnly") -> None: ...
+
+def redirect(location: str, status: int = 302) -> Response: ...
 
 class Client:
     """A connected WebSocket client."""
@@ -71,6 +82,10 @@ class Client:
     def ping(self, data: Data = b"") -> bool: ...
     def pong(self, data: Data = b"") -> bool: ...
     def close(self, code: int = 1000, reason: str = "") -> None: ...
+    def join(self, group: str) -> None: ...
+    def leave(self, group: str) -> None: ...
+    def drain(self) -> Awaitable[bool]: ...
+    def send_stream(self, source: Any, text: bool = False) -> Awaitable[bool]: ...
 
 # An endpoint is an object with at least one of these methods. A class, such as Chat instead of
 # Chat(), has none: its functions lack their first argument.
@@ -87,7 +102,20 @@ class HasOnChunk(Protocol):
 class HasOnClose(Protocol):
     def on_close(self, client: Client, code: int, reason: str, /) -> object: ...
 
-Endpoint: TypeAlias = HasOnMessage | HasOnChunk | HasOnOpen | HasOnClose
+class HasOnRequest(Protocol):
+    def on_request(self, request: Request, /) -> object: ...
+
+Endpoint: TypeAlias = HasOnMessage | HasOnChunk | HasOnOpen | HasOnClose | HasOnRequest
+
+class Stream(Protocol):
+    """The connection of one client to an Events."""
+
+    def send(self, data: JSON, event: str | None = None, id: Any = None) -> bool: ...
+
+class Events(Protocol):
+    """Server-Sent Events at one path."""
+
+    def send(self, data: JSON, event: str | None = None, id: Any = None) -> int: ...
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
@@ -110,6 +138,7 @@ class Server:
     ping_timeout: float | None
     open_timeout: float
     close_timeout: float
+    async_timeout: float | None
     def __init__(
         self,
         max_clients: int = 5,
@@ -125,6 +154,7 @@ class Server:
         max_tls: int = 3,
         tls_reserved: int = 0,
         log: Callable[[int, str], object] = ...,
+        async_timeout: float | None = 60,
     ) -> None: ...
     def websocket(
         self,
@@ -135,7 +165,26 @@ class Server:
         overflow: Literal["close", "drop"] = "close",
         access: Token | None = None,
         reserved: bool = False,
+        require_subprotocol: bool = False,
     ) -> None: ...
+    def route(
+        self,
+        path: str,
+        methods: Sequence[str] = ("GET",),
+        stream: bool = False,
+        access: Token | None = None,
+        origins: Sequence[str | None] | None = None,
+        max_body: int | None = None,
+    ) -> Callable[[_Handler], _Handler]: ...
+    def events(
+        self,
+        path: str,
+        history: int = 0,
+        retry: int | None = None,
+        access: Token | None = None,
+        origins: Sequence[str | None] | None = None,
+        on_open: Callable[[Stream, Request], object] | None = None,
+    ) -> Events: ...
     def files(self, prefix: str, directory: str, https: int | None = None) -> None: ...
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls: Any = None) -> None: ...
     def every(self, ms: int, function: _Callback) -> Timer: ...
@@ -145,7 +194,10 @@ class Server:
     def on_wait(self, function: Callable[[int], object] | None) -> None: ...
     def call_soon(self, function: Callable[..., object], *args: Any) -> bool: ...
     def client(self, id: int) -> Client | None: ...
-    def broadcast(self, message: Message | Data, path: str | None = None) -> int: ...
+    def broadcast(
+        self, message: Message | Data, path: str | None = None, group: str | None = None
+    ) -> int: ...
     def stop(self) -> None: ...
     def run(self) -> None: ...
+    def serve(self) -> Awaitable[None]: ...
     def step(self, timeout_ms: int = 0) -> None: ...

@@ -4,7 +4,7 @@ import binascii
 from time import time
 
 from ..core.frames import const
-from ..lazy import call
+from ..lazy import call, load
 from .request import HTTPError, unquote
 
 # Against brute force: after so many wrong secrets an address must wait. All addresses together
@@ -40,6 +40,8 @@ class Token:
 
         During the wait even the right secret gets 429, otherwise guessing could continue.
         """
+        if ":" in ip:
+            ip = load("wsserver.ipv6").network(ip)
         # Not ticks_ms: it begins again after twelve days. If the clock is set, the wait ends.
         now = int(time())
         failures = self._failures

@@ -1,9 +1,9 @@
-"""Rate limits for each IP address."""
+"""Rate limits for each IP address, or each /64 network of IPv6."""
 
 from time import ticks_diff, ticks_ms
 
 from ..core.frames import const
-from ..lazy import call
+from ..lazy import call, load
 from .request import HTTPError
 
 _OPEN = const(0)  # states: see core.buffers
@@ -39,9 +39,9 @@ class Limits:
         """Return whether `ip` may open one more connection; `connections` are those open."""
         if self._connections is None:
             return True
-        count = 0
+        ip, count = _network(ip), 0
         for connection in connections:
-            count += connection._address[0] == ip
+            count += _network(connection._address[0]) == ip
         return count < self._connections
 
     def check_connection(self, ip: str, connections, tls) -> None:
@@ -106,11 +106,17 @@ class Limits:
 
     def _address(self, ip):
         addresses = self._addresses
+        ip = _network(ip)
         if ip not in addresses:
             if len(addresses) >= _MAX_ADDRESSES:
                 _evict(addresses)
             addresses[ip] = _Address()
         return addresses[ip]
+
+
+def _network(ip):
+    """Return what is counted as one: an IPv4 address, or an IPv6 network."""
+    return load("wsserver.ipv6").network(ip) if ":" in ip else ip
 
 
 def _evict(addresses):

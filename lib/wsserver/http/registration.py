@@ -23,7 +23,7 @@ def check_route(path, methods, stream, access, origins, max_body) -> None:
             raise ValueError("methods must be HTTP methods in upper case, not %r" % (method,))
     if not methods:
         raise ValueError("methods must not be empty")
-    if stream not in (False, True):
+    if stream not in (False, True) and not isinstance(stream, type):
         raise TypeError("stream must be True or False, not %r" % (stream,))
     if access is not None and (isinstance(access, type) or not hasattr(access, "check")):
         raise TypeError("access must be a Token, a Basic or None, not %r" % (access,))
@@ -42,7 +42,7 @@ def register(router, path, handler, methods, *options) -> None:
     Raises TypeError if the handler cannot be called, and ValueError if a method of the path has
     been registered already.
     """
-    if not callable(handler):
+    if not callable(handler) and not isinstance(options[0], type):
         raise TypeError("a route must be a function, not %r" % (handler,))
     routes = routes_of(router, path)
     for route in routes:

@@ -6,10 +6,8 @@ from ..lazy import call, load
 class Route:
     """What Server.route has registered: a handler with its options, for some methods of a path.
 
-    make: None, or a class to use instead of http.exchange.Exchange.
+    stream: whether the handler reads the body; or a class to use instead of Exchange.
     """
-
-    make: Anything = None
 
     def __init__(self, methods, handler, stream, access, origins, max_body):
         self.methods = methods
@@ -30,6 +28,8 @@ class Router:
 
     def add(self, path: str, *options):
         """Return a decorator that registers its function for `path`: see Server.route."""
+        if isinstance(path, str) and "<" in path:
+            load("wsserver.http.patterns")  # which stays, unlike what `call` loads
         call("wsserver.http.registration", "check_route", path, *options)
 
         def register(handler):

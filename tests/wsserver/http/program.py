@@ -230,6 +230,23 @@ def ws(request):
     return "not a WebSocket"
 
 
+def greet(stream, request):
+    stream.send("hello " + request.args.get("name", "you"))
+
+
+events = server.events("/events", history=4, retry=100)
+greeted = server.events("/greeted", on_open=greet)
+
+
+@server.route("/send", methods=("POST",))
+def send(request):
+    order = request.json()
+    count = 0
+    for _ in range(order.pop("count", 1)):
+        count += events.send(**order)
+    return {"count": count}
+
+
 @server.route("/memory")
 def memory(request):
     gc.collect()

@@ -86,7 +86,7 @@ def test_another_method_gets_405_with_those_that_are_allowed(web):
 
 
 def test_head_is_answered_like_get_without_a_body(web):
-    for path in ("/text", "/file", "/long/9000", "/pieces/9/100", "/status/404"):
+    for path in ("/text", "/file", "/long/5000", "/pieces/9/100", "/status/404"):
         get, head = web.ask(path), web.ask(path, "HEAD")
         assert head == (get.status, get.headers, b""), path
     assert web.ask("/describe", "HEAD").status == 200
@@ -110,9 +110,7 @@ def test_a_path_can_have_a_websocket_and_a_route(web):
 def test_an_error_in_a_handler_gets_500_and_its_traceback_is_logged(web):
     position = web.board.log_position
     assert web.ask("/raises").status == 500
-    log = web.board.wait_for_log("RuntimeError: on purpose", since=position)
-    assert log is None or log
-    web.board.wait_for_log("/raises: 500", since=position)
+    web.board.wait_for_log("in raises\nRuntimeError: on purpose", since=position)
 
 
 @pytest.mark.parametrize("which", range(9))
@@ -129,7 +127,7 @@ def test_a_slow_handler_is_named_in_a_warning(web):
 
 
 def test_long_contents_arrive_whole(web):
-    assert web.ask("/long/50000").body == b"0123456789" * 5000
+    assert web.ask("/long/9000").body == b"0123456789" * 900
     got = web.ask("/file")
     assert (got.body, got.headers["content-type"]) == (BIG, "text/plain")
 
@@ -137,7 +135,7 @@ def test_long_contents_arrive_whole(web):
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_an_iterator_is_sent_piece_by_piece(web, version):
     position = web.board.log_position
-    for count, size in ((1, 4), (40, 20), (9, 4000), (3, 20000), (0, 4)):
+    for count, size in ((1, 4), (40, 20), (9, 4000), (3, 8000), (0, 4)):
         got = web.raw(request(f"/pieces/{count}/{size}", version=version))
         assert got.body == b"".join(b"%04d" % index * (size // 4) for index in range(count))
         assert ("transfer-encoding" in got.headers) == (version == "1.1")
@@ -199,8 +197,8 @@ def test_a_preflight_names_methods_to_allowed_origins_only(web):
 def test_requests_use_all_slots_and_leave_none_occupied(web):
     for _ in range(8):
         with web.connect() as connection:
-            connection.send(request("/pieces/3/20000"))
-            assert len(answer(connection).body) == 60000
+            connection.send(request("/pieces/3/8000"))
+            assert len(answer(connection).body) == 24000
     waiting = [RawClient(web.board.http_port, timeout=10) for _ in range(6)]
     for connection in waiting:
         connection.send(request("/text"))

@@ -75,6 +75,9 @@ _ports = {}
 _udp_ports = {}
 _most = 10
 _tell = None
+# Whether accept() reports IPv6 addresses. MicroPython's ESP32 port does not, up to 1.29.
+_has_ipv6 = True
+_LOCAL = (bytes(15) + b"\1", bytes(10) + b"\xff\xff\x7f\0\0\1")
 
 
 def _setup(host, ports, udp_ports, most, tell):
@@ -135,15 +138,20 @@ def _error(error):
 
 def _pack(address, ports):
     """A tuple as the host wants it; the board's own ports are where the host has put them."""
-    host, port = address
-    if host in ("0.0.0.0", "", "127.0.0.1", _host):
+    host, port = address[:2]
+    if ":" in host:
+        port = ports.get(port, port)
+    elif host in ("0.0.0.0", "", "127.0.0.1", _host):
         host = _host
         port = ports.get(port, port)
     return _usocket.getaddrinfo(host, port)[0][-1]
 
 
 def _unpack(packed):
-    """A packed sockaddr_in as the tuple that the chip gives."""
+    """A packed sockaddr_in as the tuple that the chip gives; IPv6 as newer ports may give it."""
+    if packed[0] == 10:  # AF_INET6
+        address = _usocket.inet_ntop(AF_INET6, packed[8:24])
+        return address if _has_ipv6 else "0.0.0.0", packed[2] << 8 | packed[3]
     return "%d.%d.%d.%d" % tuple(packed[4:8]), packed[2] << 8 | packed[3]
 
 
@@ -264,14 +272,14 @@ class socket(_io.IOBase):
         return self._call(self._sock.sendto, data, _pack(address, self._ports))
 
     def bind(self, address):
-        self._bound = address[1]
+        self._bound = address[1] if address[0] != "::1" else 0
         self._call(self._sock.bind, _pack(address, self._ports))
 
     def listen(self, backlog=2):
         if _esp32._pool() < _LISTENER:
             raise OSError(_ENOBUFS)
         self._call(self._sock.listen, backlog)
-        if _tell:
+        if _tell and self._bound:
             _tell(self._bound)
 
     def connect(self, address):
@@ -279,6 +287,9 @@ class socket(_io.IOBase):
 
     def accept(self):
         sock, address = self._call(self._sock.accept)
+        if address[0] == 10 and address[8:24] not in _LOCAL:
+            sock.close()  # the board is on this machine only, but "::" is every interface
+            raise OSError(11)  # EAGAIN
         if _is_full():  # as lwip_accept: the connection is gone, the peer sees EOF
             sock.close()
             raise OSError(_ENFILE)
