@@ -10,8 +10,13 @@ from wsserver import lazy
 from .echo import Broadcast, Echo
 
 _ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
+<<<<<<< HEAD
+_PAGE_ROOM = const(8000)  # bytes that /panel needs on a chip, with the demo's widgets
+_STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
+=======
 _PANEL = const(24000)  # the same for /panel: 18 KB, and large enough free blocks
 _STARTUP = const(4000)  # bytes of the code that is loaded now, and not later
+>>>>>>> memory
 _OFF = {"enabled": False}
 
 
@@ -21,6 +26,14 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
+<<<<<<< HEAD
+        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
+            board.panel.load("demo.widgets", settings["demo"], started)
+        else:
+            page = lazy.LazyEndpoint(server, "demo.page", settings, started, room=_PAGE_ROOM)
+            server.websocket("/panel", page)
+=======
+>>>>>>> memory
         wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
         # Not the board: it would keep all settings in memory.
         options = (board.name, settings["demo"], started, 0 if wide else _PANEL)

@@ -1,18 +1,22 @@
 """Widgets for the board's page: a line of Python for a sensor, a switch or a slider.
 
-`Panel` stays loaded, and stores one tuple for each widget. `widgets` checks the arguments while
-widgets are added. `session` reads and sends values while a page is connected to /panel;
-`descriptions` is loaded when one connects, `commands` and `parse` for commands. `history` is
-loaded with the first chart that the board stores. docs/widgets.md describes the widgets,
-docs/protocol.md the messages.
+`panel` has the class Panel, which stays loaded and stores one tuple for each widget. `widgets`
+checks the arguments while widgets are added. `session` reads and sends values while a page is
+connected to /panel; `descriptions` is loaded when one connects, `commands` and `parse` for
+commands. `history` is loaded with the first chart that the board stores. docs/widgets.md describes
+the widgets, docs/protocol.md the messages.
 """
-
-from micropython import const
 
 from wsserver import lazy
 
-_ROOM = const(4000)  # bytes that /panel needs
 
+<<<<<<< HEAD
+def __getattr__(name):
+    # Users of `parse` do not need the class.
+    if name != "Panel":
+        raise AttributeError(name)
+    return lazy.load("panel.panel").Panel
+=======
 
 class Panel:
     """The widgets of one server. Each method that adds one returns its id, a small integer.
@@ -115,3 +119,4 @@ class Panel:
         """Return a session that stays loaded: a program asks for it again and again."""
         self.held = True
         return self.session or lazy.load("panel.session").start(self)
+>>>>>>> memory
