@@ -9,14 +9,10 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
-<<<<<<< HEAD
-_PAGE_ROOM = const(8000)  # bytes that /panel needs on a chip, with the demo's widgets
-_STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
-=======
-_PANEL = const(24000)  # the same for /panel: 18 KB, and large enough free blocks
+# Bytes that /demo needs on a chip: 13 KB, and more while it is loaded. The same for /panel.
+_ROOM = const(18000)
+_PAGE_ROOM = const(24000)
 _STARTUP = const(4000)  # bytes of the code that is loaded now, and not later
->>>>>>> memory
 _OFF = {"enabled": False}
 
 
@@ -26,21 +22,14 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
-<<<<<<< HEAD
+        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
         if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
             board.panel.load("demo.widgets", settings["demo"], started)
         else:
-            page = lazy.LazyEndpoint(server, "demo.page", settings, started, room=_PAGE_ROOM)
-            server.websocket("/panel", page)
-=======
->>>>>>> memory
-        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
-        # Not the board: it would keep all settings in memory.
-        options = (board.name, settings["demo"], started, 0 if wide else _PANEL)
-        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
-            lazy.call("demo.register", "serve", server, *options, board.panel)
-        else:
-            lazy.route(server, "/panel", "demo.register", *options)
+            # Not the board, and not all settings: they would stay in memory.
+            options = ("demo.page", board.name, settings["demo"], started)
+            room = 16000 if wide else _PAGE_ROOM  # the chip's heap is more fragmented
+            server.websocket("/panel", lazy.LazyEndpoint(server, *options, room=room))
         room = _ROOM << wide
         if lazy.free_heap() + (_STARTUP << wide) < room:
             print("demo: not enough memory for /demo")
