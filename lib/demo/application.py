@@ -10,8 +10,8 @@ from wsserver import lazy
 from .echo import Broadcast, Echo
 
 _ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
-_OFF = {"enabled": False}
 _STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
+_OFF = {"enabled": False}
 
 
 def setup(board) -> None:
