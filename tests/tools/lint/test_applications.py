@@ -86,8 +86,11 @@ def test_types_that_are_filled_in_keep_the_numbers_of_lines():
 
 STUBS = {
     "wsserver/__init__.pyi": {
-        "Server": "wsserver/server.py",
-        "Client": ("wsserver/core/protocol.py", "wsserver/core/buffers.py"),
+        "Server": ("wsserver/server.py", "wsserver/servermethods.py"),
+        "Client": (
+            *("wsserver/core/protocol.py", "wsserver/core/buffers.py"),
+            "wsserver/clientmethods.py",
+        ),
         "Request": "wsserver/http/request.py",
         "Response": "wsserver/http/response.py",
     },
@@ -104,8 +107,14 @@ PAIRS = [
 
 
 def methods(file, names=None):
-    """{name: [arguments]} of the public methods of the classes `names` in a file, or of all."""
+    """{name: [arguments]} of the public methods of the classes `names` in a file, or of all.
+
+    A function with a first argument `server` or `client` becomes a method on first use.
+    """
     found = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and file.stem.endswith("methods"):
+            found[node.name] = ["self", *(argument.arg for argument in node.args.args[1:])]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ClassDef) and (names is None or node.name in names):
             for one in node.body:
