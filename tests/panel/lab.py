@@ -16,7 +16,8 @@ class Echo:
 
 server.websocket("/echo", Echo())
 lazy.load("panel.widgets")  # their names stay in memory, in tables that grow by KB
-lazy.unload("panel.widgets", "panel")
+lazy.load("panel.panel")
+lazy.unload("panel.widgets", "panel.panel", "panel")
 gc.collect()
 before = gc.mem_alloc()
 panel = lazy.load("panel").Panel(server, {"wifi": {"hostname": "lab"}})
