@@ -80,6 +80,7 @@ ORDER = [
     *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
     *(
         "clientmethods",
+        "servermethods",
         "streams",
         "shutdown",
         "eventloop",
@@ -99,6 +100,8 @@ UPWARDS = {
     ("http.routes", "callbacks"),
     ("http.routes", "workers"),
     ("core.protocol", "clientmethods"),
+    ("server", "servermethods"),
+    ("servermethods", "coroutines"),
     ("clientmethods", "workers"),
     ("clientmethods", "streams"),
     ("streams", "coroutines"),

@@ -11,8 +11,8 @@ from .echo import Broadcast, Echo
 
 _ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
 _PAGE_ROOM = const(8000)  # bytes that /panel needs on a chip, with the demo's widgets
-_OFF = {"enabled": False}
 _STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
+_OFF = {"enabled": False}
 
 
 def setup(board) -> None:

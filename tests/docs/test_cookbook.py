@@ -113,6 +113,20 @@ def test_a_json_interface_reads_and_changes_state(make_board):
     assert (status, json.loads(body)["pump"]) == (200, True)
 
 
+def test_events_that_were_missed_follow(make_board):
+    board = make_board(files=application("events.py"))
+
+    def take(count, **headers):
+        wanted = urllib.request.Request(board.http_url + "events", headers=headers)
+        with urllib.request.urlopen(wanted, timeout=10) as response:
+            found = (line for line in response if line.startswith(b"data: "))
+            return [json.loads(next(found)[6:])["count"] for _ in range(count)]
+
+    first = take(2)
+    assert first[1] == first[0] + 1
+    assert take(3, **{"Last-Event-ID": str(first[0])}) == list(range(first[0] + 1, first[0] + 4))
+
+
 def test_a_file_is_uploaded_and_downloaded_from_a_shell(make_board, tmp_path):
     if not shutil.which("curl"):
         pytest.skip("there is no curl")
