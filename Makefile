@@ -53,7 +53,7 @@ flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
-COMMANDS := romfs release run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+COMMANDS := site romfs release run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
 	compare docs package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
@@ -128,6 +128,8 @@ fuzz: ; $(TOOLS) fuzz --minutes $(MINUTES) $(call opt,FIND,find) $(ARGS)
 soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 #: make compare      run the same checks on microdot and chumicro-websockets, and write docs/reliability.md
 compare: ; $(TOOLS) compare $(ARGS)
+#: make site         build a page that installs the firmware from a browser: build/install, CHIP=c3
+site: ; $(TOOLS) site $(call opt,CHIP,chip) $(ARGS)
 #: make romfs        make a read-only file system with the compiled lib/: CHIP=esp32, build/romfs/CHIP.romfs
 romfs: ; $(TOOLS) romfs --chip "$(CHIP)" $(ARGS)
 #: make release      build and check wheel, packages, ROMFS and images: build/release;
