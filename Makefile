@@ -116,7 +116,10 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 #:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
 #:                     CHIP=c2 with the limits and names of an ESP32-C2 (docs/virtual-board.md);
 #:                     JOBS=3 test files at the same time, 0 for one after the other
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(ARGS)
+# With CHIP=, and no other choice: the tests that say most about a chip.
+CHIP_TESTS = tests/startup tests/wifi tests/config tests/demo/test_echo.py \
+	$(addprefix tests/wsserver/test_,messages.py closing.py requests.py sending.py http_requests.py ipv6.py)
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(if $(CHIP),$(or $(ARGS),$(CHIP_TESTS)),$(ARGS))
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)
