@@ -14,7 +14,7 @@ SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run new certs",
     "Many boards": "fleet fleet-gateway bench-fleet",
-    "A release": "image romfs package docs release",
+    "A release": "image site romfs package docs release",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -257,6 +257,19 @@ def romfs(chip: str, to: Path | None) -> None:
     from tools.deploy.romfs import make
 
     make(chip, to)
+
+
+@commands.command()
+@existing_file("--firmware", "Folder with MicroPython's images. Without it: firmware/.")
+@click.option("--chip", multiple=True, help="Only for this board; can be repeated.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), default=HOME / "build" / "install", help="Folder."
+)
+def site(firmware: Path | None, chip: tuple[str, ...], to: Path) -> None:
+    """Build a page that installs the firmware from a browser."""
+    from tools.release.site import Options, make
+
+    make(Options(firmware, chip, to))
 
 
 @commands.command()
