@@ -86,7 +86,7 @@ _FIELDS: dict = {
         "retain": (True, "flag"),
         "interval": (60, "number", 1, 86400),
         "max_senders": (8, "int", 1, 1000),
-        "discovery": ("homeassistant", "text", 0, 32),
+        "discovery": ("", "text", 0, 32),
         "ntp": ("pool.ntp.org", "text", 0, 64),
     },
 }
@@ -102,6 +102,11 @@ _MAX_PIECE = (
     ("read_size", 4600),
     ("max_head", 4600),
 )
+
+
+def fields(section: str) -> dict:
+    """Return the rules of a section: {field: (default, kind, limits...)}."""
+    return _FIELDS[section]
 
 
 def validate(raw, large_heap: bool = True) -> tuple:
