@@ -86,7 +86,7 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
             _shoot(_settings(chromium, board.http_url, **PHONE), folder / "settings-phone.webp")
             board.air(networks={"Home": {"password": "home sweet home"}, "Neighbours": {}})
             _shoot(_join(chromium, board.http_url, **PHONE), folder / "join-phone.webp")
-        app = {"app/app.py": WIDGETS}
+        app: dict[str, str | bytes] = {"app/app.py": WIDGETS}
         with VirtualBoard(config=SETTINGS, heap="192k", files=app) as board:
             board.wait_ready()
             _shoot(_widgets(chromium, board.http_url, **PHONE), folder / "widgets-phone.webp")
