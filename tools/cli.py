@@ -14,7 +14,7 @@ SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run new certs",
     "Many boards": "fleet fleet-gateway bench-fleet",
-    "A release": "image romfs package docs release",
+    "A release": "image site romfs package docs release",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -260,6 +260,19 @@ def romfs(chip: str, to: Path | None) -> None:
 
 
 @commands.command()
+@existing_file("--firmware", "Folder with MicroPython's images. Without it: firmware/.")
+@click.option("--chip", multiple=True, help="Only for this board; can be repeated.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), default=HOME / "build" / "install", help="Folder."
+)
+def site(firmware: Path | None, chip: tuple[str, ...], to: Path) -> None:
+    """Build a page that installs the firmware from a browser."""
+    from tools.release.site import Options, make
+
+    make(Options(firmware, chip, to))
+
+
+@commands.command()
 @click.option("--version", default="", help="Set this version, and its section of CHANGELOG.md.")
 @click.option("--base", default="", help="Where the packages for mip will be published.")
 @click.option("--no-images", is_flag=True, help="Build no images for chips.")
@@ -429,7 +442,7 @@ def format() -> None:
 @commands.command()
 @click.option("--minutes", default=5.0, show_default=True, help="Duration.")
 @existing_file("--find", "Add this input, which made a run fail, to the corpus.")
-@click.option("--target", type=click.Choice(["session", "request"]), default="session")
+@click.option("--target", type=click.Choice(["session", "request", "packets"]), default="session")
 @click.option("--remark", default="a find of make fuzz", help="Comment in the corpus file.")
 @click.option("--document", is_flag=True, help="Add the run to docs/reliability.md.")
 def fuzz(minutes: float, find: Path | None, target: str, remark: str, document: bool) -> int:

@@ -9,9 +9,10 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
-_PAGE_ROOM = const(8000)  # bytes that /panel needs on a chip, with the demo's widgets
-_STARTUP = const(8000)  # bytes of the code that is loaded now, and not later
+# Bytes that /demo needs on a chip: 13 KB, and more while it is loaded. The same for /panel.
+_ROOM = const(18000)
+_PAGE_ROOM = const(24000)
+_STARTUP = const(4000)  # bytes of the code that is loaded now, and not later
 _OFF = {"enabled": False}
 
 
@@ -21,12 +22,14 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
+        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
         if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
             board.panel.load("demo.widgets", settings["demo"], started)
         else:
-            page = lazy.LazyEndpoint(server, "demo.page", settings, started, room=_PAGE_ROOM)
-            server.websocket("/panel", page)
-        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
+            # Not the board, and not all settings: they would stay in memory.
+            options = ("demo.page", board.name, settings["demo"], started)
+            room = 16000 if wide else _PAGE_ROOM  # the chip's heap is more fragmented
+            server.websocket("/panel", lazy.LazyEndpoint(server, *options, room=room))
         room = _ROOM << wide
         if lazy.free_heap() + (_STARTUP << wide) < room:
             print("demo: not enough memory for /demo")

@@ -3,11 +3,11 @@
 from wsserver import lazy
 
 
-def endpoint(server, settings: dict, started: int):
+def endpoint(server, name: str, settings: dict, started: int):
     """Return the session of a panel with the demo's widgets. LazyEndpoint calls this.
 
-    started: time() at startup.
+    name: the board's. settings: the section "demo". started: time() at startup.
     """
-    panel = lazy.load("panel").Panel(server, settings, serve=False)
-    panel.load("demo.widgets", settings["demo"], started)
+    panel = lazy.load("panel").Panel(server, {"wifi": {"hostname": name}}, serve=False)
+    panel.load("demo.widgets", settings, started)
     return lazy.load("panel.session").start(panel)

@@ -1,5 +1,6 @@
 """The server beside other programs of asyncio, in one loop."""
 
+import os
 import socket
 import socketserver
 import threading
@@ -64,23 +65,12 @@ def flood(board, ended):
             client.read(34 * 100)
 
 
-def noise(ended, found):
-    """Measure how late this machine wakes up a process that sleeps: p99 in ms."""
-    late = []
-    while not ended.is_set():
-        due = time.perf_counter() + 0.01
-        time.sleep(0.01)
-        late.append(time.perf_counter() - due)
-    found.append(sorted(late)[int(len(late) * 0.99)] * 1000)
-
-
 def test_a_task_wakes_up_in_time_while_five_clients_flood(make_board):
     board = make_board(files={"main.py": TICKS})
     results = []
     for _ in range(3):
-        ended, own = threading.Event(), []
+        ended = threading.Event()
         threads = [threading.Thread(target=flood, args=(board, ended)) for _ in range(5)]
-        threads.append(threading.Thread(target=noise, args=(ended, own)))
         for thread in threads:
             thread.start()
         try:
@@ -92,11 +82,12 @@ def test_a_task_wakes_up_in_time_while_five_clients_flood(make_board):
             ended.set()
             for thread in threads:
                 thread.join()
-        results.append((int(found[1]) / 1000, int(found[2]) / 1000, own[0]))
+        results.append((int(found[1]) / 1000, int(found[2]) / 1000))
         if results[-1][1] < 2:
             return
-    # On a machine that is busy with other things, no process wakes up in time.
-    assert all(p99 < 2 or own > 1 for _, p99, own in results), results
+    # A process that needs its processor is interrupted for longer where others need it, too.
+    is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    assert is_busy and min(middle for middle, _ in results) < 2, results
 
 
 MICRODOT = """

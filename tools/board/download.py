@@ -56,6 +56,14 @@ def newest(
         ) from None
 
 
+def kept(board: Board, folder: Path = FOLDER) -> Path:
+    """Return the newest image in a folder, without a network. Raises Failure if there is none."""
+    name = _newest(board, [path.name for path in folder.glob("*.bin")])
+    if not name:
+        raise Failure(f"{folder} has no {board.build}-...-v....bin of {board.least} or newer")
+    return folder / name
+
+
 def version_of(name: str) -> tuple[int, ...]:
     """Return the version in an image's file name.
 

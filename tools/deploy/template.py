@@ -54,7 +54,8 @@ def setup(board):
 def write(path: Path) -> None:
     """Write the template. Raises Failure if the path is no new Python file."""
     if path.suffix != ".py":
-        raise Failure(f"APP={path} must be the name of a Python file, such as APP=my_app.py")
+        name = "" if path == Path() else path  # make new without APP=
+        raise Failure(f"APP={name} must be the name of a Python file, such as APP=my_app.py")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(TEXT.format(name=path))
