@@ -69,6 +69,8 @@ def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
         _start(board, name)
     else:
         lazy.load("demo.echo")  # stays loaded
+        if settings["demo"]["enabled"] and settings["fleet"]["enabled"]:
+            lazy.load("panel")  # stays, too: lazy.call would unload it with the setup
         lazy.call("demo.application", "setup", board)
     _serve_pages(board, _FOLDER + _PAGES if name and not safe else None)
     return board

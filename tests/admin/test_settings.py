@@ -36,15 +36,21 @@ class Admin:
         )
         _opened.append(self)
 
+    def hear(self):
+        return json.loads(self.client.recv())
+
+    def show(self, section):
+        """Return the message about a section."""
+        self.client.send(json.dumps({"show": section}))
+        return self.hear()
+
     def next(self):
-        """Return the next message. The sections of the settings are joined to one."""
-        sections = {}
-        while True:
-            message = json.loads(self.client.recv())
-            if message["type"] != "section":
-                break
-            sections[message["section"]] = message["values"]
-        return {**message, "settings": sections} if sections else message
+        """Return the next message. To a summary, the values of all sections are added."""
+        message = self.hear()
+        if message["type"] != "settings":
+            return message
+        sections = {name: self.show(name)["values"] for name in message["sections"]}
+        return {**message, "settings": sections}
 
     def save(self, **sections):
         self.client.send(json.dumps({"save": sections}))
@@ -99,9 +105,22 @@ def test_the_admin_gets_all_settings_without_the_passwords(made):
         "wifi.password": "generated",
         "wifi.station_password": "set",
         "admin.password": "set",
+        "fleet.password": "none",
     }
     assert SECRET not in json.dumps(answer)
     assert "of the network" not in json.dumps(answer)
+
+
+def test_the_rules_of_a_section_are_those_of_the_schema(made):
+    admin = Admin(made)
+    names = admin.hear()["sections"]
+    assert {"wifi", "server", "tls", "fleet"} <= set(names)
+    rules = {rule[0]: rule[1:] for rule in admin.show("wifi")["rules"]}
+    assert rules["channel"] == ["int", 1, 13]
+    assert rules["mode"] == ["choice", "ap", "station"]
+    assert rules["password"] == ["password"]
+    admin.client.send(json.dumps({"show": "nothing"}))
+    assert admin.hear()["type"] == "error"
 
 
 def test_problems_of_the_file_are_reported_by_field(made):

@@ -1,6 +1,7 @@
 """The settings page in a real browser, served by a live board."""
 
 import json
+import re
 
 import pytest
 
@@ -155,9 +156,50 @@ def test_after_a_change_of_the_network_the_page_says_what_to_join(open_page, mak
     field(page, "Wi-Fi", "Password of its own network: new password").fill("another horse")
     save(page)
     expect(page.get_by_text('join "Löwe" again')).to_be_visible()
-    expect(page.get_by_text("Log in to this page again within 10 minutes")).to_be_visible()
+    address = board.http_url + "settings.html"
+    expect(page.get_by_text(f"Log in at {address} within 10 minutes")).to_be_visible()
     board.wait_for_log(r"access point 'L\\xf6we', password as in config.json", since=position)
     assert config_of(board)["wifi"] == {"ssid": "Löwe", "password": "another horse"}
+
+
+@pytest.mark.parametrize(
+    "group, label, value, text, link",
+    [
+        ("Wi-Fi", "Hostname", "kitchen", "http://kitchen.local/", None),
+        ("Server", "Port", "8080", "Log in at http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+        ("Wi-Fi", "IP address in its own network", "10.0.0.1", "will be 10.0.0.1", None),
+        ("Admin", "Admin password", "generated", "printed on the board's serial port", None),
+    ],
+)
+def test_the_page_says_where_the_board_will_be(open_page, make, group, label, value, text, link):
+    page = opened(open_page(make()))
+    one = field(page, group, label)
+    if not one.is_visible():
+        page.get_by_role("group", name=group).get_by_text("More").click()
+    if one.evaluate("(one) => one.tagName") == "SELECT":
+        one.select_option(value)
+    else:
+        one.fill(value)
+    save(page)
+    expect(page.locator("#done-text")).to_contain_text(text)
+    if link:
+        expect(page.locator("#done-link")).to_have_attribute("href", link)
+
+
+def test_joining_another_network_leads_to_the_boards_name(open_page, make):
+    page = opened(open_page(make()))
+    field(page, "Wi-Fi", "Mode").select_option("station: joins a network")
+    field(page, "Wi-Fi", "Network to join").fill("Home")
+    save(page)
+    expect(page.locator("#done-text")).to_contain_text('join "Home"')
+    expect(page.locator("#done-link")).to_have_attribute("href", re.compile("esp32-ws.local"))
+
+
+def test_sections_that_the_page_has_no_texts_for_are_shown_by_name(open_page, board):
+    page = opened(open_page(board))
+    group = page.get_by_role("group", name="Fleet")
+    group.get_by_text("Show").click()
+    expect(group.get_by_label("max senders")).to_have_value("8")
 
 
 def test_errors_are_shown_at_their_fields_and_nothing_is_changed(open_page, board):
@@ -236,7 +278,7 @@ def test_the_page_works_with_the_keyboard_alone(open_page, board):
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All settings")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(field(page, "Wi-Fi", "Mode")).to_be_focused()
+    expect(field(page, "Wi-Fi", "Hostname")).to_be_focused()
 
 
 @pytest.mark.parametrize("size, scheme", [(PHONE, "light"), (DESKTOP, "dark")], ids=str)

@@ -3,6 +3,8 @@
 import json
 import threading
 
+import pytest
+
 from tests.wsserver.conftest import REQUEST
 from tools.wsclient import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 

@@ -43,7 +43,9 @@ def start(connection, request, routes, buf, pos: int, end: int) -> None:
     check_origin(request, None, _origins(connection, route))
     if route.access:
         route.access.check(request, connection._address[0])
-    make = Exchange if route.stream in (False, True) else route.stream
+    make = route.stream or Exchange
+    if make is True:
+        make = load("wsserver.http.uploads").Upload
     exchange = make(connection, request, route)
     exchange._take_over(connection)
     exchange._start(buf, pos, end)
@@ -90,11 +92,7 @@ class Exchange(HTTPConnection):
     _left: Anything = None  # bytes of the source that are still to be sent; None: not known
     _chunked = False  # whether the response has chunks
     _ends_with_eof = False  # whether closing the connection ends the response
-    _waiting: Anything = None  # an asyncio.Event: data has arrived
     _received = 0  # bytes since the time for the body began
-    # Data of a streamed body is in _inbox[_in_start:_in_end].
-    _in_start = 0
-    _in_end = 0
 
     def __init__(self, connection, request, route):
         super().__init__(connection._server, None, connection._address, connection._last_heard)
@@ -132,9 +130,7 @@ class Exchange(HTTPConnection):
             body = self._body
             if pos < end:
                 self._expects = None  # the peer does not wait
-            if self._route.stream:
-                self._start_stream(buf, pos, end)
-            elif body is None or body.done:
+            if body is None or body.done:
                 self._request.body = b""
                 self._call_handler()
             else:
@@ -159,19 +155,18 @@ class Exchange(HTTPConnection):
     def _receive(self, buf, pos: int, end: int) -> None:
         """Process received data, which belongs to the body as long as there is one."""
         try:
-            self._received += end - pos
-            if self._received >= _PROGRESS:
-                self._received = 0
-                self._since = None
-            if self._inbox is not None:
-                self._in_end = end
-                self._wake()
-                if end >= self._pool.inbox_size:
-                    self._pause(True)  # until the handler has taken some
-            elif self._state == _BODY:
+            self._count(end - pos)
+            if self._state == _BODY:
                 self._collect(buf, pos, end)
         except Exception as error:
             self._fail(error)
+
+    def _count(self, size):
+        """Give the peer more time if it has sent enough."""
+        self._received += size
+        if self._received >= _PROGRESS:
+            self._received = 0
+            self._since = None
 
     def _collect(self, buf, pos, end):
         """Append to the body, and call the handler when it is complete."""
@@ -189,78 +184,11 @@ class Exchange(HTTPConnection):
             self._data = None
             self._call_handler()
 
-    # --- a streamed body
-
-    def _start_stream(self, buf, pos, end):
-        request = self._request
-        request.read = self._read
-        if self._body and not self._body.done:
-            self._inbox = self._pool.take()
-            size = end - pos
-            if size > len(self._inbox):
-                raise MemoryError  # only if write_limit is less than read_size
-            self._inbox[:size] = buf[pos:end]
-            self._in_end = size
-            self._pause(size >= self._pool.inbox_size)
-        self._call_handler()
-
-    async def _read(self, n: int) -> bytes:
-        """Return up to `n` bytes of the body, b"" at its end: Request.read of streamed ones.
-
-        Raises HTTPError 400 or 413. If the peer does not send the whole body, the handler is
-        cancelled.
-        """
-        if not isinstance(n, int) or n < 1:
-            raise ValueError("n must be an int over 0, not %r" % (n,))
-        while True:
-            data = self._take(n)
-            if data or self._body is None or self._body.done:
-                return data
-            if self._sock is None:  # the handler goes on although it was cancelled
-                raise OSError("the connection is lost")
-            if not self._waiting:
-                from asyncio import Event
-
-                self._waiting = Event()
-            self._waiting.clear()
-            self._await_body()
-            self._server._update_poll(self)
-            await self._waiting.wait()
-            if self._state == _BODY:
-                self._state = _HANDLING
-
-    def _take(self, most):
-        """Return bytes of the body from the inbox; b"" if it has none."""
-        body = self._body
-        inbox = self._inbox
-        while inbox is not None and self._in_start < self._in_end and not body.done:
-            start, stop, after = body.next(inbox, self._in_start, self._in_end, most)
-            data = bytes(inbox[start:stop])
-            self._in_start = after
-            if after == self._in_end:
-                self._in_start = self._in_end = 0
-                if self._half_closed:
-                    self._pause(False)
-            if data:
-                return data
-        return b""
-
     def _pause(self, paused):
         """Stop or continue reading from the socket: backpressure."""
         self._half_closed = paused
         if self._sock is not None:
             self._server._update_poll(self)
-
-    def _wake(self):
-        if self._waiting:
-            self._waiting.set()
-
-    def _free_inbox(self):
-        if self._inbox is not None:
-            self._pool.give(self._inbox)
-            self._inbox = None
-            if self._half_closed:
-                self._pause(False)
 
     # --- the handler
 
@@ -313,7 +241,6 @@ class Exchange(HTTPConnection):
     def _end_body(self):
         """Free what belongs to the body. What the peer still sends of it is ignored."""
         self._data = None
-        self._free_inbox()
         if self._task:
             task, self._task = self._task, None
             try:

@@ -206,6 +206,18 @@ def _long_fields(board, chance):
         deliver(peer, text.encode(), chance)
 
 
+def _mutated_body(board, chance):
+    """Send a request with a body to a route."""
+    target, kind = chance.choice((("body", ""), ("multipart", "multipart/form-data; boundary=x")))
+    corpus = [data[3 if target == "body" else 2 :] for _, data in seeds.load(target)]
+    body = guided.mutate(chance, chance.choice(corpus) * chance.choice((1, 1, 20)), corpus)
+    path = chance.choice(("/body", "/upload", "/parts"))
+    framing = chance.choice((b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(body)))
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n".encode()
+    with RawClient(board.http_port) as peer:
+        deliver(peer, head + framing + b"\r\n\r\n" + body, chance)
+
+
 def _split_everywhere(board, chance):
     """Send a session that is cut in two at one place, with a pause."""
     data = request("/ws") + frame(TEXT, b"one") + frame(PING, b"two") + frame(CLOSE, b"\x03\xe8")
@@ -286,7 +298,15 @@ def _client_hello():
 
 KINDS: list[Kind] = [
     *(_random_bytes, _random_after_handshake, _session, _session, _mutated_session),
-    *(_mutated_session, _mutated_request, _long_fields, _split_everywhere, _tls_cut),
+    *(
+        _mutated_session,
+        _mutated_request,
+        _mutated_body,
+        _mutated_body,
+        _long_fields,
+        _split_everywhere,
+        _tls_cut,
+    ),
     _tls_flipped_within,
 ]
 

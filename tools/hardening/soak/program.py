@@ -101,6 +101,32 @@ server.websocket("/flood", Flood())
 server.websocket("/chunks", Chunks())
 server.websocket("/health", Health())
 server.websocket("/hog", Hog())
+
+
+@server.route("/body", methods=("POST",))
+def body(request):
+    return {"body": len(request.body), "form": len(request.form)}
+
+
+@server.route("/upload", methods=("POST",), stream=True)
+async def upload(request):
+    size = 0
+    while True:
+        data = await request.read(500)
+        if not data:
+            return {"size": size}
+        size += len(data)
+
+
+@server.route("/parts", methods=("POST",), stream=True)
+async def parts(request):
+    names = []
+    async for part in request.parts():
+        names.append(part.name)
+        await part.read(100)
+    return names
+
+
 server.files("/", "/www")
 server.listen(80)
 if options["tls"]:
