@@ -14,7 +14,7 @@ from wsserver import lazy
 
 _FOLDER = "/app"
 _PAGES = "/www"
-_RESERVED = ("/settings", "/update")  # paths of the firmware
+_RESERVED = ("/settings", "/update", "/join")  # paths of the firmware
 _FORMS = (("app.app", "/app/app"), ("app", "/app/__init__"))  # (module, file without suffix)
 
 

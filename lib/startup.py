@@ -174,6 +174,7 @@ def _serve(server, settings, secure, safe):
     if admin["enabled"]:
         for path in ("/settings", "/update"):
             lazy.route(server, path, "admin.register", admin["password"])
+        lazy.route(server, "/join", "admin.firstrun")
     monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
     if "network" in settings:
         monitor.watch(settings["network"])

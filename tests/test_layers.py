@@ -18,7 +18,7 @@ LAYERS = {
     "certificates": {"config", "wsserver"},
     "wifi": {"config", "wsserver"},
     "failsafe": {"config", "wsserver"},
-    "fleet": {"wsserver"},
+    "fleet": {"panel", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
     "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},

@@ -442,7 +442,7 @@ def format() -> None:
 @commands.command()
 @click.option("--minutes", default=5.0, show_default=True, help="Duration.")
 @existing_file("--find", "Add this input, which made a run fail, to the corpus.")
-@click.option("--target", type=click.Choice(["session", "request"]), default="session")
+@click.option("--target", type=click.Choice(["session", "request", "packets"]), default="session")
 @click.option("--remark", default="a find of make fuzz", help="Comment in the corpus file.")
 @click.option("--document", is_flag=True, help="Add the run to docs/reliability.md.")
 def fuzz(minutes: float, find: Path | None, target: str, remark: str, document: bool) -> int:

@@ -86,7 +86,7 @@ _FIELDS: dict = {
         "retain": (True, "flag"),
         "interval": (60, "number", 1, 86400),
         "max_senders": (8, "int", 1, 1000),
-        "discovery": ("homeassistant", "text", 0, 32),
+        "discovery": ("", "text", 0, 32),
         "ntp": ("pool.ntp.org", "text", 0, 64),
     },
 }

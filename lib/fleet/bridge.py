@@ -25,8 +25,8 @@ def level(path: str) -> str:
 class Bridge(MQTTClient):
     """Publish broadcasts and replies of a server, and pass the messages of viewers to it.
 
-    senders: the Senders of fleet.remote, once a viewer has sent a message. panel: the board's, or
-    None.
+    senders: the Senders of fleet.remote, once a viewer has sent a message. panel: the board's if
+    its widgets are published, or None.
     """
 
     senders: Anything = None
@@ -36,7 +36,7 @@ class Bridge(MQTTClient):
         # The board is not kept: it has all settings, several KB.
         options = board.settings["fleet"]
         super().__init__(board.server, options, "%s/v1/%s/" % (options["prefix"], board.name))
-        if "panel" in lazy.loaded():
+        if options["discovery"] and "panel" in lazy.loaded():
             self.panel = board.panel
         board.server._relay = self._relay
         board.server.every(int(options["interval"] * 1000), self._report)
@@ -61,6 +61,8 @@ class Bridge(MQTTClient):
                 self.send("all/" + where, message, self.options["retain"])
             else:
                 self.send("group/%s/%s" % (where, level(group)), message)
+        if self.panel and path == "/panel" and message.find('"values": {"') > 0:  # a change
+            lazy.call("fleet.discovery", "publish_values", self)
 
     def send(self, where: str, message, retain: bool = False) -> bool:
         """Publish a message to viewers; its type is the last level of the topic.

@@ -26,7 +26,7 @@ def plan(client, error) -> None:
     client.delay = delay
     jitter = delay // 2 * urandom(1)[0] >> 8
     client.due = ticks_add(ticks_ms(), delay // 2 + jitter)
-    reason = describe(error)
+    reason = " ".join(describe(error).split())  # Mbed TLS writes several lines
     if reason != client.reason:  # each reason is logged once
         client.reason = reason
         host = addresses.choose(options, client.attempts)[0]

@@ -20,7 +20,7 @@ _SUBACK = const(0x90)
 _IPPROTO_TCP = const(6)  # older releases lack these names
 _TCP_NODELAY = const(1)
 _SLOW = const(200)  # ms
-_TIMEOUT = const(10000)  # ms for each answer of the broker
+_TIMEOUT = const(5000)  # ms for each answer of the broker
 _MAX_CA = const(4096)  # bytes of a file
 
 

@@ -115,10 +115,9 @@ class Senders:
         if not client:
             return
         if len(levels) > 4:
-            number = int(levels[4])
-            if number <= client._number:
+            if not levels[4].isdigit() or int(levels[4]) <= client._number:
                 return
-            client._number = number
+            client._number = int(levels[4])
         if kind == "close":
             self.remove(client, _GOING_AWAY, "")
             return

@@ -11,7 +11,7 @@ def begin(bridge) -> None:
     """Publish all that is retained, on a new connection."""
     report(bridge)
     bridge.announce(bridge.root + "presence", b"online")
-    if bridge.panel and bridge.options["discovery"]:
+    if bridge.panel:
         lazy.call("fleet.discovery", "announce", bridge)
 
 
@@ -38,3 +38,5 @@ def report(bridge) -> None:
         "heap": gc.mem_alloc(),
     }
     bridge.announce(bridge.root + "state", json.dumps(state).encode())
+    if bridge.panel and bridge.panel.session:
+        lazy.call("fleet.discovery", "publish_values", bridge)

@@ -72,7 +72,7 @@ class Plain:
         assert self._ready.wait(10), "no answer of the engine"
 
     def _receive(self, client, data, message):
-        if message.topic.startswith("boards/"):
+        if not message.topic.startswith("$"):  # NATS's own
             self.messages.put((message.topic, message.payload, message.retain))
 
     def publish(self, topic, payload):

@@ -37,7 +37,6 @@ def test_a_new_subscriber_gets_presence_and_state(member, engine, plain):
 def test_a_killed_board_is_offline_and_back_after_its_start(make_member, engine, plain):
     board = make_member(engine.port, prefix="other")
     observer = plain(engine.port, topic="other/#")
-    observer.client.on_message = lambda c, d, m: observer.messages.put((m.topic, m.payload, 0))
     board.power_cycle()
     while observer.next("other/v1/board/presence") != b"offline":
         pass

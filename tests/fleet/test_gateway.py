@@ -65,7 +65,7 @@ def gateway(make_gateway, member, engine):
 
 
 def viewer(port, path="/ws", **options):
-    return connect(f"ws://127.0.0.1:{port}/boards/board{path}", **options)
+    return connect(f"ws://127.0.0.1:{port}/boards/board{path}", close_timeout=0.2, **options)
 
 
 def until(client, wanted, seconds=10):

@@ -183,9 +183,9 @@ def test_the_heap_stays_flat_over_many_outages(make_member, broker, control):
             broker.hang_up()
         return int(order("memory"))
 
-    outages(5)
-    start = outages(10)
-    assert outages(25) - start < 1500
+    outages(3)
+    start = outages(5)
+    assert outages(15) - start < 1500
 
 
 def test_a_broker_that_stops_reading_does_not_stop_the_board(make_member, broker, control):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import aiomqtt
 
 log = logging.getLogger("fleet")
+_quiet = logging.getLogger("fleet.aiomqtt")  # it warns of more than ten calls at a time
+_quiet.setLevel(logging.ERROR)
 _FIRST_DELAY = 0.25  # s
 _LONGEST_DELAY = 5.0
 _STABLE = 10.0  # s after which a connection ends the backoff
@@ -100,6 +102,7 @@ class Broker:
             identifier=self._name,
             tls_context=context,
             keepalive=15,
+            logger=_quiet,
             timeout=5,
         ) as client:
             for topic in sorted(self._topics):
@@ -115,12 +118,12 @@ class Broker:
     def subscribe(self, *names: str) -> None:
         """Subscribe to topics, now and after each reconnection."""
         self._topics.update(names)
-        self._change(lambda client: [client.subscribe(name, qos=0) for name in names])
+        self._change(lambda client: client.subscribe([(name, 0) for name in names]))
 
     def unsubscribe(self, *names: str) -> None:
         """End subscriptions."""
         self._topics.difference_update(names)
-        self._change(lambda client: [client.unsubscribe(name) for name in names])
+        self._change(lambda client: client.unsubscribe(list(names)))
 
     def _change(self, make):
         client = self._client
@@ -129,8 +132,7 @@ class Broker:
 
         async def change():
             with contextlib.suppress(aiomqtt.MqttError):  # the reconnection will do it
-                for step in make(client):
-                    await step
+                await make(client)
 
         task = asyncio.create_task(change())
         self._changes.add(task)

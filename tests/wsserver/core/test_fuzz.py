@@ -39,6 +39,12 @@ def test_no_bytes_break_the_reading_of_requests(data):
     core.check_request(data)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_mqtt_packets_however_cut_are_what_another_parser_finds(data):
+    core.CHECKS["packets"](data)
+
+
 def test_headers_of_all_kinds_do_what_another_parser_makes_of_them():
     for data in itertools.islice(exhaustive.headers(), 0, None, 599):
         core.check_session(data)

@@ -24,6 +24,7 @@ from wsserver.http import connection as http  # noqa: E402
 from wsserver.http import handshake, request, responses, routes, unusual  # noqa: E402
 
 from . import oracle  # noqa: E402
+from .packets import check_packets  # noqa: E402
 
 _OPEN, _CLOSED = 0, 3  # states: see core.buffers
 _LONG_ENOUGH = 6000  # bytes of a session: longer ones find no more, and take longer
@@ -283,4 +284,4 @@ def check_request(data: bytes) -> None:
         assert b"Content-Length: %d" % len(body) in lines
 
 
-CHECKS = {"session": check_session, "request": check_request}
+CHECKS = {"session": check_session, "request": check_request, "packets": check_packets}

@@ -35,7 +35,9 @@ def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
         _at_random(target, seconds, folder)
         return
     # Not the loops over bytes: they would cost nearly all the time, and have tests of their own.
-    with atheris.instrument_imports(include=["wsserver"], exclude=["wsserver.core.portable"]):
+    with atheris.instrument_imports(
+        include=["wsserver", "fleet"], exclude=["wsserver.core.portable"]
+    ):
         from . import bodies, core
     checks = {**core.CHECKS, **bodies.CHECKS}
     options = [

@@ -26,8 +26,10 @@ from tools.wsclient import random_frame as frame
 from . import guided, seeds
 
 SERVER = {"max_clients": 6, "ping_interval": 2, "ping_timeout": 2, "open_timeout": 1}
-HEAP = "192k"  # TLS takes its memory from it here
-GROWTH = 700  # bytes of heap that may have come to stay since the first batch
+HEAP = "288k"  # TLS takes its memory from it here, and asyncio runs for uploads
+# Bytes of heap that may have come to stay since the first batch: two transfers at once leave a
+# second spare buffer behind.
+GROWTH = 700 + 4600
 WORKERS = 4
 PATIENCE = 30  # s for what is left over to go
 BATCH = 100  # inputs of each worker between two looks at the board
@@ -322,7 +324,7 @@ def run(
         keys = Path(folder) / "certs"
         with contextlib.redirect_stdout(None):
             certs.main(["--folder", str(keys)])
-        files = boards.files(tls=True, **SERVER)
+        files = boards.files(tls=True, routes=True, **SERVER)
         with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
             board.wait_ready(30)
             with RawClient(board.http_port) as peer:  # has loaded what is loaded on demand

@@ -28,6 +28,7 @@ RUNS = (
     ("body", "guided", "bodies: lengths and chunks, guided by coverage"),
     ("multipart", "guided", "bodies: multipart forms, guided by coverage"),
     ("query", "random", "bodies: queries, forms and JSON, random changes"),
+    ("packets", "guided", "the fleet: MQTT packets, guided by coverage"),
 )
 
 

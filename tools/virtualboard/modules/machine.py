@@ -124,6 +124,19 @@ class WDT:
         _tell("fed")
 
 
+class RTC:
+    """The clock, which time.time() and time.gmtime() show."""
+
+    def datetime(self, date=None):
+        import time
+
+        if date is None:
+            year, month, day, hour, minute, second, weekday, _ = time.gmtime()
+            return (year, month, day, weekday, hour, minute, second, 0)
+        year, month, day, _, hour, minute, second, _ = date
+        time._set(time.mktime((year, month, day, hour, minute, second, 0, 0)))
+
+
 class UART:
     """A serial port, on which there is nothing."""
 

@@ -24,6 +24,12 @@ def time_ns():
     return _time_ns() - _started
 
 
+def _set(seconds):
+    """For machine.RTC: the time is `seconds` now."""
+    global _started
+    _started = _time_ns() - seconds * 1000000000
+
+
 def time():
     return time_ns() // 1000000000
 
