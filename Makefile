@@ -19,6 +19,7 @@ FLASH ?=
 FIND ?=
 JOBS ?= 3
 BASE =
+VERSION =
 ARGS ?=
 BOARDS ?= 5
 ENGINE ?=
@@ -52,7 +53,7 @@ flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
-COMMANDS := run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+COMMANDS := site romfs release run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
 	compare docs package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
@@ -115,7 +116,10 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 #:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
 #:                     CHIP=c2 with the limits and names of an ESP32-C2 (docs/virtual-board.md);
 #:                     JOBS=3 test files at the same time, 0 for one after the other
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(ARGS)
+# With CHIP=, and no other choice: the tests that say most about a chip.
+CHIP_TESTS = tests/startup tests/wifi tests/config tests/demo/test_echo.py \
+	$(addprefix tests/wsserver/test_,messages.py closing.py requests.py sending.py http_requests.py ipv6.py)
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(if $(CHIP),$(or $(ARGS),$(CHIP_TESTS)),$(ARGS))
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)
@@ -127,6 +131,13 @@ fuzz: ; $(TOOLS) fuzz --minutes $(MINUTES) $(call opt,FIND,find) $(ARGS)
 soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 #: make compare      run the same checks on microdot and chumicro-websockets, and write docs/reliability.md
 compare: ; $(TOOLS) compare $(ARGS)
+#: make site         build a page that installs the firmware from a browser: build/install, CHIP=c3
+site: ; $(TOOLS) site $(call opt,CHIP,chip) $(ARGS)
+#: make romfs        make a read-only file system with the compiled lib/: CHIP=esp32, build/romfs/CHIP.romfs
+romfs: ; $(TOOLS) romfs --chip "$(CHIP)" $(ARGS)
+#: make release      build and check wheel, packages, ROMFS and images: build/release;
+#:                     VERSION=0.3.0 sets the version first; BASE=... of the packages for mip
+release: ; $(TOOLS) release $(call opt,VERSION,version) $(call opt,BASE,base) $(ARGS)
 #: make package      make packages for mip in build/mip: BASE=https://... or github:owner/repository/path
 package: ; $(TOOLS) package "$(BASE)"
 #: make docs         build the documentation site into build/site; broken links are errors

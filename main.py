@@ -10,6 +10,13 @@ def log(level, text):
         print(text)
 
 
+def start():
+    """Return a listening server. In a function, so that nothing refers to the settings later."""
+    import startup
+
+    return startup.start(log, globals().pop("settings", None), safe_mode)
+
+
 loaded = set(sys.modules)
 # Set by boot.py after too many failed starts: then the application is left out, because it is
 # probably the cause. Without one, nothing is started.
@@ -17,16 +24,14 @@ safe_mode = "safe_mode" in globals()
 try:
     if not safe_mode or "app" in os.listdir("/"):
         gc.threshold(1024)  # see boot.py
-        import startup
-
-        server = startup.start(log, globals().pop("settings", None), safe_mode)
-        del startup, sys.modules["startup"]
+        server = start()
+        del sys.modules["startup"]
         gc.threshold(-1)
         gc.collect()
         server.run()
 except Exception as error:
     # crash needs the memory of what has failed. Its own package stays: it may have the watchdog.
-    server = startup = None
+    server = None
     for name in set(sys.modules) - loaded:
         if not name.startswith("failsafe"):
             del sys.modules[name]

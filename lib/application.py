@@ -14,7 +14,7 @@ from wsserver import lazy
 
 _FOLDER = "/app"
 _PAGES = "/www"
-_RESERVED = ("/settings", "/update")  # paths of the firmware
+_RESERVED = ("/settings", "/update", "/join")  # paths of the firmware
 _FORMS = (("app.app", "/app/app"), ("app", "/app/__init__"))  # (module, file without suffix)
 
 
@@ -69,6 +69,8 @@ def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
         _start(board, name)
     else:
         lazy.load("demo.echo")  # stays loaded
+        if settings["demo"]["enabled"] and settings["fleet"]["enabled"]:
+            lazy.load("panel")  # stays, too: lazy.call would unload it with the setup
         lazy.call("demo.application", "setup", board)
     _serve_pages(board, _FOLDER + _PAGES if name and not safe else None)
     return board

@@ -20,7 +20,7 @@ _DEFAULT_PORT = const(80)  # used if server.port is not available
 _HTTP_SOCKETS = const(2)  # kept free for HTTP requests, so that one can reach the admin's page
 _MAX_PROBE = const(64)  # sockets; more than any chip has
 _MONITOR_MS = const(2000)
-_FOR_TLS = const(52000)  # bytes of the IDF heap: for a context and two sessions, and a little more
+_FOR_TLS = const(51500)  # bytes of the IDF heap: for a context and two sessions, and a little more
 # Seconds without a turn of the loop after which a board with an application restarts, if
 # watchdog.timeout is not set: an application may hang, and must not prevent the next deployment.
 _APPLICATION_TIMEOUT = const(60)
@@ -57,8 +57,11 @@ def start(log, settings=None, safe: bool = False):
 
 
 def _divide_memory(tls):
-    """Leave enough of a chip's memory to TLS, and lower tls["max_clients"] to what fits."""
-    if not tls["enabled"] or not _exists(tls["cert"]):
+    """Leave enough of a chip's memory to TLS, and lower tls["max_clients"] to what fits.
+
+    With one session, the GC heap may double: there is enough memory for both.
+    """
+    if not tls["enabled"] or tls["max_clients"] < 2 or not _exists(tls["cert"]):
         return
     fits = lazy.call("wsserver.gcgrowth", "grow", _FOR_TLS)
     if fits is not None and fits < tls["max_clients"]:
@@ -171,6 +174,7 @@ def _serve(server, settings, secure, safe):
     if admin["enabled"]:
         for path in ("/settings", "/update"):
             lazy.route(server, path, "admin.register", admin["password"])
+        lazy.route(server, "/join", "admin.firstrun")
     monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
     if "network" in settings:
         monitor.watch(settings["network"])

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from tools import ROOT
+from tools import HOME, IS_CHECKOUT, PROGRAM, ROOT
 from tools.failure import Failure
 
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run new certs",
     "Many boards": "fleet fleet-gateway bench-fleet",
-    "A release": "image package docs",
+    "A release": "image site romfs package docs release",
     "Checks": "lint format fuzz soak compare bench screenshots",
 }
 
@@ -50,7 +50,7 @@ def commands() -> None:
 def main(arguments: list[str] | None = None, obj: object = None) -> int:
     """Run a command and return its exit status: 0, 1 (Failure), 2 (wrong usage), 130 (Ctrl-C)."""
     try:
-        result = commands.main(arguments, "python -m tools", standalone_mode=False, obj=obj)
+        result = commands.main(arguments, PROGRAM, standalone_mode=False, obj=obj)
         return result if isinstance(result, int) else 0
     except Failure as failure:
         sys.stdout.flush()
@@ -140,7 +140,7 @@ def erase(port: str, yes: bool) -> None:
 
 @commands.command()
 @click.option(
-    "--file", type=click.Path(path_type=Path), default=ROOT / "config.json", help="File to write."
+    "--file", type=click.Path(path_type=Path), default=HOME / "config.json", help="File to write."
 )
 def config(file: Path) -> None:
     """Ask for the Wi-Fi's name and password and write config.json."""
@@ -210,7 +210,7 @@ def reset(port: str) -> None:
 @commands.command()
 @port_option
 @click.option(
-    "--to", type=click.Path(path_type=Path), default=ROOT / "backup", help="Folder for backups."
+    "--to", type=click.Path(path_type=Path), default=HOME / "backup", help="Folder for backups."
 )
 def backup(port: str, to: Path) -> None:
     """Copy all files of a board to this computer."""
@@ -247,6 +247,41 @@ def image(no_boot: bool, **options) -> None:
     from tools.deploy.imaging import Options, make
 
     make(Options(**options, boot=not no_boot))
+
+
+@commands.command()
+@click.option("--chip", required=True, help="Row of docs/boards.md, or a CPU such as x64.")
+@existing_file("--to", "File to write. Without it: build/romfs/CHIP.romfs.")
+def romfs(chip: str, to: Path | None) -> None:
+    """Make a ROMFS image with the compiled lib/."""
+    from tools.deploy.romfs import make
+
+    make(chip, to)
+
+
+@commands.command()
+@existing_file("--firmware", "Folder with MicroPython's images. Without it: firmware/.")
+@click.option("--chip", multiple=True, help="Only for this board; can be repeated.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), default=HOME / "build" / "install", help="Folder."
+)
+def site(firmware: Path | None, chip: tuple[str, ...], to: Path) -> None:
+    """Build a page that installs the firmware from a browser."""
+    from tools.release.site import Options, make
+
+    make(Options(firmware, chip, to))
+
+
+@commands.command()
+@click.option("--version", default="", help="Set this version, and its section of CHANGELOG.md.")
+@click.option("--base", default="", help="Where the packages for mip will be published.")
+@click.option("--no-images", is_flag=True, help="Build no images for chips.")
+@click.option("--no-checks", is_flag=True, help="Do not run lint first.")
+def release(version: str, base: str, no_images: bool, no_checks: bool) -> None:
+    """Build and check everything that a release consists of, into build/release."""
+    from tools.release.release import Options, release
+
+    release(Options(version, base, images=not no_images, checks=not no_checks))
 
 
 @commands.command()
@@ -312,12 +347,12 @@ def new(path: Path) -> None:
 @click.option("--names", default="", help="More host names and addresses of the board.")
 @click.option("--client", default="", help="Make a certificate for this client instead.")
 @click.option(
-    "--folder", type=click.Path(path_type=Path), default=ROOT / "certs", help="Folder to fill."
+    "--folder", type=click.Path(path_type=Path), default=HOME / "certs", help="Folder to fill."
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    default=ROOT / "config.json",
+    default=HOME / "config.json",
     help="The board's config.json.",
 )
 @click.pass_obj
@@ -475,3 +510,15 @@ def screenshots() -> None:
     from tools.docs.screenshots import make
 
     make()
+
+
+def _leave_out(names: str) -> None:
+    """Remove commands that need the repository: an installed package has only a part of it."""
+    for title, listed in SECTIONS.items():
+        SECTIONS[title] = " ".join(name for name in listed.split() if name not in names.split())
+    for name in names.split():
+        commands.commands.pop(name, None)
+
+
+if not IS_CHECKOUT:
+    _leave_out(f"{SECTIONS.pop('Checks')} docs release bench-fleet")

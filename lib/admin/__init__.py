@@ -1,5 +1,6 @@
-"""The admin's WebSocket endpoints, protected by the admin's password: /settings and /update.
+"""The admin's WebSocket endpoints: /settings and /update with the admin's password, /join without.
 
-`confirm` is loaded at startup and dropped. `endpoints` is loaded on the first request for one of
-the two paths. `settings` and `update` are loaded while a client is connected to their path.
+`confirm` is loaded at startup and dropped. `register` is loaded on the first request for /settings
+or /update, `firstrun` on the first one for /join. `settings`, `update` and `join` are loaded while
+a client is connected to their path.
 """

@@ -1,7 +1,7 @@
 """/settings: show and change the settings. The messages are JSON, described in docs/joining.md.
 
-`settingsfile` is loaded only while it changes the file, and the rules for all fields while the
-file is read or changed.
+`describe` is loaded only while it reads the file, `settingsfile` while it changes it; both load
+the rules for all fields.
 """
 
 import json
@@ -13,8 +13,10 @@ from micropython import const
 from wsserver import INFO, lazy
 
 PATH = "/config.json"
-_SECRETS = const((("wifi", "password"), ("wifi", "station_password"), ("admin", "password")))
-_COMMANDS = const('the commands are {"save": {section: {field: value}}} and {"confirm": true}')
+_COMMANDS = const(
+    'the commands are {"show": section}, {"save": {section: {field: value}}}, {"confirm": true}'
+    ' and {"do": name}'
+)
 
 
 class SettingsEndpoint:
@@ -24,30 +26,19 @@ class SettingsEndpoint:
         self._server = server
 
     def on_open(self, client) -> None:
-        """Send the settings, one message per section, and the problems of the file."""
-        problems = []
-        settings = lazy.call("config.loader", "load", PATH, problems.append)
-        secrets = {}
-        for section, field in _SECRETS:
-            value = settings[section].pop(field)
-            secrets["%s.%s" % (section, field)] = (
-                "generated" if value is None else "set" if value else "none"
-            )
-        while settings:
-            section, values = settings.popitem()
-            _send(client, type="section", section=section, values=values)
-        _send(
-            client,
-            type="settings",
-            secrets=secrets,
-            problems=by_field([text[len(PATH) + 2 :] for text in problems]),
-            unconfirmed=unconfirmed() is not None,
-        )
+        """Send a summary. The page then asks for each section."""
+        client.send(lazy.call("admin.describe", "summary"))
 
     def on_message(self, client, message) -> None:
-        """Execute {"save": {section: {field: value}}} or {"confirm": true}."""
+        """Execute a command of _COMMANDS."""
         try:
             command = json.loads(message)
+            if "show" in command:
+                client.send(lazy.call("admin.describe", "section", command["show"]))
+                return
+            if "do" in command:
+                lazy.call("admin.maintenance", "execute", self._server, client, command)
+                return
             wanted = command.get("save")
             if wanted is None and command["confirm"] is True:
                 lazy.call("admin.confirm", "confirm_settings")
@@ -55,8 +46,11 @@ class SettingsEndpoint:
                 return
             for values in wanted.values():
                 values.items()
-        except (ValueError, TypeError, KeyError, AttributeError):
-            _error(client, _COMMANDS)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            _error(client, str(error) if "maintenance" in str(error) else _COMMANDS)
+            return
+        except OSError as error:
+            _error(client, "the flash cannot be used: %s" % error)
             return
         message = command = None  # this memory may be needed below
         self._save(client, wanted)

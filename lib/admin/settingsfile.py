@@ -37,12 +37,35 @@ def _validate(raw):
     return schema.validate(raw, loader.has_large_heap())
 
 
+def check(wanted: dict, path: str = PATH) -> dict:
+    """Return the problems that saving these fields would have, as {field: text}."""
+    return _change(wanted, path)[1]
+
+
 def save(wanted: dict, path: str = PATH) -> dict:
     """Change the fields {section: {field: value}}; everything else in the file stays.
 
     Returns problems as {field: text}. If there are any, the file stays unchanged.
     Raises OSError if the file cannot be written; it stays unchanged then, too.
     """
+    raw, problems, broken = _change(wanted, path)
+    if problems:
+        return problems
+    pieces = _pieces(raw)
+    if sum(len(piece) for piece in pieces) > loader.MAX_BYTES:
+        return {"": "all settings together are over %d bytes long" % loader.MAX_BYTES}
+    _keep_old(path, _CONFIRM_WIFI if "wifi" in wanted else _CONFIRM)
+    if broken:
+        try:
+            os.rename(path, path + ".broken")  # the user may want to repair it
+        except OSError:
+            pass  # it does not exist
+    atomic.write(path, lambda: pieces)
+    return {}
+
+
+def _change(wanted, path):
+    """Return (the changed content, the problems of the change, whether the file is broken)."""
     raw, broken = loader.read_raw(path)
     before = by_field(_validate(raw)[1])
     gc.collect()
@@ -59,20 +82,7 @@ def save(wanted: dict, path: str = PATH) -> dict:
         if before.get(name) != text or _touches(wanted, name)
     }
     _check_minimum(wanted, problems)
-    if problems:
-        return problems
-    after = before = None
-    pieces = _pieces(raw)
-    if sum(len(piece) for piece in pieces) > loader.MAX_BYTES:
-        return {"": "all settings together are over %d bytes long" % loader.MAX_BYTES}
-    _keep_old(path, _CONFIRM_WIFI if "wifi" in wanted else _CONFIRM)
-    if broken:
-        try:
-            os.rename(path, path + ".broken")  # the user may want to repair it
-        except OSError:
-            pass  # it does not exist
-    atomic.write(path, lambda: pieces)
-    return {}
+    return raw, problems, broken
 
 
 def _keep_old(path, seconds):

@@ -104,6 +104,11 @@ _MAX_PIECE = (
 )
 
 
+def fields(section: str) -> dict:
+    """Return the rules of a section: {field: (default, kind, limits...)}."""
+    return _FIELDS[section]
+
+
 def validate(raw, large_heap: bool = True) -> tuple:
     """Return (settings, problems) for parsed JSON; each problem is a sentence about a field.
 

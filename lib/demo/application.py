@@ -9,7 +9,11 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-_ROOM = const(18000)  # bytes that /demo needs on a chip: 13 KB, and more while it is loaded
+# Bytes that /demo needs on a chip: 13 KB, and more while it is loaded. The same for /panel.
+_ROOM = const(18000)
+_PAGE_ROOM = const(24000)
+_STARTUP = const(4000)  # bytes of the code that is loaded now, and not later
+_OFF = {"enabled": False}
 
 
 def setup(board) -> None:
@@ -18,9 +22,16 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
-        board.panel.load("demo.widgets", settings["demo"], started)
-        room = _ROOM << (sys.maxsize >> 62)  # objects of 64-bit machines are twice as large
-        if lazy.free_heap() < room:
+        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
+        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
+            board.panel.load("demo.widgets", settings["demo"], started)
+        else:
+            # Not the board, and not all settings: they would stay in memory.
+            options = ("demo.page", board.name, settings["demo"], started)
+            room = 16000 if wide else _PAGE_ROOM  # the chip's heap is more fragmented
+            server.websocket("/panel", lazy.LazyEndpoint(server, *options, room=room))
+        room = _ROOM << wide
+        if lazy.free_heap() + (_STARTUP << wide) < room:
             print("demo: not enough memory for /demo")
         else:
             options = ("demo.chat", "/demo", settings["demo"], started)

@@ -6,32 +6,9 @@ from time import ticks_ms
 
 from micropython import const
 
-from wsserver import ERROR, lazy
-
 _VERSION = const(1)  # of the protocol
 _CLOCK = const(2**30 - 1)  # the board's clock in messages, in ms, wraps after this
 _PIECE = const(1400)  # bytes of a message: one TCP segment
-
-
-def load_parts(session) -> tuple:
-    """Load the parts of a panel. Return (functions to call at the end, a problem or None)."""
-    ends = []
-    problem = None
-    panel = session.panel
-    for module, args in panel.parts:
-        try:
-            lazy.load("panel.widgets")
-            end = lazy.load(module).add(panel, *args)
-            if end:
-                ends.append(end)
-        except MemoryError:
-            problem = "out of memory: the widgets of %s are missing" % module
-        except Exception as error:
-            problem = "%s: %s" % (module, session.explain(error))
-    lazy.unload("panel.widgets")
-    if problem:
-        panel.server.log(ERROR, "panel: " + problem)
-    return ends, problem
 
 
 def greeting(session, client, interval: int) -> str:

@@ -50,7 +50,7 @@ class Session:
         self._commands: Anything = None  # the module, while it is used
         self._quiet = 0
         # Functions to call at the end.
-        self._ends, self.problem = lazy.call("panel.descriptions", "load_parts", self)
+        self._ends, self.problem = lazy.call("panel.widgets", "load_parts", self)
         self._timer = panel.server.every(_INTERVAL, self._tick)
 
     # --- the endpoint

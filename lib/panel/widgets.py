@@ -1,8 +1,10 @@
 """Check the arguments of Panel's methods, and add widgets. Loaded while widgets are added."""
 
+import gc
+
 from micropython import const
 
-from wsserver import lazy
+from wsserver import ERROR, lazy
 from wsserver.core.frames import validate_utf8
 
 _MAX_LABEL = const(100)  # characters
@@ -41,6 +43,7 @@ def add(panel, kind: str, label: str, get, set, options: dict) -> int:
     _check_functions(where, kind, get, set)
     every = options.get("every", _PERIOD)
     _check_options(where, kind, options)
+    gc.collect()  # what stays must not be placed among garbage, which would fragment the heap
     widget = [kind, label, get, set]
     for name, value in options.items():
         if value not in ("", False) or name in ("minimum", "maximum"):
@@ -52,6 +55,25 @@ def add(panel, kind: str, label: str, get, set, options: dict) -> int:
     panel.widgets.append(tuple(widget))
     panel.latest.append(_initial(kind, options))
     return id
+
+
+def load_parts(session) -> tuple:
+    """Load the parts of a panel. Return (functions to call at the end, a problem or None)."""
+    ends = []
+    problem = None
+    panel = session.panel
+    for module, args in panel.parts:
+        try:
+            end = lazy.load(module).add(panel, *args)
+            if end:
+                ends.append(end)
+        except MemoryError:
+            problem = "out of memory: the widgets of %s are missing" % module
+        except Exception as error:
+            problem = "%s: %s" % (module, session.explain(error))
+    if problem:
+        panel.server.log(ERROR, "panel: " + problem)
+    return ends, problem
 
 
 def _check_functions(where, kind, get, set):

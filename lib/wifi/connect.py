@@ -156,8 +156,15 @@ def _join(wifi, log, net):
             reason = status
         time.sleep_ms(200)
     station.active(False)
-    text = _REASONS.get(reason) or ("driver status %d" % reason if reason else "timeout")
-    log("wifi: cannot join %s: %s" % (" or ".join([repr(ssid) for ssid, _ in known]), text))
+    names = " or ".join([repr(ssid) for ssid, _ in known])
+    log("wifi: cannot join %s: %s" % (names, reason_of(reason)))
+
+
+def reason_of(status) -> str:
+    """Return a text for a value of WLAN.status() after a failure; None: there was none."""
+    if status in (None, network.STAT_IDLE, network.STAT_CONNECTING):
+        return "timeout"
+    return _REASONS.get(status) or "driver status %d" % status
 
 
 def _joined(station, ssid, log):

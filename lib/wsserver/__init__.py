@@ -8,20 +8,9 @@ loaded. Other modules are loaded when they are needed, and stay: `tls` for a lis
 """
 
 from .lazy import load
-from .log import DEBUG, ERROR, INFO, WARNING
+from .log import DEBUG, ERROR, INFO, WARNING  # noqa: F401 - part of the API
 
 __version__ = "0.2.0"
-__all__ = (
-    "DEBUG",
-    "ERROR",
-    "INFO",
-    "WARNING",
-    "Client",
-    "Request",
-    "Response",
-    "Server",
-    "redirect",
-)
 
 
 def __getattr__(name):

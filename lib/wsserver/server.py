@@ -160,31 +160,6 @@ class Server:
         options = (subprotocols, origins, overflow, access, reserved, require_subprotocol)
         call("wsserver.http.routes", "add_route", self, path, endpoint, *options)
 
-    def route(
-        self, path: str, methods=("GET",), stream=False, access=None, origins=None, max_body=None
-    ):
-        """Return a decorator that registers a function for HTTP requests to `path`.
-
-        It gets a Request, and the parameters of the path by name; what it returns is the response
-        (see http.response). stream: it reads the body itself. access: a Token or Basic, or None.
-        origins: whose pages may use it, by default server.origins. max_body: of bytes; by default
-        max_size, or no limit with stream. Raises TypeError or ValueError, which names the
-        argument, if one is wrong.
-        """
-        self._router = self._router or load("wsserver.http.routing").Router(self)
-        return self._router.add(path, methods, stream, access, origins, max_body)
-
-    def events(self, path: str, history=0, retry=None, access=None, origins=None, on_open=None):
-        """Serve Server-Sent Events at `path`. Return an Events, whose send() reaches all clients.
-
-        history: how many events are kept for clients that reconnect. retry: the ms after which
-        they do. on_open(stream, request): called for each client. Raises TypeError or ValueError,
-        which names the argument, if one is wrong.
-        """
-        self._router = self._router or load("wsserver.http.routing").Router(self)
-        options = (path, history, retry, access, origins, on_open)
-        return load("wsserver.http.events").add(self, *options)
-
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
 
@@ -236,6 +211,13 @@ class Server:
         self._ipoll = self._poll.ipoll
         if function:
             self._ipoll = call("wsserver.readers", "measured", self._ipoll, function)
+
+    def __getattr__(self, name):
+        # servermethods adds methods that not every program uses to this class.
+        if name not in ("events", "route", "serve"):
+            raise AttributeError(name)
+        load("wsserver.servermethods")
+        return getattr(self, name)
 
     # --- at any time
 
@@ -320,14 +302,6 @@ class Server:
         finally:
             self._stopping = True
             self._shut_down()
-
-    def serve(self):
-        """Serve inside asyncio: `await server.serve()`. It ends after stop() or a cancellation.
-
-        Sockets are closed whatever ends it. Raises RuntimeError if the server is served already,
-        and what run() raises.
-        """
-        return load("wsserver.coroutines").serve(self)
 
     def step(self, timeout_ms: int = 0) -> None:
         """Run one turn of the loop; wait at most `timeout_ms` for something to do.

@@ -1,6 +1,7 @@
 """The settings page in a real browser, served by a live board."""
 
 import json
+import re
 
 import pytest
 
@@ -155,9 +156,50 @@ def test_after_a_change_of_the_network_the_page_says_what_to_join(open_page, mak
     field(page, "Wi-Fi", "Password of its own network: new password").fill("another horse")
     save(page)
     expect(page.get_by_text('join "Löwe" again')).to_be_visible()
-    expect(page.get_by_text("Log in to this page again within 10 minutes")).to_be_visible()
+    address = board.http_url + "settings.html"
+    expect(page.get_by_text(f"Log in at {address} within 10 minutes")).to_be_visible()
     board.wait_for_log(r"access point 'L\\xf6we', password as in config.json", since=position)
     assert config_of(board)["wifi"] == {"ssid": "Löwe", "password": "another horse"}
+
+
+@pytest.mark.parametrize(
+    "group, label, value, text, link",
+    [
+        ("Wi-Fi", "Hostname", "kitchen", "http://kitchen.local/", None),
+        ("Server", "Port", "8080", "Log in at http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+        ("Wi-Fi", "IP address in its own network", "10.0.0.1", "will be 10.0.0.1", None),
+        ("Admin", "Admin password", "generated", "printed on the board's serial port", None),
+    ],
+)
+def test_the_page_says_where_the_board_will_be(open_page, make, group, label, value, text, link):
+    page = opened(open_page(make()))
+    one = field(page, group, label)
+    if not one.is_visible():
+        page.get_by_role("group", name=group).get_by_text("More").click()
+    if one.evaluate("(one) => one.tagName") == "SELECT":
+        one.select_option(value)
+    else:
+        one.fill(value)
+    save(page)
+    expect(page.locator("#done-text")).to_contain_text(text)
+    if link:
+        expect(page.locator("#done-link")).to_have_attribute("href", link)
+
+
+def test_joining_another_network_leads_to_the_boards_name(open_page, make):
+    page = opened(open_page(make()))
+    field(page, "Wi-Fi", "Mode").select_option("station: joins a network")
+    field(page, "Wi-Fi", "Network to join").fill("Home")
+    save(page)
+    expect(page.locator("#done-text")).to_contain_text('join "Home"')
+    expect(page.locator("#done-link")).to_have_attribute("href", re.compile("esp32-ws.local"))
+
+
+def test_sections_that_the_page_has_no_texts_for_are_shown_by_name(open_page, board):
+    page = opened(open_page(board))
+    group = page.get_by_role("group", name="Fleet")
+    group.get_by_text("Show").click()
+    expect(group.get_by_label("max senders")).to_have_value("8")
 
 
 def test_errors_are_shown_at_their_fields_and_nothing_is_changed(open_page, board):
@@ -236,7 +278,7 @@ def test_the_page_works_with_the_keyboard_alone(open_page, board):
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All settings")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(field(page, "Wi-Fi", "Mode")).to_be_focused()
+    expect(field(page, "Wi-Fi", "Hostname")).to_be_focused()
 
 
 @pytest.mark.parametrize("size, scheme", [(PHONE, "light"), (DESKTOP, "dark")], ids=str)
@@ -262,3 +304,54 @@ def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     for summary in page.locator("summary").all():
         summary.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# --- maintenance
+
+
+def press(page, name):
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_the_configuration_is_downloaded_and_uploaded(open_page, make, tmp_path):
+    board = make(mine={"kept": True})
+    page = opened(open_page(board))
+    with page.expect_download() as download:
+        press(page, "Download the configuration")
+    assert download.value.suggested_filename == "esp32-ws.json"
+    file = tmp_path / "config.json"
+    download.value.save_as(file)
+    assert json.loads(file.read_text()) == config_of(board)
+    file.write_text("no JSON")
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(page.locator("#note")).to_contain_text("no configuration")
+    file.write_text(json.dumps({"server": {"port": -1}}))
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(field(page, "Server", "Port")).to_have_attribute("aria-invalid", "true")
+    file.write_text(json.dumps({"broadcast": {"text": "uploaded"}}))
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(page.get_by_text("The board is back, and the settings are confirmed")).to_be_visible()
+    assert config_of(board)["broadcast"]["text"] == "uploaded"
+
+
+def test_the_crash_log_is_shown_and_the_board_restarts(open_page, make):
+    board = make()
+    page = opened(open_page(board))
+    (board.flash / "crash.log").write_text("--- <b>boom</b>")
+    press(page, "Show the crash log")
+    expect(page.locator("#crashlog")).to_have_text("--- <b>boom</b>")
+    position = board.log_position
+    press(page, "Restart")
+    expect(page.locator("#done-text")).to_contain_text("Its address stays the same")
+    board.wait_for_log("serving", since=position)
+
+
+def test_a_factory_reset_says_where_the_board_will_be(open_page, make):
+    board = make()
+    page = opened(open_page(board))
+    position = board.log_position
+    press(page, "Reset to factory settings")
+    expect(page.locator("#done-text")).to_contain_text("http://192.168.4.1/")
+    board.wait_for_log("serving", since=position)
+    assert not (board.flash / "config.json").exists()

@@ -302,7 +302,7 @@ def test_random_commands_neither_close_clients_nor_break_the_json(guest, board):
     "name",
     [
         *("demo/commands.py", "demo/chat.py", "demo/room.py", "demo/led.py", "demo/stats.py"),
-        *("panel/commands.py", "panel/parse.py", "panel/session.py"),
+        *("panel/commands.py", "panel/parse.py", "panel/surrogates.py", "panel/session.py"),
     ],
 )
 def test_the_protocol_document_lists_every_error(name):

@@ -18,6 +18,7 @@ def test_the_default_is_a_hello_every_five_seconds(make_board):
     assert 4 < time.monotonic() - started < 8
 
 
+@pytest.mark.needs(sockets=10)
 def test_all_clients_get_the_text_of_the_settings(make_board):
     board = make_board(config={"broadcast": {"interval": 0.2, "text": "{} sheep, {}!"}})
     clients = [listen(board) for _ in range(3)]

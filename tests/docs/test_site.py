@@ -33,7 +33,7 @@ def test_the_site_has_every_page_and_loads_nothing_from_elsewhere(project):
     )
     for page in folder.glob("*.html"):
         assert not loaded.search(page.read_text(encoding="utf-8")), page.name
-    assert 'href="applications.html#pages"' in (folder / "page.html").read_text()
+    assert 'href="safety.html#safe-mode"' in (folder / "applications.html").read_text()
 
 
 @pytest.mark.parametrize("link", ["none.md", "api.md#none", "../README.md#none"])

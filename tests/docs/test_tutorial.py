@@ -36,37 +36,46 @@ def test_step_2_answers(run):
     assert client.recv() == "you said: hello"
 
 
-def test_step_3_measures(run):
-    client = connect(run({"fan.py": "fan.py, step 3"}))
-    readings = [json.loads(client.recv())["temperature"] for _ in range(2)]
-    assert all(-40 < reading < 125 for reading in readings)
+def test_step_3_has_widgets(run):
+    board = run({"fan.py": "fan.py, step 3"})
+    client = websocket.create_connection(board.ws_url("/panel"), timeout=10)
+    assert json.loads(client.recv())["count"] == 2
+    client.send('{"describe": 0}')
+    while (message := json.loads(client.recv()))["type"] != "widgets":
+        pass
+    assert [widget["label"] for widget in message["widgets"]] == ["Temperature", "Fan"]
+    client.send('{"set": 1, "value": true}')
+    while json.loads(client.recv())["type"] != "done":
+        pass
+    assert board.exec("import machine; print(machine.Pin(2).value())") == "1\n"
 
 
-PAGE = {"app.py": "fan/app.py, step 5", "www/index.html": "fan/www/index.html"}
+def test_step_4_measures_and_switches_for_all_clients(run):
+    board = run({"fan.py": "fan.py, step 4"})
+    clients = [connect(board), connect(board)]
+    state = json.loads(clients[0].recv())
+    assert -40 < state["temperature"] < 125 and not state["fan"]
+    clients[0].send("toggle")
+    for client in clients:
+        while not json.loads(client.recv())["fan"]:
+            pass
+    with urllib.request.urlopen(board.http_url + "api/fan", timeout=10) as response:
+        assert json.load(response)["fan"] == 1
+    for client in clients:
+        client.close()
 
 
-def test_step_4_serves_the_page_and_keeps_the_settings(run):
-    board = run({**PAGE, "app.py": "fan.py, step 3"})
+PAGE = {"app.py": "fan.py, step 4", "www/index.html": "fan/www/index.html"}
+
+
+def test_step_5_serves_the_page_and_keeps_the_settings(run):
+    board = run(PAGE)
     for path, text in (("", b"<title>Fan</title>"), ("settings.html", b"ettings")):
         with urllib.request.urlopen(board.http_url + path, timeout=10) as response:
             assert text in response.read()
 
 
-def test_step_5_switches_for_all_clients(run):
-    board = run(PAGE)
-    clients = [connect(board), connect(board)]
-    clients[0].send("toggle")
-    for client in clients:
-        while not json.loads(client.recv())["fan"]:
-            pass
-    clients[1].send("toggle")
-    while json.loads(clients[0].recv())["fan"]:
-        pass
-    for client in clients:
-        client.close()
-
-
-def test_the_page_of_step_4_works_in_a_browser(run, tmp_path):
+def test_the_page_of_step_5_works_in_a_browser(run, tmp_path):
     api = pytest.importorskip("playwright.sync_api", reason="playwright has no wheel here")
     from tests.conftest import NO_BROWSER
     from tools.docs import browser as chromium

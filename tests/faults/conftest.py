@@ -22,10 +22,10 @@ NOISE = 0.003
 def make_victim(make_board, certs):
     """make_victim(heap=..., tls=..., ping_interval=..., ...) -> a board that says how it fares."""
 
-    def make(heap="128k", tls=False, wait=True, sockets=10, level=None, **server):
+    def make(heap="128k", tls=False, wait=True, sockets=10, level=None, routes=False, **server):
         server = {"max_clients": 6, "ping_interval": 1, "ping_timeout": 1, **server}
         server = {"open_timeout": 2, "close_timeout": 1, **server}
-        files = boards.files(tls, level, **server)
+        files = boards.files(tls, level, routes, **server)
         folder = certs if tls else None
         return make_board(heap=heap, files=files, certs=folder, wait=wait, sockets=sockets)
 

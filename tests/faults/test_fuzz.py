@@ -11,7 +11,7 @@ from tools.wsclient import TEXT, RawClient, frame
 
 @pytest.fixture
 def fuzzer(make_victim):
-    return network.Fuzzer(make_victim(tls=True), 7, Counter())
+    return network.Fuzzer(make_victim(network.HEAP, tls=True, routes=True), 7, Counter())
 
 
 def test_hundreds_of_inputs_that_nobody_thought_of_do_a_board_no_harm(fuzzer):

@@ -146,6 +146,7 @@ def refusing(port):
     ) + BOOT
 
 
+@pytest.mark.needs(wifi=True)
 def test_port_80_replaces_a_port_that_is_not_available(make_board):
     board = make_board(files={"boot.py": refusing(8266)}, config={"server": {"port": 8266}})
     board.wait_for_log(r"serving ws://192\.168\.4\.1:80/ws")
@@ -177,6 +178,7 @@ def test_a_buffer_for_boards_with_psram_gives_way_to_the_default(make_board):
     assert client.recv() == "hello"
 
 
+@pytest.mark.needs(sockets=10, wifi=True)
 def test_max_clients_is_lowered_to_fit_the_sockets(make_board):
     board = make_board(config={"server": {"max_clients": 8}}, sockets=6)
     board.wait_for_log("serving")
@@ -193,6 +195,7 @@ def test_max_clients_is_lowered_to_fit_the_sockets(make_board):
         assert client.recv() == "hello"
 
 
+@pytest.mark.needs(sockets=10)
 def test_the_default_max_clients_fits_ten_sockets(make_board, certs):
     board = make_board(certs=certs)
     board.wait_for_log("serving ws://.* and wss://")

@@ -33,7 +33,19 @@ class network:  # the Unix port has none
         pass
 
 
+class machine:
+    class Pin:
+        OUT = 3
+
+        def __init__(self, number, mode):
+            pass
+
+        def value(self, level=None):
+            return 0
+
+
 sys.modules["network"] = network()
+sys.modules["machine"] = machine
 
 
 def listen(self, port=80, host="127.0.0.1", *, listen=wsserver.Server.listen):

@@ -26,6 +26,7 @@ def served(board):
     return board.wait_for_log(r"serving ws://([\d.]+):")[1]
 
 
+@pytest.mark.needs(rmii=True)
 @pytest.mark.parametrize(("phy", "pins"), [("LAN8720", RMII), ("W5500", SPI)])
 def test_ethernet_gets_its_address_by_dhcp(start, phy, pins):
     board = start(CABLE, order=["ethernet"], ethernet_phy=phy, ethernet_pins=pins)
@@ -42,6 +43,7 @@ def test_rmii_on_a_chip_without_a_controller_is_reported(start):
     assert "network: ethernet does not start: invalid phy type" in board.log
 
 
+@pytest.mark.needs(rmii=True)
 def test_a_static_address_replaces_dhcp(start):
     board = start(
         {"ethernet": {}},
@@ -56,6 +58,7 @@ def test_a_static_address_replaces_dhcp(start):
     assert board.exec(code) == "('10.1.2.3', '255.255.0.0', '10.1.0.1', '10.1.0.53')\n"
 
 
+@pytest.mark.needs(rmii=True)
 def test_the_next_network_is_used_if_one_has_no_address(start):
     order = ["ethernet", "station", "ap"]
     board = start(known=[{"ssid": "Gone"}], order=order, timeout=1, ethernet_pins=RMII)
@@ -65,6 +68,7 @@ def test_the_next_network_is_used_if_one_has_no_address(start):
     assert [log.index(step) for step in steps] == sorted(log.index(step) for step in steps)
 
 
+@pytest.mark.needs(rmii=True)
 def test_a_board_without_any_address_serves_when_the_cable_is_plugged_in(start):
     board = start(order=["ethernet"], ethernet_pins=RMII, timeout=1)
     assert served(board) == "0.0.0.0"
@@ -74,6 +78,7 @@ def test_a_board_without_any_address_serves_when_the_cable_is_plugged_in(start):
     board.wait_for_log("network: connected again")
 
 
+@pytest.mark.needs(rmii=True)
 def test_a_lost_cable_is_logged(start):
     board = start(CABLE, order=["ethernet"], ethernet_pins=RMII)
     served(board)
@@ -98,6 +103,7 @@ def test_ppp_sends_its_login(start, login):
     assert served(board) == "10.64.64.2"
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_refused_login_of_ppp_falls_back(start):
     board = start(PEER, order=["ppp", "ap"], ppp_login="pap", ppp_user="board", timeout=1)
     assert served(board) == "192.168.4.1"
@@ -117,17 +123,20 @@ def joined(board):
     return board.wait_for_log(r"wifi: joined '(.*)' as")[1]
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize("present", [HOME, LAB])
 def test_the_known_network_that_is_there_is_joined(start, present):
     air = {"networks": {present["ssid"]: {"password": present["password"]}}}
     assert joined(start(air, [HOME, LAB], order=["station", "ap"])) == present["ssid"]
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_wrong_password_does_not_prevent_the_other_network(start):
     air = {"networks": {"Home": {"password": "changed!"}, "Lab": {"password": "lab secret"}}}
     assert joined(start(air, [HOME, LAB], order=["station"])) == "Lab"
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_station_has_a_static_address(start):
     air = {"networks": {"Home": {"password": "home secret"}}}
     static = {"address": "192.168.1.77/24", "gateway": "192.168.1.1"}
@@ -135,12 +144,14 @@ def test_a_station_has_a_static_address(start):
     assert served(board) == "192.168.1.77"
 
 
+@pytest.mark.needs(wifi=True)
 def test_without_the_section_the_old_settings_work(make_board):
     wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home secret"}
     air = {"networks": {"Home": {"password": "home secret"}}}
     assert served(make_board(config={"wifi": wifi}, air=air)) == "192.168.1.42"
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize(
     ("network", "problem"),
     [

@@ -61,6 +61,7 @@ def test_the_log_names_the_ipv6_address_of_a_refused_client(board):
     assert "::1" in board.wait_for_log(r".*/nothing.*", since=position)[0]
 
 
+@pytest.mark.needs(sockets=10)
 def test_limits_count_ipv6_and_ipv4_clients_apart(board):
     clients = [connect(board, "::1") for _ in range(3)]
     position = board.log_position

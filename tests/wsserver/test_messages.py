@@ -3,6 +3,8 @@
 import json
 import threading
 
+import pytest
+
 from tests.wsserver.conftest import REQUEST
 from tools.wsclient import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame
 
@@ -130,6 +132,7 @@ def test_a_close_frame_is_the_last_thing_sent(raw, lab):
     assert connection.rest() == b""
 
 
+@pytest.mark.needs(sockets=10)
 def test_each_way_to_break_the_rules_is_answered_with_its_code(raw, served):
     for data, code in (
         (frame(TEXT, b"x", masked=False), 1002),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .loads import ALL_LOADS, is_time
 from .summary import BY_NAME
 
-PEERS = ("bare TCP", "bare TLS")
+PEERS = ("bare TCP", "bare TLS", "run()")
 TOLERANCE = 1.2  # a change by more than a fifth is seen
 TRIES = 3  # what looks slower is measured again: this machine is not alone
 

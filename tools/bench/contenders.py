@@ -271,6 +271,12 @@ TLS_CONTENDERS = [
     Contender("bare TLS", lambda: with_tls("bare_tls", None), None),
 ]
 
+ASYNCIO_CONTENDERS = [
+    Contender("ours", lambda: on_board(program("ours_asyncio", ASYNC=False), "/ws")),
+    Contender("run()", ours),
+    Contender("async def", lambda: on_board(program("ours_asyncio", ASYNC=True), "/ws")),
+]
+
 # For a client that sleeps, by the interpreter's word size.
 OWN_SOCKETS = {
     word: [

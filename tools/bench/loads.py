@@ -59,6 +59,12 @@ TLS_LOADS = [
     Load("TLS: round trip, 32 B text", "round trip", 32),
 ]
 
+# Inside asyncio, against run().
+ASYNCIO_LOADS = [
+    Load("asyncio: round trip, 32 B text", "round trip", 32),
+    Load("asyncio: 32 B text, 32 in flight", "echo", 32, TEXT, 32),
+]
+
 # A round trip's sizes: with its header, the longer one is what the bare echo reads at once.
 SLEEPING_SIZES = ((32, "32 B"), (4088, "4 KiB"))
 # With a client that sleeps in recv, on the server's core and the interpreter's own sockets.
@@ -86,9 +92,15 @@ TARGETS = [
     Target("TLS: 32 B text, 32 in flight", "bare TLS", 0.4),
     Target("TLS: 16 KiB binary, 2 in flight", "bare TLS", 0.6),
     Target("TLS: round trip, 32 B text", "bare TLS", 1.3),
+    Target("asyncio: round trip, 32 B text", "run()", 1.2),
 ]
 
-ALL_LOADS = LOADS + TLS_LOADS + [load for loads in SLEEPING_LOADS.values() for load in loads]
+ALL_LOADS = [
+    *LOADS,
+    *TLS_LOADS,
+    *ASYNCIO_LOADS,
+    *(load for loads in SLEEPING_LOADS.values() for load in loads),
+]
 
 # Cost must grow linearly with these.
 CLIENTS = (1, 2, 5, 10, 20, 50, 100, 200)

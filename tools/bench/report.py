@@ -312,6 +312,15 @@ MicroPython polls TLS streams once a millisecond, which delays both.
 
 {tls_relations}
 
+## Inside asyncio
+
+**ours** is `await server.serve()` beside a task that wakes up 100 times a second. **run()** is the
+same echo under `server.run()`. **async def** is an echo whose `on_message` is a coroutine.
+
+{inside_speeds}
+
+{inside_relations}
+
 ## A client that sleeps
 
 The client sleeps in `recv`, on the same core as the server, so that neither hides work of the
@@ -369,6 +378,7 @@ Ten times as many clients, or bytes, take at most ten times as long.
 def page(
     summary: dict,
     secure: dict,
+    inside: dict,
     sleeping: dict,
     found: dict,
     growths: dict,
@@ -377,19 +387,23 @@ def page(
 ) -> str:
     """Return the text of docs/benchmarks.md.
 
-    secure: the summary of the loads over TLS; sleeping: of those with a client that sleeps.
+    secure: the summary of the loads over TLS; inside: of those inside asyncio; sleeping: of those
+    with a client that sleeps.
     """
-    empty = "".join(f"- {line}\n" for line in failures({**summary, **secure, **sleeping}))
+    everything = {**summary, **secure, **inside, **sleeping}
+    empty = "".join(f"- {line}\n" for line in failures(everything))
     return PAGE.format(
         speeds=speeds(summary),
         failures=f"Empty cells:\n\n{empty}" if empty else "",
         relations=relations(summary),
         processor_times=processor_times(summary),
-        targets=targets({**summary, **secure, **sleeping}),
-        reasons=reasons({**summary, **secure, **sleeping}),
+        targets=targets(everything),
+        reasons=reasons(everything),
         tls_speeds=speeds(secure),
         tls_relations=relations(secure),
         tls_processor_times=processor_times(secure),
+        inside_speeds=speeds(inside),
+        inside_relations=relations(inside),
         sleeping_speeds=speeds(sleeping),
         sleeping_relations=relations(sleeping),
         memory=memory(found),

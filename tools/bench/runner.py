@@ -62,8 +62,8 @@ def growths() -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, dict]:
-    """Return the summaries without TLS, with it, and with a client that sleeps.
+def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, dict, dict]:
+    """Return the summaries without TLS, with it, inside asyncio, and with a client that sleeps.
 
     names: the contenders that are measured, or None for all.
     """
@@ -71,23 +71,24 @@ def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, 
     for group, contestants in (
         (loads.LOADS, contenders.CONTENDERS),
         (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
+        (loads.ASYNCIO_LOADS, contenders.ASYNCIO_CONTENDERS),
         *((loads.SLEEPING_LOADS[word], contenders.OWN_SOCKETS[word]) for word in (64, 32)),
     ):
         part = [load for load in wanted if load in group]
         chosen = [one for one in contestants if names is None or one.name in names]
         found.append(summary.summarize(measure.run(chosen, part, rounds, say)) if part else {})
-    return found[0], found[1], {**found[2], **found[3]}
+    return found[0], found[1], found[2], {**found[3], **found[4]}
 
 
 def bench(chosen: SimpleNamespace) -> int:
-    plain, secure, sleeping = run(chosen_loads(chosen.only), chosen.rounds)
-    for part in filter(None, (plain, secure, sleeping)):
+    plain, secure, inside, sleeping = run(chosen_loads(chosen.only), chosen.rounds)
+    for part in filter(None, (plain, secure, inside, sleeping)):
         print(report.speeds(part), report.relations(part), sep="\n\n", end="\n\n")
         print(report.processor_times(part))
         for line in report.failures(part):
             print("empty:", line)
         print()
-    cells = {**plain, **secure, **sleeping}
+    cells = {**plain, **secure, **inside, **sleeping}
     print(report.targets(cells))
     if chosen.json:
         chosen.json.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
@@ -100,7 +101,7 @@ def bench(chosen: SimpleNamespace) -> int:
     print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
     print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
     about = report.machine()
-    text = report.page(plain, secure, sleeping, taken, curves, about, chosen.rounds)
+    text = report.page(plain, secure, inside, sleeping, taken, curves, about, chosen.rounds)
     (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
     readme = report.quote(README.read_text(encoding="utf-8"), report.quotation(plain, about))
     README.write_text(readme, encoding="utf-8")
@@ -114,8 +115,8 @@ def bench_check(chosen: SimpleNamespace) -> int:
     baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
 
     def again(wanted):
-        plain, secure, sleeping = run(wanted, chosen.rounds, ("ours", *check.PEERS))
-        return {**plain, **secure, **sleeping}
+        plain, secure, inside, sleeping = run(wanted, chosen.rounds, ("ours", *check.PEERS))
+        return {**plain, **secure, **inside, **sleeping}
 
     return 0 if check.check(baseline, again, print) else 1
 

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import websocket
 
-from tools import ROOT
+from tools import HOME
 from tools.deploy.files import CERTIFICATES
 from tools.failure import Failure
 
-AUTHORITY = ROOT / CERTIFICATES / "ca.pem"
+AUTHORITY = HOME / CERTIFICATES / "ca.pem"
 PATH = "/demo"  # if the URL has none
 TIMEOUT = 10  # s for connecting; a TLS handshake takes two on a chip
 _STATUSES = {

@@ -80,7 +80,7 @@ setting that is too large only leads to refused connections.
 Code in a ROMFS or frozen into the firmware runs from flash and takes less heap. MicroPython's
 published images for the ESP32 are built without ROMFS: they need a build of your own with
 `MICROPY_VFS_ROM` and the partition table `partitions-4MiB-romfs.csv`. Frozen modules need a build
-of your own, too. [install.md](install.md#frozen-into-the-firmware) describes both.
+of your own, too. [install.md](install.md#romfs) describes both.
 
 ## Notes
 

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urljoin
 
-from tools import ROOT
+from tools import HOME
 from tools.failure import Failure, warn
 
 from . import image
 from .table import Board
 
-FOLDER = ROOT / "firmware"
+FOLDER = HOME / "firmware"
 SITE = "https://micropython.org/"
 _TIMEOUT = 20  # seconds without an answer
 _MOST_BYTES = 16 << 20  # no flash is larger
@@ -54,6 +54,14 @@ def newest(
             f"{board.build}-...-v....bin from {page} and put it into {folder}, "
             "or name it: FIRMWARE=file.bin"
         ) from None
+
+
+def kept(board: Board, folder: Path = FOLDER) -> Path:
+    """Return the newest image in a folder, without a network. Raises Failure if there is none."""
+    name = _newest(board, [path.name for path in folder.glob("*.bin")])
+    if not name:
+        raise Failure(f"{folder} has no {board.build}-...-v....bin of {board.least} or newer")
+    return folder / name
 
 
 def version_of(name: str) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ from .files import APPLICATION, PAGES
 FOLDER = f"/{APPLICATION}/"
 NONE = "demo"  # APP=demo: no application, but the demo
 _ENTRIES = ("app.py", "__init__.py")
+# The board starts one of these. One that was copied by hand would be in the way of another one.
+ON_BOARD = frozenset(FOLDER + name for entry in _ENTRIES for name in (entry, entry[:-2] + "mpy"))
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,9 @@ def _plan(board: Transport, options: Options, app: Application | None) -> tuple[
     """Return (the changes, the number of files that stay as they are)."""
     files = {**firmware(options.root), **(app.files if app else {})}
     wanted = build(files, board.target, options.source, warn)
-    found = board.look({**wanted, **userfiles.here(options.config, options.root)})
+    entries = application.ON_BOARD if app else frozenset()
+    asked = {**dict.fromkeys(entries, b""), **wanted}
+    found = board.look({**asked, **userfiles.here(options.config, options.root)})
     extra, notes = userfiles.to_send(
         found, options.config, options.certs, board.sends_missing, options.root
     )
@@ -117,7 +119,7 @@ def _plan(board: Transport, options: Options, app: Application | None) -> tuple[
     kept = frozenset() if app else found.below(application.FOLDER)
     if kept:
         print("the application on the board is kept; APP=demo removes it")
-    todo = plan.make(wanted, found, kept)
+    todo = plan.make(wanted, found, kept, entries)
     fixed = [path for path in (*todo.copy, *todo.remove) if _is_fixed(path, board.fixed)]
     if fixed:
         warn(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools import ROOT
+from tools import HOME, ROOT
 from tools.failure import Failure
 
 PROGRAMS = ("boot.py", "main.py")
@@ -30,7 +30,7 @@ def firmware(root: Path = ROOT) -> dict[str, Path]:
     return found
 
 
-def certificates(folder: Path = ROOT / CERTIFICATES) -> dict[str, Path]:
+def certificates(folder: Path = HOME / CERTIFICATES) -> dict[str, Path]:
     """Return the board's key and certificates by their paths on the board.
 
     Only *.der files are for boards. No authority's or client's key is among them.

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools import ROOT
+from tools import HOME, ROOT
 from tools.board import download, image, partitions, table
 from tools.board.partitions import Partition
 from tools.board.table import Board
@@ -23,7 +23,7 @@ from .build import build
 from .files import firmware
 from .plan import RECORD
 
-FOLDER = ROOT / "build" / "image"
+FOLDER = HOME / "build" / "image"
 _VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)[^ ]* on \d{4}-")
 _MEGABYTE = 1 << 20
 _NEW_MPY = (1, 23)  # loads .mpy files of version 6.3; earlier ones load 6.2

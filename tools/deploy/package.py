@@ -13,14 +13,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import ROOT
+from tools import HOME, ROOT
 from tools.failure import Failure
 
 from .mpycross import ARCHITECTURES, CompilerError, compile_file
 
 # What is usable without the rest of the firmware: the server, and TLS contexts from files.
 PACKAGES = ("wsserver", "certificates")
-FOLDER = ROOT / "build" / "mip"
+FOLDER = HOME / "build" / "mip"
 SCHEMES = ("https://", "http://", "github:", "gitlab:")
 
 

@@ -61,13 +61,19 @@ class Plan:
     recorded: bool
 
 
-def make(wanted: dict[str, bytes], found: Found, keep: frozenset[str] = frozenset()) -> Plan:
+def make(
+    wanted: dict[str, bytes],
+    found: Found,
+    keep: frozenset[str] = frozenset(),
+    remove: frozenset[str] = frozenset(),
+) -> Plan:
     """Plan how the board's files become the wanted ones. keep: deployed files that stay.
 
     It removes deployed files that are not wanted any more, a source beside its compiled file (it
-    would hide it, or the other way round), and a file that was cut off; nothing else.
+    would hide it, or the other way round), a file that was cut off, and those in `remove` that are
+    not wanted; nothing else.
     """
-    gone = (found.deployed | twins(wanted) | {UNFINISHED}) - set(wanted) - keep
+    gone = (found.deployed | twins(wanted) | {UNFINISHED} | remove) - set(wanted) - keep
     record = set(wanted) | keep
     return Plan(
         copy=found.lacks(wanted),

@@ -39,14 +39,23 @@ def setup(board):
     # Call a function every 5 seconds. It must return quickly: the server has one loop.
     server.every(5000, lambda: server.broadcast("up for %d s" % (time.ticks_ms() // 1000)))
 
-    # Pages: put index.html into a folder www/ beside this file.
+    # A widget on the board's page, with one line each (docs/widgets.md):
+    # board.panel.value("Up time", lambda: time.ticks_ms() // 1000, unit="s")
+
+    # An answer to HTTP requests:
+    # @server.route("/api/uptime")
+    # def uptime(request):
+    #     return {{"ms": time.ticks_ms()}}
+
+    # A page of your own: put index.html into a folder www/ beside this file.
 '''
 
 
 def write(path: Path) -> None:
     """Write the template. Raises Failure if the path is no new Python file."""
     if path.suffix != ".py":
-        raise Failure(f"APP={path} must be the name of a Python file, such as APP=my_app.py")
+        name = "" if path == Path() else path  # make new without APP=
+        raise Failure(f"APP={name} must be the name of a Python file, such as APP=my_app.py")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(TEXT.format(name=path))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from tools import ROOT
+from tools import ROOT, home
 from tools.certs import find_problem
 from tools.failure import Failure
 
@@ -70,14 +70,14 @@ def read_certificates(folder: Path, needed: bool) -> dict[str, bytes]:
 def requested(config: Path | None, certs: bool, root: Path = ROOT) -> dict[str, bytes]:
     """Return {path on the board: content} of the files that the user asked to replace."""
     files = {f"/{CONFIG}": read_config(config, root)} if config else {}
-    return {**files, **(read_certificates(root / CERTIFICATES, True) if certs else {})}
+    return {**files, **(read_certificates(home(root) / CERTIFICATES, True) if certs else {})}
 
 
 def here(config: Path | None, root: Path = ROOT) -> dict[str, bytes]:
     """Return {path on the board: content} of all the user's files on this computer."""
-    file = config or root / CONFIG
+    file = config or home(root) / CONFIG
     files = {f"/{CONFIG}": file.read_bytes()} if file.is_file() else {}
-    return {**files, **read_certificates(root / CERTIFICATES, False)}
+    return {**files, **read_certificates(home(root) / CERTIFICATES, False)}
 
 
 def to_send(
@@ -94,11 +94,11 @@ def to_send(
     keys = {path: data for path, data in ours.items() if path != f"/{CONFIG}"}
     has_keys = any(path.startswith(f"/{CERTIFICATES}/") for path in found.hashes)
     if not config and settings and missing and f"/{CONFIG}" not in found.hashes:
-        files[f"/{CONFIG}"] = read_config(root / CONFIG, root)
+        files[f"/{CONFIG}"] = read_config(home(root) / CONFIG, root)
     elif not config and found.differ(settings):
         notes.append(f"the board's {CONFIG} is kept; CONFIG={CONFIG} replaces it by yours")
-    if not certs and certificates(root / CERTIFICATES) and not keys:
-        notes.append(f"your certificates are not sent: {find_problem(root / CERTIFICATES)}")
+    if not certs and certificates(home(root) / CERTIFICATES) and not keys:
+        notes.append(f"your certificates are not sent: {find_problem(home(root) / CERTIFICATES)}")
     elif not certs and missing and not has_keys:
         files.update(keys)
     elif not certs and has_keys and found.lacks(keys):

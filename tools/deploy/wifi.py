@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import websocket
 
-from tools import ROOT
+from tools import HOME
 from tools.board.target import described
 from tools.failure import Failure
 
@@ -58,7 +58,7 @@ class WifiTransport:
     fixed: tuple[str, ...] = ("/boot.py", "/lib/failsafe/")
 
     def __init__(self, host: str, ca: Path | None = None):
-        self._ca = ca or ROOT / CERTIFICATES / "ca.pem"
+        self._ca = ca or HOME / CERTIFICATES / "ca.pem"
         self.name = address(host, self._ca)
         self._password = _password(self.name)
         self._committed = False

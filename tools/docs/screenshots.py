@@ -35,6 +35,29 @@ CONFIG = {
     "demo": {"led_pin": 18, "led_kind": "neopixel"},
 }
 SETTINGS = {"admin": {"password": "the admin's"}}
+WIDGETS = """
+from math import sin
+from time import ticks_ms
+
+pump = [False]
+
+
+def set_pump(value):
+    pump[0] = value
+
+
+def setup(board):
+    panel, none = board.panel, lambda value: None
+    soil = lambda: round(40 + 5 * sin(ticks_ms() / 3000), 1)
+    panel.value("Soil", soil, unit="%", chart=True, group="Garden", icon="drop")
+    panel.value("Temperature", lambda: 21.5, unit="\u00b0C", group="Garden", icon="thermometer")
+    panel.switch("Pump", get=lambda: pump[0], set=set_pump, group="Garden", icon="power")
+    panel.button("Water now", lambda: None, group="Garden")
+    panel.slider("Fan", set=none, unit="%", icon="fan")
+    panel.select("Mode", ("eco", "boost"), set=none, icon="plant")
+    panel.text("Title", set=none, icon="home")
+    panel.colour("Light", set=none, icon="colour")
+"""
 AIR = {"stations": ["02:00:00:00:00:01", "02:00:00:00:00:02"]}
 
 
@@ -48,7 +71,7 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
         raise Failure("playwright has no package for this machine") from None
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         chromium = browser.launch(playwright, Path(home))
-        with VirtualBoard(config=CONFIG, heap="128k", air=AIR) as board:
+        with VirtualBoard(config=CONFIG, heap="256k", air=AIR) as board:
             board.wait_ready()
             pages = {
                 "page-phone": _visit(chromium, board.http_url, "Ann", **PHONE),
@@ -58,9 +81,15 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
             _talk(list(pages.values()), seconds)
             for name, page in pages.items():
                 _shoot(page, folder / f"{name}.webp")
-        with VirtualBoard(config=SETTINGS) as board:
+        with VirtualBoard(config=SETTINGS, heap="192k") as board:
             board.wait_ready()
             _shoot(_settings(chromium, board.http_url, **PHONE), folder / "settings-phone.webp")
+            board.air(networks={"Home": {"password": "home sweet home"}, "Neighbours": {}})
+            _shoot(_join(chromium, board.http_url, **PHONE), folder / "join-phone.webp")
+        app: dict[str, str | bytes] = {"app/app.py": WIDGETS}
+        with VirtualBoard(config=SETTINGS, heap="192k", files=app) as board:
+            board.wait_ready()
+            _shoot(_widgets(chromium, board.http_url, **PHONE), folder / "widgets-phone.webp")
 
 
 def _visit(chromium: Browser, url: str, name: str, **options) -> Page:
@@ -79,11 +108,33 @@ def _settings(chromium: Browser, url: str, **options) -> Page:
     page.goto(url + "settings.html")
     page.fill("#password", SETTINGS["admin"]["password"])
     page.click("#login button")
-    page.get_by_label("Name of its own Wi-Fi").fill("Workshop")
-    page.get_by_label("Password of its own Wi-Fi").first.select_option("set")
-    page.get_by_label("the new one").first.fill("short")
+    page.get_by_label("Name of its own network").fill("Workshop")
+    page.get_by_label("Password of its own network").first.select_option("set")
+    page.get_by_label("new password").first.fill("short")
     page.click("#save")
     page.get_by_text("Must be a text of 8").wait_for()
+    return page
+
+
+def _join(chromium: Browser, url: str, **options) -> Page:
+    """Return the page of the first run when the board has joined a network."""
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.goto(url + "join.html")
+    page.get_by_text("2 networks found.").wait_for()
+    page.get_by_label("Name of the board").fill("kitchen")
+    page.get_by_label("Network", exact=True).select_option("Home")
+    page.get_by_label("Password of the network").fill("home sweet home")
+    page.get_by_role("button", name="Join").click()
+    page.get_by_role("heading", name="The board has joined").wait_for()
+    return page
+
+
+def _widgets(chromium: Browser, url: str, **options) -> Page:
+    """Return a page with one widget of each kind."""
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.goto(url)
+    page.get_by_role("switch", name="Pump").click()
+    page.wait_for_timeout(20_000)  # until the chart has data
     return page
 
 

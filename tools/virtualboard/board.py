@@ -125,7 +125,8 @@ class VirtualBoard:
     here}, empty for the demo; None keeps the one on the flash.
     image: run from a littlefs file system instead of a folder: an image of `make image`, or a
     Disk. The image itself is not changed. `files` and `config` replace files in it.
-    littlefs: run the files of this project from a littlefs file system.
+    littlefs: run the files of this project from a littlefs file system. romfs: a ROMFS image that
+    is mounted at /rom; lib/ is then only there. Needs a heap of a fixed size.
     on_output: called with what the board prints, as bytes. on_ready: called each time that the
     board begins to serve.
     """
@@ -150,6 +151,7 @@ class VirtualBoard:
         application: dict[str, Path] | None = None,
         image: Path | Disk | None = None,
         littlefs: bool = False,
+        romfs: bytes = b"",
         on_output: Callable[[bytes], None] | None = None,
         on_ready: Callable[[], None] | None = None,
     ):
@@ -190,6 +192,12 @@ class VirtualBoard:
             flash_filler.put(self.flash, files or {})
             config = chips.with_network(row, config)
             self._served = flash_filler.put_config(self.flash, config)
+            self._romfs = len(romfs)
+            if romfs:
+                if self._build:
+                    raise ValueError("romfs needs a heap of a fixed size, not HEAP=chip")
+                (self._run / "romfs").write_bytes(romfs)
+                shutil.rmtree(self.flash / "lib")
             self.has_certificates = (self.flash / "certs").exists()
             if self._blocks:
                 content = flash_filler.gather(self.flash)
@@ -427,6 +435,7 @@ class VirtualBoard:
             "udp_ports": {53: self.dns_port},
             "blocks": self._blocks,
             "chip": self._chip,
+            "romfs": bool(self._romfs),
         }
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)
@@ -435,7 +444,7 @@ class VirtualBoard:
         heap = self._heap or chipheap.FREE
         if self._build:
             heap += chipheap.POOL  # to grow into
-        heap += heap // 40 + STAND_INS_COST
+        heap += heap // 40 + STAND_INS_COST + self._romfs * 41 // 40
         command = [
             *self._interpreter.command,
             "-X",

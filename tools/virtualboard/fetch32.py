@@ -18,10 +18,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tools import HOME
+
 from .interpreter import NoInterpreterError
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".micropython32"
+FOLDER = HOME / ".micropython32"
 SUITE = "trixie"
 VERSION = "1.25.0+ds-1"
 # The libraries follow the suite: a point release may replace them.

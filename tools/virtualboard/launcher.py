@@ -92,10 +92,17 @@ def _start():
         board["sockets"],
         lambda port: tell("listening", port),
     )
+    rom = None
+    if board["romfs"]:
+        with open(run + "/romfs", "rb") as file:
+            rom = vfs.VfsRom(file.read())
     vfs.umount("/")
     vfs.mount(file_system, "/")
-    uos.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
+    if rom:  # as MicroPython mounts the first ROM partition
+        vfs.mount(rom, "/rom")
+        sys.path[2:2] = ["/rom", "/rom/lib"]
+    uos.chdir("/")
     if growth:
         growth.forget_names()
         socket._make_reserve()

@@ -29,6 +29,7 @@ class HTTPConnection(SendBuffer):
     _tail = b""
     # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
+    _kept = False  # whether it waits for another request: see http.exchange
     _tls: "Anything" = None  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
@@ -119,23 +120,10 @@ class HTTPConnection(SendBuffer):
         if route.access:
             route.access.check(request, self._address[0])
         check_upgrade(request)
-        if route.required and not choose_subprotocol(request, route.subprotocols):
-            raise HTTPError(400, "subprotocol must be " + " or ".join(route.subprotocols))
         if route.request:
             prehandshake = load("wsserver.http.prehandshake")
             if not prehandshake.decide(self, route, request, buf, pos, end):
                 return
-        self._accept(request, route, buf, pos, end)
-
-    def _accept(self, request, route, buf, pos, end):
-        """Upgrade if there is room for a client. Raises HTTPError 503."""
-        server = self._server
-        # The reserved TLS slots are for pages, and for reserved paths.
-        if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
-            text = "all TLS slots for WebSocket are in use (tls.max_clients)"
-            raise HTTPError(503, text, "Retry-After: 5")
-        if not server._has_place(route.reserved):
-            raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._upgrade(request, route, buf, pos, end)
 
     def _open_file(self, request):
@@ -179,8 +167,17 @@ class HTTPConnection(SendBuffer):
             self._state = _RESPONDING
 
     def _upgrade(self, request, route, buf, pos, end):
-        """Send the 101 response; from then on the socket belongs to a Client."""
+        """Send the 101 response; from then on the socket belongs to a Client.
+
+        Raises HTTPError 503 if there is no room for a client.
+        """
         server = self._server
+        # The reserved TLS slots are for pages, and for reserved paths.
+        if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
+            text = "all TLS slots for WebSocket are in use (tls.max_clients)"
+            raise HTTPError(503, text, "Retry-After: 5")
+        if not server._has_place(route.reserved):
+            raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         subprotocol = choose_subprotocol(request, route.subprotocols)
         response = accept_response(request, subprotocol)
         if not server._filler:  # on a large heap, collecting takes long

@@ -56,7 +56,7 @@ class Decision(Exchange):
                 buffer = self._server._read_buffer
                 size = len(self._early)
                 buffer[:size] = self._early
-                self._accept(request, self._endpoint, buffer, 0, size)
+                self._upgrade(request, self._endpoint, buffer, 0, size)
         except Exception as wrong:
             if self._sock is None:  # it is a client already
                 self._server._report(wrong)

@@ -43,7 +43,9 @@ def start(connection, request, routes, buf, pos: int, end: int) -> None:
     check_origin(request, None, _origins(connection, route))
     if route.access:
         route.access.check(request, connection._address[0])
-    make = Exchange if route.stream in (False, True) else route.stream
+    make = route.stream or Exchange
+    if make is True:
+        make = load("wsserver.http.uploads").Upload
     exchange = make(connection, request, route)
     exchange._take_over(connection)
     exchange._start(buf, pos, end)
@@ -90,11 +92,9 @@ class Exchange(HTTPConnection):
     _left: Anything = None  # bytes of the source that are still to be sent; None: not known
     _chunked = False  # whether the response has chunks
     _ends_with_eof = False  # whether closing the connection ends the response
-    _waiting: Anything = None  # an asyncio.Event: data has arrived
+    _keeps = False  # whether the connection stays open for another request
+    _extra = False  # whether data has arrived that does not belong to the request
     _received = 0  # bytes since the time for the body began
-    # Data of a streamed body is in _inbox[_in_start:_in_end].
-    _in_start = 0
-    _in_end = 0
 
     def __init__(self, connection, request, route):
         super().__init__(connection._server, None, connection._address, connection._last_heard)
@@ -132,9 +132,8 @@ class Exchange(HTTPConnection):
             body = self._body
             if pos < end:
                 self._expects = None  # the peer does not wait
-            if self._route.stream:
-                self._start_stream(buf, pos, end)
-            elif body is None or body.done:
+            if body is None or body.done:
+                self._extra = pos < end
                 self._request.body = b""
                 self._call_handler()
             else:
@@ -159,19 +158,20 @@ class Exchange(HTTPConnection):
     def _receive(self, buf, pos: int, end: int) -> None:
         """Process received data, which belongs to the body as long as there is one."""
         try:
-            self._received += end - pos
-            if self._received >= _PROGRESS:
-                self._received = 0
-                self._since = None
-            if self._inbox is not None:
-                self._in_end = end
-                self._wake()
-                if end >= self._pool.inbox_size:
-                    self._pause(True)  # until the handler has taken some
-            elif self._state == _BODY:
+            self._count(end - pos)
+            if self._state == _BODY:
                 self._collect(buf, pos, end)
+            else:
+                self._extra = True
         except Exception as error:
             self._fail(error)
+
+    def _count(self, size):
+        """Give the peer more time if it has sent enough."""
+        self._received += size
+        if self._received >= _PROGRESS:
+            self._received = 0
+            self._since = None
 
     def _collect(self, buf, pos, end):
         """Append to the body, and call the handler when it is complete."""
@@ -185,82 +185,16 @@ class Exchange(HTTPConnection):
                     self._data = self._data or bytearray()
                     self._data.extend(buf[start:stop])
         if body.done:
+            self._extra = pos < end
             self._request.body = bytes(self._data)
             self._data = None
             self._call_handler()
-
-    # --- a streamed body
-
-    def _start_stream(self, buf, pos, end):
-        request = self._request
-        request.read = self._read
-        if self._body and not self._body.done:
-            self._inbox = self._pool.take()
-            size = end - pos
-            if size > len(self._inbox):
-                raise MemoryError  # only if write_limit is less than read_size
-            self._inbox[:size] = buf[pos:end]
-            self._in_end = size
-            self._pause(size >= self._pool.inbox_size)
-        self._call_handler()
-
-    async def _read(self, n: int) -> bytes:
-        """Return up to `n` bytes of the body, b"" at its end: Request.read of streamed ones.
-
-        Raises HTTPError 400 or 413. If the peer does not send the whole body, the handler is
-        cancelled.
-        """
-        if not isinstance(n, int) or n < 1:
-            raise ValueError("n must be an int over 0, not %r" % (n,))
-        while True:
-            data = self._take(n)
-            if data or self._body is None or self._body.done:
-                return data
-            if self._sock is None:  # the handler goes on although it was cancelled
-                raise OSError("the connection is lost")
-            if not self._waiting:
-                from asyncio import Event
-
-                self._waiting = Event()
-            self._waiting.clear()
-            self._await_body()
-            self._server._update_poll(self)
-            await self._waiting.wait()
-            if self._state == _BODY:
-                self._state = _HANDLING
-
-    def _take(self, most):
-        """Return bytes of the body from the inbox; b"" if it has none."""
-        body = self._body
-        inbox = self._inbox
-        while inbox is not None and self._in_start < self._in_end and not body.done:
-            start, stop, after = body.next(inbox, self._in_start, self._in_end, most)
-            data = bytes(inbox[start:stop])
-            self._in_start = after
-            if after == self._in_end:
-                self._in_start = self._in_end = 0
-                if self._half_closed:
-                    self._pause(False)
-            if data:
-                return data
-        return b""
 
     def _pause(self, paused):
         """Stop or continue reading from the socket: backpressure."""
         self._half_closed = paused
         if self._sock is not None:
             self._server._update_poll(self)
-
-    def _wake(self):
-        if self._waiting:
-            self._waiting.set()
-
-    def _free_inbox(self):
-        if self._inbox is not None:
-            self._pool.give(self._inbox)
-            self._inbox = None
-            if self._half_closed:
-                self._pause(False)
 
     # --- the handler
 
@@ -313,7 +247,6 @@ class Exchange(HTTPConnection):
     def _end_body(self):
         """Free what belongs to the body. What the peer still sends of it is ignored."""
         self._data = None
-        self._free_inbox()
         if self._task:
             task, self._task = self._task, None
             try:
@@ -355,7 +288,9 @@ class Exchange(HTTPConnection):
                 if self._chunked:
                     lines.append("Transfer-Encoding: chunked")
         lines.append("X-Content-Type-Options: nosniff")
-        lines.append("Connection: close")
+        self._keeps = self._can_keep()
+        if not self._keeps:
+            lines.append("Connection: close")
         origins = _origins(self, self._route)
         if origins:
             lines.extend(call("wsserver.http.cors", "allow_origin", request, origins))
@@ -364,6 +299,33 @@ class Exchange(HTTPConnection):
             self._rest = b""
             self._end_response()
         self._send_head(head)
+
+    def _can_keep(self):
+        """Return whether the connection may stay open for another request.
+
+        Not with TLS, whose sessions take much memory, nor if only its own slot is left.
+        """
+        request = self._request
+        if request.is_1_0 or self._secure or self._trusted or self._ends_with_eof or self._extra:
+            return False
+        if self._body and not self._body.done or "sec-websocket-key" in request.headers:
+            return False
+        options = [option.lower() for option in request.tokens("connection")]
+        return "close" not in options and self._server._acceptor.free_slots() > 0
+
+    def _await_request(self):
+        """Let a new connection take over the socket."""
+        try:
+            connection = HTTPConnection(self._server, None, self._address, ticks_ms())
+            connection._kept = True
+            connection._events = self._events
+        except MemoryError:
+            self._linger()
+            return
+        connections = self._server._acceptor.http_connections
+        connections[connections.index(self)] = connection
+        self._server._connections[self._sock] = connection
+        connection._sock, self._sock = self._sock, None
 
     def _send_head(self, head):
         if not self._reserve(len(head), self._pool.write_limit):
@@ -473,6 +435,8 @@ class Exchange(HTTPConnection):
         if self._source is None and not self._rest:
             if self._ends_with_eof:
                 self._server._drop(self)
+            elif self._keeps and not self._extra:
+                self._await_request()
             else:
                 self._linger()
         elif self._reserve(0, 0):

@@ -2,8 +2,8 @@
 
 import json
 
+from .percent import unquote
 from .request import HTTPError, Request, malformed
-from .unusual import unquote
 
 
 def get(request: Request, name: str):

@@ -1,7 +1,8 @@
-"""Let an endpoint decide about a handshake: on_request. Loaded with the first such handshake."""
+"""Decide about a handshake: on_request, require_subprotocol. Loaded with the first such one."""
 
 from ..core.frames import const
 from ..lazy import load
+from .handshake import choose_subprotocol
 from .request import HTTPError
 
 _LOWEST = const(300)  # of a status that refuses
@@ -14,6 +15,10 @@ def decide(connection, route, request, buf, pos: int, end: int) -> bool:
     Return True if it is accepted now; otherwise the rest is done here. Raises HTTPError if it is
     refused with a status.
     """
+    if route.required and not choose_subprotocol(request, route.subprotocols):
+        raise HTTPError(400, "subprotocol must be " + " or ".join(route.subprotocols))
+    if route.request is True:
+        return True
     result = route.request(request)
     if hasattr(result, "throw"):
         load("wsserver.http.decision").wait(connection, route, request, result, buf, pos, end)

@@ -116,7 +116,8 @@ class Limits:
 
 def _network(ip):
     """Return what is counted as one: an IPv4 address, or an IPv6 network."""
-    return load("wsserver.ipv6").network(ip) if ":" in ip else ip
+    # The Unix port of MicroPython reports addresses as packed bytes, and `ip` is one of these.
+    return load("wsserver.ipv6").network(ip) if isinstance(ip, str) and ":" in ip else ip
 
 
 def _evict(addresses):

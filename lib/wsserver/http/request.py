@@ -180,4 +180,4 @@ def unquote(text: str) -> str:
 
     Raises HTTPError 400.
     """
-    return call(_UNUSUAL, "unquote", text) if "%" in text else text
+    return call("wsserver.http.percent", "unquote", text) if "%" in text else text

@@ -113,6 +113,8 @@ def make_route(
             if kind == "generator":
                 load("wsserver.workers")  # now, before the heap is fragmented
         setattr(route, name, callback)
+    if require_subprotocol and not route.request:
+        route.request = True  # prehandshake.decide() checks the subprotocol only
     if route.message and route.chunk:
         raise ValueError("endpoint must have on_message or on_chunk, not both: %r" % endpoint)
     return route

@@ -55,6 +55,14 @@ def open_file(request: Request, prefix: str, directory: str, https_port=None, or
         status, size, file = _open(name, request, headers)
     except OSError:
         raise HTTPError(404, "not found") from None
+    if status == 200 and "range" in request.headers and hasattr(file, "seek"):
+        try:
+            ranged = call("wsserver.http.ranges", "select", request, headers, size)
+        except HTTPError:
+            file.close()
+            raise
+        status, first, size = ranged
+        file.seek(first)
     if file and request.method == "HEAD":
         file.close()
         file = None

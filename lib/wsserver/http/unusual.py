@@ -1,7 +1,5 @@
 """Requests that few clients send: other versions and targets, other hosts, and no HTTP at all."""
 
-import binascii
-
 from ..core.frames import const
 from .request import ALLOW, TOKEN, HTTPError, consists_of, is_host, malformed
 
@@ -61,21 +59,6 @@ def parse_target(method: bytes, target: bytes, headers: dict) -> bytes:
     headers["host"] = host
     rest = rest[end:]
     return rest if rest[:1] == b"/" else b"/" + rest
-
-
-def unquote(text: str) -> str:
-    """Decode %XX in a part of a URL (RFC 3986, section 2.1).
-
-    Raises HTTPError 400.
-    """
-    parts = text.encode().split(b"%")
-    try:
-        data = parts[0]
-        for part in parts[1:]:
-            data += binascii.unhexlify(part[:2] or b"%") + part[2:]
-        return str(data, "utf-8")
-    except (ValueError, UnicodeError):
-        raise malformed("percent-encoding") from None
 
 
 def upgrade_error(request) -> HTTPError:

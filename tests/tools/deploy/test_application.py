@@ -182,6 +182,19 @@ def test_deploying_installs_an_application_and_another_one_replaces_it(
     assert served(full_board, "/ws") == "hello"
 
 
+def test_an_application_that_was_copied_by_hand_does_not_stay_in_the_way(
+    full_board, project, tmp_path
+):
+    (full_board.flash / "app").mkdir()
+    (full_board.flash / "app" / "app.py").write_text("1 / 0\n")
+    (full_board.flash / "app" / "table.csv").write_text("mine")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text(ECHO)
+    run(full_board, project, app=tmp_path / "pack")
+    assert installed(full_board) == ["/app/__init__.mpy", "/app/table.csv"]
+    assert served(full_board) == "hello"
+
+
 def test_a_failing_application_is_shown_with_its_lines_and_can_be_replaced(
     full_board, project, tmp_path, capsys
 ):

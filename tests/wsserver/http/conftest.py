@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ FILES = {
     "big.txt": BIG.decode(),
     "site/index.html": "<!doctype html><title>Site</title>",
     "site/big.txt": BIG.decode(),
+    "site/packed.txt.gz": gzip.compress(BIG, mtime=0),
 }
 
 

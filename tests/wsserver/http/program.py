@@ -247,6 +247,13 @@ def send(request):
     return {"count": count}
 
 
+@server.route("/drop", methods=("POST",))
+def drop(request):
+    """Drop all clients of events, as a failing network does."""
+    for stream in list(events._streams):
+        server._drop(stream)
+
+
 @server.route("/memory")
 def memory(request):
     gc.collect()

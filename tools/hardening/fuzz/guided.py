@@ -38,20 +38,22 @@ def main(target: str, seconds: int, folder: Path, how: str = "guided") -> None:
     with atheris.instrument_imports(
         include=["wsserver", "fleet"], exclude=["wsserver.core.portable"]
     ):
-        from . import core
+        from . import bodies, core
+    checks = {**core.CHECKS, **bodies.CHECKS}
     options = [
         *(f"-max_total_time={seconds}", f"-max_len={_LONGEST}", "-timeout=20"),
         *("-rss_limit_mb=1500", "-print_final_stats=1", "-verbosity=1"),
         f"-artifact_prefix={folder}/{target}-",
     ]
-    atheris.Setup([sys.argv[0], *options, str(kept)], core.CHECKS[target])
+    atheris.Setup([sys.argv[0], *options, str(kept)], checks[target])
     atheris.Fuzz()
 
 
 def _at_random(target, seconds, folder):
     """Try random inputs. A find does not end the run."""
-    from . import core
+    from . import bodies, core
 
+    check = {**core.CHECKS, **bodies.CHECKS}[target]
     corpus = [path.read_bytes() for path in sorted((folder / target).iterdir())]
     chance = random.Random()
     end = time.monotonic() + seconds
@@ -60,7 +62,7 @@ def _at_random(target, seconds, folder):
         data = mutate(chance, chance.choice(corpus), corpus)
         count += 1
         try:
-            core.CHECKS[target](data)
+            check(data)
         except Exception:
             finds += 1
             path = folder / f"{target}-crash-{zlib.crc32(data):08x}"

@@ -26,8 +26,10 @@ from tools.wsclient import random_frame as frame
 from . import guided, seeds
 
 SERVER = {"max_clients": 6, "ping_interval": 2, "ping_timeout": 2, "open_timeout": 1}
-HEAP = "192k"  # TLS takes its memory from it here
-GROWTH = 700  # bytes of heap that may have come to stay since the first batch
+HEAP = "288k"  # TLS takes its memory from it here, and asyncio runs for uploads
+# Bytes of heap that may have come to stay since the first batch: two transfers at once leave a
+# second spare buffer behind.
+GROWTH = 700 + 4600
 WORKERS = 4
 PATIENCE = 30  # s for what is left over to go
 BATCH = 100  # inputs of each worker between two looks at the board
@@ -206,6 +208,18 @@ def _long_fields(board, chance):
         deliver(peer, text.encode(), chance)
 
 
+def _mutated_body(board, chance):
+    """Send a request with a body to a route."""
+    target, kind = chance.choice((("body", ""), ("multipart", "multipart/form-data; boundary=x")))
+    corpus = [data[3 if target == "body" else 2 :] for _, data in seeds.load(target)]
+    body = guided.mutate(chance, chance.choice(corpus) * chance.choice((1, 1, 20)), corpus)
+    path = chance.choice(("/body", "/upload", "/parts"))
+    framing = chance.choice((b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(body)))
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n".encode()
+    with RawClient(board.http_port) as peer:
+        deliver(peer, head + framing + b"\r\n\r\n" + body, chance)
+
+
 def _split_everywhere(board, chance):
     """Send a session that is cut in two at one place, with a pause."""
     data = request("/ws") + frame(TEXT, b"one") + frame(PING, b"two") + frame(CLOSE, b"\x03\xe8")
@@ -286,7 +300,15 @@ def _client_hello():
 
 KINDS: list[Kind] = [
     *(_random_bytes, _random_after_handshake, _session, _session, _mutated_session),
-    *(_mutated_session, _mutated_request, _long_fields, _split_everywhere, _tls_cut),
+    *(
+        _mutated_session,
+        _mutated_request,
+        _mutated_body,
+        _mutated_body,
+        _long_fields,
+        _split_everywhere,
+        _tls_cut,
+    ),
     _tls_flipped_within,
 ]
 
@@ -302,7 +324,7 @@ def run(
         keys = Path(folder) / "certs"
         with contextlib.redirect_stdout(None):
             certs.main(["--folder", str(keys)])
-        files = boards.files(tls=True, **SERVER)
+        files = boards.files(tls=True, routes=True, **SERVER)
         with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
             board.wait_ready(30)
             with RawClient(board.http_port) as peer:  # has loaded what is loaded on demand

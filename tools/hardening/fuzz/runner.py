@@ -25,6 +25,9 @@ RUNS = (
     ("session", "random", "the core: frames, random changes"),
     ("request", "guided", "the core: requests, guided by coverage"),
     ("request", "random", "the core: requests, random changes"),
+    ("body", "guided", "bodies: lengths and chunks, guided by coverage"),
+    ("multipart", "guided", "bodies: multipart forms, guided by coverage"),
+    ("query", "random", "bodies: queries, forms and JSON, random changes"),
     ("packets", "guided", "the fleet: MQTT packets, guided by coverage"),
 )
 

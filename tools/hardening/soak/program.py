@@ -94,6 +94,31 @@ class Hog:
         print("hogged", left)
 
 
+def add_routes():
+    """Register routes that receive bodies."""
+
+    @server.route("/body", methods=("POST",))
+    def body(request):
+        return {"body": len(request.body), "form": len(request.form)}
+
+    @server.route("/upload", methods=("POST",), stream=True)
+    async def upload(request):
+        size = 0
+        while True:
+            data = await request.read(500)
+            if not data:
+                return {"size": size}
+            size += len(data)
+
+    @server.route("/parts", methods=("POST",), stream=True)
+    async def parts(request):
+        names = []
+        async for part in request.parts():
+            names.append(part.name)
+            await part.read(100)
+        return names
+
+
 server = Server(log=log, **options["server"])
 server.websocket("/ws", Echo())
 server.websocket("/room", Room())
@@ -101,6 +126,8 @@ server.websocket("/flood", Flood())
 server.websocket("/chunks", Chunks())
 server.websocket("/health", Health())
 server.websocket("/hog", Hog())
+if options.get("routes"):
+    add_routes()
 server.files("/", "/www")
 server.listen(80)
 if options["tls"]:

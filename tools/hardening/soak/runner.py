@@ -45,7 +45,7 @@ def run(seconds: float) -> dict:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))) / "certs"
         with contextlib.redirect_stdout(None):
             certs.main(["--folder", str(folder)])
-        files = boards.files(tls=True, **SERVER)
+        files = boards.files(tls=True, routes=False, **SERVER)
         board = stack.enter_context(VirtualBoard(files=files, heap=HEAP, certs=folder))
         board.wait_ready(30)
         soak = Soak(board.http_port, board.https_port)

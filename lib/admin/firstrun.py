@@ -1,0 +1,44 @@
+"""Register /join, where a user in the board's access point can join a Wi-Fi network.
+
+Loaded on the first request for it; stays.
+"""
+
+import network
+
+from wsserver import lazy
+from wsserver.http.request import HTTPError
+
+
+def serve(server) -> None:
+    """Register the path. It needs no password: see Access."""
+    state = {}
+    endpoint = lazy.LazyEndpoint(server, "admin.join", state)
+    options = {"origins": (None, "self"), "access": Access(state), "reserved": True}
+    server.websocket("/join", endpoint, **options)
+
+
+class Access:
+    """Let in a client of the access point, as long as the board has not joined a network.
+
+    The access point's password is what protects the board then; an open one does not. state: what
+    all clients share; "address" and "name" are set when the board has joined a network.
+    """
+
+    def __init__(self, state: dict):
+        self._state = state
+
+    def check(self, request, ip: str) -> None:
+        """Raise HTTPError 403 unless the request may name the board and join a network."""
+        if self._state.get("address"):
+            host = request.headers.get("host", "").split(":")[0].lower()
+            if host in (self._state["address"], self._state["name"] + ".local"):
+                self._state["reached"] = True
+            return
+        if not hasattr(network, "WLAN"):
+            raise HTTPError(403, "this chip has no Wi-Fi")
+        ap = network.WLAN(network.AP_IF)
+        station = network.WLAN(network.STA_IF)
+        if not ap.active() or station.isconnected():
+            raise HTTPError(403, "the board has joined a network (wifi.mode)")
+        if ap.config("security") == network.AUTH_OPEN:
+            raise HTTPError(403, "the access point is open (wifi.password)")

@@ -1,0 +1,32 @@
+"""The parser of HTTP/1.1 requests, with cases of other parsers and of the RFCs."""
+
+import pytest
+
+from .cases import CASES
+from .conftest import answer
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_request_is_parsed_as_the_rfcs_require(web, what):
+    data, status, body = CASES[what]
+    with web.connect() as connection:
+        got = answer(connection.send(data))
+    assert got.status == status
+    assert body is None or got.body == body
+
+
+@pytest.mark.parametrize("what", [what for what in CASES if len(CASES[what][0]) < 400])
+def test_a_request_means_the_same_in_single_bytes(web, what):
+    data, status, body = CASES[what]
+    with web.connect() as connection:
+        for start in range(len(data)):
+            try:
+                connection.send(data[start : start + 1])
+            except ConnectionError:
+                break  # refused before its end
+        try:
+            got = answer(connection)
+        except ConnectionError:
+            return  # a refusal that was overtaken by a reset
+    assert got.status == status
+    assert body is None or got.body == body

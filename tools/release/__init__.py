@@ -1,0 +1,1 @@
+"""Build and check a release: wheel, mip packages, images, install page."""
