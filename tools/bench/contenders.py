@@ -49,7 +49,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 def program(name: str, **values: object) -> str:
     """Return a program for a board, with values for the names in capitals that it uses."""
     known = {"MOST": MOST, "MAX_SIZE": MAX_SIZE, "OPTIONS": OPTIONS.get(name, {})}
-    values = {**known, "PORT": 80, "ALL_PORT": 443, **values}
+    values = {**known, "PORT": 80, "ALL_PORT": 443, "HTTP": False, **values}
     head = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return head + (PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
 
@@ -234,6 +234,11 @@ def wait_for_port(port: int) -> None:
     raise AssertionError(f"nothing listens on port {port}")
 
 
+SITE = {"site/page.html": "<!doctype html>".ljust(2048, "x")}
+MICRODOT = (
+    *("microdot/__init__.py", "microdot/microdot.py"),
+    *("microdot/websocket.py", "microdot/helpers.py"),
+)
 CONTENDERS = [
     Contender("ours", ours),
     Contender("bare TCP", lambda: on_board(program("bare"), None), None),
@@ -242,13 +247,7 @@ CONTENDERS = [
         lambda: on_board(
             program("microdot_echo"),
             "/ws",
-            package(
-                "microdot",
-                "microdot/__init__.py",
-                "microdot/microdot.py",
-                "microdot/websocket.py",
-                "microdot/helpers.py",
-            ),
+            package("microdot", *MICRODOT),
         ),
     ),
     Contender(
@@ -269,6 +268,16 @@ CONTENDERS = [
 TLS_CONTENDERS = [
     Contender("ours", lambda: with_tls("ours_tls", "/ws")),
     Contender("bare TLS", lambda: with_tls("bare_tls", None), None),
+]
+
+HTTP_CONTENDERS = [
+    Contender("ours", lambda: on_board(program("ours", HTTP=True), "/ws", SITE)),
+    Contender(
+        "microdot",
+        lambda: on_board(
+            program("microdot_echo"), "/ws", {**package("microdot", *MICRODOT), **SITE}
+        ),
+    ),
 ]
 
 ASYNCIO_CONTENDERS = [

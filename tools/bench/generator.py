@@ -313,6 +313,49 @@ def handshakes(order: dict) -> dict:
     return {"per_second": count / (now - begin)}
 
 
+def requests(order: dict) -> dict:
+    """Send HTTP requests one after the other, and connect again when the server closes."""
+    size = order["size"]
+    method = f"POST {order['path']} HTTP/1.1\r\nContent-Length: {size}" if size else ""
+    method = method or f"GET {order['path']} HTTP/1.1"
+    data = f"{method}\r\nHost: localhost\r\n\r\n".encode() + b"x" * size
+    begin = time.perf_counter() + order["warm_up"]
+    end = begin + order["seconds"]
+    count, now = 0, 0.0
+    peer = None
+    while now < end:
+        peer = peer or Peer(order["port"], None)
+        peer.sock.sendall(data)
+        if _response(peer.sock):
+            peer.sock.close()
+            peer = None
+        now = time.perf_counter()
+        count += now >= begin
+    return {"per_second": count / (now - begin)}
+
+
+def _response(sock) -> bool:
+    """Read a response. Return whether the connection is used up."""
+    back = b""
+    while b"\r\n\r\n" not in back:
+        back += _more(sock)
+    head, _, body = back.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    fields = dict(line.split(b": ", 1) for line in lines[1:])
+    if b" 200 " not in lines[0] or b"content-length" not in fields:
+        raise WrongAnswerError(f"a request was answered with {head[:100]!r}")
+    while len(body) < int(fields[b"content-length"]):
+        body += _more(sock)
+    return fields.get(b"connection") == b"close" or lines[0].startswith(b"http/1.0")
+
+
+def _more(sock) -> bytes:
+    data = sock.recv(BUFFER)
+    if not data:
+        raise WrongAnswerError("the connection was closed before the end of a response")
+    return data
+
+
 def percentiles(times: list[float]) -> dict:
     """Return the median and the 99th percentile of some times, in seconds."""
     if not times:
@@ -327,6 +370,7 @@ KINDS = {
     "sleeping": sleeping,
     "broadcast": broadcast,
     "handshakes": handshakes,
+    "requests": requests,
 }
 
 

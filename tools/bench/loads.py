@@ -12,9 +12,10 @@ class Load:
     """One kind of work.
 
     kind: "echo" (messages per second), "round trip" (seconds, p50 and p99), "sleeping" (the same
-    with a client that sleeps in recv on the server's core), "broadcast" (deliveries per second) or
-    "handshakes" (per second). size: bytes in a message. in_flight:
-    messages under way on each of `clients` connections.
+    with a client that sleeps in recv on the server's core), "broadcast" (deliveries per second),
+    "handshakes" (per second) or "requests" (HTTP, per second). size: bytes in a message, or of a
+    request's body. in_flight: messages under way on each of `clients` connections. path: of
+    requests.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Load:
     opcode: int = TEXT
     in_flight: int = 1
     clients: int = 1
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ ASYNCIO_LOADS = [
     Load("asyncio: 32 B text, 32 in flight", "echo", 32, TEXT, 32),
 ]
 
+# HTTP requests, one after the other, on a connection that stays open if the server allows it.
+HTTP_LOADS = [
+    Load("HTTP: JSON", "requests", 0, path="/json"),
+    Load("HTTP: page of 2 KB", "requests", 0, path="/site/page.html"),
+    Load("HTTP: upload of 2 KB", "requests", 2048, path="/upload"),
+]
+
 # A round trip's sizes: with its header, the longer one is what the bare echo reads at once.
 SLEEPING_SIZES = ((32, "32 B"), (4088, "4 KiB"))
 # With a client that sleeps in recv, on the server's core and the interpreter's own sockets.
@@ -93,12 +102,16 @@ TARGETS = [
     Target("TLS: 16 KiB binary, 2 in flight", "bare TLS", 0.6),
     Target("TLS: round trip, 32 B text", "bare TLS", 1.3),
     Target("asyncio: round trip, 32 B text", "run()", 1.2),
+    Target("HTTP: JSON", "microdot", 3),
+    Target("HTTP: page of 2 KB", "microdot", 3),
+    Target("HTTP: upload of 2 KB", "microdot", 3),
 ]
 
 ALL_LOADS = [
     *LOADS,
     *TLS_LOADS,
     *ASYNCIO_LOADS,
+    *HTTP_LOADS,
     *(load for loads in SLEEPING_LOADS.values() for load in loads),
 ]
 

@@ -71,7 +71,7 @@ def measure(
         in_flight=load.in_flight,
         clients=load.clients,
         port=port,
-        path=path,
+        path=load.path or path,
         warm_up=warm_up,
         seconds=seconds,
         authority=running.authority,

@@ -62,8 +62,8 @@ def growths() -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, dict, dict]:
-    """Return the summaries without TLS, with it, inside asyncio, and with a client that sleeps.
+def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, ...]:
+    """Return the summaries without TLS, with it, inside asyncio, of HTTP, and of sleeping clients.
 
     names: the contenders that are measured, or None for all.
     """
@@ -72,23 +72,25 @@ def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, dict, 
         (loads.LOADS, contenders.CONTENDERS),
         (loads.TLS_LOADS, contenders.TLS_CONTENDERS),
         (loads.ASYNCIO_LOADS, contenders.ASYNCIO_CONTENDERS),
+        (loads.HTTP_LOADS, contenders.HTTP_CONTENDERS),
         *((loads.SLEEPING_LOADS[word], contenders.OWN_SOCKETS[word]) for word in (64, 32)),
     ):
         part = [load for load in wanted if load in group]
         chosen = [one for one in contestants if names is None or one.name in names]
         found.append(summary.summarize(measure.run(chosen, part, rounds, say)) if part else {})
-    return found[0], found[1], found[2], {**found[3], **found[4]}
+    return found[0], found[1], found[2], found[3], {**found[4], **found[5]}
 
 
 def bench(chosen: SimpleNamespace) -> int:
-    plain, secure, inside, sleeping = run(chosen_loads(chosen.only), chosen.rounds)
-    for part in filter(None, (plain, secure, inside, sleeping)):
+    parts = run(chosen_loads(chosen.only), chosen.rounds)
+    plain, secure, inside, _, sleeping = parts
+    for part in filter(None, parts):
         print(report.speeds(part), report.relations(part), sep="\n\n", end="\n\n")
         print(report.processor_times(part))
         for line in report.failures(part):
             print("empty:", line)
         print()
-    cells = {**plain, **secure, **inside, **sleeping}
+    cells = {name: cell for part in parts for name, cell in part.items()}
     print(report.targets(cells))
     if chosen.json:
         chosen.json.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
@@ -115,8 +117,8 @@ def bench_check(chosen: SimpleNamespace) -> int:
     baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
 
     def again(wanted):
-        plain, secure, inside, sleeping = run(wanted, chosen.rounds, ("ours", *check.PEERS))
-        return {**plain, **secure, **inside, **sleeping}
+        parts = run(wanted, chosen.rounds, ("ours", *check.PEERS))
+        return {name: cells for part in parts for name, cells in part.items()}
 
     return 0 if check.check(baseline, again, print) else 1
 

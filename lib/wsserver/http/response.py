@@ -28,8 +28,10 @@ class Response:
         for name, value in (headers or {}).items():
             for one in value if isinstance(value, (list, tuple)) else (value,):
                 self.add_header(name, one)
-        if content_type or default:
-            self.add_header("Content-Type", content_type or default)
+        if content_type:
+            self.add_header("Content-Type", content_type)
+        elif default:
+            self._lines.append("Content-Type: " + default)
 
     def add_header(self, name: str, value: str) -> None:
         """Add a header line. Raises TypeError or ValueError if it is not valid."""

@@ -61,6 +61,22 @@ async def heap(request, ws):
         await ws.send(str(gc.mem_alloc()))
 
 
+@app.route("/json")
+async def soil(request):
+    return {"soil": 41, "unit": "%"}
+
+
+@app.post("/upload")
+async def upload(request):
+    return {"size": len(request.body)}
+
+
+@app.route("/site/<path:name>")
+async def page(request, name):
+    with open("/site/" + name, "rb") as file:  # a response of a file has no length there
+        return file.read(), 200, {"Content-Type": "text/html"}
+
+
 while True:
     try:
         app.run(host="0.0.0.0", port=80)

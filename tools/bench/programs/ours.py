@@ -40,5 +40,16 @@ server.websocket("/all", Everyone())
 server.websocket("/fails", Fails())
 server.websocket("/slow", Slow())
 server.websocket("/heap", Heap())
+if HTTP:
+
+    @server.route("/json")
+    def soil(request):
+        return {"soil": 41, "unit": "%"}
+
+    @server.route("/upload", methods=("POST",))
+    def upload(request):
+        return {"size": len(request.body)}
+
+    server.files("/site/", "/site")
 server.listen(PORT)
 server.run()
