@@ -12,7 +12,7 @@ import machine
 
 # Collect often while modules are loaded: then those that stay fill the low end of the heap instead
 # of being scattered among garbage.
-gc.threshold(1024)
+gc.threshold(3072)
 
 # At nearly every start nothing has failed and no update is pending.
 pending = machine.reset_cause() == machine.WDT_RESET or any(

@@ -23,7 +23,7 @@ loaded = set(sys.modules)
 safe_mode = "safe_mode" in globals()
 try:
     if not safe_mode or "app" in os.listdir("/"):
-        gc.threshold(1024)  # see boot.py
+        gc.threshold(3072)  # see boot.py
         server = start()
         del sys.modules["startup"]
         gc.threshold(-1)

@@ -65,7 +65,7 @@ def load(name: str):
             __import__(name)
         else:
             threshold = gc.threshold()
-            gc.threshold(1024)
+            gc.threshold(3072)
             try:
                 __import__(name)
             finally:
