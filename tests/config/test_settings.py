@@ -306,6 +306,7 @@ def test_an_invalid_field_is_reported_once_and_the_rest_is_used(make_board):
     assert "'Mine'" in board.log
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_byte_order_mark_is_accepted(
     make_board,
 ):
@@ -317,6 +318,7 @@ def test_a_byte_order_mark_is_accepted(
 DEEP = '{"wifi": ' * 400
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize("content", ["[" * 4090, DEEP + "1" + "}" * 400], ids=["broken", "whole"])
 def test_deep_nesting_is_reported_and_the_defaults_are_used(make_board, content):
     board = make_board(files={"config.json": content})

@@ -35,10 +35,12 @@ def test_by_default_only_the_boards_own_names_and_addresses_are_served(board):
         assert status(board, host) == (421,), host
 
 
+@pytest.mark.needs(wifi=True)
 def test_by_default_a_page_request_for_another_name_is_redirected(board):
     assert status(board, "evil.example", upgrade=False) == (302, "http://192.168.4.1/")
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize("path", ["/ws", "/demo", "/settings", "/update"])
 def test_by_default_only_the_boards_own_pages_may_connect(board, path):
     own = status(board, origin="http://192.168.4.1", path=path)

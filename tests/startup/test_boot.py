@@ -146,6 +146,7 @@ def refusing(port):
     ) + BOOT
 
 
+@pytest.mark.needs(wifi=True)
 def test_port_80_replaces_a_port_that_is_not_available(make_board):
     board = make_board(files={"boot.py": refusing(8266)}, config={"server": {"port": 8266}})
     board.wait_for_log(r"serving ws://192\.168\.4\.1:80/ws")

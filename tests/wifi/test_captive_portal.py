@@ -12,6 +12,8 @@ import dns.rdatatype
 import dns.resolver
 import pytest
 
+pytestmark = pytest.mark.needs(wifi=True)
+
 QUIET = {"broadcast": {"interval": 0}}
 # (Host, path) of the requests that operating systems send after joining a network.
 PROBES = {

@@ -103,6 +103,7 @@ def test_ppp_sends_its_login(start, login):
     assert served(board) == "10.64.64.2"
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_refused_login_of_ppp_falls_back(start):
     board = start(PEER, order=["ppp", "ap"], ppp_login="pap", ppp_user="board", timeout=1)
     assert served(board) == "192.168.4.1"
@@ -122,17 +123,20 @@ def joined(board):
     return board.wait_for_log(r"wifi: joined '(.*)' as")[1]
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize("present", [HOME, LAB])
 def test_the_known_network_that_is_there_is_joined(start, present):
     air = {"networks": {present["ssid"]: {"password": present["password"]}}}
     assert joined(start(air, [HOME, LAB], order=["station", "ap"])) == present["ssid"]
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_wrong_password_does_not_prevent_the_other_network(start):
     air = {"networks": {"Home": {"password": "changed!"}, "Lab": {"password": "lab secret"}}}
     assert joined(start(air, [HOME, LAB], order=["station"])) == "Lab"
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_station_has_a_static_address(start):
     air = {"networks": {"Home": {"password": "home secret"}}}
     static = {"address": "192.168.1.77/24", "gateway": "192.168.1.1"}
@@ -140,12 +144,14 @@ def test_a_station_has_a_static_address(start):
     assert served(board) == "192.168.1.77"
 
 
+@pytest.mark.needs(wifi=True)
 def test_without_the_section_the_old_settings_work(make_board):
     wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home secret"}
     air = {"networks": {"Home": {"password": "home secret"}}}
     assert served(make_board(config={"wifi": wifi}, air=air)) == "192.168.1.42"
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize(
     ("network", "problem"),
     [

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.needs(wifi=True)
+
 BOOT = (Path(__file__).resolve().parents[2] / "boot.py").read_text()
 MAC = "24:6f:28:00:00:01"
 OTHER = "24:6f:28:00:00:02"
