@@ -14,6 +14,7 @@ let received = new Map(); // section -> its message
 let socket = null;
 let fields = new Map(); // "section.name" -> {read(), input(), first: the old value as JSON, ...}
 let saving = false;
+let uploaded = null; // the settings of a file that is being saved, instead of those of the form
 
 // --- the board
 
@@ -65,10 +66,17 @@ function receive(message) {
     showProblems(message.problems);
   } else if (message.type === "saved") {
     showSaved(message);
+  } else if (message.type === "crashlog" || message.type === "config") {
+    receiveFile(message);
+  } else if (message.type === "restarting") {
+    showRestarting(message.do);
   } else {
     complain(message.error);
   }
-  if (["problems", "saved", "error"].includes(message.type)) setSaving(false);
+  if (["problems", "saved", "error"].includes(message.type)) {
+    uploaded = null;
+    setSaving(false);
+  }
 }
 
 /* Ask for one section after the other: the board has not enough memory for all of them at once. */
@@ -113,6 +121,7 @@ function build() {
   $("login-card").hidden = true;
   $("password").value = "";
   $("settings").hidden = false;
+  buildMaintenance();
   if (!document.querySelector("[aria-invalid=true]")) $("settings-title").focus();
 }
 
@@ -286,10 +295,13 @@ function setSaving(now) {
 
 /* Say where the board will be, for every change. */
 function showSaved({confirm = 0}) {
-  const {wifi = {}, server = {}, tls = {}, admin = {}, network} = changes();
-  const value = (id) => fields.get(id).read();
+  const {wifi = {}, server = {}, tls = {}, admin = {}, network} = uploaded || changes();
+  const value = (id) => {
+    const [section, name] = id.split(".");
+    return uploaded?.[section]?.[name] ?? fields.get(id).read();
+  };
   const moved = network || ["mode", "ssid", "password", "station_ssid", "station_password", "ip"].some((name) => name in wifi);
-  $("settings").hidden = true;
+  $("settings").hidden = $("maintenance").hidden = true;
   $("done").hidden = false;
   $("done-title").focus();
   const texts = [];
@@ -345,6 +357,73 @@ function showConfirmed() {
   if ($("done").hidden) return;
   $("done-state").textContent = SETTINGS.confirmed;
   socket.close();
+}
+
+// --- maintenance
+
+let fileText = ""; // what has come of a file so far
+
+function buildMaintenance() {
+  $("maintenance").hidden = false;
+  $("tools").append(...Object.entries(SETTINGS.do).map(([name, label]) => {
+    const button = element("button", {type: "button", className: "quiet"}, label);
+    button.onclick = () => {
+      if (!(name in SETTINGS.sure) || confirm(SETTINGS.sure[name])) act({do: name});
+    };
+    return button;
+  }));
+}
+
+async function act(command) {
+  $("note").textContent = "";
+  fileText = "";
+  try {
+    if (!socket) await open();
+    socket.send(JSON.stringify(command));
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+function receiveFile({type, text, next}) {
+  fileText += text;
+  if (next !== null) {
+    socket.send(JSON.stringify({do: type, from: next}));
+  } else if (type === "crashlog") {
+    $("crashlog").hidden = false;
+    $("crashlog").textContent = fileText || SETTINGS.emptyLog;
+    $("crashlog").focus();
+  } else {
+    const link = element("a", {download: `${summary.name}.json`, href: URL.createObjectURL(new Blob([fileText || "{}"]))});
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+}
+
+/* Uploaded settings are checked and confirmed like those of the form. */
+$("upload").onchange = async () => {
+  const file = $("upload").files[0];
+  if (!file) return;
+  let save = null;
+  try { save = JSON.parse(await file.text()); } catch { /* reported below */ }
+  $("upload").value = "";
+  if (save === null || typeof save !== "object" || Array.isArray(save)) complain(SETTINGS.uploadError);
+  else {
+    setSaving(true);
+    uploaded = save;
+    act({save});
+  }
+};
+
+function showRestarting(name) {
+  $("settings").hidden = $("maintenance").hidden = true;
+  $("done").hidden = false;
+  $("done-title").textContent = SETTINGS.maintenance;
+  const text = SETTINGS.maintained[name];
+  $("done-text").textContent = typeof text === "function" ? text(fields.get("wifi.ssid").read()) : text;
+  $("done-link").hidden = name !== "restart";
+  $("done-state").textContent = "";
+  $("done-title").focus();
 }
 
 addEventListener("beforeunload", (event) => {

@@ -133,6 +133,28 @@ export const SETTINGS = {
   generated: "The new password is printed on the board's serial port.",
   adminOff: "This page will not be available any more; admin.enabled in config.json brings it back.",
   logInAgain: (minutes, page) => `Log in at ${page} within ${minutes} minutes: otherwise the board reverts the change.`,
+  maintenance: "Maintenance",
+  maintenanceHint: "These act at once. The configuration file contains your passwords.",
+  do: {
+    crashlog: "Show the crash log",
+    config: "Download the configuration",
+    restart: "Restart",
+    forget: "Forget the Wi-Fi network",
+    reset: "Reset to factory settings",
+  },
+  upload: "Upload a configuration",
+  uploadError: "This file is no configuration: it is not a JSON object.",
+  sure: {
+    restart: "Restart the board?",
+    forget: "Forget the Wi-Fi network that the board joins? The board then opens its own network again.",
+    reset: "Remove all settings, the generated passwords and the crash log? Applications and certificates stay. The new passwords are printed on the board's serial port.",
+  },
+  emptyLog: "The crash log is empty.",
+  maintained: {
+    restart: "The board restarts. Its address stays the same.",
+    forget: (own) => `The board restarts and opens its own network, "${own}". Join it, and open http://192.168.4.1/.`,
+    reset: "The board restarts and opens the network ESP32-WS-Server with a new password, which it prints on its serial port. Its address there is http://192.168.4.1/.",
+  },
   /* By section: its title, the fields that are always shown, and for each field its label, a hint and its choices. */
   sections: {
     wifi: {

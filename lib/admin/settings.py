@@ -15,6 +15,7 @@ from wsserver import INFO, lazy
 PATH = "/config.json"
 _COMMANDS = const(
     'the commands are {"show": section}, {"save": {section: {field: value}}}, {"confirm": true}'
+    ' and {"do": name}'
 )
 
 
@@ -35,6 +36,9 @@ class SettingsEndpoint:
             if "show" in command:
                 client.send(lazy.call("admin.describe", "section", command["show"]))
                 return
+            if "do" in command:
+                lazy.call("admin.maintenance", "execute", self._server, client, command)
+                return
             wanted = command.get("save")
             if wanted is None and command["confirm"] is True:
                 lazy.call("admin.confirm", "confirm_settings")
@@ -42,8 +46,11 @@ class SettingsEndpoint:
                 return
             for values in wanted.values():
                 values.items()
-        except (ValueError, TypeError, KeyError, AttributeError):
-            _error(client, _COMMANDS)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            _error(client, str(error) if "maintenance" in str(error) else _COMMANDS)
+            return
+        except OSError as error:
+            _error(client, "the flash cannot be used: %s" % error)
             return
         message = command = None  # this memory may be needed below
         self._save(client, wanted)

@@ -12,6 +12,7 @@ _OPEN = const(0)  # states: see core.buffers
 _FAILED = const(2)
 _READING = const(0)  # see http.connection
 _LINGERING = const(2)
+_MAX_KEPT = const(5000)  # ms for which a connection waits for another request
 _HANDLING = const(5)  # an async handler runs: see http.exchange
 _INTERNAL_ERROR = const(1011)
 _LINGER = const(500)  # ms of silence after which a peer that should close is dropped
@@ -106,6 +107,8 @@ def _has_expired(server, connection, now, busy):
         return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
     if connection._state == _HANDLING:
         return False
+    if connection._kept and not connection._head:
+        return busy or age >= _MAX_KEPT
     if connection._state != _READING:
         # The time for each part of a response, which fills a send buffer.
         return age >= (limit >> 2 if busy else limit)

@@ -367,3 +367,79 @@ def test_settings_with_which_the_start_fails_are_reverted(make_board):
     board.wait_for_log(r"3 starts failed: the last change is reverted(.*\n)*serving")
     assert config_of(board) == good
     assert not list(board.flash.glob("failed-*"))
+
+
+# --- maintenance
+
+
+def do(admin, name, **options):
+    admin.client.send(json.dumps({"do": name, **options}))
+    return admin.hear()
+
+
+def read_file(admin, name):
+    text, start = "", 0
+    while start is not None:
+        answer = do(admin, name, **{"from": start})
+        text, start = text + answer["text"], answer["next"]
+    return text
+
+
+def test_the_configuration_is_downloaded_whole(make_changed):
+    board = make_changed(mine={"kept": "é" * 300, "emoji": "🦁" * 50})
+    admin = Admin(board)
+    admin.next()
+    assert json.loads(read_file(admin, "config")) == config_of(board)
+
+
+def test_the_crash_log_is_shown(make_changed):
+    board = make_changed(options={"files": {"crash.log": "--- Ünglück\n" * 100}})
+    admin = Admin(board)
+    admin.next()
+    assert read_file(admin, "crashlog") == "--- Ünglück\n" * 100
+    (board.flash / "crash.log").unlink()
+    assert read_file(admin, "crashlog") == ""
+
+
+def test_the_admin_restarts_the_board(make_changed):
+    board = make_changed()
+    admin = Admin(board)
+    admin.next()
+    position = board.log_position
+    assert do(admin, "restart") == {"type": "restarting", "do": "restart"}
+    board.wait_for_log("serving", since=position)
+
+
+def test_the_board_forgets_its_network_for_good(make_changed):
+    wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home sweet home"}
+    air = {"networks": {"Home": {"password": "home sweet home"}}}
+    board = make_changed(options={"air": air}, wifi=wifi)
+    admin = Admin(board)
+    admin.next()
+    position = board.log_position
+    assert do(admin, "forget")["type"] == "restarting"
+    board.wait_for_log("serving", since=position)
+    assert "access point 'ESP32-WS-Server'" in board.log[position:]
+    assert "home sweet home" not in (board.flash / "config.json").read_text()
+    assert not list(board.flash.glob("config.undo-*"))
+
+
+def test_a_factory_reset_removes_settings_and_passwords(make_changed):
+    board = make_changed(options={"files": {"app/data.txt": "kept"}})
+    secrets = (board.flash / "secrets.json").read_text()
+    admin = Admin(board)
+    admin.next()
+    position = board.log_position
+    assert do(admin, "reset")["type"] == "restarting"
+    board.wait_for_log("serving", since=position)
+    assert not (board.flash / "config.json").exists()
+    assert (board.flash / "secrets.json").read_text() != secrets
+    assert (board.flash / "app" / "data.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize("command", [{"do": "x"}, {"do": None}])
+def test_an_unknown_maintenance_command_is_an_error(made, command):
+    admin = Admin(made)
+    admin.next()
+    admin.client.send(json.dumps(command))
+    assert "maintenance commands are" in admin.hear()["error"]

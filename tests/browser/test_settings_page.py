@@ -304,3 +304,54 @@ def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     for summary in page.locator("summary").all():
         summary.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# --- maintenance
+
+
+def press(page, name):
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_the_configuration_is_downloaded_and_uploaded(open_page, make, tmp_path):
+    board = make(mine={"kept": True})
+    page = opened(open_page(board))
+    with page.expect_download() as download:
+        press(page, "Download the configuration")
+    assert download.value.suggested_filename == "esp32-ws.json"
+    file = tmp_path / "config.json"
+    download.value.save_as(file)
+    assert json.loads(file.read_text()) == config_of(board)
+    file.write_text("no JSON")
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(page.locator("#note")).to_contain_text("no configuration")
+    file.write_text(json.dumps({"server": {"port": -1}}))
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(field(page, "Server", "Port")).to_have_attribute("aria-invalid", "true")
+    file.write_text(json.dumps({"broadcast": {"text": "uploaded"}}))
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(page.get_by_text("The board is back, and the settings are confirmed")).to_be_visible()
+    assert config_of(board)["broadcast"]["text"] == "uploaded"
+
+
+def test_the_crash_log_is_shown_and_the_board_restarts(open_page, make):
+    board = make()
+    page = opened(open_page(board))
+    (board.flash / "crash.log").write_text("--- <b>boom</b>")
+    press(page, "Show the crash log")
+    expect(page.locator("#crashlog")).to_have_text("--- <b>boom</b>")
+    position = board.log_position
+    press(page, "Restart")
+    expect(page.locator("#done-text")).to_contain_text("Its address stays the same")
+    board.wait_for_log("serving", since=position)
+
+
+def test_a_factory_reset_says_where_the_board_will_be(open_page, make):
+    board = make()
+    page = opened(open_page(board))
+    position = board.log_position
+    press(page, "Reset to factory settings")
+    expect(page.locator("#done-text")).to_contain_text("http://192.168.4.1/")
+    board.wait_for_log("serving", since=position)
+    assert not (board.flash / "config.json").exists()

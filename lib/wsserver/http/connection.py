@@ -29,6 +29,7 @@ class HTTPConnection(SendBuffer):
     _tail = b""
     # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
+    _kept = False  # whether it waits for another request: see http.exchange
     _tls: "Anything" = None  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 

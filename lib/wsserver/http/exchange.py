@@ -92,6 +92,8 @@ class Exchange(HTTPConnection):
     _left: Anything = None  # bytes of the source that are still to be sent; None: not known
     _chunked = False  # whether the response has chunks
     _ends_with_eof = False  # whether closing the connection ends the response
+    _keeps = False  # whether the connection stays open for another request
+    _extra = False  # whether data has arrived that does not belong to the request
     _received = 0  # bytes since the time for the body began
 
     def __init__(self, connection, request, route):
@@ -131,6 +133,7 @@ class Exchange(HTTPConnection):
             if pos < end:
                 self._expects = None  # the peer does not wait
             if body is None or body.done:
+                self._extra = pos < end
                 self._request.body = b""
                 self._call_handler()
             else:
@@ -158,6 +161,8 @@ class Exchange(HTTPConnection):
             self._count(end - pos)
             if self._state == _BODY:
                 self._collect(buf, pos, end)
+            else:
+                self._extra = True
         except Exception as error:
             self._fail(error)
 
@@ -180,6 +185,7 @@ class Exchange(HTTPConnection):
                     self._data = self._data or bytearray()
                     self._data.extend(buf[start:stop])
         if body.done:
+            self._extra = pos < end
             self._request.body = bytes(self._data)
             self._data = None
             self._call_handler()
@@ -282,7 +288,9 @@ class Exchange(HTTPConnection):
                 if self._chunked:
                     lines.append("Transfer-Encoding: chunked")
         lines.append("X-Content-Type-Options: nosniff")
-        lines.append("Connection: close")
+        self._keeps = self._can_keep()
+        if not self._keeps:
+            lines.append("Connection: close")
         origins = _origins(self, self._route)
         if origins:
             lines.extend(call("wsserver.http.cors", "allow_origin", request, origins))
@@ -291,6 +299,33 @@ class Exchange(HTTPConnection):
             self._rest = b""
             self._end_response()
         self._send_head(head)
+
+    def _can_keep(self):
+        """Return whether the connection may stay open for another request.
+
+        Not with TLS, whose sessions take much memory, nor if only its own slot is left.
+        """
+        request = self._request
+        if request.is_1_0 or self._secure or self._trusted or self._ends_with_eof or self._extra:
+            return False
+        if self._body and not self._body.done or "sec-websocket-key" in request.headers:
+            return False
+        options = [option.lower() for option in request.tokens("connection")]
+        return "close" not in options and self._server._acceptor.free_slots() > 0
+
+    def _await_request(self):
+        """Let a new connection take over the socket."""
+        try:
+            connection = HTTPConnection(self._server, None, self._address, ticks_ms())
+            connection._kept = True
+            connection._events = self._events
+        except MemoryError:
+            self._linger()
+            return
+        connections = self._server._acceptor.http_connections
+        connections[connections.index(self)] = connection
+        self._server._connections[self._sock] = connection
+        connection._sock, self._sock = self._sock, None
 
     def _send_head(self, head):
         if not self._reserve(len(head), self._pool.write_limit):
@@ -400,6 +435,8 @@ class Exchange(HTTPConnection):
         if self._source is None and not self._rest:
             if self._ends_with_eof:
                 self._server._drop(self)
+            elif self._keeps and not self._extra:
+                self._await_request()
             else:
                 self._linger()
         elif self._reserve(0, 0):

@@ -24,6 +24,8 @@ class Upload(Exchange):
             self._request.read = self._read
             if self._body and not self._body.done:
                 self._keep(buf, pos, end)
+            else:
+                self._extra = pos < end
             self._call_handler()
         except Exception as error:
             self._fail(error)
@@ -42,6 +44,7 @@ class Upload(Exchange):
     def _receive(self, buf, pos: int, end: int) -> None:
         """Note that data has arrived in the inbox. Without one, it is ignored."""
         if self._inbox is None:
+            self._extra = True
             return
         self._count(end - self._in_end)
         self._in_end = end
@@ -93,6 +96,7 @@ class Upload(Exchange):
 
     def _free_inbox(self):
         if self._inbox is not None:
+            self._extra = self._in_start < self._in_end
             self._pool.give(self._inbox)
             self._inbox = None
             if self._half_closed:
