@@ -164,6 +164,7 @@ def test_port_80_replaces_a_port_that_is_not_available(make_board):
     connection.close()
 
 
+@pytest.mark.needs(wifi=True)
 def test_without_the_tls_port_plain_http_is_served_without_redirect(make_board, tmp_path):
     assert cli.main(["--folder", str(tmp_path / "certs")]) == 0
     tls = {"port": 4433, "redirect": True}
