@@ -293,6 +293,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_reported_and_the_defaults_are_used(make_board, name):
     board = make_board(files={"config.json": BROKEN[name]})
@@ -300,6 +301,7 @@ def test_a_broken_file_is_reported_and_the_defaults_are_used(make_board, name):
     assert "'ESP32-WS-Server'" in board.log
 
 
+@pytest.mark.needs(wifi=True)
 def test_an_invalid_field_is_reported_once_and_the_rest_is_used(make_board):
     board = make_board(config={"wifi": {"ssid": "Mine", "channel": 99}})
     assert board.log.count("/config.json: wifi.channel: must be int from 1 to 13; using 6") == 1

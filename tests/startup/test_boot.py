@@ -47,6 +47,7 @@ def test_the_page_is_served(board):
     assert "new WebSocket" in page
 
 
+@pytest.mark.needs(wifi=True)
 def test_the_address_is_printed(make_board):
     board = make_board()
     board.wait_for_log(r"serving ws://192\.168\.4\.1:80/ws")
@@ -80,6 +81,7 @@ def test_a_port_in_use_is_logged_and_ends_in_safe_mode(make_board):
     board.wait_for_log(r"safe mode(.*\n)*>>> $")
 
 
+@pytest.mark.needs(wifi=True)
 def test_generated_passwords_are_printed_stored_and_unique(make_board):
     boards = [make_board(), make_board()]
     first, second = (password(board) for board in boards)
@@ -94,6 +96,7 @@ def test_generated_passwords_are_printed_stored_and_unique(make_board):
     assert board.log[position:].count(f"admin: password {admin_password(board)}") == 1
 
 
+@pytest.mark.needs(wifi=True)
 def test_only_a_generated_admin_password_is_printed(
     make_board,
 ):
@@ -104,6 +107,7 @@ def test_only_a_generated_admin_password_is_printed(
         assert set(kept(board)) == {"wifi_password"}
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize(
     "broken", ['{"wifi_pass', "", "[]", "[" * 9000, b"\xff\xfe"], ids=lambda text: repr(text[:9])
 )
@@ -113,6 +117,7 @@ def test_a_damaged_secrets_file_is_reported_and_replaced(make_board, broken):
     assert kept(board) == printed(board)
 
 
+@pytest.mark.needs(wifi=True)
 @pytest.mark.parametrize("unusable", ["short", "x" * 64, 12345678, None])
 def test_an_unusable_stored_password_is_replaced_and_other_secrets_stay(make_board, unusable):
     secrets = json.dumps({"other": "kept", "wifi_password": unusable})
@@ -121,6 +126,7 @@ def test_an_unusable_stored_password_is_replaced_and_other_secrets_stay(make_boa
     assert len(password(board)) == 10
 
 
+@pytest.mark.needs(wifi=True)
 def test_a_password_that_cannot_be_stored_is_reported(make_board):
     board = make_board(files={"secrets.json.new/in the way": ""})
     board.wait_for_log(r"/secrets\.json: cannot be written .*changes at the next start")
@@ -158,6 +164,7 @@ def test_port_80_replaces_a_port_that_is_not_available(make_board):
     connection.close()
 
 
+@pytest.mark.needs(wifi=True)
 def test_without_the_tls_port_plain_http_is_served_without_redirect(make_board, tmp_path):
     assert cli.main(["--folder", str(tmp_path / "certs")]) == 0
     tls = {"port": 4433, "redirect": True}
