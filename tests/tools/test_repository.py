@@ -172,11 +172,9 @@ def test_every_command_of_the_tools_has_a_shortcut_in_the_makefile_or_is_documen
 
 def test_ci_runs_the_checks_and_the_tests_in_every_form():
     script = (ROOT / ".ci" / "run").read_text().splitlines()
-    commands = {line.partition(" ARGS=")[0] for line in script if line.startswith("make ")}
-    assert commands == {
-        *("make lint", "make test", "make test WORD=32", "make test SOURCE=1"),
-        "make test BYTECODE=1",
-    }
+    forms = {line.split()[-1] for line in script if line.startswith("run_tests ")}
+    assert "make lint" in script
+    assert forms == {'""', "WORD=32", "SOURCE=1", "BYTECODE=1"}
 
 
 def test_no_file_names_a_package_registry():
