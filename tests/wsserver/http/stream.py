@@ -100,7 +100,8 @@ def add(server):
 
     @server.route("/peak")
     def peak(request):
-        return "%d" % watch.peak
+        most, watch.peak = watch.peak, 0
+        return "%d" % most
 
     watch = Watch()
     server.every(10, watch)
