@@ -63,7 +63,7 @@ def answer(board, request):
 
 def test_a_wrong_uri_gets_404_with_the_paths(board):
     text = answer(board, UPGRADE.format("/wrong"))
-    assert "404 Not Found" in text and "WebSocket paths: /settings, /update, /ws" in text
+    assert "404 Not Found" in text and "WebSocket paths: /join, /settings, /update, /ws" in text
     appears(board, "404: no WebSocket at this path")
 
 

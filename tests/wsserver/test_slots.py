@@ -243,7 +243,7 @@ def test_the_admin_gets_to_the_settings_of_a_full_board(make_board):
         header = "Authorization: Bearer s3cret pass"
         admin = stack.enter_context(Peer(board.http_port))
         assert admin.send(handshake("/settings", header, host="localhost")).head()[0] == 101
-        assert b'"section"' in admin.frame()[1]
+        assert b'"sections"' in admin.frame()[1]
         assert all(peer.echo() for peer in peers)
 
 
