@@ -12,6 +12,7 @@ from binascii import hexlify, unhexlify
 if sys.implementation.name == "micropython":
     sys.path.insert(0, sys.argv[1])
 
+import wsserver.callbacks  # noqa: F401 - loaded once, instead of for each endpoint
 from wsserver.core import frames, portable
 from wsserver.core.buffers import BufferPool
 from wsserver.core.protocol import Protocol

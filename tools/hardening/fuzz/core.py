@@ -19,6 +19,7 @@ if "wsserver" not in sys.modules:
     sys.modules["wsserver"] = _package
 
 from tools.wsclient import CLOSE, PONG, mask, parse_server  # noqa: E402
+from wsserver import callbacks  # noqa: E402
 from wsserver.core import buffers, protocol  # noqa: E402
 from wsserver.http import connection as http  # noqa: E402
 from wsserver.http import handshake, request, responses, routes, unusual  # noqa: E402
@@ -237,7 +238,7 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
             assert chosen in (None, "chat", "superchat")
             self._answer(handshake.accept_response(asked, chosen))
 
-    assert responses and unusual  # loaded: lazy.load() cannot import on CPython
+    assert callbacks and responses and unusual  # loaded: lazy.load() cannot import on CPython
     server = types.SimpleNamespace(
         _pool=pool, _max_head=400, proxies=(), origins=(), limits=None, routes={}
     )
