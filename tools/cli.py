@@ -314,7 +314,9 @@ def run(**options) -> int:
     """Start a virtual board and print its URLs and its serial output. Ctrl-C ends it."""
     try:
         from tools.virtualboard import cli
-    except ImportError as error:  # fcntl, termios: Windows
+    except ImportError as error:
+        if error.name not in ("fcntl", "pty", "termios", "tty"):  # which Windows does not have
+            raise
         raise Failure(
             f"the virtual board needs pseudo terminals, which this system does not have ({error})."
             " On Windows, use it in WSL: `wsl --install`, then the same commands there. A real"

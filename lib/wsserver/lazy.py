@@ -95,7 +95,6 @@ def call(name: str, function: str, *args, **kwargs):
 
 def loaded(others=()) -> list:
     """Return the names of all loaded modules, or of those that are not in `others`."""
-    others = set(others)  # a list would be searched for each module
     return [name for name in sys.modules if name not in others]
 
 

@@ -215,7 +215,7 @@ class Server:
     def __getattr__(self, name):
         # servermethods adds methods that not every program uses to this class.
         if name not in ("events", "route", "serve"):
-            raise AttributeError(name)
+            raise AttributeError("'Server' object has no attribute '%s'" % name)
         load("wsserver.servermethods")
         return getattr(self, name)
 

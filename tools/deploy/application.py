@@ -61,7 +61,7 @@ def find(path: Path, root: Path = ROOT) -> Application:
             if path.suffix == ".py"
             else f"APP={path} is no Python file and no folder"
         )
-    taken = _rules(root).is_taken
+    taken = rules(root).is_taken
     for name, file in files.items():
         if taken(name):
             raise Failure(
@@ -162,7 +162,7 @@ def _check_setup(entry: Path) -> None:
     )
 
 
-def _rules(root: Path) -> ModuleType:
+def rules(root: Path) -> ModuleType:
     """Return the board's own rules for names, which also run here."""
     spec = importlib.util.spec_from_file_location("names", root / "lib" / "admin" / "names.py")
     assert spec and spec.loader

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tools import ROOT
 from tools.failure import Failure
+
+from .application import rules
 
 TEXT = '''\
 """An application for the board. Run it:  make run APP={name}
@@ -56,11 +59,16 @@ def write(path: Path) -> None:
     if path.suffix != ".py":
         name = "" if path == Path() else path  # make new without APP=
         raise Failure(f"APP={name} must be the name of a Python file, such as APP=my_app.py")
+    if rules(ROOT).is_taken(path.name):
+        raise Failure(
+            f"MicroPython or the firmware has a module {path.stem!r}, which {path} would hide:"
+            " choose another name"
+        )
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(TEXT.format(name=path))
     except FileExistsError:
-        raise Failure(f"{path} exists already, and is not overwritten") from None
+        raise Failure(f"{path} already exists and was not changed") from None
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}") from None
     print(f"{path} is ready: make run APP={path}")

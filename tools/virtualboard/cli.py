@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tools.failure import Failure, warn
 
 from .board import VirtualBoard, check_port, choose_heap
 from .interpreter import NoInterpreterError, interpreter, select_interpreter
+
+_POLL = 0.2  # seconds
 
 
 def check(config: Path | None, word: int | None, heap: str | None, ports: tuple[int, int]) -> None:
@@ -128,10 +131,10 @@ def run(
     """
     check(config, word, heap, (http_port, https_port))
     application = find(app) if app else Application()
-    ended = threading.Event()
+    ended: list[None] = []  # not an Event, whose lock a signal handler may find taken
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
-    screen = Screen(ended.set, application)
+        signal.signal(number, lambda *_: ended.append(None))
+    screen = Screen(lambda: ended.append(None), application)
 
     def announce():
         screen.say(f"board ready: {addresses(board)}")
@@ -155,7 +158,8 @@ def run(
         raise Failure(_reason(error)) from None
     with board:
         screen.say(f"serial port: {board.serial}")
-        while not ended.wait(1):
-            if not board.is_running:
+        while not ended:
+            time.sleep(_POLL)
+            if not board.is_running and not ended:
                 return 1  # its thread has reported why
     return 0

@@ -129,9 +129,16 @@ def test_the_template_is_an_application_that_runs(tmp_path, make_board, capsys):
     assert f"make run APP={tmp_path / 'mine.py'}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["json.py", "config.py", "wsserver.py", "Machine.py"])
+def test_the_template_gets_no_name_of_another_module(tmp_path, name):
+    with pytest.raises(Failure, match="choose another name"):
+        template.write(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_template_overwrites_nothing(tmp_path):
     (tmp_path / "mine.py").write_text("mine")
-    with pytest.raises(Failure, match=r"mine\.py exists already, and is not overwritten"):
+    with pytest.raises(Failure, match=r"mine\.py already exists and was not changed"):
         template.write(tmp_path / "mine.py")
     assert (tmp_path / "mine.py").read_text() == "mine"
     with pytest.raises(Failure, match="must be the name of a Python file"):
