@@ -59,7 +59,7 @@ def test_a_client_that_sleeps_is_answered_by_both_contenders(word):
 
 
 def test_a_probed_board_tells_of_its_heap_while_it_serves():
-    with heap.ProbedBoard(heap.config(broadcast={"interval": 0}), "128k") as board:
+    with heap.ProbedBoard(heap.config(broadcast={"interval": 0}), "160k") as board:
         board.wait_ready()
         before = board.in_use()
         clients = heap.visit(board)
