@@ -5,7 +5,6 @@ import json
 import pytest
 
 from tests.browser.complaints import listen
-from tools.docs import browser as chromium
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -15,17 +14,6 @@ expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 NETWORKS = {"Home": {"password": "home sweet home"}, "\u202eevil": {"password": "12345678"}}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """See test_page.py."""
-    if not chromium.find():
-        pytest.skip(f"there is no browser: none of {', '.join(chromium.NAMES)} is on the PATH")
-    with playwright_api.sync_playwright() as playwright:
-        found = chromium.launch(playwright, tmp_path_factory.mktemp("home"))
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from tests.browser.complaints import listen
-from tools.docs import browser as chromium
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -77,17 +76,6 @@ def setup(board):
     board.panel.switch("LED", get=led.value, set=led.value)
     board.panel.button("Hello", lambda: print("hello from the page"))
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """See test_page.py."""
-    if not chromium.find():
-        pytest.skip(f"there is no browser: none of {', '.join(chromium.NAMES)} is on the PATH")
-    with playwright_api.sync_playwright() as playwright:
-        found = chromium.launch(playwright, tmp_path_factory.mktemp("home"))
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
