@@ -17,7 +17,7 @@ MINUTES ?= 5
 HOURS ?= 1
 FLASH ?=
 FIND ?=
-JOBS ?= 3
+JOBS ?= 10
 BASE =
 VERSION =
 ARGS ?=
@@ -36,7 +36,16 @@ SOURCE =
 BYTECODE =
 YES =
 IMAGE =
-APP =
+ROMFS =
+
+# A misspelt variable would be ignored without a word.
+VARIABLES := HTTP_PORT HTTPS_PORT HEAP WORD MICROPYTHON CONFIG BOARD ROUNDS JSON ONLY PORT CHIP FIRMWARE MINUTES HOURS \
+	FLASH FIND JOBS BASE VERSION ARGS BOARDS ENGINE GATEWAY_PORT KEY NAMES CLIENT HOST MAIN APP CERTS SOURCE BYTECODE \
+	YES IMAGE ROMFS PYTHON VENV ADMIN_PASSWORD SHELL
+UNKNOWN := $(foreach name,$(filter-out $(VARIABLES),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown variable $(strip $(UNKNOWN)). `make` lists those of each target. Known are $(sort $(VARIABLES)))
+endif
 
 # The virtual board's interpreter, for every tool: 32 or 64 bits, or any that was built elsewhere.
 export MICROPYTHON
@@ -46,14 +55,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := @exec $(BIN)/python -m tools
-TESTS := @exec $(BIN)/python -m pytest
+# With compiled files, which each of the hundreds of processes would otherwise make anew.
+TESTS := @exec env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 # $(call opt,PORT,port): --port "$(PORT)", or nothing. $(call flag,YES,yes): --yes, or nothing.
 opt = $(if $($1),--$2 "$($1)")
 flag = $(if $($1),--$2)
 ON = $(call opt,PORT,port)
 CONTENT = $(call opt,APP,app) $(call opt,CONFIG,config) $(call flag,CERTS,certs) $(call flag,SOURCE,source)
 
-COMMANDS := site romfs release run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz soak \
+COMMANDS := build site romfs release run new certs boards flash image config deploy join monitor repl reset backup erase test conformance faults fuzz mutate soak \
 	compare docs package screenshots bench bench-check bench-memory bench-startup lint format fleet bench-fleet
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
@@ -63,7 +73,8 @@ help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
 #: make run          start a virtual board and print its URLs and its serial output; Ctrl-C ends it
-#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=160k CONFIG=my.json
+#:                     HTTP_PORT=8080 HTTPS_PORT=8443 HEAP=192k CONFIG=my.json
+#:                     CHIP=c2 has the limits and names of an ESP32-C2 (docs/virtual-board.md);
 #:                     WORD=32 uses a 32-bit MicroPython with the memory of a chip (HEAP=chip);
 #:                     MICROPYTHON=/path uses another interpreter (docs/virtual-board.md)
 #:                     APP=my_app.py, or a folder, runs an application instead of the demo;
@@ -115,11 +126,11 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 #:                     SOURCE=1 with lib/ as .py, BYTECODE=1 as .mpy without native code;
 #:                     WORD=32 on a 32-bit virtual board, MICROPYTHON=/path on that interpreter;
 #:                     CHIP=c2 with the limits and names of an ESP32-C2 (docs/virtual-board.md);
-#:                     JOBS=3 test files at the same time, 0 for one after the other
+#:                     JOBS=10 test files at the same time, 0 for one after the other
 # With CHIP=, and no other choice: the tests that say most about a chip.
 CHIP_TESTS = tests/startup tests/wifi tests/config tests/demo/test_echo.py \
 	$(addprefix tests/wsserver/test_,messages.py closing.py requests.py sending.py http_requests.py ipv6.py)
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(if $(CHIP),$(or $(ARGS),$(CHIP_TESTS)),$(ARGS))
+test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(if $(CHIP),$(or $(ARGS),$(CHIP_TESTS)),$(ARGS))
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)
@@ -127,17 +138,25 @@ faults: ; $(TESTS) -m faults $(ARGS)
 #: make fuzz         send random and mutated input to the core and to live boards: MINUTES=5
 #:                     FIND=build/fuzz/... adds an input that failed to the corpus
 fuzz: ; $(TOOLS) fuzz --minutes $(MINUTES) $(call opt,FIND,find) $(ARGS)
+#: make mutate       change one piece of lib/ at a time and see whether a test fails: MINUTES=10;
+#:                     ONLY=auth.py; goes on where it was stopped (docs/reliability.md)
+mutate: ; $(TOOLS) mutate --minutes $(MINUTES) $(call opt,ONLY,only) $(ARGS)
 #: make soak         put every kind of load on a board, and write docs/reliability.md: HOURS=1
 soak: ; $(TOOLS) soak --hours $(HOURS) $(call opt,JSON,json) $(ARGS)
 #: make compare      run the same checks on microdot and chumicro-websockets, and write docs/reliability.md
 compare: ; $(TOOLS) compare $(ARGS)
-#: make site         build a page that installs the firmware from a browser: build/install, CHIP=c3
-site: ; $(TOOLS) site $(call opt,CHIP,chip) $(ARGS)
+#: make build        make one update file for the settings page: build/update;
+#:                     APP=app.py adds an application; CHIP=c3 only for this chip
+build: ; $(TOOLS) build $(call opt,CHIP,chip) $(call opt,APP,app) $(ARGS)
+#: make site         build a page that installs the firmware from a browser: build/install, CHIP=c3;
+#:                     FIRMWARE=folder with images of MicroPython, instead of downloading them
+site: ; $(TOOLS) site $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(ARGS)
 #: make romfs        make a read-only file system with the compiled lib/: CHIP=esp32, build/romfs/CHIP.romfs
 romfs: ; $(TOOLS) romfs --chip "$(CHIP)" $(ARGS)
 #: make release      build and check wheel, packages, ROMFS and images: build/release;
-#:                     VERSION=0.3.0 sets the version first; BASE=... of the packages for mip
-release: ; $(TOOLS) release $(call opt,VERSION,version) $(call opt,BASE,base) $(ARGS)
+#:                     VERSION=0.3.0 sets the version first; BASE=... of the packages for mip;
+#:                     FIRMWARE=folder with images of MicroPython, instead of downloading them
+release: ; $(TOOLS) release $(call opt,VERSION,version) $(call opt,BASE,base) $(call opt,FIRMWARE,firmware) $(ARGS)
 #: make package      make packages for mip in build/mip: BASE=https://... or github:owner/repository/path
 package: ; $(TOOLS) package "$(BASE)"
 #: make docs         build the documentation site into build/site; broken links are errors
@@ -150,7 +169,9 @@ bench: ; $(TOOLS) bench --rounds $(ROUNDS) $(call opt,JSON,json) $(call opt,ONLY
 #: make bench-check  fail if a load is slower than in tools/bench/baseline.json by over a fifth
 bench-check: ; $(TOOLS) bench --check --rounds $(ROUNDS) $(ARGS)
 #: make bench-memory  measure the firmware's use of the heap: WORD=32 HEAP=128k ARGS='--seconds 10'
-bench-memory: ; $(TOOLS) bench --memory $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
+#:                     ROMFS=1 with lib/ in a ROMFS; MICROPYTHON=/path with the modules frozen
+#:                     into it (docs/virtual-board.md)
+bench-memory: ; $(TOOLS) bench --memory $(call opt,WORD,word) $(call opt,HEAP,heap) $(call flag,ROMFS,romfs) $(ARGS)
 #: make bench-startup  show what each import of the start takes: WORD=32
 bench-startup: ; $(TOOLS) bench --startup $(call opt,WORD,word) $(call opt,HEAP,heap) $(ARGS)
 #: make bench-fleet  measure many boards and viewers: ARGS='--boards 20 --viewers 200 --seconds 20'

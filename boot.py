@@ -15,10 +15,9 @@ import machine
 gc.threshold(3072)
 
 # At nearly every start nothing has failed and no update is pending.
-pending = machine.reset_cause() == machine.WDT_RESET or any(
+if machine.reset_cause() == machine.WDT_RESET or any(
     name == "update" or name.startswith("failed-") for name in os.listdir("/")
-)
-if pending:
+):
     from failsafe import rollback
 
     if not rollback.start():
@@ -38,8 +37,13 @@ try:
         del sys.modules[name]
     del loader, secrets, connect, name
 except Exception as error:
+    # crash needs the memory of what has failed.
+    loader = secrets = connect = None
+    for name in set(sys.modules) - loaded:
+        del sys.modules[name]
+    gc.collect()
     from failsafe import crash
 
     crash.restart(error, "safe_mode" not in globals())
 gc.threshold(-1)
-del pending, loaded
+del loaded

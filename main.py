@@ -1,5 +1,6 @@
 """Runs after boot.py: serves the application in /app, or the demo (docs/applications.md)."""
 
+import builtins
 import gc
 import os
 import sys
@@ -17,6 +18,13 @@ def start():
     return startup.start(log, globals().pop("settings", None), safe_mode)
 
 
+def clear_stack(size):
+    """Overwrite what start() has left on the stack. The collector would take it for references,
+    and keep the settings, or all of startup, as long as the server runs."""
+    if size:
+        clear_stack(size - 1)
+
+
 loaded = set(sys.modules)
 # Set by boot.py after too many failed starts: then the application is left out, because it is
 # probably the cause. Without one, nothing is started.
@@ -27,9 +35,12 @@ try:
         server = start()
         del sys.modules["startup"]
         gc.threshold(-1)
+        clear_stack(20)
+        del clear_stack
         gc.collect()
         server.run()
 except Exception as error:
+    builtins.print = builtins.print  # the built-in one again: admin.logring has replaced it
     # crash needs the memory of what has failed. Its own package stays: it may have the watchdog.
     server = None
     for name in set(sys.modules) - loaded:
@@ -40,5 +51,6 @@ except Exception as error:
 
     crash.restart(error, not safe_mode)  # logs the error to /crash.log
 finally:
+    builtins.print = builtins.print
     if "failsafe.watchdog" in sys.modules:  # after Ctrl-C nothing feeds it any more
         sys.modules["failsafe.watchdog"].rest()

@@ -10,12 +10,15 @@ module there can replace one of the firmware.
 import os
 import sys
 
+from micropython import const
+
 from wsserver import lazy
 
-_FOLDER = "/app"
-_PAGES = "/www"
-_RESERVED = ("/settings", "/update", "/join")  # paths of the firmware
-_FORMS = (("app.app", "/app/app"), ("app", "/app/__init__"))  # (module, file without suffix)
+_FOLDER = const("/app")
+_PAGES = const("/www")
+_RESERVED = const(("/settings", "/update", "/join"))  # paths of the firmware
+# (module, file without suffix)
+_FORMS = const((("app.app", "/app/app"), ("app", "/app/__init__")))
 
 
 class Board:
@@ -37,7 +40,7 @@ class Board:
     def panel(self):
         """The widgets on the board's page. The first use loads their code."""
         if self._panel is None:
-            self._panel = lazy.load("panel").Panel(self.server, self.settings)
+            self._panel = lazy.load("panel.panel").Panel(self.server, self.settings)
         return self._panel
 
 
@@ -67,10 +70,13 @@ def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
         print("application: not started (safe mode)")
     elif name:
         _start(board, name)
+        paths = lazy.call("wsserver.http.routes", "registered", server)
+        if paths:  # an async setup() may add them later
+            print("application: " + paths)
     else:
         lazy.load("demo.echo")  # stays loaded
         if settings["demo"]["enabled"] and settings["fleet"]["enabled"]:
-            lazy.load("panel")  # stays, too: lazy.call would unload it with the setup
+            lazy.load("panel.panel")  # stays, too: lazy.call would unload it with the setup
         lazy.call("demo.application", "setup", board)
     _serve_pages(board, _FOLDER + _PAGES if name and not safe else None)
     return board
@@ -91,15 +97,15 @@ def _start(board, name):
             raise ValueError("application: the path %s is used by the firmware" % path)
 
 
-def _check(result, error):
+def _check(value, error):
     """Restart the board if an error has ended an async setup()."""
     if isinstance(error, Exception):  # a CancelledError, when the server stops, is not
         lazy.call("failsafe.crash", "restart", error)
 
 
-def _serve_pages(board, own):
+def _serve_pages(board, path):
     """Serve the application's pages, if it has any, and behind them the firmware's."""
-    for folder in (own, _PAGES):
+    for folder in (path, _PAGES):
         try:
             if folder and (folder == _PAGES or _exists(folder)):
                 board.server.files("/", folder, board.https_port)

@@ -20,12 +20,21 @@ _DEFAULT_PORT = const(80)  # used if server.port is not available
 _HTTP_SOCKETS = const(2)  # kept free for HTTP requests, so that one can reach the admin's page
 _MAX_PROBE = const(64)  # sockets; more than any chip has
 _MONITOR_MS = const(2000)
-_FOR_TLS = const(51500)  # bytes of the IDF heap: for a context and two sessions, and a little more
+_LOG_SIZE = const(2048)  # bytes of log.buffer without the setting
+# Bytes of the IDF heap that TLS keeps: for a context and sessions, and a little more. The code
+# takes less of the GC heap in a ROMFS, and least when it is frozen: then it need not grow.
+_FOR_TLS = const((51500, 75300, 1000000))  # two sessions, three, all; by inplace.level()
+# Each chip, and the pin of its BOOT button, as in firmware/boards.toml; a test compares both. One
+# text, because MicroPython would keep each name of a chip for ever.
+_BOOT_PINS = const(
+    "ESP32 0 ESP32S2 0 ESP32S3 0 ESP32C2 9 ESP32C3 9 ESP32C5 28 ESP32C6 9 ESP32H2 9 ESP32P4 35"
+)
 # Seconds without a turn of the loop after which a board with an application restarts, if
 # watchdog.timeout is not set: an application may hang, and must not prevent the next deployment.
 _APPLICATION_TIMEOUT = const(60)
 
 
+# Long: the order of the start, which fits on a page only as a whole.
 def start(log, settings=None, safe: bool = False):
     """Return a listening server with the application; log(level, text) is its log.
 
@@ -35,13 +44,27 @@ def start(log, settings=None, safe: bool = False):
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
+    _keep_log(settings["log"]["buffer"], settings["tls"])
     _divide_memory(settings["tls"])
-    server = _create_server(settings, log)
-    _set_access(server, settings)
-    context = _create_context(settings["tls"])
+    lazy.load("wsserver.server")  # stays
+    lazy.load("wsserver.setup")  # once, not for each of the next calls
+    server = _create(settings, log)
     ipv6 = "network" in settings and settings["network"]["ipv6"]
+    context = None
+    try:
+        context = lazy.call("certificates.context", "from_settings", settings["tls"])
+    except MemoryError:  # not even the code could be loaded
+        print("TLS is disabled: out of memory (docs/tls.md)")
     port = _listen(server, settings["server"]["port"], ipv6)
-    secure = _listen_tls(server, settings["tls"]["port"], context, ipv6)
+    _set_access(server, settings, port)
+    try:
+        if context:
+            _open(server, settings["tls"]["port"], ipv6, context)
+    except OSError:  # the server has logged the reason
+        context = None
+    secure = context is not None
+    lazy.unload("wsserver.setup")
+    lazy.load("wsserver.http.routes")  # once, not for each path
     board = _serve(server, settings, secure, safe)
     if server.portal:
         from wifi import captive_portal
@@ -52,8 +75,29 @@ def start(log, settings=None, safe: bool = False):
     if fleet:
         lazy.load("fleet").start(board)
     address = lazy.call("wifi.interfaces", "address")
-    print("serving ws://%s:%d/ws%s" % (address, port, " and wss://" if secure else ""))
+    # An application may have no WebSocket at all; its page is at the root.
+    scheme, path = ("ws", "ws") if "/ws" in server.routes else ("http", "")
+    text = "serving %s://%s:%d/%s" % (scheme, address, port, path)
+    if secure:
+        text += " and %ss://%s:%d/%s" % (scheme, address, settings["tls"]["port"], path)
+    print(text)
+    if safe:
+        print("safe mode: correct the application and deploy it again (docs/safety.md)")
     return server
+
+
+def _keep_log(size, tls):
+    """Keep the latest lines for the live log, in `size` bytes.
+
+    None: without PSRAM, a board with TLS has no memory to spare for that, unless it is frozen.
+    """
+    if size is None:
+        size = _LOG_SIZE
+        is_short = tls["enabled"] and _exists(tls["cert"]) and not lazy.has_large_heap()
+        if is_short and lazy.call("wsserver.inplace", "level", __file__) < 2:
+            size = 0
+    if size:
+        lazy.load("admin.logring").start(size)  # stays
 
 
 def _divide_memory(tls):
@@ -63,7 +107,8 @@ def _divide_memory(tls):
     """
     if not tls["enabled"] or tls["max_clients"] < 2 or not _exists(tls["cert"]):
         return
-    fits = lazy.call("wsserver.gcgrowth", "grow", _FOR_TLS)
+    keep = _FOR_TLS[lazy.call("wsserver.inplace", "level", __file__)]
+    fits = lazy.call("wsserver.gcgrowth", "grow", keep)
     if fits is not None and fits < tls["max_clients"]:
         text = "tls.max_clients: using %d instead of %d: there is no memory for more"
         print(text % (fits, tls["max_clients"]))
@@ -78,7 +123,7 @@ def _exists(path):
         return False
 
 
-def _create_server(settings, log):
+def _create(settings, log):
     tls, fleet = settings["tls"], settings["fleet"]
     if fleet["enabled"] and fleet["tls"]:  # the connection to the broker takes one session
         tls["max_clients"] = max(1, tls["max_clients"] - 1)
@@ -92,7 +137,7 @@ def _create_server(settings, log):
     return wsserver.Server(log=log)
 
 
-def _set_access(server, settings):
+def _set_access(server, settings, port):
     """Set the host names that the server answers to, the captive portal and the rate limits."""
     wifi, access = settings["wifi"], settings["access"]
     name = wifi["hostname"].lower()
@@ -102,15 +147,10 @@ def _set_access(server, settings):
     server.proxies = access["proxies"]
     ap = lazy.call("wifi.interfaces", "access_point")
     if wifi["captive_portal"] and ap:
-        server.portal = _url(ap.ifconfig()[0], settings["server"]["port"])
+        ip = ap.ifconfig()[0]
+        server.portal = "http://%s/" % ip if port == 80 else "http://%s:%d/" % (ip, port)
     if any(settings["limits"].values()):
-        from wsserver.http.ratelimit import Limits
-
-        server.limits = Limits(**settings["limits"])
-
-
-def _url(address, port):
-    return "http://%s%s/" % (address, "" if port == 80 else ":%d" % port)
+        server.limits = lazy.load("wsserver.http.ratelimit").Limits(**settings["limits"])
 
 
 def _listen(server, port, ipv6):
@@ -123,8 +163,6 @@ def _listen(server, port, ipv6):
             raise
     print("server.port: using %d instead" % _DEFAULT_PORT)
     _open(server, _DEFAULT_PORT, ipv6)
-    if server.portal:
-        server.portal = server.portal.replace(":%d/" % port, "/")
     return _DEFAULT_PORT
 
 
@@ -139,50 +177,85 @@ def _open(server, port, ipv6, context=None):
     server.listen(port, tls=context)
 
 
-def _create_context(tls):
-    """Return the SSLContext, or None; the reason is logged."""
-    try:
-        return lazy.call("certificates.context", "from_settings", tls)
-    except MemoryError:  # not even the code could be loaded
-        print("TLS is disabled: out of memory (docs/tls.md)")
-    return None
-
-
-def _listen_tls(server, port, context, ipv6):
-    """Listen for wss:// and https:// if there is a context; return whether it does."""
-    if not context:
-        return False
-    try:
-        _open(server, port, ipv6, context)
-    except OSError:  # the server has logged the reason
-        return False
-    return True
-
-
 def _serve(server, settings, secure, safe):
     """Register the application, the admin's pages and the timers. Return the Board."""
-    tls, admin = settings["tls"], settings["admin"]
-    https = tls["port"] if secure and tls["redirect"] else None
     lazy.load("wsserver.lazyroutes")  # stays: endpoints of the demo and the admin use it
     application = lazy.load("application")
+    has_application = application.find() is not None
+    _watch_button(server, settings, has_application)
     timeout = settings["watchdog"]["timeout"]
-    if application.find() and not safe:
+    if has_application and not safe:
         timeout = timeout or _APPLICATION_TIMEOUT
         _watch_setup(timeout)
-    board = application.start(server, settings, https, safe)
-    lazy.unload("application")
-    if admin["enabled"]:
-        for path in ("/settings", "/update"):
-            lazy.route(server, path, "admin.register", admin["password"])
-        lazy.route(server, "/join", "admin.firstrun")
+    reserved = secure and has_application and not safe
+    board = setup(application, server, settings, secure, safe, reserved)
+    lazy.unload("application", "wsserver.http.routes")
+    if settings["admin"]["enabled"]:
+        _serve_admin(server, settings, secure)
     monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
     if "network" in settings:
         monitor.watch(settings["network"])
     server.every(_MONITOR_MS, monitor.check)
-    if not safe and (timeout or _is_unconfirmed()):
+    prefixes = ("failed-", "config.undo-", "reset-")  # this start or its settings are on trial
+    if not safe and (
+        timeout or any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
+    ):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it
         lazy.call("admin.confirm", "watch", server, timeout)
     return board
+
+
+def setup(application, server, settings, secure, safe, reserved):
+    """Set up the application, and return the Board.
+
+    reserved: whether most of the memory of TLS is occupied meanwhile.
+    Only _serve() calls this; a name of its own would stay in memory.
+    """
+    tls = settings["tls"]
+    https = tls["port"] if secure and tls["redirect"] else None
+    held = lazy.call("wsserver.gcgrowth", "hold") if reserved else None
+    board = application.start(server, settings, https, safe)  # if it fails, the board restarts
+    if held:
+        lazy.call("wsserver.gcgrowth", "release", held, server, tls)
+    return board
+
+
+def _serve_admin(server, settings, secure):
+    """Register the admin's paths. secure: whether TLS serves, which they may require."""
+    tls, port = settings["tls"], None
+    if tls["enabled"] and settings["access"]["maintenance_tls"]:
+        if secure:
+            port = tls["port"]
+        else:  # the owner must not be locked out
+            print("maintenance: over http, because TLS does not serve (access.maintenance_tls)")
+    args = settings["admin"]["password"], port
+    for path in ("/settings", "/update"):
+        lazy.route(server, path, "admin.register", *args, guard="admin.access")
+    lazy.route(server, "/join", "admin.firstrun", guard="admin.firstrun")
+
+
+def _watch_button(server, settings, app):
+    """Watch the BOOT button for a while. This is before setup(), which may use the pin itself."""
+    pin = settings["admin"]["boot_pin"]
+    if pin is None:
+        # "ESP32C2 module with ESP32-C2"
+        chip = os.uname().machine.split(" with ")[-1].replace("-", "")
+        words = _BOOT_PINS.split()
+        pin = int(words[words.index(chip) + 1]) if chip in words else -1
+        net = settings.get("network")
+        if chip == "ESP32" and net and "ethernet" in net["order"]:
+            return  # GPIO 0 may be the clock of the PHY
+    if pin < 0:
+        return
+    demo = settings["demo"]
+    # The usual LED's pin may drive something else in an application. No function is passed on: it
+    # would keep this module in memory.
+    may_blink = not app or demo["led_pin"] is not None
+    led = ("demo.led", demo) if may_blink else None
+    try:
+        lazy.call("admin.bootbutton", "watch", server, pin, led)
+    except ValueError as error:
+        print("admin.boot_pin: %d cannot be used: %s" % (pin, error))
 
 
 def _watch_setup(timeout):
@@ -193,32 +266,21 @@ def _watch_setup(timeout):
     watchdog.arm(max(1000, int(timeout * 1000)))
 
 
-def _is_unconfirmed():
-    """Return whether this start, an update or changed settings are not confirmed yet."""
-    prefixes = ("failed-", "config.undo-")
-    return any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
-
-
-def _limit_clients(server, kept):
-    """Lower max_clients to the number of sockets that are left. kept: those for HTTP and fleet."""
-    wanted = min(server.max_clients + kept, _MAX_PROBE)
-    free = _count_free_sockets(wanted)
-    if free < wanted:
-        most = max(1, free - kept)
-        text = "server.max_clients: using %d instead of %d: %d sockets are free, %d are for HTTP"
-        text += " and the broker" if kept > _HTTP_SOCKETS else ""
-        print(text % (most, server.max_clients, free, kept))
-        server.max_clients = most
-
-
-def _count_free_sockets(limit):
-    """Return how many sockets can be opened, at most `limit`. Chips differ: most have ten."""
-    opened = []
+def _limit_clients(server, reserved):
+    """Lower max_clients to the sockets that are left. reserved: those for HTTP and fleet."""
+    wanted = min(server.max_clients + reserved, _MAX_PROBE)
+    opened = []  # chips differ: most have ten sockets
     try:
-        while len(opened) < limit:
+        while len(opened) < wanted:
             opened.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     except OSError:
         pass
+    free = len(opened)
     for sock in opened:
         sock.close()
-    return len(opened)
+    if free < wanted:
+        most = max(1, free - reserved)
+        text = "server.max_clients: using %d instead of %d: %d sockets are free, %d are for HTTP"
+        text += " and the broker" if reserved > _HTTP_SOCKETS else ""
+        print(text % (most, server.max_clients, free, reserved))
+        server.max_clients = most

@@ -3,10 +3,13 @@
 import ast
 import json
 import re
+from functools import cache
 
 import pytest
 
 from tools import ROOT
+
+pytestmark = pytest.mark.host
 
 LIB = ROOT / "lib"
 LIBRARY = "wsserver"
@@ -38,7 +41,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning", "gcgrowth"),
+    *("lazy", "log", "reports", "gctuning", "inplace", "gcgrowth", "eviction"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     *("core.buffers", "ipv6"),
     *(
@@ -49,7 +52,6 @@ ORDER = [
         "http.percent",
         "http.patterns",
         "http.unusual",
-        "http.handshake",
         "http.routes",
     ),
     *(
@@ -77,7 +79,8 @@ ORDER = [
         "http.decision",
         "http.events",
     ),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "server", "lazyroutes"),
+    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "waits"),
+    *("server", "lazyroutes", "resolve"),
     *(
         "clientmethods",
         "servermethods",
@@ -93,7 +96,8 @@ ORDER = [
 # lazy.route and lazy.LazyEndpoint are loaded when a program uses them.
 UPWARDS = {
     ("lazy", "lazyroutes"),
-    ("http.connection", "lazyroutes"),
+    ("http.connection", "resolve"),
+    ("lazyroutes", "resolve"),
     # Only for programs with async functions:
     ("server", "coroutines"),
     ("lazyroutes", "workers"),
@@ -147,6 +151,7 @@ def python_files(folder):
     return sorted(folder.rglob("*.py"))
 
 
+@cache
 def tree_of(file):
     return ast.parse(file.read_text(encoding="utf-8"))
 
@@ -177,13 +182,13 @@ def imports_of(file, lazily=True):
             and isinstance(node, ast.Call)
             and re.match(r"(lazy\.)?(load|call|route|LazyEndpoint)$", ast.unparse(node.func))
         ):
-            found.update(
+            names = [
                 argument.value
                 for argument in node.args
-                if isinstance(argument, ast.Constant)
-                and isinstance(argument.value, str)
-                and is_module(argument.value)
-            )
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+            ]
+            full = [LIBRARY + name if name.startswith(".") else name for name in names]
+            found.update(name for name in full if is_module(name))
     return found
 
 
@@ -196,30 +201,35 @@ LIB_FILES = python_files(LIB)
 BOARD_FILES = [ROOT / "boot.py", ROOT / "main.py", *LIB_FILES]
 
 
-def each(files):
-    return pytest.mark.parametrize(
-        "file", files, ids=lambda path: path.relative_to(ROOT).as_posix()
-    )
+def offences(files, found_in):
+    """Return what `found_in` finds in files, {path: finding}; a file without any is left out."""
+    assert files
+    found = {file.relative_to(ROOT).as_posix(): found_in(file) for file in files}
+    return {path: finding for path, finding in found.items() if finding}
 
 
 # --- what may be imported
 
 
-@each(LIB_FILES)
-def test_a_package_imports_only_the_layers_below_it(file):
-    own = module_of(file).split(".")[0]
-    assert own in LAYERS, f"{own} is new: give it its place in LAYERS"
-    ours = {name.split(".")[0] for name in imports_of(file) if is_module(name)}
-    assert ours - LAYERS[own] - {own} == set()
+def test_a_package_imports_only_the_layers_below_it():
+    def upwards(file):
+        own = module_of(file).split(".")[0]
+        assert own in LAYERS, f"{own} is new: give it its place in LAYERS"
+        ours = {name.split(".")[0] for name in imports_of(file) if is_module(name)}
+        return ours - LAYERS[own] - {own}
+
+    assert offences(LIB_FILES, upwards) == {}
 
 
-@each(python_files(LIB / LIBRARY))
-def test_a_module_of_the_library_imports_only_those_before_it(file):
-    own = module_of(file).partition(".")[2]
-    assert own in ORDER, f"{own} is new: give it its place in ORDER"
-    names = {name.partition(".")[2] for name in imports_of(file) if is_module(name)}
-    before = ORDER[: ORDER.index(own)]
-    assert {name for name in names if name not in before and (own, name) not in UPWARDS} == set()
+def test_a_module_of_the_library_imports_only_those_before_it():
+    def upwards(file):
+        own = module_of(file).partition(".")[2]
+        assert own in ORDER, f"{own} is new: give it its place in ORDER"
+        names = {name.partition(".")[2] for name in imports_of(file) if is_module(name)}
+        before = ORDER[: ORDER.index(own)]
+        return {name for name in names if name not in before and (own, name) not in UPWARDS}
+
+    assert offences(python_files(LIB / LIBRARY), upwards) == {}
 
 
 def test_no_module_imports_itself_through_others():
@@ -241,18 +251,22 @@ def cycles(graph):
     return sorted((a, b) for a in graph for b in reach[a] if a < b and a in reach.get(b, ()))
 
 
-@each(python_files(LIB / LIBRARY))
-def test_the_library_imports_nothing_but_micropythons_modules(file):
-    foreign = {name.split(".")[0] for name in imports_of(file)} - {LIBRARY}
-    assert foreign - MICROPYTHON == set()
+def test_the_library_imports_nothing_but_micropythons_modules():
+    def foreign(file):
+        return {name.split(".")[0] for name in imports_of(file)} - {LIBRARY} - MICROPYTHON
+
+    assert offences(python_files(LIB / LIBRARY), foreign) == {}
 
 
-@each([*python_files(LIB / LIBRARY / "core"), LIB / LIBRARY / "http" / "request.py"])
-def test_the_core_uses_neither_sockets_nor_clocks_nor_the_terminal(file):
-    called = [node.func for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)]
-    names = {function.id for function in called if isinstance(function, ast.Name)}
-    assert imports_of(file) & {"socket", "select", "time", "os"} == set()
-    assert names & {"print", "open", "input"} == set()
+def test_the_core_uses_neither_sockets_nor_clocks_nor_the_terminal():
+    def uses(file):
+        called = [node.func for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)]
+        names = {function.id for function in called if isinstance(function, ast.Name)}
+        modules = imports_of(file) & {"socket", "select", "time", "os"}
+        return modules | names & {"print", "open", "input"}
+
+    core = [*python_files(LIB / LIBRARY / "core"), LIB / LIBRARY / "http" / "request.py"]
+    assert offences(core, uses) == {}
 
 
 # --- private names
@@ -267,26 +281,28 @@ def private_names(file):
                 yield f"{node.lineno}: {owner}.{node.attr}"
 
 
-@each([file for file in LIB_FILES if not file.is_relative_to(LIB / LIBRARY)])
-def test_no_package_uses_a_private_name_of_the_library(file):
-    own = {
-        node.name if isinstance(node, ast.FunctionDef) else node.attr
-        for node in ast.walk(tree_of(file))
-        if isinstance(node, (ast.FunctionDef, ast.Attribute))
-        and (isinstance(node, ast.FunctionDef) or ast.unparse(node.value) == "self")
-    }
-    assert [use for use in private_names(file) if use.rpartition(".")[2] not in own] == []
+def test_no_package_uses_a_private_name_of_the_library():
+    def foreign(file):
+        own = {
+            node.name if isinstance(node, ast.FunctionDef) else node.attr
+            for node in ast.walk(tree_of(file))
+            if isinstance(node, (ast.FunctionDef, ast.Attribute))
+            and (isinstance(node, ast.FunctionDef) or ast.unparse(node.value) == "self")
+        }
+        return [use for use in private_names(file) if use.rpartition(".")[2] not in own]
+
+    others = [file for file in LIB_FILES if not file.is_relative_to(LIB / LIBRARY)]
+    assert offences(others, foreign) == {}
 
 
-@each(BOARD_FILES)
-def test_only_the_loaders_change_what_is_loaded(file):
-    if file.relative_to(ROOT).as_posix() in LOADERS:
-        return
-    nodes = [
-        node for node in ast.walk(tree_of(file)) if isinstance(node, (ast.Attribute, ast.Name))
-    ]
-    names = {ast.unparse(node) for node in nodes}
-    assert names & {"sys.modules", "gc.threshold", "__import__"} == set()
+def test_only_the_loaders_change_what_is_loaded():
+    def changes(file):
+        nodes = ast.walk(tree_of(file))
+        used = {ast.unparse(node) for node in nodes if isinstance(node, (ast.Attribute, ast.Name))}
+        return used & {"sys.modules", "gc.threshold", "__import__"}
+
+    others = [file for file in BOARD_FILES if file.relative_to(ROOT).as_posix() not in LOADERS]
+    assert offences(others, changes) == {}
 
 
 # --- what is installed
@@ -327,16 +343,20 @@ def test_the_manifest_freezes_everything_in_lib(monkeypatch):
 # --- syntax
 
 
-@each(BOARD_FILES)
-def test_board_code_uses_no_syntax_that_micropython_lacks_or_slows_down(file):
-    kept_off = (ast.NamedExpr, ast.Match)
-    assert [node.lineno for node in ast.walk(tree_of(file)) if isinstance(node, kept_off)] == []
+def test_board_code_uses_no_syntax_that_micropython_lacks_or_slows_down():
+    def lines(file):
+        nodes = ast.walk(tree_of(file))
+        return [node.lineno for node in nodes if isinstance(node, (ast.NamedExpr, ast.Match))]
+
+    assert offences(BOARD_FILES, lines) == {}
 
 
-@each(BOARD_FILES)
-def test_board_code_compares_errno_with_names_because_numbers_differ(file):
-    comparisons = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Compare)]
-    assert [node.lineno for node in comparisons if compares_errno_with_number(node)] == []
+def test_board_code_compares_errno_with_names_because_numbers_differ():
+    def lines(file):
+        comparisons = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Compare)]
+        return [node.lineno for node in comparisons if compares_errno_with_number(node)]
+
+    assert offences(BOARD_FILES, lines) == {}
 
 
 def compares_errno_with_number(comparison):

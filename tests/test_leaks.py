@@ -20,6 +20,7 @@ def board(make_board, tmp_path_factory):
     folder = tmp_path_factory.mktemp("leaks") / "certs"
     assert certs.main(["--folder", str(folder)]) == 0
     config = {"broadcast": {"interval": 0}, "admin": {"password": ADMIN}}
+    config["access"] = {"maintenance_tls": False}
     config["wifi"] = {"station_ssid": "gone", "station_password": STATION}
     return make_board(config=config, certs=folder, heap="160k")
 

@@ -37,10 +37,12 @@ def test_a_file_outside_the_repository_is_not_shown(tmp_path):
     assert source_of(line, tmp_path / "root") is None
 
 
-def test_main_py_of_the_repository_is_not_shown_for_another_program(capsys):
-    monitor._show('  File "main.py", line 3, in <module>\n  File "startup.py", line 1, in x\n', 0)
+@pytest.mark.parametrize("name", ["main.py", "boot.py", "/main.py"])
+def test_main_py_of_the_repository_is_not_shown_for_another_program(capsys, name):
+    text = f'  File "{name}", line 3, in <module>\n  File "startup.py", line 1, in x\n'
+    monitor._show(text, 0)
     out = capsys.readouterr().out
-    assert "-> main.py" not in out
+    assert "-> main.py" not in out and "-> boot.py" not in out
     assert "-> lib/startup.py:1: " in out
 
 

@@ -1,7 +1,11 @@
-"""Starts the command line."""
+"""Start the command line."""
 
 import sys
 
-from .cli import main
+try:
+    from .cli import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # while modules are imported
+    status = 130
+sys.exit(status)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 import click
 
 from tools import HOME, IS_CHECKOUT, PROGRAM, ROOT
-from tools.failure import Failure
+from tools.failure import Failure, Interrupted, spelled
 
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
     "A virtual board": "run new certs",
     "Many boards": "fleet fleet-gateway bench-fleet",
-    "A release": "image site romfs package docs release",
-    "Checks": "lint format fuzz soak compare bench screenshots",
+    "A release": "build image site romfs package docs release",
+    "Help": "manual",
+    "Checks": "lint format fuzz mutate soak compare bench screenshots",
 }
 
 
 class Commands(click.Group):
     """List commands by section, and name the one that failed."""
+
+    _NOT_ON_WINDOWS = ("fcntl", "pty", "resource", "termios", "tty")
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return all names, in the order of SECTIONS."""
@@ -35,11 +39,34 @@ class Commands(click.Group):
                 )
 
     def invoke(self, context: click.Context):
-        """Run a command, and put its name in front of a Failure's message."""
+        """Run a command, and put its name in front of a Failure's message.
+
+        A file that cannot be read or written is a Failure, too. Commands that start virtual boards
+        import modules that Windows does not have.
+        """
         try:
             return super().invoke(context)
         except Failure as failure:
             raise Failure(f"{context.invoked_subcommand}: {failure.message}") from failure
+        except Interrupted as interrupted:
+            sys.stdout.flush()
+            # The terminal shows ^C at the end of the last line.
+            text = f"\n{context.invoked_subcommand}: {interrupted}"
+            print(spelled(text), file=sys.stderr)
+            raise click.exceptions.Exit(130) from None
+        except OSError as error:
+            if not error.filename or not error.strerror:
+                raise
+            file = error.filename2 or error.filename
+            raise Failure(f"{context.invoked_subcommand}: {file}: {error.strerror}") from error
+        except ImportError as error:
+            if error.name not in self._NOT_ON_WINDOWS:
+                raise
+            raise Failure(
+                f"{context.invoked_subcommand}: the virtual board needs pseudo terminals, which "
+                f"this system does not have ({error}). On Windows, use it in WSL: `wsl --install`,"
+                " then the same commands there. A real board works without."
+            ) from None
 
 
 @click.group(cls=Commands, context_settings={"max_content_width": 100})
@@ -49,12 +76,14 @@ def commands() -> None:
 
 def main(arguments: list[str] | None = None, obj: object = None) -> int:
     """Run a command and return its exit status: 0, 1 (Failure), 2 (wrong usage), 130 (Ctrl-C)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file on Windows cannot contain all characters
+        sys.stdout.reconfigure(errors="replace")
     try:
         result = commands.main(arguments, PROGRAM, standalone_mode=False, obj=obj)
         return result if isinstance(result, int) else 0
     except Failure as failure:
         sys.stdout.flush()
-        print(failure.message, file=sys.stderr)
+        print(spelled(failure.message), file=sys.stderr)
         return 1
     except click.ClickException as error:
         error.show()
@@ -236,10 +265,21 @@ def client(url: str, stats: int | None, ca: str | None, origin: str | None) -> N
 
 
 @commands.command()
+@click.option("--chip", multiple=True, help="Only for this board; can be repeated.")
+@app_option
+@existing_file("--to", "File to write. Without it: build/update/esp32-ws-VERSION.tar.")
+def build(chip: tuple[str, ...], app: Path | None, to: Path | None) -> None:
+    """Make one update file, which the settings page installs."""
+    from tools.deploy.updatefile import Options, make
+
+    make(Options(chip, app, to))
+
+
+@commands.command()
 @click.option("--chip", required=True, help="Row of docs/boards.md.")
 @existing_file("--firmware", "MicroPython's image. Without it: the newest stable one.")
 @image_options
-@click.option("--flash-size", "flash", default=4, show_default=True, help="Flash, in MB.")
+@click.option("--flash-size", "flash", default=0, help="MB of flash. Without it: the smallest.")
 @existing_file("--to", "File to write. Without it: build/image/CHIP.bin.")
 @click.option("--no-boot", is_flag=True, help="Do not start a virtual board from it.")
 def image(no_boot: bool, **options) -> None:
@@ -275,13 +315,16 @@ def site(firmware: Path | None, chip: tuple[str, ...], to: Path) -> None:
 @commands.command()
 @click.option("--version", default="", help="Set this version, and its section of CHANGELOG.md.")
 @click.option("--base", default="", help="Where the packages for mip will be published.")
+@existing_file("--firmware", "Folder with MicroPython's images. Without it: firmware/.")
 @click.option("--no-images", is_flag=True, help="Build no images for chips.")
 @click.option("--no-checks", is_flag=True, help="Do not run lint first.")
-def release(version: str, base: str, no_images: bool, no_checks: bool) -> None:
+def release(
+    version: str, base: str, firmware: Path | None, no_images: bool, no_checks: bool
+) -> None:
     """Build and check everything that a release consists of, into build/release."""
     from tools.release.release import Options, release
 
-    release(Options(version, base, images=not no_images, checks=not no_checks))
+    release(Options(version, base, not no_images, firmware, checks=not no_checks))
 
 
 @commands.command()
@@ -312,16 +355,8 @@ def package(base: str) -> None:
 @click.option("--sockets", type=int, help="Number of sockets. Without it: the chip's.")
 def run(**options) -> int:
     """Start a virtual board and print its URLs and its serial output. Ctrl-C ends it."""
-    try:
-        from tools.virtualboard import cli
-    except ImportError as error:
-        if error.name not in ("fcntl", "pty", "termios", "tty"):  # which Windows does not have
-            raise
-        raise Failure(
-            f"the virtual board needs pseudo terminals, which this system does not have ({error})."
-            " On Windows, use it in WSL: `wsl --install`, then the same commands there. A real"
-            " board works without."
-        ) from None
+    from tools.virtualboard import cli
+
     _end_with_parent()
     return cli.run(**options)
 
@@ -365,13 +400,34 @@ def certs(now, **options) -> None:
     make(now=now, **options)
 
 
+@commands.command()
+@click.argument("page", default="")
+def manual(page: str) -> None:
+    """Show a page of the documentation, such as tls; without PAGE, list them."""
+    from tools.manual import show
+
+    show(page)
+
+
 # --- many boards
+
+
+def positive(name: str, default: float, text: str):
+    """Return an option whose value is a number above 0, of the type of its default."""
+    kind = click.IntRange(1) if isinstance(default, int) else click.FloatRange(0, min_open=True)
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
+
+
+gateway_port_option = click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True,
+    help="Port of the gateway.",
+)  # fmt: skip
 
 
 @commands.command()
 @click.option("--boards", type=click.IntRange(1, 200), default=5, show_default=True)
 @click.option("--engine", type=click.Choice(["nats-server", "mosquitto"]), help="Default: any.")
-@click.option("--port", default=8000, show_default=True, help="Port of the gateway.")
+@gateway_port_option
 def fleet(boards: int, engine: str | None, port: int) -> int:
     """Start an MQTT engine, a gateway and virtual boards. Ctrl-C ends all of them."""
     from tools.fleet.demo import run
@@ -387,19 +443,21 @@ def fleet(boards: int, engine: str | None, port: int) -> int:
 @click.option("--engine-ca", help="Authority for TLS to the engine; '' for the system's.")
 @click.option("--prefix", default="boards", show_default=True, help="As fleet.prefix.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@gateway_port_option
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True)
 @existing_file("--tokens", "JSON: {board: token, or {path: token}}; the board * means all others.")
 @existing_file("--pages", "Folder with VERSION/ for pages of other versions.")
 @existing_file("--cert", "Certificate for wss://, in PEM.")
 @existing_file("--key", "Its private key.")
+@click.option("--name", multiple=True, help="Host name besides this machine's; repeatable.")
 @click.option("--origin", multiple=True, help="Origin of other pages that may connect.")
 @click.option("--proxy", multiple=True, help="Address whose X-Forwarded-For is trusted.")
-@click.option("--max-size", default=4096, show_default=True, help="Bytes of a message.")
-@click.option("--max-viewers", default=10000, show_default=True, help="Of one board, per process.")
-@click.option("--per-address", default=100, show_default=True, help="Connections of an address.")
-@click.option("--rate", default=50.0, show_default=True, help="Messages a second of a viewer.")
-@click.option("--buffer", default=65536, show_default=True, help="Bytes that wait for a viewer.")
+@positive("--max-size", 4096, "Bytes of a message.")
+@positive("--max-stream", 1_000_000, "Bytes of what a board streams to one viewer.")
+@positive("--max-viewers", 10000, "Of one board, per process.")
+@positive("--per-address", 100, "Connections of an address.")
+@positive("--rate", 50.0, "Messages a second of a viewer.")
+@positive("--buffer", 65536, "Bytes that wait for a viewer.")
 @click.option("--slow", type=click.Choice(["close", "drop"]), default="close", show_default=True)
 def fleet_gateway(**options) -> int:
     """Serve the pages and endpoints of boards to any number of viewers."""
@@ -458,6 +516,21 @@ def fuzz(minutes: float, find: Path | None, target: str, remark: str, document: 
 
 
 @commands.command()
+@click.option("--minutes", default=10.0, show_default=True, help="Duration; 0 only reports.")
+@click.option("--only", default="", help="Only changes with this in their file or line.")
+@click.option("--again", is_flag=True, help="Try survivors again that are not explained.")
+@click.option("--document", is_flag=True, help="Write all results to docs/reliability.md.")
+def mutate(minutes: float, only: str, again: bool, document: bool) -> int:
+    """Change one operator, constant or statement at a time and see whether a test fails."""
+    from tools.hardening.mutate import runner
+
+    status = runner.run(minutes * 60, only, again)
+    if document:
+        runner.document()
+    return status
+
+
+@commands.command()
 @click.option("--hours", default=1.0, show_default=True, help="Duration.")
 @existing_file("--json", "Also write all samples to this file.")
 @click.option("--check", is_flag=True, help="Do not write docs/reliability.md.")
@@ -488,6 +561,7 @@ def compare(only: str) -> None:
 @click.option("--startup", is_flag=True, help="Show what each import of the start takes instead.")
 @click.option("--word", type=click.Choice([32, 64]), help="The board's word, in bits.")
 @click.option("--heap", help="The board's heap for --memory and --startup.")
+@click.option("--romfs", is_flag=True, help="Measure --memory with lib/ in a ROMFS.")
 @click.option("--seconds", default=60.0, help="Duration of --memory for an idle server.")
 def bench(**options) -> int:
     """Measure speed and memory beside other servers and write docs/benchmarks.md."""
@@ -523,4 +597,5 @@ def _leave_out(names: str) -> None:
 
 
 if not IS_CHECKOUT:
+    commands.help = "Tools for a WebSocket server on ESP32 boards."
     _leave_out(f"{SECTIONS.pop('Checks')} docs release bench-fleet")

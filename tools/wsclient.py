@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
+from typing import TypeVar
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 KEY = b"\x37\xfa\x21\x3d"  # RFC 6455, section 5.7
@@ -17,14 +18,17 @@ REQUEST = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 
+_Client = TypeVar("_Client", bound="RawClient")
+
 
 class RefusedError(OSError):
     """The server refused or closed the connection."""
 
 
-def request(path: str = "/ws") -> bytes:
-    """Build a valid opening handshake."""
-    return REQUEST.format(path=path).encode()
+def request(path: str = "/ws", *headers: str) -> bytes:
+    """Build a valid opening handshake, with further header lines."""
+    lines = REQUEST.format(path=path).removesuffix("\r\n")
+    return "".join([lines, *(f"{line}\r\n" for line in headers), "\r\n"]).encode()
 
 
 def frame(
@@ -90,7 +94,7 @@ def parse_server(data: bytes) -> list[tuple[int, bytes]]:
 
 
 class RawClient:
-    """A blocking TCP or TLS connection to a server.
+    """A blocking TCP or TLS connection to a server. tls: True trusts any certificate.
 
     Reading raises RefusedError if the server closes the connection. `data` holds the bytes that
     were received and not read yet.
@@ -101,7 +105,7 @@ class RawClient:
         port: int,
         address: str = "127.0.0.1",
         *,
-        tls: bool = False,
+        tls: bool | ssl.SSLContext = False,
         timeout: float = 20,
         source: str | None = None,
         receive_buffer: int | None = None,
@@ -116,33 +120,34 @@ class RawClient:
                 self.sock.bind((source, 0))
             self.sock.connect((address, port))
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is True:
+                tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                tls.check_hostname = False
+                tls.verify_mode = ssl.CERT_NONE
             if tls:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-                self.sock = context.wrap_socket(self.sock)
+                self.sock = tls.wrap_socket(self.sock, server_hostname=address)
         except BaseException:
             self.sock.close()
             raise
 
-    def __enter__(self) -> RawClient:
+    def __enter__(self: _Client) -> _Client:
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
 
-    def open(self, path: str = "/ws", then: bytes = b"") -> RawClient:
-        """Do the opening handshake, with `then` in the same packet.
+    def open(self: _Client, path: str = "/ws", *headers: str, then: bytes = b"") -> _Client:
+        """Do the opening handshake with further header lines, and `then` in the same packet.
 
         Raises RefusedError if the status is not 101.
         """
-        self.send(request(path) + then)
+        self.send(request(path, *headers) + then)
         head = self.until(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 101"):
             raise RefusedError(head.split(b"\r\n")[0].decode("latin-1"))
         return self
 
-    def send(self, data: bytes) -> RawClient:
+    def send(self: _Client, data: bytes) -> _Client:
         """Send bytes as they are."""
         self.sock.sendall(data)
         return self

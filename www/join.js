@@ -50,11 +50,12 @@ const HANDLERS = {
     }
     if (!$("name").value) $("name").value = message.name;
     $("join").hidden = false;
-    setBusy(false);
-    scan();
+    if (message.failed) $("note").textContent = JOIN.failed(message.failed.ssid, message.failed.reason);
+    if (message.joining) HANDLERS.joining({ssid: message.joining});
+    else scan();
   },
   networks({networks}) {
-    const chosen = $("network").value;
+    const chosen = $("network").options.length ? $("network").value : null; // at first the strongest
     const label = ({ssid, rssi, open}) => [ssid, JOIN.strength(rssi), open ? JOIN.open : ""].filter(Boolean).join(" \u00b7 ");
     $("network").replaceChildren(
       ...networks.map((one) => new Option(label(one), one.ssid)), new Option(JOIN.other, ""));
@@ -65,6 +66,7 @@ const HANDLERS = {
   },
   joining({ssid}) {
     wanted = ssid;
+    showProblems({});
     $("state").textContent = JOIN.joining(ssid);
     setBusy(true);
   },
@@ -72,17 +74,13 @@ const HANDLERS = {
     $("state").textContent = "";
     $("note").textContent = JOIN.failed(wanted, reason);
     setBusy(false);
-    $("password").focus();
+    $("password").focus({preventScroll: true});
+    $("note").scrollIntoView({block: "center"}); // the reason comes first
   },
   problems({problems}) {
     setBusy(false);
     $("state").textContent = "";
-    for (const [id, field] of [["name", "hostname"], ["ssid", "station_ssid"], ["password", "station_password"]]) {
-      const problem = problems["wifi." + field];
-      $(id + "-note").textContent = problem || "";
-      $(id).toggleAttribute("aria-invalid", Boolean(problem));
-      if (problem) $(id).setAttribute("aria-invalid", "true");
-    }
+    showProblems(problems);
     const first = document.querySelector("[aria-invalid]");
     if (first) first.focus();
   },
@@ -99,9 +97,20 @@ const HANDLERS = {
   },
   error({error}) {
     setBusy(false);
+    $("state").textContent = "";
     $("note").textContent = COMMON.error(error);
   },
 };
+
+/* Show each problem at its field, and remove older ones. */
+function showProblems(problems) {
+  for (const [id, field] of [["name", "hostname"], ["ssid", "station_ssid"], ["password", "station_password"]]) {
+    const problem = problems["wifi." + field];
+    $(id + "-note").textContent = problem ? problem[0].toUpperCase() + problem.slice(1) + "." : "";
+    if (problem) $(id).setAttribute("aria-invalid", "true");
+    else $(id).removeAttribute("aria-invalid");
+  }
+}
 
 /* Show where the board is. The links lead to this page there, which tells the board that it was reached. */
 function showJoined({address, name, port, ssid = wanted, minutes = 10}) {

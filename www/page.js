@@ -74,18 +74,23 @@ function showState(state, {why = "", delay = 0} = {}) {
     showConnection();
   }
   if (state === "connecting" && ["waiting", "refused"].includes($("state").dataset.state)) {
-    $("state-more").textContent = PAGE.tryingNow; // screen readers need not announce this each time
+    showMore(PAGE.tryingNow); // screen readers need not announce this each time
     return;
   }
   $("state").dataset.state = state;
   if ($("state-text").textContent !== PAGE[state]) $("state-text").textContent = PAGE[state];
   const again = delay > 1500 ? PAGE.tryingIn(Math.round(delay / 1000)) : PAGE.tryingAgain;
-  $("state-more").textContent = state === "waiting" ? [why, again, PAGE.disabled].filter(Boolean).join(" ")
-    : state === "open" && plain ? PAGE.toEcho : "";
+  showMore(state === "waiting" ? [why, again, PAGE.disabled].filter(Boolean).join(" ")
+    : state === "open" && plain ? PAGE.toEcho : "");
   $("now").hidden = state !== "waiting";
   $("refused").hidden = state !== "refused";
   $("refused-text").textContent = state === "refused" ? why : "";
   if (state === "open" && plain) startEcho();
+}
+
+/* Say more about the state. The space is part of this text: one in the page would move. */
+function showMore(text) {
+  $("state-more").textContent = " " + text;
 }
 
 /* The board sends a message every second: report it when none has come. */
@@ -96,7 +101,7 @@ setInterval(() => {
     showState("silent");
     markStale();
   }
-  $("state-more").textContent = PAGE.silentFor(Math.floor(silence / 1000));
+  showMore(PAGE.silentFor(Math.floor(silence / 1000)));
 }, 500);
 
 function startEcho() {

@@ -1,20 +1,32 @@
 /* The settings page. The board describes the fields and their rules; SETTINGS in texts.js has their texts. */
 
 import {$, element, nameBoard, translate} from "./dom.js";
-import {COMMON, SETTINGS} from "./texts.js";
+import {readText, startMaintenance} from "./maintenance.js";
+import {outcome} from "./outcome.js";
+import {COMMON, MAINTENANCE, OUTCOME, SETTINGS} from "./texts.js";
 
 const OPENING = 8000; // ms until an attempt times out
+const ANSWERING = 20000; // ms until a command without an answer has failed
 const RESTARTING = 3000; // ms until the first attempt after a restart
+const REVERTING = 20000; // ms that the board takes to revert a change
+const LOG = 1500; // characters of the crash log that are shown
 
 translate({...COMMON, ...SETTINGS});
 
 let secret = ""; // the admin password
 let summary = null; // the first message of the board
+let version = ""; // of the settings in the form
 let received = new Map(); // section -> its message
 let socket = null;
 let fields = new Map(); // "section.name" -> {read(), input(), first: the old value as JSON, ...}
+let isBuilt = false; // whether the form was shown before
 let saving = false;
 let uploaded = null; // the settings of a file that is being saved, instead of those of the form
+let waiting = null; // {resolve, reject} of the command of maintenance that is on its way
+let mayBePlain = false; // whether the board accepts the password over http
+let held = false; // whether a tool has the board for itself
+const editor = {isDirty: () => false}; // of the tool that has one
+let queue = Promise.resolve(); // ends when all of these are answered
 
 // --- the board
 
@@ -22,31 +34,93 @@ function bytes(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
-/* Connect to /settings with the password. Throws an Error with a text for the user. */
-async function open() {
+/* Ask by HTTP, because the WebSocket API hides the reason of a refusal. The board does not log the question. Throws an
+   Error with a text for the user, the status, and the link to the https address if the board requires it. */
+async function knock(path, headers) {
   let status = 0;
+  let link;
   try {
-    // The WebSocket API hides the reason of a refusal, so ask by HTTP first.
-    const headers = {Authorization: "Bearer " + bytes(secret)};
-    status = (await fetch("settings", {headers, cache: "no-store", signal: AbortSignal.timeout(OPENING)})).status;
+    const answer = await fetch(path + "?ask", {headers, cache: "no-store", signal: AbortSignal.timeout(OPENING)});
+    status = answer.status;
+    link = status === 200 && (await answer.text()).match(/https:\S+/)?.[0];
   } catch { /* it does not answer */ }
-  if (status !== 426) throw new Error(SETTINGS.why[status] || SETTINGS.noAnswer);
+  if (!link && status === 200) return;
+  const text = link ? SETTINGS.secureOnly : SETTINGS.why[status] || SETTINGS.noAnswer;
+  throw Object.assign(new Error(text), {status: link ? 403 : status, link});
+}
+
+/* Ask whether http is enough, before the password is sent. Throws the errors of knock(). */
+async function askWhetherPlain() {
+  await knock("settings");
+  mayBePlain = true;
+}
+
+/* Return a WebSocket to a path of the admin, opened with the password. Throws the errors of knock(). */
+async function connect(path) {
+  if (location.protocol === "http:" && !mayBePlain) await askWhetherPlain();
+  await knock(path, {Authorization: "Bearer " + bytes(secret)});
   const offer = btoa(bytes(secret)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const address = new URL("settings", document.baseURI); // relative, for proxies with a path prefix
+  const address = new URL(path, document.baseURI); // relative, for proxies with a path prefix
   address.protocol = address.protocol.replace("http", "ws");
-  const opened = new WebSocket(address, ["settings", "bearer." + offer]);
+  const opened = new WebSocket(address, [path, "bearer." + offer]);
   await new Promise((resolve, reject) => {
     opened.onopen = resolve;
     opened.onclose = () => reject(new Error(SETTINGS.noSlot));
   });
+  opened.binaryType = "arraybuffer";
+  return opened;
+}
+
+/* Connect to /settings. Throws the errors of knock(). */
+async function open() {
+  const opened = await connect("settings");
   opened.onclose = (event) => closed(opened, event);
-  opened.onmessage = (event) => receive(JSON.parse(event.data));
+  opened.onmessage = ({data}) => (typeof data === "string" ? receive(JSON.parse(data)) : waiting?.resolve(data));
   socket = opened;
+}
+
+/* Close the connection to /settings: the board may have memory and TLS sessions for one only. */
+async function release() {
+  await queue;
+  const old = socket;
+  socket = null;
+  if (!old || old.readyState > 1) return;
+  await new Promise((resolve) => {
+    old.onclose = resolve;
+    old.close();
+  });
+}
+
+async function connectTool(path) {
+  await release();
+  return connect(path);
+}
+
+/* Send a command of maintenance, or the bytes that it has announced. Return a promise of the answer: a message, or
+   bytes. One follows the other. */
+function ask(command) {
+  const answer = queue.then(() => askNow(command));
+  queue = answer.catch(() => {});
+  return answer;
+}
+
+async function askNow(command) {
+  if (!socket) await open();
+  const answer = new Promise((resolve, reject) => { waiting = {resolve, reject}; });
+  const timer = setTimeout(() => waiting.reject(new Error(SETTINGS.noAnswer)), ANSWERING);
+  socket.send(command instanceof Uint8Array ? command : JSON.stringify(command));
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+    waiting = null;
+  }
 }
 
 function closed(one, {code, reason}) {
   if (one !== socket) return;
   socket = null;
+  waiting?.reject(new Error(SETTINGS.lost));
   if (code === 1013) complain(SETTINGS.notSent(reason));
   else if (saving) complain(SETTINGS.maybeSaved);
   setSaving(false);
@@ -56,24 +130,32 @@ function receive(message) {
   if (message.type === "settings") {
     summary = message;
     if (message.unconfirmed) socket.send(JSON.stringify({confirm: true})); // this page works with them
-    if (!fields.size) askForSection();
+    else showConfirmed(false);
+    if (fields.size) return;
+    version = message.version;
+    askForSection();
   } else if (message.type === "section") {
     received.set(message.section, message);
     askForSection();
   } else if (message.type === "confirmed") {
-    showConfirmed();
+    showConfirmed(true);
   } else if (message.type === "problems") {
     showProblems(message.problems);
   } else if (message.type === "saved") {
     showSaved(message);
-  } else if (message.type === "crashlog" || message.type === "config") {
-    receiveFile(message);
+  } else if (message.type === "changed") {
+    showChanged(uploaded);
   } else if (message.type === "restarting") {
+    waiting?.resolve(message);
     showRestarting(message.do);
+  } else if (waiting) {
+    if (message.type === "error") waiting.reject(new Error(COMMON.error(message.error)));
+    else waiting.resolve(message);
+    return;
   } else {
     complain(message.error);
   }
-  if (["problems", "saved", "error"].includes(message.type)) {
+  if (["problems", "saved", "changed", "error"].includes(message.type)) {
     uploaded = null;
     setSaving(false);
   }
@@ -86,10 +168,10 @@ function askForSection() {
   else if (!fields.size) build();
 }
 
-/* Show an error at the login or above the settings. */
-function complain(text) {
+/* Show an error at the login or above the settings, and the address to use instead. */
+function complain(text, link) {
   const note = $("settings").hidden ? "login-note" : "note";
-  $(note).textContent = text;
+  $(note).replaceChildren(text, ...(link ? [" ", element("a", {href: link}, link)] : []));
   $(note).scrollIntoView({block: "nearest"});
 }
 
@@ -103,11 +185,18 @@ $("login").onsubmit = async (event) => {
   try {
     await open();
   } catch (error) {
-    complain(error.message);
+    complain(error.message, error.link);
     $("password").select();
   }
   button.disabled = false;
 };
+
+if (location.protocol === "http:") {
+  askWhetherPlain().catch((error) => {
+    complain(error.message, error.link);
+    $("login").hidden = Boolean(error.link); // a password is of no use here
+  });
+}
 
 // --- the form
 
@@ -121,7 +210,14 @@ function build() {
   $("login-card").hidden = true;
   $("password").value = "";
   $("settings").hidden = false;
-  buildMaintenance();
+  if (summary.reset) complain(SETTINGS.afterReset);
+  if (isBuilt) return;
+  isBuilt = true;
+  $("maintenance").hidden = false;
+  startMaintenance({
+    ask, editor, mayRestart, saveUploaded, complain, release, maxSize, name: summary.name, connect: connectTool, password: () => secret,
+    clear: () => showProblems({}), hold: (flag) => { held = flag; }, isIdle: () => !saving && !held && $("done").hidden,
+  });
   if (!document.querySelector("[aria-invalid=true]")) $("settings-title").focus();
 }
 
@@ -265,24 +361,48 @@ function showProblems(problems, prefix = "") {
   if (first && !prefix) first.focus();
 }
 
-$("settings").onsubmit = async (event) => {
+$("settings").onsubmit = (event) => {
   event.preventDefault();
   const save = changes();
   if (saving) return;
-  if (!Object.keys(save).length) {
-    $("changed").textContent = SETTINGS.nothingToSave;
-    return;
-  }
+  if (!Object.keys(save).length) $("changed").textContent = SETTINGS.nothingToSave;
+  else if (mayRestart()) sendSave(save);
+};
+
+/* Other settings were saved since the form was filled: let the user choose. */
+function showChanged(file) {
+  const button = (label, onclick) => element("button", {type: "button", className: "quiet", onclick}, label);
+  const save = file || changes();
+  complain(SETTINGS.changedMeanwhile);
+  $("note").append(element("span", {className: "row tools"},
+    button(SETTINGS.saveAnyway, () => {
+      uploaded = file;
+      sendSave(save, null);
+    }),
+    button(SETTINGS.loadAgain, async () => {
+      await release();
+      fields.clear();
+      received.clear();
+      $("sections").replaceChildren();
+      await open().catch((error) => complain(error.message, error.link));
+    })));
+  $("note").scrollIntoView({block: "nearest"});
+}
+
+/* known: the version of the settings that may be changed; null: any. */
+async function sendSave(save, known = version) {
   $("note").textContent = "";
   setSaving(true);
+  await queue; // the answer to a command of maintenance comes first
   try {
     if (!socket) await open();
-    socket.send(JSON.stringify({save}));
+    socket.send(JSON.stringify({save, version: known}));
   } catch (error) {
+    uploaded = null;
     setSaving(false);
-    complain(error.message);
+    complain(error.message, error.link);
   }
-};
+}
 
 function setSaving(now) {
   saving = now;
@@ -295,51 +415,48 @@ function setSaving(now) {
 
 /* Say where the board will be, for every change. */
 function showSaved({confirm = 0}) {
-  const {wifi = {}, server = {}, tls = {}, admin = {}, network} = uploaded || changes();
+  const changed = uploaded ? withoutEqual(uploaded) : changes();
   const value = (id) => {
     const [section, name] = id.split(".");
     return uploaded?.[section]?.[name] ?? fields.get(id).read();
   };
-  const moved = network || ["mode", "ssid", "password", "station_ssid", "station_password", "ip"].some((name) => name in wifi);
-  $("settings").hidden = $("maintenance").hidden = true;
-  $("done").hidden = false;
-  $("done-title").focus();
-  const texts = [];
-  const isStation = value("wifi.mode") !== "ap";
-  if (moved) {
-    texts.push(isStation ? SETTINGS.joinOther(value("wifi.station_ssid"), value("wifi.ssid"))
-      : SETTINGS.joinOwn(value("wifi.ssid")));
-  }
-  if ("ip" in wifi && !isStation) texts.push(SETTINGS.newAddress(wifi.ip));
-  if ("hostname" in wifi) texts.push(SETTINGS.newName(wifi.hostname));
-  const secure = location.protocol === "https:";
-  const tlsOff = secure && tls.enabled === false;
-  const port = tlsOff ? value("server.port") : (secure ? tls : server).port;
-  const isName = location.hostname.endsWith(".local");
-  const host = moved && isStation ? value("wifi.hostname") + ".local"
-    : "ip" in wifi && !isStation ? wifi.ip
-    : "hostname" in wifi && isName ? wifi.hostname + ".local" : location.hostname;
-  const scheme = tlsOff ? "http:" : location.protocol;
-  if (tlsOff) texts.push(SETTINGS.tlsOff);
-  if (!secure && (tls.redirect || tls.enabled)) texts.push(SETTINGS.tlsOn(host, value("tls.port")));
-  const current = port ?? (location.port ? Number(location.port) : undefined);
-  const standard = current === undefined || current === (scheme === "https:" ? 443 : 80);
-  $("done-link").href = `${scheme}//${host}${standard ? "" : ":" + current}${location.pathname.replace(/[^/]*$/, "")}`;
-  if (typeof admin.password === "string") secret = admin.password;
-  if (admin.password === null) texts.push(SETTINGS.generated);
-  if (admin.enabled === false) texts.push(SETTINGS.adminOff);
-  const elsewhere = Boolean(moved || port !== undefined || host !== location.hostname || tlsOff || tls.redirect
-    || admin.password === null || admin.enabled === false);
+  const hostname = JSON.parse(fields.get("wifi.hostname").first);
+  const {texts, link, elsewhere} = outcome(changed, value, hostname, location);
+  showDone(SETTINGS.saved);
+  $("done-link").href = link;
+  if (typeof changed.admin?.password === "string") secret = changed.admin.password;
   if (elsewhere && confirm) {
-    const settingsPage = new URL("settings.html", $("done-link").href).href;
-    texts.push(SETTINGS.logInAgain(Math.round(confirm / 60), settingsPage));
+    texts.push(OUTCOME.logInAgain(Math.round(confirm / 60), new URL("settings.html", link).href));
   }
   $("done-text").textContent = texts.join(" ");
-  setTimeout(() => reconnect(elsewhere), RESTARTING);
+  const end = Date.now() + confirm * 1000 + REVERTING;
+  setTimeout(() => reconnect(elsewhere, end), RESTARTING);
+}
+
+/* An uploaded file may have all settings: leave out those that stay the same. Passwords are not known here. */
+function withoutEqual(settings) {
+  const found = {};
+  for (const [section, values] of Object.entries(settings)) {
+    const others = Object.entries(values).filter(([name, value]) => {
+      const field = fields.get(`${section}.${name}`);
+      const state = summary.secrets[`${section}.${name}`];
+      if (state !== undefined) return !(value === null && state === "generated" || value === "" && state === "none");
+      return !field || field.first !== JSON.stringify(value);
+    });
+    if (others.length) found[section] = Object.fromEntries(others);
+  }
+  return found;
+}
+
+function showDone(title) {
+  $("settings").hidden = $("maintenance").hidden = true;
+  $("done").hidden = false;
+  $("done-title").textContent = title;
+  $("done-title").focus();
 }
 
 /* Wait until the board is back at the same address, and confirm the changes: else it reverts them. */
-async function reconnect(elsewhere) {
+async function reconnect(elsewhere, end) {
   $("done-link").hidden = false;
   if (elsewhere) {
     $("done-state").textContent = SETTINGS.restarted;
@@ -347,83 +464,58 @@ async function reconnect(elsewhere) {
   }
   try {
     await open();
-  } catch {
-    $("done-state").textContent = SETTINGS.restarting;
-    setTimeout(() => reconnect(elsewhere), 2000);
+  } catch (error) {
+    if (error.link) { // the change has enabled TLS, or requires it
+      $("done-link").href = error.link;
+      $("done-state").textContent = SETTINGS.confirmThere(error.link);
+      return;
+    }
+    $("done-state").textContent = Date.now() < end ? SETTINGS.restarting : OUTCOME.lost;
+    setTimeout(() => reconnect(elsewhere, end), 2000);
   }
 }
 
-function showConfirmed() {
+/* The board is back: the change is confirmed, or it was reverted meanwhile. */
+async function showConfirmed(isConfirmed) {
   if ($("done").hidden) return;
-  $("done-state").textContent = SETTINGS.confirmed;
-  socket.close();
+  if (isConfirmed) $("done-state").textContent = SETTINGS.confirmed;
+  else await showReverted();
+  socket?.close();
+}
+
+/* Say why the board has reverted the change, as far as its crash log has the reason. */
+async function showReverted() {
+  showDone(OUTCOME.notKept);
+  $("done-text").textContent = "";
+  const log = await readText({ask}, "crashlog").catch(() => "");
+  const reason = log.slice(log.lastIndexOf("\nsettings: "));
+  const isLate = reason.startsWith("\nsettings: not confirmed");
+  const hasFailed = /^\nsettings: \d+ starts failed/.test(reason);
+  $("done-state").textContent = isLate ? OUTCOME.reverted : hasFailed ? OUTCOME.notStarted : OUTCOME.unknown;
+  $("done-log").textContent = log.slice(-LOG) || MAINTENANCE.emptyLog;
+  $("done-log").hidden = isLate;
 }
 
 // --- maintenance
 
-let fileText = ""; // what has come of a file so far
-
-function buildMaintenance() {
-  $("maintenance").hidden = false;
-  $("tools").append(...Object.entries(SETTINGS.do).map(([name, label]) => {
-    const button = element("button", {type: "button", className: "quiet"}, label);
-    button.onclick = () => {
-      if (!(name in SETTINGS.sure) || confirm(SETTINGS.sure[name])) act({do: name});
-    };
-    return button;
-  }));
-}
-
-async function act(command) {
-  $("note").textContent = "";
-  fileText = "";
-  try {
-    if (!socket) await open();
-    socket.send(JSON.stringify(command));
-  } catch (error) {
-    complain(error.message);
-  }
-}
-
-function receiveFile({type, text, next}) {
-  fileText += text;
-  if (next !== null) {
-    socket.send(JSON.stringify({do: type, from: next}));
-  } else if (type === "crashlog") {
-    $("crashlog").hidden = false;
-    $("crashlog").textContent = fileText || SETTINGS.emptyLog;
-    $("crashlog").focus();
-  } else {
-    const link = element("a", {download: `${summary.name}.json`, href: URL.createObjectURL(new Blob([fileText || "{}"]))});
-    link.click();
-    URL.revokeObjectURL(link.href);
-  }
-}
-
-/* Uploaded settings are checked and confirmed like those of the form. */
-$("upload").onchange = async () => {
-  const file = $("upload").files[0];
-  if (!file) return;
-  let save = null;
-  try { save = JSON.parse(await file.text()); } catch { /* reported below */ }
-  $("upload").value = "";
-  if (save === null || typeof save !== "object" || Array.isArray(save)) complain(SETTINGS.uploadError);
-  else {
-    setSaving(true);
-    uploaded = save;
-    act({save});
-  }
-};
-
 function showRestarting(name) {
-  $("settings").hidden = $("maintenance").hidden = true;
-  $("done").hidden = false;
-  $("done-title").textContent = SETTINGS.maintenance;
+  showDone(SETTINGS.maintenance);
   const text = SETTINGS.maintained[name];
   $("done-text").textContent = typeof text === "function" ? text(fields.get("wifi.ssid").read()) : text;
   $("done-link").hidden = name !== "restart";
   $("done-state").textContent = "";
-  $("done-title").focus();
+}
+
+const maxSize = () => JSON.parse(fields.get("server.max_size").first);
+
+/* Return whether no text is unsaved, or the user agrees to lose it. */
+const mayRestart = () => !editor.isDirty() || confirm(MAINTENANCE.unsaved);
+
+/* Uploaded settings are checked and confirmed like those of the form. */
+async function saveUploaded(save) {
+  if (saving) return;
+  uploaded = save;
+  await sendSave(save);
 }
 
 addEventListener("beforeunload", (event) => {

@@ -1,6 +1,12 @@
 """The admin's WebSocket endpoints: /settings and /update with the admin's password, /join without.
 
-`confirm` is loaded at startup and dropped. `register` is loaded on the first request for /settings
-or /update, `firstrun` on the first one for /join. `settings`, `update` and `join` are loaded while
-a client is connected to their path.
+`confirm` is loaded at startup and dropped; its timers (`due`) stay. `access` is loaded on the
+first request for /settings or /update, `register` when that is admitted; `firstrun` on the first
+one for /join.
+`insecure` is loaded for a request without TLS that `access` refuses. `settings`, `update` and
+`join` are loaded while a client is connected to their path, `livelog` and `files` while one uses
+them.
+`logring` stays loaded with log.buffer, and `bootbutton` for the first minute.
 """
+
+log_state = None  # (run, total) of `logring` while it is not loaded, for positions that go on

@@ -1,13 +1,16 @@
 """Confirm a start, an OTA update and changed settings once they have proved to work.
 
-Loaded at startup if one of them is pending, or if the watchdog is on. Only its timers stay in
-memory. Anything that is not confirmed in time is reverted:
+Loaded at startup if one of them is pending, or if the watchdog is on, and again for each timer
+(`due`). Anything that is not confirmed in time is reverted:
 
 /failed-N         removed after 10 s of serving
 /update/trial-N   removed by `make deploy` over the network (`admin.update`) or by a connection to
                   a broker; rolled back after three minutes of serving without it
-/config.undo-S    the settings before a change, removed by the settings page (`admin.settings`);
+/config.undo-S    the settings before a change, removed by the settings page (`admin.settings`) or
+                  with the confirmation of an update;
                   restored after S seconds of serving without it
+/reset-600        the passwords are those after BOOT was held (`admin.forgotten`); generated anew
+                  after ten minutes
 """
 
 import os
@@ -16,6 +19,8 @@ from failsafe import UNDO_SETTINGS, rollback
 from micropython import const
 
 from wsserver import lazy
+
+from . import due
 
 _PROVEN = const(10000)  # ms of serving after which a start has succeeded
 _UNCONFIRMED = const(180000)  # ms of serving after which an update on trial is rolled back
@@ -32,14 +37,16 @@ def watch(server, timeout: float) -> None:
 
         server.every(min(_SHORTEST, ms // 4), watchdog.arm(ms))
     if on_trial:
-        server.after(_PROVEN, _check_updates)
-        server.after(_UNCONFIRMED, lambda: _roll_back(server))
+        due.start(server, _PROVEN, "check_updates")
+        due.start(server, _UNCONFIRMED, "roll_back", server)
     elif _find("failed-"):
-        server.after(_PROVEN, _confirm_start)
+        due.start(server, _PROVEN, "confirm_start")
     undo = _find(UNDO_SETTINGS)
     if undo:
         seconds = int(undo[len(UNDO_SETTINGS) :])
-        server.after(seconds * 1000, lambda: _revert_settings(server))
+        due.start(server, seconds * 1000, "revert_settings", server)
+    if _find("reset-"):
+        lazy.call("admin.forgotten", "resume", server)
 
 
 def confirm_update() -> None:
@@ -53,7 +60,8 @@ def confirm_update() -> None:
     if name.startswith("trial"):
         os.remove("/update/" + name)
         print("update confirmed: removed /update/%s" % name)
-    _confirm_start()
+        confirm_settings()  # it was reached with them
+    confirm_start()
 
 
 def confirm_settings() -> None:
@@ -76,14 +84,15 @@ def _has_address():
     return lazy.call("wifi.interfaces", "address") != "0.0.0.0"
 
 
-def _confirm_start():
+def confirm_start() -> None:
+    """End the count of failed starts."""
     name = _find("failed-")
     if name:
         os.remove("/" + name)
         print("start confirmed: removed /%s" % name)
 
 
-def _check_updates():
+def check_updates() -> None:
     """Treat a version that cannot take further updates as failed."""
     before = lazy.loaded()
     try:
@@ -95,7 +104,8 @@ def _check_updates():
     lazy.unload(*lazy.loaded(before))
 
 
-def _roll_back(server):
+def roll_back(server) -> None:
+    """Roll back an update that is still on trial."""
     name = rollback.state()
     if name.startswith("trial"):
         _report("update: not confirmed within %d s: rolling back" % (_UNCONFIRMED // 1000))
@@ -103,7 +113,8 @@ def _roll_back(server):
         lazy.load("admin.restart").soon(server)
 
 
-def _revert_settings(server):
+def revert_settings(server) -> None:
+    """Restore the settings before a change that is still not confirmed."""
     if rollback.revert_settings():
         _report("settings: not confirmed: the last change is reverted")
         lazy.load("admin.restart").soon(server)

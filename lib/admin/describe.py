@@ -1,17 +1,25 @@
-"""Describe the settings to their page: values, rules and problems. Loaded for one call."""
+"""Describe the settings to their page: values, rules and problems. Loaded for one call.
+
+settings, problems: those of config.json.
+"""
 
 import json
+import os
+from hashlib import sha256
 
-from config import loader, schema
+from failsafe import UNDO_SETTINGS
+from micropython import const
 
-from .settings import PATH, by_field, unconfirmed
+from wsserver import lazy
 
+from .settings import PATH
+
+_PIECE = const(512)  # bytes
 _HIDDEN = ("network",)  # its values are lists and objects, with passwords in them
 
 
-def summary() -> str:
+def summary(settings: dict, problems: list) -> str:
     """Return the first message: the sections, which passwords are set, the problems."""
-    settings, problems = _load()
     secrets = {}
     for section, values in settings.items():
         for field, value in values.items():
@@ -25,19 +33,40 @@ def summary() -> str:
         "secrets": secrets,
         "problems": by_field(problems),
         "unconfirmed": unconfirmed() is not None,
+        "reset": "reset-600" in os.listdir("/"),
+        "version": version(),
     }
     return json.dumps(message)
 
 
-def section(name: str) -> str:
+def version() -> str:
+    """Return the beginning of the SHA-256 of the settings' file, or "" if there is none."""
+    digest = sha256()
+    try:
+        with open(PATH, "rb") as file:
+            while True:
+                piece = file.read(_PIECE)
+                if not piece:
+                    return digest.digest()[:8].hex()
+                digest.update(piece)
+    except OSError:
+        return ""
+
+
+def section(settings: dict, problems: list, name: str) -> str:
     """Return the message with the values and the rules of a section.
 
     A rule is [field, kind, limits...]. Passwords have no value. Raises ValueError.
     """
-    settings, _ = _load()
-    if name not in settings or name in _HIDDEN:
-        raise ValueError("unknown section: %s" % name)
-    values = settings[name]
+    values = settings.get(name)
+    if values is None or name in _HIDDEN:
+        known = ", ".join(sorted(one for one in settings if one not in _HIDDEN))
+        raise ValueError("%s: unknown section; known are %s" % (name, known))
+    settings.clear()  # the others' memory is needed for the message
+    rules = []
+    for field, rule in lazy.call("config.schema", "fields", name).items():
+        values.setdefault(field, rule[0])
+        rules.append([field, rule[1].replace("?", " or null")] + list(rule[2:]))
     for field in list(values):
         if _is_secret(field):
             del values[field]
@@ -45,16 +74,29 @@ def section(name: str) -> str:
         "type": "section",
         "section": name,
         "values": values,
-        "rules": [[field] + list(rule[1:]) for field, rule in schema.fields(name).items()],
+        "rules": rules,
     }
-    return json.dumps(message)
-
-
-def _load():
-    problems = []
-    settings = loader.load(PATH, problems.append)
-    return settings, [text[len(PATH) + 2 :] for text in problems]
+    return json.dumps(message, separators=(",", ":"))  # the longest in one piece of 760 bytes
 
 
 def _is_secret(field):
     return field.endswith("password")
+
+
+def unconfirmed():
+    """Return S, the seconds as digits, of /config.undo-S; None if nothing is unconfirmed."""
+    for name in os.listdir("/"):
+        if name.startswith(UNDO_SETTINGS) and not name.endswith(".new"):
+            return name[len(UNDO_SETTINGS) :]
+    return None
+
+
+def by_field(problems: list) -> dict:
+    """Return problems of the settings as {field: text}; the key "" is for the whole file."""
+    found = {}
+    for problem in problems:
+        name, _, text = problem.partition(": ")
+        if " " in name:  # about the whole file
+            name, text = "", problem
+        found[name] = text.split("; using ")[0]
+    return found

@@ -6,14 +6,30 @@ Loaded on the first request for it; stays.
 import network
 
 from wsserver import lazy
-from wsserver.http.request import HTTPError
+from wsserver.http.request import HTTPError, check_origin
+
+_ORIGINS = (None, "self")
+
+
+def admit(server, request, loaded) -> tuple:
+    """Check a request before other clients make room for the path: see lazy.route.
+
+    Raises HTTPError if it is refused.
+    """
+    try:
+        check_origin(request, _ORIGINS, server.origins)
+        Access({}).check(request, request.address[0])
+    except HTTPError:
+        lazy.unload(__name__)
+        raise
+    return ()
 
 
 def serve(server) -> None:
     """Register the path. It needs no password: see Access."""
     state = {}
     endpoint = lazy.LazyEndpoint(server, "admin.join", state)
-    options = {"origins": (None, "self"), "access": Access(state), "reserved": True}
+    options = {"origins": _ORIGINS, "access": Access(state), "reserved": True}
     server.websocket("/join", endpoint, **options)
 
 

@@ -19,6 +19,8 @@ _REASON = const("/join.reason")  # why the last attempt was reverted
 _TICK = const(250)  # ms
 _TIMEOUT = const(20000)  # ms to join
 _REACH = const(600000)  # ms in which the new address must be used
+_RESCAN = const(5000)  # ms for which the networks that were found are sent again
+_LONGEST = const(400)  # bytes of a command; brackets take far more memory when they are parsed
 _LEAVE = const(3000)  # ms from then to the restart: the page in the access point shows it
 _ERRORS = (OSError, RuntimeError, ValueError, TypeError)
 _COMMANDS = const('the commands are {"scan": true} and {"join": {"name", "ssid", "password"}}')
@@ -30,11 +32,17 @@ class JoinEndpoint:
     def __init__(self, server, state: dict):
         self._server = server
         self._state = state
+        self._networks = None  # of the last scan
+        self._scanned = 0
 
     def on_open(self, client) -> None:
         """Send the board's name, and where it is if it has joined a network."""
         state = self._state
         message = {"type": "hello", "name": network.hostname(), "reason": _read_reason()}
+        # A phone often loses the access point while the board changes to the network's channel.
+        for key in ("joining", "failed"):
+            if key in state:
+                message[key] = state[key]
         if state.get("address"):
             message["address"] = state["address"]
             message["name"] = state["name"]
@@ -44,9 +52,11 @@ class JoinEndpoint:
     def on_message(self, client, message) -> None:
         """Execute a command of _COMMANDS."""
         try:
+            if len(message) > _LONGEST:
+                raise ValueError
             command = json.loads(message)
             if command.get("scan") is True:
-                client.send(json.dumps({"type": "networks", "networks": _scan()}))
+                client.send(json.dumps({"type": "networks", "networks": self._scan()}))
                 return
             wanted = command["join"]
             name, ssid, password = wanted["name"], wanted["ssid"], wanted["password"]
@@ -56,7 +66,7 @@ class JoinEndpoint:
         except _ERRORS as error:
             _send(client, type="error", error="the driver refuses to scan: %s" % error)
             return
-        if self._state.get("busy") or self._state.get("address"):
+        if self._state.get("joining") or self._state.get("address"):
             _send(client, type="error", error="the board is joining a network already")
             return
         wifi = {
@@ -69,9 +79,16 @@ class JoinEndpoint:
         if problems:
             _send(client, type="problems", problems=problems)
             return
-        self._state["busy"] = True
         self._server.log(INFO, "join: %r, asked for by %s" % (ssid, client.address[0]))
         Attempt(self._server, self._state, client.path, wifi)
+
+    def _scan(self):
+        """Return the networks in range. Each scan stops the board for two seconds."""
+        age = ticks_diff(ticks_ms(), self._scanned)
+        if self._networks is None or not 0 <= age < _RESCAN:
+            self._networks = _scan()
+            self._scanned = ticks_ms()
+        return self._networks
 
     def on_close(self, client, code: int, reason: str) -> None:
         """Do nothing: an attempt goes on without its page."""
@@ -90,6 +107,8 @@ class Attempt:
         self._wifi = wifi
         self._station = network.WLAN(network.STA_IF)
         self._since = ticks_ms()
+        state.clear()
+        state["joining"] = wifi["station_ssid"]
         self._tell(type="joining", ssid=wifi["station_ssid"])
         try:
             self._station.active(True)
@@ -121,6 +140,7 @@ class Attempt:
         except _ERRORS:
             pass
         self._state.clear()
+        self._state["failed"] = {"ssid": self._wifi["station_ssid"], "reason": reason}
         self._server.log(INFO, "join: failed: %s" % reason)
         self._tell(type="failed", reason=reason)
 

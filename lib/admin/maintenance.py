@@ -3,6 +3,7 @@
 Each command is {"do": name}; docs/joining.md lists them.
 """
 
+import errno
 import json
 import os
 
@@ -27,7 +28,7 @@ def execute(server, client, command: dict) -> None:
     elif name == "restart":
         _restart(server, client, name)
     elif name == "forget":
-        problems = lazy.call("admin.settingsfile", "save", {"wifi": _WIFI})
+        problems = lazy.call("admin.settingsfile", "save", _without_wifi())
         if problems:
             raise ValueError(str(problems))
         lazy.call("admin.confirm", "confirm_settings")
@@ -36,13 +37,12 @@ def execute(server, client, command: dict) -> None:
         _remove_state()
         _restart(server, client, name)
     else:
-        raise ValueError("the maintenance commands are config, crashlog, forget, reset, restart")
+        text = "the maintenance commands are config, crashlog, files, forget, log, reset, restart"
+        raise ValueError(text)
 
 
 def _send_piece(client, name, path, start):
     """Send a piece of a file, and where the next one begins. A missing file is empty."""
-    if type(start) is not int or start < 0:
-        raise ValueError("from: must be an integer, 0 or more")
     data = b""
     try:
         with open(path, "rb") as file:
@@ -61,15 +61,30 @@ def _send_piece(client, name, path, start):
     client.send(json.dumps({"type": name, "text": text, "next": end}))
 
 
+def _without_wifi():
+    """Return the changes that make the board forget the networks that it joins."""
+    wanted: dict = {"wifi": _WIFI}
+    # No log: boot.py has reported the problems.
+    net = lazy.call("config.loader", "load", log=[].append).get("network")
+    if net:
+        order = [name for name in net["order"] if name != "station"]
+        wanted["network"] = {"wifi": [], "order": order}
+    return wanted
+
+
 def _remove_state():
-    """Remove the settings, the generated passwords and the logs. Applications stay."""
+    """Remove the settings, the generated passwords and the logs. Applications stay.
+
+    Raises OSError if the flash does not remove one.
+    """
     for path in _STATE:
         try:
             os.remove(path)
-        except OSError:  # it does not exist
-            pass
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
     for name in os.listdir("/"):
-        if name.startswith(UNDO_SETTINGS):
+        if name.startswith((UNDO_SETTINGS, "reset-")):
             os.remove("/" + name)
 
 

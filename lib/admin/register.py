@@ -1,30 +1,23 @@
-"""Register the admin's endpoints with a server. Loaded on the first request for one of them."""
-
-import sys
+"""Register the admin's endpoints with a server. Loaded when `access` has admitted a request."""
 
 from micropython import const
 
 from wsserver import lazy
-from wsserver.http.auth import Token
+
+from .access import ORIGINS
 
 _ROOM = const(18000)  # bytes that the settings page needs on a chip while it reads the file
 
 
-def serve(server, password) -> None:
-    """Register the endpoints. Without a password, the board's generated one is used."""
-    access = Token(password or _generated())
+def serve(server, secret, access) -> None:
+    """Register the endpoints. The arguments are those that access.admit() returns."""
     # A full board stays reachable (reserved), and only for pages of its own (origins).
-    options = {"origins": (None, "self"), "access": access, "reserved": True}
-    # Without memory, the admin comes first. Objects of 64-bit machines are twice as large.
-    need = {"room": _ROOM << (sys.maxsize >> 62), "urgent": True}
-    settings = lazy.LazyEndpoint(server, "admin.settings", **need)
+    options = {"origins": ORIGINS, "access": access, "reserved": True}
+    # Without memory, the admin comes first.
+    room = lazy.call("wsserver.inplace", "room", _ROOM, __file__)
+    need = {"room": room, "urgent": True}
+    settings = lazy.LazyEndpoint(server, "admin.settings", access, **need)
     server.websocket("/settings", settings, ("settings",), **options)
-    update = lazy.LazyEndpoint(server, "admin.update", **need)
-    server.websocket("/update", update, **options)
-
-
-def _generated():
-    password = lazy.call("config.secrets", "get", "admin_password")
-    # If the flash cannot store it, this is a different one from the one that boot.py printed.
-    print("admin: password " + password)
-    return password
+    update = lazy.LazyEndpoint(server, "admin.update", access, secret, **need)
+    server.websocket("/update", update, ("update",), **options)
+    lazy.unload(__name__)  # all routes are registered

@@ -1,107 +1,112 @@
 """/settings: show and change the settings. The messages are JSON, described in docs/joining.md.
 
-`describe` is loaded only while it reads the file, `settingsfile` while it changes it; both load
-the rules for all fields.
+`describe` is loaded only while it makes a message, `commands` while it executes one. The rules for
+all fields are loaded while the file is read: then as little as possible is in memory besides.
 """
 
 import json
-import os
 
-from failsafe import UNDO_SETTINGS
 from micropython import const
 
-from wsserver import INFO, lazy
+from wsserver import lazy
 
 PATH = "/config.json"
-_COMMANDS = const(
-    'the commands are {"show": section}, {"save": {section: {field: value}}}, {"confirm": true}'
-    ' and {"do": name}'
-)
+# {name: module of the Tool} for {"do": name}, maintenance that keeps a state. These modules stay
+# loaded until the last client that has used one of them leaves.
+_TOOLS = {"log": "admin.livelog", "files": "admin.files"}
+_FARTHEST = const(0x3FFFFFFF)  # position in a file: the largest small integer of a chip
+_INVALID = const("the command has a value of a wrong type, or a text that is not valid")
+_NO_MEMORY = const("out of memory: close other pages of the board, and try again")
+
+
+def _check_start(start):
+    """Check from where a file or a list is wanted. Raises ValueError."""
+    if type(start) is not int or not 0 <= start <= _FARTHEST:
+        raise ValueError("from: must be an integer, 0 or more")
 
 
 class SettingsEndpoint:
     """Send and save the settings. Passwords are never sent, only whether they are set."""
 
-    def __init__(self, server):
+    def __init__(self, server, access):
         self._server = server
+        self._access = access
+        self._tools = {}  # client -> {name: its Tool}
 
     def on_open(self, client) -> None:
         """Send a summary. The page then asks for each section."""
-        client.send(lazy.call("admin.describe", "summary"))
+        client.send(lazy.call("admin.describe", "summary", *_read()))
 
+    # Long: a second function would keep the message in memory while the command runs.
     def on_message(self, client, message) -> None:
-        """Execute a command of _COMMANDS."""
+        """Execute a command, or store bytes that one has announced."""
+        tools = self._tools.setdefault(client, {})
         try:
-            command = json.loads(message)
-            if "show" in command:
-                client.send(lazy.call("admin.describe", "section", command["show"]))
+            if not isinstance(message, str):
+                self._take(tools, message)
                 return
-            if "do" in command:
-                lazy.call("admin.maintenance", "execute", self._server, client, command)
-                return
-            wanted = command.get("save")
-            if wanted is None and command["confirm"] is True:
-                lazy.call("admin.confirm", "confirm_settings")
-                _send(client, type="confirmed")
-                return
-            for values in wanted.values():
-                values.items()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            _error(client, str(error) if "maintenance" in str(error) else _COMMANDS)
+            try:
+                command = json.loads(message)
+            except ValueError:
+                command = None
+            message = None  # this memory may be needed below
+            name = command.get("do") if isinstance(command, dict) else None
+            if name is not None:
+                _check_start(command.get("from", 0))
+            if isinstance(name, str) and name in _TOOLS:
+                if name not in tools:
+                    tools[name] = lazy.load(_TOOLS[name]).Tool(self._server, client)
+                tools[name].execute(command)
+            elif isinstance(command, dict) and "show" in command:
+                client.send(lazy.call("admin.describe", "section", *_read(), command["show"]))
+            else:
+                lazy.call("admin.commands", "execute", self._server, client, command)
             return
+        except ValueError as error:
+            text = str(error)
         except OSError as error:
-            _error(client, "the flash cannot be used: %s" % error)
-            return
-        message = command = None  # this memory may be needed below
-        self._save(client, wanted)
-
-    def _save(self, client, wanted):
-        try:
-            problems = lazy.call("admin.settingsfile", "save", wanted)
+            text = "the flash cannot be used: %s" % error
         except MemoryError:
-            _error(client, "out of memory: nothing is changed")
-            return
-        except OSError as error:
-            _error(client, "the settings cannot be written (%s): nothing is changed" % error)
-            return
-        if problems:
-            _send(client, type="problems", problems=problems)
-            return
-        names = ["%s.%s" % (section, field) for section in wanted for field in wanted[section]]
-        text = "settings: %s changed by %s; restarting"
-        self._server.log(INFO, text % (", ".join(sorted(names)), client.address[0]))
-        _send(client, type="saved", confirm=int(unconfirmed()))
-        lazy.load("admin.restart").soon(self._server)
+            text = _NO_MEMORY
+        except (TypeError, KeyError, AttributeError):
+            text = _INVALID
+        try:
+            client.send(json.dumps({"type": "error", "error": text}))
+        except ValueError:  # the text has a surrogate of the command, which UTF-8 cannot express
+            client.send(json.dumps({"type": "error", "error": _INVALID}))
+
+    def _take(self, tools, content):
+        tool = tools.get("files")
+        if not tool:
+            raise ValueError("unexpected content")
+        try:
+            tool.take(content)
+        except MemoryError:
+            tool.close()  # the file is not complete
+            raise
 
     def on_close(self, client, code: int, reason: str) -> None:
-        """Do nothing: the endpoint has no state per client."""
+        """End the client's tools, and unload their code with the last one."""
+        for tool in self._tools.pop(client, {}).values():
+            tool.close()
+        if not any(self._tools.values()):
+            lazy.unload(*_TOOLS.values())
+        self._access.leave(self._server, client)
 
 
 endpoint = SettingsEndpoint  # LazyEndpoint calls this
 
 
-def _send(client, **message):
-    client.send(json.dumps(message))
+def _read():
+    """Return (settings, problems) of the file.
 
-
-def _error(client, text):
-    _send(client, type="error", error=text)
-
-
-def unconfirmed():
-    """Return the seconds in the name of /config.undo-S, or None if nothing is unconfirmed."""
-    for name in os.listdir("/"):
-        if name.startswith(UNDO_SETTINGS) and not name.endswith(".new"):
-            return name[len(UNDO_SETTINGS) :]
-    return None
-
-
-def by_field(problems: list) -> dict:
-    """Return problems of the settings as {field: text}; the key "" is for the whole file."""
-    found = {}
-    for problem in problems:
-        name, _, text = problem.partition(": ")
-        if " " in name:  # about the whole file
-            name, text = "", problem
-        found[name] = text.split("; using ")[0]
-    return found
+    The rules take 9 KB. They are loaded after the file is read, and unloaded before a message is
+    made of it.
+    """
+    problems = []
+    try:
+        found = lazy.call("config.configfile", "read_raw", PATH)
+    except MemoryError:
+        found = (None, None)
+    settings = lazy.call("config.loader", "complete", *found, PATH, problems.append)
+    return settings, [text[len(PATH) + 2 :] for text in problems]

@@ -8,9 +8,10 @@ import os
 from failsafe import UNDO_SETTINGS
 from micropython import const
 
-from config import atomic, loader, schema
+from config import atomic, configfile, loader, schema
 
-from .settings import PATH, by_field, unconfirmed
+from .describe import by_field, unconfirmed
+from .settings import PATH
 
 # Seconds after which a change that the page has not confirmed is reverted. After a change of the
 # network, the user has to join another one first.
@@ -28,7 +29,7 @@ _MINIMUM = {
         "close_timeout": 1,
         "open_timeout": 5,
     },
-    "limits": {"connections": 4, "handshakes": 20, "messages": 5, "bytes": 8192},
+    "limits": {"connections": 4, "handshakes": 20},
 }
 _COPY = const(512)  # bytes at a time
 
@@ -51,22 +52,23 @@ def save(wanted: dict, path: str = PATH) -> dict:
     raw, problems, broken = _change(wanted, path)
     if problems:
         return problems
-    pieces = _pieces(raw)
-    if sum(len(piece) for piece in pieces) > loader.MAX_BYTES:
-        return {"": "all settings together are over %d bytes long" % loader.MAX_BYTES}
-    _keep_old(path, _CONFIRM_WIFI if "wifi" in wanted else _CONFIRM)
+    content = pieces(raw)
+    if sum(len(piece) for piece in content) > configfile.MAX_BYTES:
+        return {"": "all settings together are over %d bytes long" % configfile.MAX_BYTES}
+    if not _disables_admin(wanted):
+        _keep_old(path, _CONFIRM_WIFI if "wifi" in wanted else _CONFIRM)
     if broken:
         try:
             os.rename(path, path + ".broken")  # the user may want to repair it
         except OSError:
             pass  # it does not exist
-    atomic.write(path, lambda: pieces)
+    atomic.write(path, lambda: content)
     return {}
 
 
 def _change(wanted, path):
     """Return (the changed content, the problems of the change, whether the file is broken)."""
-    raw, broken = loader.read_raw(path)
+    raw, broken = configfile.read_raw(path)
     before = by_field(_validate(raw)[1])
     gc.collect()
     raw = raw if isinstance(raw, dict) else {}
@@ -82,17 +84,26 @@ def _change(wanted, path):
         if before.get(name) != text or _touches(wanted, name)
     }
     _check_minimum(wanted, problems)
+    if _disables_admin(wanted) and (len(wanted) > 1 or len(wanted["admin"]) > 1):
+        problems["admin.enabled"] = "must be changed alone: no page can confirm the other changes"
     return raw, problems, broken
 
 
+def _disables_admin(wanted):
+    return wanted.get("admin", {}).get("enabled") is False
+
+
 def _keep_old(path, seconds):
-    """Copy the settings to /config.undo-S, unless it has those before an unconfirmed change."""
+    """Copy the settings to /config.undo-S, unless it already has older ones to revert to."""
     now = unconfirmed()
     name = "/" + UNDO_SETTINGS
     if now is None:
         atomic.write(name + str(seconds), lambda: _content(path))
-    elif int(now) < seconds:
-        os.rename(name + now, name + str(seconds))
+    else:
+        # Without the 0 that failsafe.rollback puts before it: this is the latest change now.
+        seconds = str(max(int(now), seconds))
+        if now != seconds:
+            os.rename(name + now, name + seconds)
 
 
 def _content(path):
@@ -124,11 +135,11 @@ def _touches(wanted, name):
     return section in wanted and (not field or field in wanted[section])
 
 
-def _pieces(raw):
+def pieces(raw: dict) -> list:
     """Return the JSON as small pieces, with one line per section."""
-    pieces = [b"{"]
+    found = [b"{"]
     before = b"\n"
     for name in sorted(raw):
-        pieces += (before, json.dumps(name).encode(), b": ", json.dumps(raw[name]).encode())
+        found += (before, json.dumps(name).encode(), b": ", json.dumps(raw[name]).encode())
         before = b",\n"
-    return pieces + [b"\n}\n"]
+    return found + [b"\n}\n"]

@@ -5,12 +5,24 @@ JSON value: {"error": "..."} if it is refused. File contents are binary messages
 
 ["hash", path] -> hex SHA-256, "" if there is no such file    ["read", path, start] -> binary
 ["begin"] -> free bytes, or -1: files of the last update remain, repeat the command
+["nonce"] -> 32 hex digits, once after "begin"; a second one discards the update
 ["file", path, size, hash] -> 0, (content) -> bytes that are missing    ["remove", path] -> 0
-["commit", seconds] -> 0; the board restarts, and the update must serve within that time
+["commit", seconds, hmac] -> 0; the board restarts, and the update must serve within that time
 ["confirm"] -> 0 if the update on trial is confirmed, else the seconds until it can be
+["dismiss"] -> 0; the state after a rollback, "undone", ends
+
+A nonce is good for one "commit": a wrong HMAC discards the update.
 
 The running version is not changed: all files go to /update/new, and `failsafe.rollback` installs
 them at the next start. An update that is not confirmed is rolled back.
+
+hmac: HMAC-SHA-256 as hex, with the admin's password as the key. It covers the nonce and the
+commands that were accepted since, in their order, as lines that end with a newline:
+
+esp32-ws update 1 NONCE
+file SIZE HASH PATH
+remove PATH
+commit SECONDS
 """
 
 import binascii
@@ -22,21 +34,28 @@ import sys
 from time import ticks_diff, ticks_ms
 
 import machine
-from failsafe import rollback
 from micropython import const
 
 from config import atomic
-from wsserver import lazy
+from wsserver import WARNING, __version__, lazy
 
 from .names import MODULES, PACKAGES, is_taken
 
 _LAYOUT = const(2)  # version of the file layout; make deploy HOST= needs the same one
-_PIECE = const(1024)  # bytes of content in a message
+_HMAC = const(1)  # version of the lines that the HMAC covers
+_BLOCK = const(64)  # bytes of a block of SHA-256 (RFC 2104)
+_PIECE = const(512)  # bytes of content in a message
 _SPARE = const(32768)  # bytes of flash that stay free, for folders and settings
 _DELAY = const(100)  # ms until the restart: the answer goes first
+_CLEANING = const(200)  # ms in which "begin" removes old files, because the flash is slow
 _PROVEN = const(10000)  # ms from the first "confirm" to the confirmation
 _TAKEN_OVER = const(1008)  # close code: policy violation
 
+_COMMANDS = const(
+    'the commands are ["hash", path], ["read", path, start], ["begin"], ["nonce"],'
+    ' ["file", path, size, hash], ["remove", path], ["commit", seconds, hmac], ["confirm"] and'
+    ' ["dismiss"]'
+)
 _NEW = const("/update/new")
 _RECORD = const("/deployed.json")
 
@@ -44,27 +63,34 @@ _RECORD = const("/deployed.json")
 class UpdateEndpoint:
     """Receive an update from one client at a time."""
 
-    def __init__(self, server):
+    def __init__(self, server, access, password: str):
         self._server = server
+        self._access = access
+        self._password = password
         self._owner = None
+        self._signed: Anything = None  # the SHA-256 of what the HMAC covers
         self._committed = False
         self._confirming = None  # ticks_ms of the first "confirm"
         self._file = None
-        self._paths = {}  # path -> "new", "changed" or "gone", by its last complete transfer
+        self._incomplete = []  # paths of files whose content has not arrived
+        self._removed = []  # what _remove writes
 
     def on_open(self, client):
         """Describe the board."""
         implementation = sys.implementation
         about = {
             "layout": _LAYOUT,
+            "firmware": __version__,
+            "hmac": _HMAC,
             "version": implementation.version[:3],
-            "machine": getattr(implementation, "_machine", sys.platform),
+            "machine": os.uname().machine,
             "mpy": getattr(implementation, "_mpy", 0),
             "id": binascii.hexlify(machine.unique_id()).decode(),
             "heap": gc.mem_free() + gc.mem_alloc(),
             "free": max(0, _free() - _SPARE),
             "piece": min(_PIECE, self._server.max_size),
-            "state": rollback.state(),
+            "state": _state(),
+            "in_place": lazy.call("admin.place", "in_place"),
         }
         client.send(json.dumps(about))
 
@@ -72,13 +98,15 @@ class UpdateEndpoint:
         """Execute a command or store content."""
         try:
             if isinstance(message, str):
-                answer = self._execute(client, *json.loads(message))
+                answer = self._execute(client, *_parsed(message))
             else:
                 answer = self._take(client, message)
             if not isinstance(answer, bytes):
                 answer = json.dumps(answer)
-        except (OSError, ValueError, TypeError) as error:
-            answer = json.dumps({"error": str(error) or "unknown command"})
+        except TypeError:  # another number of arguments, or a path that is no str
+            answer = json.dumps({"error": _COMMANDS})
+        except (OSError, ValueError) as error:
+            answer = json.dumps({"error": str(error) or _COMMANDS})
         except MemoryError:
             answer = '{"error": "out of memory"}'
         client.send(answer)
@@ -86,9 +114,10 @@ class UpdateEndpoint:
     def on_close(self, client, code, reason):
         """End an incomplete update. The next one removes its files from /update/new."""
         if client is self._owner:
-            self._owner = None
-            self._close_file()
+            self._discard()
+        self._access.leave(self._server, client)
 
+    # Long: one branch a command: a table of methods would take memory for every open page.
     def _execute(self, client, command, *arguments):
         if command == "hash":
             return _hash(_checked(*arguments))
@@ -96,12 +125,18 @@ class UpdateEndpoint:
             return _read(*arguments)
         if command == "confirm":
             return self._confirm()
+        if command == "dismiss":
+            return _dismiss()
         if self._committed:
             raise ValueError("the update is complete, and the board restarts")
         if command == "begin":
             return self._begin(client)
         if client is not self._owner:
             raise ValueError("'begin' comes first")
+        if command == "nonce":
+            return self._sign()
+        if not self._signed:
+            raise ValueError("this board needs updates with an HMAC: use newer tools")
         if command == "file":
             return self._begin_file(*arguments)
         if command == "remove":
@@ -112,29 +147,55 @@ class UpdateEndpoint:
 
     def _begin(self, client):
         """Begin an update; end another client's update, whose connection may be dead."""
-        state = rollback.state()
+        state = _state()
         if state == "todo" or state.startswith("trial"):
             raise ValueError("the last update is still on trial: confirm it first")
         if self._owner not in (None, client):
             self._owner.close(_TAKEN_OVER, "another client has taken over the update")
-        self._owner = client
-        self._paths = {}
-        self._close_file()
+        self._discard()
         if state:  # first: without it, the remaining files are useless
             os.remove("/update/" + state)
-        return -1 if _remove_one("/update") else max(0, _free() - _SPARE)
+        begun = ticks_ms()
+        while _remove_one("/update"):
+            if ticks_diff(ticks_ms(), begun) >= _CLEANING:
+                return -1
+        self._owner = client  # not before: all files in /update/new are part of the update
+        return max(0, _free() - _SPARE)
+
+    def _sign(self):
+        """Return a new nonce, and begin the HMAC with it: only once, or it would not cover all."""
+        if self._signed:
+            self._discard()
+            raise ValueError("a second nonce: the update is discarded")
+        nonce = str(binascii.hexlify(os.urandom(16)), "ascii")
+        self._signed = hashlib.sha256(self._key(0x36))
+        self._signed.update(("esp32-ws update %d %s\n" % (_HMAC, nonce)).encode())
+        return nonce
+
+    def _key(self, mask):
+        """Return the password as a block of SHA-256, with all bytes changed (RFC 2104)."""
+        key = self._password.encode()
+        return bytes([byte ^ mask for byte in key + bytes(_BLOCK - len(key))])
 
     def _begin_file(self, path, size, digest):
         _replaceable(path)
+        if type(size) is not int or size < 0:
+            raise ValueError("size: must be a whole number, 0 or more")
+        # strip() leaves every other character.
+        if not isinstance(digest, str) or len(digest) != 64 or digest.strip("0123456789abcdef"):
+            raise ValueError("hash: must be 64 hex digits in lower case")
         self._close_file()
-        self._paths.pop(path, None)
+        if path not in self._incomplete:
+            self._incomplete.append(path)
         if _free() - _SPARE < size:
             raise ValueError("the flash is full")
-        rollback.make_folders(_NEW + path)
+        _make_folders(_NEW + path)
         self._file = open(_NEW + path, "wb")
         self._path = path
         self._digest = digest
         self._left = size
+        # Last: if memory runs out before, the command may be repeated.
+        self._signed.update(("file %d %s %s\n" % (size, digest, path)).encode())
         return 0 if size else self._finish()
 
     def _take(self, client, content):
@@ -149,31 +210,81 @@ class UpdateEndpoint:
         path = self._path
         if _hash(_NEW + path) != self._digest:
             raise ValueError("%s was damaged in transit" % path)
-        self._paths[path] = "changed" if rollback.exists(path) else "new"
+        self._incomplete.remove(path)
         return 0
 
     def _remove(self, path):
         _removable(path)
         if self._file and self._path == path:
             self._close_file()
-        self._paths[path] = "gone"
+        if path in self._incomplete:
+            self._incomplete.remove(path)
+        if _exists(_NEW + path):
+            os.remove(_NEW + path)
+        # Lines in small buffers: a list of 140 paths would take 14 KB on a 64-bit board, 1.1 KB of
+        # it in one piece.
+        line = ("\n%s\n" % path).encode()
+        for removed in self._removed:
+            if removed.find(line) >= 0:
+                break
+        else:
+            if not self._removed or len(self._removed[-1]) + len(line) > _PIECE:
+                self._removed.append(bytearray())
+            self._removed[-1].extend(line)
+        self._signed.update(("remove %s\n" % path).encode())
         return 0
+
+    def _paths(self, kind):
+        """Yield the paths of the files that are "new", "changed" or "gone"."""
+        if kind != "gone":
+            for path in _files(_NEW):
+                if _exists(path) == (kind == "changed"):
+                    yield path
+            return
+        for removed in self._removed:
+            start = 1
+            while start < len(removed):
+                end = removed.find(b"\n", start)
+                path = str(removed[start:end], "utf-8")
+                if not _exists(_NEW + path):  # else it was sent later
+                    yield path
+                start = end + 2
+
+    def _discard(self):
+        """Forget the update: its files in /update/new are not installed."""
+        self._owner = self._signed = None
+        self._incomplete = []
+        self._removed = []
+        self._close_file()
 
     def _close_file(self):
         if self._file:
             self._file.close()
             self._file = None
 
-    def _commit(self, seconds):
-        if self._file:
-            raise ValueError("%s is not complete" % self._path)
-        if not 1 <= seconds <= 900:
-            raise ValueError("seconds: must be 1 to 900")
-        rollback.make_folders(_NEW)
+    def _commit(self, seconds, mac=None):
+        if self._incomplete:
+            raise ValueError("%s is not complete" % self._incomplete[0])
+        if type(seconds) is not int or not 1 <= seconds <= 900:
+            raise ValueError("seconds: must be a whole number from 1 to 900")
+        self._check(seconds, mac)
+        _make_folders(_NEW)
         atomic.write("/update/todo", lambda: self._todo(seconds))
         self._committed = True
         self._server.after(_DELAY, self._restart)
         return 0
+
+    def _check(self, seconds, mac):
+        """End the update unless its HMAC is right. Raises ValueError if it is not."""
+        self._owner = None  # each nonce is good for one attempt
+        inner = self._signed
+        inner.update(("commit %d\n" % seconds).encode())
+        outer = hashlib.sha256(self._key(0x5C))
+        outer.update(inner.digest())
+        if mac != str(binascii.hexlify(outer.digest()), "ascii"):
+            self._discard()
+            self._server.log(WARNING, "update: refused, its HMAC is wrong")
+            raise ValueError("the HMAC is wrong: the update was changed on its way")
 
     def _todo(self, seconds):
         """Yield the JSON for `failsafe.rollback` in pieces, which need no large block."""
@@ -181,11 +292,10 @@ class UpdateEndpoint:
         for kind in ("new", "changed", "gone"):
             yield (', "%s": [' % kind).encode()
             separator = b""
-            for path in self._paths:
-                if self._paths[path] == kind:
-                    yield separator
-                    yield json.dumps(path).encode()
-                    separator = b","
+            for path in self._paths(kind):
+                yield separator
+                yield json.dumps(path).encode()
+                separator = b","
             yield b"]"
         yield b"}"
 
@@ -194,7 +304,7 @@ class UpdateEndpoint:
 
     def _confirm(self):
         """Confirm the update on trial, after it has served this client for a while."""
-        if not rollback.state().startswith("trial"):
+        if not _state().startswith("trial"):
             raise ValueError("no update is on trial")
         if self._confirming is None:
             self._confirming = ticks_ms()
@@ -208,29 +318,81 @@ class UpdateEndpoint:
 endpoint = UpdateEndpoint  # LazyEndpoint calls this
 
 
+def _parsed(message):
+    """Return a command as a list. Raises ValueError without a text."""
+    try:
+        command = json.loads(message)
+    except ValueError:
+        command = None
+    if not isinstance(command, list) or not command:
+        raise ValueError
+    return command
+
+
+def _dismiss():
+    """End the state after a rollback: an admin has seen it."""
+    if _state() == "undone":
+        os.remove("/update/undone")
+    return 0
+
+
+def _state():
+    """Return the state of the last update. The code for that takes 4 KB."""
+    return lazy.call("failsafe.rollback", "state")
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def _make_folders(path):
+    at = path.find("/", 1)
+    while at > 0:
+        if not _exists(path[:at]):
+            os.mkdir(path[:at])
+        at = path.find("/", at + 1)
+
+
 def _free():
     values = os.statvfs("/")
     return values[0] * values[3]
 
 
+def _files(folder):
+    """Yield the paths of all files below a folder, relative to /update/new."""
+    if _exists(folder):
+        for entry in os.ilistdir(folder):
+            path = folder + "/" + entry[0]
+            if entry[1] & 0x4000:
+                yield from _files(path)
+            else:
+                yield path[len(_NEW) :]
+
+
 def _remove_one(folder):
     """Remove one file or empty folder below a folder. Return whether there was one.
 
-    One at a time, because the flash is slow.
+    Not recursive: folders may be deep, and memory is short.
     """
-    try:
-        names = os.listdir(folder)
-    except OSError:  # there is no folder
-        return False
-    for name in names:
-        path = folder + "/" + name
-        if os.stat(path)[0] & 0x4000:
-            if not _remove_one(path):
-                os.rmdir(path)
-        else:
+    path = folder
+    while True:
+        try:
+            names = os.listdir(path)
+        except OSError:  # there is no folder
+            return False
+        if not names:
+            if path == folder:
+                return False
+            os.rmdir(path)
+            return True
+        path += "/" + names[0]
+        if not os.stat(path)[0] & 0x4000:
             os.remove(path)
-        return True
-    return False
+            return True
 
 
 def _hash(path):
@@ -256,7 +418,7 @@ def _read(path, start):
         with open(path, "rb") as file:
             file.seek(start)
             return file.read(_PIECE)
-    except OSError:
+    except (OSError, OverflowError):
         return b""
 
 
@@ -271,7 +433,7 @@ def _replaceable(path):
     elif parts[0] == "app":
         allowed = not is_taken(path[len("/app/") :])
     if not allowed:
-        raise ValueError("%s hides, or is not, a module of the firmware" % path)
+        raise ValueError("%s would hide a module of the firmware, or is not one of them" % path)
 
 
 def _removable(path):
@@ -295,7 +457,7 @@ def _checked(path):
     else:
         fits = folder in ("boot.py", "main.py", "config.json", "deployed.json")
     if not fits or path[0] != "/" or path[-1] == "/" or "//" in path or "/." in path:
-        raise ValueError("%s cannot be deployed" % path)
+        raise ValueError("%s cannot be part of an update" % path)
     # No control characters, no backslash, nothing that the flash cannot store.
     if len(path) > 200 or any(byte < 32 or byte == 92 for byte in path.encode()):
         raise ValueError("invalid file name")

@@ -85,7 +85,7 @@ def _create(cert, key, client_ca):
     gc.collect()
     context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     try:
-        _load_chain(context, chain, private)
+        _load(context, chain, private)
     except ValueError as error:
         raise TLSError(files.unsupported(key if "key" in str(error) else cert)) from None
     try:
@@ -100,36 +100,31 @@ def _create(cert, key, client_ca):
 
 def _from_der(cert, key):
     """Return the context if both files are DER and nothing suggests a problem, else None."""
-    certificate, private = _read_der(cert), _read_der(key)
-    if not certificate or not private or time.gmtime()[0] >= _FIRST_YEAR:
+    cert, key = _read(cert), _read(key)
+    if not cert or not key or time.gmtime()[0] >= _FIRST_YEAR:
         return None
-    if not _seem_to_match(certificate, private):
+    if not _seem_to_match(cert, key):
         return None
     context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     try:
-        _load_chain(context, (certificate,), private)
+        _load(context, (cert,), key)
     except ValueError:
         return None
     return context
 
 
-def _load_chain(context, chain, private):
+def _load(context, certs, key):
     try:
         # Mbed TLS takes one certificate in DER at a time and appends it to the chain. Loading
         # the same key again has no effect.
-        for certificate in chain:
-            context.load_cert_chain(certificate, private)
+        for cert in certs:
+            context.load_cert_chain(cert, key)
     except OSError:  # Mbed TLS reports a failed allocation like this
         raise MemoryError from None
-    if hasattr(context, "set_ciphers"):
-        _restrict_ciphers(context)
-
-
-def _restrict_ciphers(context):
-    """Enable those of _SUITES that this Mbed TLS supports.
-
-    They are tried one by one: get_ciphers() would allocate up to 170 names.
-    """
+    if not hasattr(context, "set_ciphers"):
+        return
+    # Enable those of _SUITES that this Mbed TLS supports. They are tried one by one, because
+    # get_ciphers() would allocate up to 170 names.
     supported = []
     for name in _SUITES:
         try:
@@ -140,19 +135,19 @@ def _restrict_ciphers(context):
     context.set_ciphers(supported)
 
 
-def _seem_to_match(certificate, private):
+def _seem_to_match(cert, key):
     """Return False if certificate and key do not match, without parsing them.
 
     An EC key of P-256 ends with its public point, which the certificate contains. An RSA key
     contains the modulus of the certificate, an INTEGER of 2048 bits. `files` decides precisely.
     """
-    if len(private) < 256:  # RSA keys are over 1,000 bytes long
-        return private[-65] != 4 or private[-65:] in certificate
-    at = certificate.find(b"\x02\x82\x01\x01\x00")
-    return at >= 0 and certificate[at + 5 : at + 261] in private
+    if len(key) < 256:  # RSA keys are over 1,000 bytes long
+        return key[-65] != 4 or key[-65:] in cert
+    at = cert.find(b"\x02\x82\x01\x01\x00")
+    return at >= 0 and cert[at + 5 : at + 261] in key
 
 
-def _read_der(path):
+def _read(path):
     """Return the content of a DER file, or None if it is something else or cannot be read."""
     try:
         size = os.stat(path)[6]

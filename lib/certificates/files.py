@@ -94,6 +94,7 @@ def _read(path, label, remedy):
     return found
 
 
+# Long: the states of one parser of lines, which share name, body and found.
 def objects(file, label: bytes):
     """Return the DER objects in a binary file: the PEM blocks with this label, or DER itself.
 

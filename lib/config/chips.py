@@ -1,4 +1,4 @@
-"""Limits of chips that have less than an ESP32. Loaded at startup on such a chip, and dropped.
+"""Limits of chips that have less than an ESP32. Loaded at startup on these alone.
 
 An ESP32 has ten sockets and 5,744 bytes for TCP's window and send buffer, and so have most chips.
 """

@@ -4,18 +4,13 @@ An invalid field falls back to its default and is logged. A broken file never pr
 from starting.
 """
 
-import errno
 import gc
-import json
 import os
 
 from micropython import const
 
 from .schema import validate
 
-MAX_BYTES = 4096
-_PIECE = const(256)  # bytes per read
-_MAX_DEPTH = const(8)  # nested brackets; valid settings need three
 _LARGE_HEAP = const(300000)  # bytes, on ports other than the ESP32's
 _PSRAM = const(1 << 20)  # bytes; no region of internal RAM is this large
 
@@ -25,53 +20,43 @@ def load(path: str = "/config.json", log=print) -> dict:
 
     They are adapted to the chip.
     """
-    settings = None
+    from .configfile import read_raw
+
     try:
         raw, problem = read_raw(path)
-        settings, problems = validate(raw, has_large_heap())
-        if problem:
-            problems = [problem]
     except MemoryError:  # a few KB of brackets are enough
-        pass
+        raw = problem = None
+    return complete(raw, problem, path, log)
+
+
+def complete(raw, error, path: str, log) -> dict:
+    """Return what load() returns, of the result of configfile.read_raw().
+
+    raw: None if the file does not fit into memory.
+    """
+    settings = None
+    if raw is not None:
+        try:
+            settings, problems = validate(raw, has_large_heap())
+            if error:
+                problems = [error]
+        except MemoryError:
+            pass
     if settings is None:
         gc.collect()  # not inside `except`, where the parsed data is still referenced
         settings, _ = validate({})
         problems = ["does not fit into memory; using defaults: correct it or remove it"]
     for text in problems:
         log("%s: %s" % (path, text))
-    # "ESP32C2 module with ESP32-C2": only this chip has less than the others.
-    if hasattr(os, "uname") and os.uname().machine.endswith("C2"):
+    # Only this chip has less than the others.
+    if hasattr(os, "uname") and os.uname().machine.endswith(" with ESP32-C2"):
         from .chips import fit
 
         fit(settings, log)
+    if "network" in settings:
+        # A boot.py from before this section passes on `wifi` only, and no OTA update replaces it.
+        settings["wifi"]["network"] = settings["network"]
     return settings
-
-
-def read_raw(path: str) -> tuple:
-    """Return (parsed JSON, problem). The JSON is {} if the file is missing or unusable.
-
-    problem is None or a text. A missing file is no problem.
-    """
-    try:
-        with open(path, "rb") as file:
-            if file.seek(0, 2) > MAX_BYTES:
-                return {}, "is longer than %d bytes; using defaults" % MAX_BYTES
-            depth, is_whole = _scan(file)
-            if depth > _MAX_DEPTH:
-                # json.load() would exhaust the heap.
-                return {}, "is nested too deeply; using defaults: correct it or remove it"
-            # Editors on Windows begin a file with a byte order mark.
-            file.seek(0)
-            file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
-            if is_whole:
-                return json.load(file), None
-    except OSError as error:
-        if error.errno == errno.ENOENT:  # a new board has no file
-            return {}, None
-        return {}, "cannot be read (%s); using defaults" % error
-    except (ValueError, UnicodeError):
-        pass
-    return {}, "is not JSON, or incomplete; using defaults: correct it or remove it"
 
 
 def has_large_heap() -> bool:
@@ -85,31 +70,3 @@ def has_large_heap() -> bool:
     except ImportError:
         return gc.mem_free() + gc.mem_alloc() > _LARGE_HEAP
     return any(region[0] > _PSRAM for region in idf_heap_info(HEAP_DATA))
-
-
-def _scan(file):
-    """Return (deepest nesting of brackets, whether no text follows the JSON).
-
-    Reads small pieces: the file need not fit into memory twice. Brackets in strings do not count.
-    """
-    file.seek(0)
-    depth = deepest = 0
-    in_string = escaped = ended = False
-    while True:
-        piece = file.read(_PIECE)
-        if not piece:
-            return deepest, True
-        for byte in piece:
-            if in_string:
-                in_string = escaped or byte != 34
-                escaped = not escaped and byte == 92
-            elif ended and byte > 32:
-                return deepest, False
-            elif byte == 34:
-                in_string = True
-            elif byte in b"[{":
-                depth += 1
-                deepest = max(depth, deepest)
-            elif byte in b"]}":
-                depth -= 1
-                ended = depth == 0

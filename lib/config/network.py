@@ -3,6 +3,8 @@
 docs/settings.md describes the fields. This module also runs on the host (tools).
 """
 
+from json import dumps
+
 KINDS = ("ethernet", "ppp", "station", "ap")
 _PHYS = {  # by PHY: the pins that it needs
     "LAN8710": ("mdc", "mdio"),
@@ -58,8 +60,8 @@ def validate(given, wifi: dict, problems: list, rules: tuple) -> dict:
             check = _CHECKS.get(rule[1])
             problem = check(given[name], rules) if check else rules[0](given[name], *rule[1:])
             if problem:
-                text = "network.%s: must be %s; using %r"
-                problems.append(text % (name, problem, rule[0]))
+                text = "network.%s: must be %s; using %s"
+                problems.append(text % (name, problem, dumps(rule[0])))
             else:
                 values[name] = given[name]
     _check_order(values, wifi, problems)

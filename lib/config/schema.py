@@ -3,7 +3,10 @@
 docs/settings.md describes the fields. This module also runs on the host (tools).
 """
 
-# field: (default, kind, limits...). Lengths and sizes in bytes, times in seconds.
+from json import dumps  # values in messages are written as in the file
+
+# field: (default, kind, limits...). A kind with "?" allows null. Lengths and sizes in bytes, times
+# in seconds. _is_valid compares each kind, and so MicroPython stores its text once.
 _FIELDS: dict = {
     "wifi": {
         "mode": ("ap", "choice", "ap", "station"),
@@ -24,13 +27,13 @@ _FIELDS: dict = {
         "port": (80, "int", 1, 65535),
         "max_clients": (5, "int", 1, 1000),
         "max_size": (4096, "int", 1, 0x3FFFFFFF),
-        "ping_interval": (20, "number or null", 0.05, 86400),
-        "ping_timeout": (20, "number or null", 0.05, 86400),
+        "ping_interval": (20, "number?", 0.05, 86400),
+        "ping_timeout": (20, "number?", 0.05, 86400),
         "close_timeout": (5, "number", 0.05, 600),
         "open_timeout": (10, "number", 0.05, 600),
         "purge": (None, "choice", None, "lru"),
-        "write_limit": (None, "int or null", 512, 0x3FFFFFFF),
-        "read_size": (None, "int or null", 64, 65536),
+        "write_limit": (None, "int?", 512, 0x3FFFFFFF),
+        "read_size": (None, "int?", 64, 65536),
         "max_head": (2048, "int", 64, 16384),
     },
     "tls": {
@@ -49,64 +52,42 @@ _FIELDS: dict = {
     },
     "demo": {
         "enabled": (True, "flag"),
-        "led_pin": (None, "int or null", -1, 48),
+        "led_pin": (None, "int?", -1, 48),
         "led_kind": (None, "choice", None, "pin", "pin_low", "neopixel"),
     },
     "admin": {
         "enabled": (True, "flag"),
         "password": (None, "secret"),
+        "boot_pin": (None, "int?", -1, 54),
     },
     "watchdog": {
         "timeout": (0, "number", 0, 600),
+    },
+    "log": {
+        "buffer": (None, "int?", 0, 4096),
     },
     "access": {
         "hosts": ([], "texts", 1, 64),
         "origins": ([], "texts", 1, 64),
         "proxies": ([], "texts", 2, 45),
+        "maintenance_tls": (True, "flag"),
     },
     "limits": {
-        "connections": (None, "int or null", 1, 1000),
-        "handshakes": (None, "int or null", 1, 100000),
-        "messages": (None, "int or null", 1, 100000),
-        "bytes": (None, "int or null", 1, 100000000),
-    },
-    "fleet": {
-        "enabled": (False, "flag"),
-        "host": ("", "text", 0, 200),
-        "port": (None, "int or null", 1, 65535),
-        "tls": (False, "flag"),
-        "ca": ("/certs/fleet.crt.der", "text", 0, 64),
-        "user": ("", "text", 0, 64),
-        "password": ("", "text", 0, 64),
-        "prefix": ("boards", "topic"),
-        "keepalive": (30, "int", 5, 3600),
-        "backoff": (60, "number", 0.05, 3600),
-        "queue": (4096, "int", 512, 0x3FFFFFFF),
-        "overflow": ("oldest", "choice", "oldest", "newest"),
-        "retain": (True, "flag"),
-        "interval": (60, "number", 1, 86400),
-        "max_senders": (8, "int", 1, 1000),
-        "discovery": ("", "text", 0, 32),
-        "ntp": ("pool.ntp.org", "text", 0, 64),
+        "connections": (None, "int?", 1, 1000),
+        "handshakes": (None, "int?", 1, 100000),
+        "messages": (None, "int?", 1, 100000),
+        "bytes": (None, "int?", 1, 100000000),
     },
 }
 
 
-# Fields whose buffers are allocated in one piece. Without PSRAM no allocation may exceed 4,600
-# bytes: after a while the heap has no larger free block, and a larger request makes the GC heap
-# grow into the memory that TLS needs. A send buffer is 270 bytes longer than write_limit, which is
-# by default 160 bytes more than max_size.
-_MAX_PIECE = (
-    ("max_size", 4170),
-    ("write_limit", 4330),
-    ("read_size", 4600),
-    ("max_head", 4600),
-)
-
-
-def fields(section: str) -> dict:
+def fields(name: str) -> dict:
     """Return the rules of a section: {field: (default, kind, limits...)}."""
-    return _FIELDS[section]
+    if name == "fleet":
+        from .fleet import fields as rules
+
+        return rules
+    return _FIELDS[name]
 
 
 def validate(raw, large_heap: bool = True) -> tuple:
@@ -115,139 +96,131 @@ def validate(raw, large_heap: bool = True) -> tuple:
     large_heap=False: also refuse buffers that a board without PSRAM cannot allocate.
     """
     problems = []
+    log = problems.append
     settings = {}
-    sections = _object(raw, "the file", problems)
+    sections = _object(raw, "the whole file", log)
+    known = list(_FIELDS) + ["fleet", "network"]
     for section in sections:
-        if section not in _FIELDS and section != "network":
-            known = _list(list(_FIELDS) + ["network"])
-            problems.append("%s: unknown section; known are %s" % (section, known))
-    for section, fields in _FIELDS.items():
-        given = _object(sections.get(section, {}), section, problems)
-        settings[section] = _section(section, fields, given, problems)
+        if section not in known:
+            log("%s: unknown section; known are %s" % (section, ", ".join(sorted(known))))
+    for section in known[:-1]:
+        if section == "fleet" and section not in sections:
+            settings[section] = {"enabled": False, "password": ""}  # saves 2 KB
+            continue
+        given = _object(sections.get(section, {}), section, log)
+        settings[section] = _section(section, fields(section), given, log)
     if "network" in sections:  # its rules are loaded only if it is used
         from .network import validate as validate_network
 
-        given = _object(sections["network"], "network", problems)
+        given = _object(sections["network"], "network", log)
         rules = (_problem, _is_device_address, _size)
         settings["network"] = validate_network(given, settings["wifi"], problems, rules)
     if not large_heap:
-        _check_buffers(settings["server"], problems)
-    _check_combinations(settings, problems)
+        _check_buffers(settings["server"], log)
+    _check_combinations(settings, log)
     return settings, problems
 
 
-def _section(section, fields, given, problems):
-    """Return all values of a section: those given if valid, else the defaults."""
-    for name in given:
-        if name not in fields:
-            text = "%s.%s: unknown field; known are %s"
-            problems.append(text % (section, name, _list(fields)))
+def _section(name, fields, given, log):
+    """Return all values of a section: the given ones if valid, else the defaults."""
+    for field in given:
+        if field not in fields:
+            log("%s.%s: unknown field; known are %s" % (name, field, ", ".join(sorted(fields))))
     values = {}
-    for name, rule in fields.items():
-        values[name] = rule[0]
-        if name in given:
-            problem = _problem(given[name], *rule[1:])
+    for field, rule in fields.items():
+        values[field] = rule[0]
+        if field in given:
+            problem = _problem(given[field], *rule[1:])
             if problem:
-                text = "%s.%s: must be %s; using %r"
-                problems.append(text % (section, name, problem, rule[0]))
+                text = "%s.%s: must be %s; using %s"
+                log(text % (name, field, problem, dumps(rule[0])))
             else:
-                values[name] = given[name]
+                values[field] = given[field]
     return values
 
 
-def _check_buffers(server, problems):
-    for name, limit in _MAX_PIECE:
+def _check_buffers(server, log):
+    """Check fields whose buffers are allocated in one piece.
+
+    Without PSRAM no allocation may exceed 4,600 bytes: after a while the heap has no larger free
+    block, and a larger request makes the GC heap grow into the memory that TLS needs. A send
+    buffer is 270 bytes longer than write_limit, which is by default 160 bytes more than max_size.
+    """
+    for name, limit in (
+        ("max_size", 4170),
+        ("write_limit", 4330),
+        ("read_size", 4600),
+        ("max_head", 4600),
+    ):
         if server[name] is not None and server[name] > limit:
             default = _FIELDS["server"][name][0]
-            text = "server.%s: must be at most %d on a board without PSRAM; using %r"
-            problems.append(text % (name, limit, default))
+            text = "server.%s: must be at most %d on a board without PSRAM; using %s"
+            log(text % (name, limit, dumps(default)))
             server[name] = default
 
 
-def _check_combinations(settings, problems):
+def _check_combinations(settings, log):
     wifi = settings["wifi"]
     if wifi["mode"] == "station" and not wifi["station_ssid"]:
-        problems.append("wifi.station_ssid: required in mode 'station'; using mode 'ap'")
+        log("wifi.station_ssid: required in mode 'station'; using mode 'ap'")
         wifi["mode"] = "ap"
     fleet = settings["fleet"]
     if fleet["enabled"] and not fleet["host"]:
-        problems.append("fleet.host: required by fleet.enabled; using no broker")
+        log("fleet.host: required by fleet.enabled; using no broker")
         fleet["enabled"] = False
     tls = settings["tls"]
     if tls["enabled"] and tls["port"] == settings["server"]["port"]:
-        problems.append("tls.port: must differ from server.port; using no TLS")
+        log("tls.port: must differ from server.port; using no TLS")
         tls["enabled"] = False
 
 
-def _object(value, name, problems):
+def _object(value, name, log):
     if isinstance(value, dict):
         return value
-    problems.append("%s: must be an object {...}; using defaults" % name)
+    log("%s: must be an object {...}; using defaults" % name)
     return {}
-
-
-def _list(names):
-    return ", ".join(sorted(names))
 
 
 def _problem(value, kind, *limits):
     """Return the requirement that the value does not meet, or None if it is valid."""
-    if kind in _TEXTS:
-        return None if _is_valid(value, kind, *limits) else _TEXTS[kind] % limits
-    if kind == "choice":
-        return None if value in limits else " or ".join([repr(choice) for choice in limits])
-    if kind.endswith(" or null"):
-        if value is None:
-            return None
-        kind = kind[:-8]
-    types = int if kind == "int" else (int, float)
-    # isinstance(True, int) is true, but true is not a number in JSON.
-    if (
-        isinstance(value, types)
-        and not isinstance(value, bool)
-        and limits[0] <= value <= limits[1]
-    ):
+    if _is_valid(value, kind, *limits):
         return None
-    return "%s from %s to %s" % (kind, limits[0], limits[1])
+    from .requirements import describe  # takes 1.5 KB, and most files are valid
+
+    return describe(kind, limits)
 
 
-# The requirement to report, by kind.
-_TEXTS: dict = {
-    "flag": "true or false",
-    "text": "a text of %d to %d bytes, without \\ud800 to \\udfff",
-    "texts": "a list of at most 8 texts of %d to %d bytes",
-    "password": "a text of 8 to 63 bytes, or '' for an open network",
-    "secret": "a text of 8 to 63 bytes",
-    "country": "two capital letters such as 'DE', or ''",
-    "hostname": "1 to 32 letters, digits and hyphens, no hyphen at the ends",
-    "ip": "a device address such as '192.168.4.1'",
-    "topic": "1 to 32 letters, digits, _, - and /, no / at the ends",
-}
-
-
-def _is_valid(value, kind, min=8, max=63):
-    """Return whether a value is valid for a kind of _TEXTS. min, max: bytes of a text."""
+# Long: one branch a kind, and a function each would take a name for every kind.
+def _is_valid(value, kind, *limits):
+    """Return whether a value is valid for a kind; `requirements` describes the kinds."""
+    if kind == "choice":
+        return value in limits
     if kind == "flag":
         return isinstance(value, bool)
     if kind == "ip":
         return _is_device_address(value)
+    min, max = limits or (8, 63)
     if kind == "texts":
         if not isinstance(value, list) or len(value) > 8:
             return False
         return all(min <= _size(text) <= max for text in value)
     if value is None:
-        return kind in ("password", "secret")
+        return kind == "password" or kind == "secret" or kind.endswith("?")
+    if kind == "int" or kind == "int?" or kind == "number" or kind == "number?":
+        types = int if kind.startswith("int") else (int, float)
+        # isinstance(True, int) is true, but true is not a number in JSON.
+        return isinstance(value, types) and not isinstance(value, bool) and min <= value <= max
     if value == "":
-        return kind in ("password", "country") or min == 0
+        return kind == "password" or kind == "country" or min == 0
     size = _size(value)
     if kind == "country":
-        return size == 2 and _only(value, "AZ09")
+        return size == 2 and _only(value, b"AZ09")
     if kind == "topic":
-        is_topic = 1 <= size <= 32 and _only(value, "azAZ09--__//")
+        is_topic = 1 <= size <= 32 and _only(value, b"azAZ09--__//")
         return is_topic and "" not in value.split("/")
     if kind == "hostname":
-        return 1 <= size <= 32 and _only(value, "azAZ09--") and "-" not in value[0] + value[-1]
-    return min <= size <= max
+        return 1 <= size <= 32 and _only(value, b"azAZ09--") and value == value.strip("-")
+    return (kind == "text" or kind == "password" or kind == "secret") and min <= size <= max
 
 
 def _is_device_address(value):
@@ -270,14 +243,26 @@ def _size(value):
     """Return the UTF-8 length of a string, or -1 if it is not valid.
 
     Strings with surrogates are invalid: MicroPython's json.loads() decodes "\\ud83d\\ude00" as
-    two surrogates, and no peer accepts those as UTF-8.
+    two surrogates, and no peer accepts those as UTF-8. Their encoding begins with ED A0 to ED BF.
     """
-    if not isinstance(value, str) or any(0xD800 <= ord(char) < 0xE000 for char in value):
+    if not isinstance(value, str):
         return -1
-    return len(value.encode())
+    try:
+        data = value.encode()
+    except UnicodeError:  # on the host
+        return -1
+    at = data.find(b"\xed")
+    while at >= 0:
+        if data[at + 1] >= 0xA0:
+            return -1
+        at = data.find(b"\xed", at + 1)
+    return len(data)
 
 
-def _only(text, ranges):
-    """Return whether all characters are in the ranges: "azAZ" means a to z and A to Z."""
-    bounds = range(0, len(ranges), 2)
-    return all(any(ranges[at] <= char <= ranges[at + 1] for at in bounds) for char in text)
+def _only(text, values):
+    """Return whether all characters are in the ranges: b"azAZ" means a to z and A to Z."""
+    bounds = range(0, len(values), 2)
+    # A loop over a str would intern each character.
+    return all(
+        any(values[at] <= byte <= values[at + 1] for at in bounds) for byte in text.encode()
+    )

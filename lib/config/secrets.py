@@ -10,7 +10,7 @@ import os
 
 from micropython import const
 
-_ALPHABET = const("abcdefghjkmnpqrstuvwxyz23456789")  # without look-alikes such as l and 1
+_ALPHABET = const(b"abcdefghjkmnpqrstuvwxyz23456789")  # without look-alikes such as l and 1
 _LENGTH = const(10)  # 31 ** 10: 49 bits
 
 
@@ -36,12 +36,12 @@ def get(name: str, path: str = "/secrets.json", log=print) -> str:
 
 
 def _generate():
-    text = ""
+    text = bytearray()  # an index into a str would intern the character
     while len(text) < _LENGTH:
         value = os.urandom(1)[0] & 31
         if value < len(_ALPHABET):  # rejection sampling: all characters are equally likely
-            text += _ALPHABET[value]
-    return text
+            text.append(_ALPHABET[value])
+    return str(text, "utf-8")
 
 
 def _read(path):
@@ -55,7 +55,7 @@ def _read(path):
         return {}, None if error.errno == errno.ENOENT else "cannot be read (%s)" % error
     except (ValueError, MemoryError):
         pass
-    return {}, "is damaged"
+    return {}, "is not a JSON object"
 
 
 def _write(path, secrets):

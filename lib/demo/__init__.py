@@ -1,6 +1,7 @@
 """The default application: /ws (echo, periodic broadcast), /demo (LED, chat, statistics), widgets.
 
-`application` is loaded at startup and dropped, `echo` is always loaded. `page` and `widgets` are
-loaded while a page is connected to /panel, and `chat` while a client is connected to /demo; both
-use `led`, `room` and `meter`. `commands` and `stats` belong to /demo.
+`application` is loaded at startup and dropped, `echo` is always loaded. `status` and `meter` are
+loaded while a page is connected to /panel; `begin`, `widgets`, `sensors` and `led` when one
+connects; `led` and `room` for its commands. In a fleet, `part` adds the widgets to the program's
+panel. `chat`, `commands` and `stats` belong to /demo, and use the others.
 """

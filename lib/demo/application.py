@@ -9,11 +9,10 @@ from wsserver import lazy
 
 from .echo import Broadcast, Echo
 
-# Bytes that /demo needs on a chip: 13 KB, and more while it is loaded. The same for /panel.
-_ROOM = const(18000)
-_PAGE_ROOM = const(24000)
-_STARTUP = const(4000)  # bytes of the code that is loaded now, and not later
-_OFF = {"enabled": False}
+# Bytes that /demo needs on a chip: 15 KB, and more while it is loaded. The same for /panel.
+_ROOM = const(20500)
+_PAGE_ROOM = const(14000)
+_STARTUP = const(4500)  # bytes of the code that is loaded now, less the next table of names
 
 
 def setup(board) -> None:
@@ -22,16 +21,17 @@ def setup(board) -> None:
     server.websocket("/ws", Echo())
     if settings["demo"]["enabled"]:
         started = time()
-        wide = sys.maxsize >> 62  # objects of 64-bit machines are twice as large
-        if settings.get("fleet", _OFF)["enabled"]:  # it describes the widgets at once
-            board.panel.load("demo.widgets", settings["demo"], started)
+        inplace = lazy.load("wsserver.inplace")
+        if settings["fleet"]["enabled"]:  # it describes the widgets at once
+            board.panel.load("demo.part", settings["demo"], started)
         else:
             # Not the board, and not all settings: they would stay in memory.
-            options = ("demo.page", board.name, settings["demo"], started)
-            room = 16000 if wide else _PAGE_ROOM  # the chip's heap is more fragmented
+            options = ("demo.status", board.name, settings["demo"], started)
+            # The chip's heap is more fragmented than that of a 64-bit machine.
+            room = 16000 if sys.maxsize >> 62 else inplace.room(_PAGE_ROOM, __file__)
             server.websocket("/panel", lazy.LazyEndpoint(server, *options, room=room))
-        room = _ROOM << wide
-        if lazy.free_heap() + (_STARTUP << wide) < room:
+        room = inplace.room(_ROOM, __file__)
+        if lazy.free_heap() + inplace.room(_STARTUP, __file__) < room:
             print("demo: not enough memory for /demo")
         else:
             options = ("demo.chat", "/demo", settings["demo"], started)

@@ -82,11 +82,16 @@ class Room:
         self._broadcast(listing(head, here, _describe, self._limit))
 
     def _clients(self):
-        return [one for one in self._server.clients if one.path in _PATHS and one.is_open]
+        here = list(self._server.clients)
+        here.extend(self._server.remote_clients)
+        return [one for one in here if one.path in _PATHS and one.is_open]
 
     def _broadcast(self, text):
         for path in _PATHS:
             self._server.broadcast(text, path)
+
+
+endpoint = Room  # the chat widget of a panel calls this
 
 
 def _describe(client):

@@ -5,8 +5,8 @@ from time import ticks_diff, ticks_ms, time
 
 from micropython import const
 
-from .meter import Meter, heap, idf_heap, temperature, wifi
 from .room import listing
+from .sensors import heap, idf_heap, meter, temperature, wifi
 
 _LONGEST = const(3600)  # seconds between two reports
 _CLOCK = const(2**30 - 1)  # the board's clock in reports, in ms, wraps after this
@@ -24,6 +24,7 @@ class Stats:
         self._started = started
         self._subscribers = {}  # client -> Subscription
         self._meter: Anything = None
+        self._now: Anything = None  # what it returned last
         self._timer = None
 
     def subscribe(self, client, value) -> None:
@@ -40,11 +41,12 @@ class Stats:
             self.unsubscribe(client)
             return
         if not self._timer:
-            self._meter = Meter(self._server)
+            self._meter = meter(self._server)
+            self._now = self._meter.update()
             self._timer = self._server.every(1000, self._tick)
         subscription = self._subscribers.get(client)
         if not subscription:
-            self._subscribers[client] = subscription = Subscription(self._meter)
+            self._subscribers[client] = subscription = Subscription(self._now)
         subscription.due = 1
         if value is not True:
             subscription.interval = int(value)
@@ -65,7 +67,7 @@ class Stats:
 
     def _tick(self):
         try:
-            self._meter.update()
+            self._now = self._meter.update()
             values = None
             for client, subscription in list(self._subscribers.items()):
                 subscription.due -= 1
@@ -92,7 +94,7 @@ class Stats:
         return json.dumps(values)[1:-1]
 
     def _report(self, subscription, values):
-        head = '{"type": "stats", %s, %s' % (subscription.rates(self._meter), values)
+        head = '{"type": "stats", %s, %s' % (subscription.rates(self._now), values)
         if len(head) + 20 > self._limit:
             return '{"type": "error", "error": "stats: write_limit is too small for a report"}'
         return listing(head, self._server.clients, _describe, self._limit)
@@ -103,33 +105,27 @@ def _is_interval(value):
 
 
 class Subscription:
-    """A client's interval, and the state of the meter at its last report.
+    """A client's interval, and what the meter returned at its last report.
 
     interval: seconds between reports; 0: only one. due: seconds until the next report.
     """
 
-    def __init__(self, meter):
+    def __init__(self, now: tuple):
         self.interval = 0
         self.due = 1
-        self._mark(meter)
+        self._last = now
 
-    def _mark(self, meter):
-        self._now = meter.now
-        self._waited = meter.waited
-        self._messages = meter.messages
-        self._bytes = meter.bytes
-
-    def rates(self, meter) -> str:
+    def rates(self, now: tuple) -> str:
         """Return JSON fields with the averages since the last call."""
-        elapsed = ticks_diff(meter.now, self._now) or 1
-        busy = 1 - (meter.waited - self._waited) / elapsed
-        text = '"cpu": %.3f, "messages_per_second": %.1f, "bytes_per_second": %d' % (
+        last = self._last
+        self._last = now
+        elapsed = ticks_diff(now[0], last[0]) or 1
+        busy = 1 - (now[1] - last[1]) / elapsed
+        return '"cpu": %.3f, "messages_per_second": %.1f, "bytes_per_second": %d' % (
             min(max(busy, 0), 1),
-            max(meter.messages - self._messages, 0) * 1000 / elapsed,
-            max(meter.bytes - self._bytes, 0) * 1000 // elapsed,
+            max(now[2] - last[2], 0) * 1000 / elapsed,
+            max(now[3] - last[3], 0) * 1000 // elapsed,
         )
-        self._mark(meter)
-        return text
 
 
 def _describe(client):

@@ -35,3 +35,18 @@ def set_failures(count: int) -> None:
 def failed() -> None:
     """Count one more failed start."""
     set_failures(failures() + 1)
+
+
+def repeats(text: str) -> bool:
+    """Return whether the failed start before had the same text, and note the text of this one."""
+    path = "/failed-%d" % failures()
+    mark = str(hash(text))
+    try:
+        with open(path) as file:
+            if file.read() == mark:
+                return True
+        with open(path, "w") as file:
+            file.write(mark)
+    except OSError:  # the flash is full: the text is printed once more
+        pass
+    return False

@@ -19,7 +19,8 @@ code of your own (docs/safety.md).
 def restart(error: Exception, count: bool = True) -> None:
     """Log the traceback, count a failed start and restart the board.
 
-    With count=False, as in safe mode, only log it.
+    With count=False, as in safe mode, only log it. For starts that fail in the same way, the
+    traceback is printed once.
     """
     if count:
         bootcount.failed()  # first: it needs the least memory, and stops a restart loop
@@ -29,9 +30,16 @@ def restart(error: Exception, count: bool = True) -> None:
         text = text.getvalue()
     except MemoryError:
         text = repr(error)
-    print(text)
-    if isinstance(error, MemoryError):
-        print(_ADVICE)
+    try:
+        last = count and bootcount.repeats(text) and text[text.rstrip().rfind("\n") + 1 :]
+    except MemoryError:
+        last = ""
+    if last:
+        print("start %d failed in the same way: %s" % (bootcount.failures(), last.rstrip()))
+    else:
+        print(text)
+        if isinstance(error, MemoryError):
+            print(_ADVICE)
     try:
         from . import crashlog
 

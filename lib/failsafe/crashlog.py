@@ -6,7 +6,7 @@ import time
 
 from micropython import const
 
-_MAX_SIZE = const(4096)  # bytes of /crash.log
+_MAX_SIZE = const(4096)  # bytes of /crash.log, unless its only entry has more
 _MAX_ENTRY = const(1500)  # characters of one entry; its end is kept
 
 
@@ -23,7 +23,7 @@ def note(text: str, path: str = "/crash.log") -> None:
         size = os.stat(path)[6]
     except OSError:  # no log yet
         size = 0
-    if size + len(entry.encode()) > _MAX_SIZE:
+    if size and size + len(entry.encode()) > _MAX_SIZE:
         _rotate(path, path[: path.rfind(".")] + ".old")
     with open(path, "a") as file:
         file.write(entry)

@@ -11,7 +11,7 @@ the new one. All steps between two renames can be repeated from any point.
 Without any of these there is nothing to do. `admin.confirm` ends a trial.
 
 /config.undo-S has the settings before a change that is not confirmed yet. They are restored if
-starts fail, too.
+starts fail, too, unless something was deployed after the change: then S begins with a 0.
 """
 
 import json
@@ -30,7 +30,7 @@ def start() -> bool:
     """Continue an update. Return False if too many starts have failed: start only Wi-Fi then."""
     cause = machine.reset_cause()
     if cause == machine.WDT_RESET:
-        _note("the watchdog restarted the board: its loop hung")
+        _note("the watchdog restarted the board: its loop hung", False)
         failed()
     try:
         if _continue_update(cause):
@@ -40,11 +40,10 @@ def start() -> bool:
     count = bootcount.failures()
     if count < bootcount.MAX_FAILURES:
         return True
-    if revert_settings():
-        print("settings: %d starts failed: the last change is reverted" % count)
-        bootcount.set_failures(0)
+    if _blame_settings(count):
         return True
     bootcount.set_failures(bootcount.MAX_FAILURES - 1)  # so each restart is one more attempt
+    bootcount.repeats("")  # whose traceback is printed in full
     what = "the application is not started" if exists("/app") else "main.py does nothing"
     print("safe mode: %d starts failed, so %s now." % (count, what))
     print("/crash.log has the reason. A restart tries again; 'make deploy' repairs the board")
@@ -71,11 +70,38 @@ def state() -> str:
 
 def revert_settings() -> bool:
     """Restore the settings before an unconfirmed change. Return False if there is none."""
+    name = _undo()
+    if name:
+        _move(name, "/config.json")
+    return bool(name)
+
+
+def _undo():
+    """Return the path of the settings before an unconfirmed change, or ""."""
     for name in os.listdir("/"):
         if name.startswith(UNDO_SETTINGS) and not name.endswith(".new"):
-            _move("/" + name, "/config.json")
-            return True
-    return False
+            return "/" + name
+    return ""
+
+
+def _blame_settings(count):
+    """Revert the settings if their change is the latest one. Return whether it was."""
+    name = _undo()
+    if not name or name.startswith("/" + UNDO_SETTINGS + "0"):
+        return False
+    revert_settings()
+    _note("settings: %d starts failed: the last change is reverted" % count)
+    bootcount.set_failures(0)
+    return True
+
+
+def _date_settings(mark):
+    """Note whether something was deployed after an unconfirmed change: mark is "0" or ""."""
+    name = _undo()
+    prefix = "/" + UNDO_SETTINGS
+    new = prefix + mark + name[len(prefix) :].lstrip("0")
+    if name and name != new:
+        os.rename(name, new)
 
 
 def _continue_update(cause):
@@ -93,6 +119,8 @@ def _continue_update(cause):
         name = _install(update)
     elif name != "undo" and restarted:
         count = int(name[6:])
+        if count >= _MAX_TRIALS and _blame_settings(count):
+            count = 0
         name = _set_state(name, "trial-%d" % (count + 1) if count < _MAX_TRIALS else "undo")
     if name == "undo":
         _roll_back(update)
@@ -114,6 +142,7 @@ def _set_state(name, new):
 def _install(update):
     print("update: installing")
     try:
+        _date_settings("0")
         for path in update["changed"] + update["new"]:
             fresh = _UPDATE + "new" + path
             if exists(fresh):  # else it has been installed already
@@ -134,7 +163,8 @@ def _keep(path):
 
 
 def _roll_back(update):
-    print("update: it failed: rolling back")
+    # Here, because the version that failed may have had no memory for its own note.
+    _note("update: it failed: rolling back")
     for path in update["changed"] + update["gone"]:
         old = _UPDATE + "old" + path
         if exists(old):  # else it has been restored already
@@ -142,6 +172,7 @@ def _roll_back(update):
     for path in update["new"]:
         if exists(path):
             os.remove(path)
+    _date_settings("")
     bootcount.set_failures(0)
     _set_state("undo", "undone")
 
@@ -169,7 +200,10 @@ def exists(path: str) -> bool:
         return False
 
 
-def _note(text):
+def _note(text, is_shown=True):
+    """Add a line to the crash log, and print it if nothing else has done so."""
+    if is_shown:
+        print(text)
     try:
         from . import crashlog
 

@@ -1,9 +1,9 @@
 """Connect a board to an MQTT broker, so that a gateway can serve any number of viewers.
 
-docs/fleet.md describes the topics. Loaded only if fleet.enabled: `mqtt`, `packets` and `bridge`
-stay loaded, and `remote` from the first message of a viewer on. `opening`, `resolver`, `clock` and
-`addresses` are loaded while a connection is opened, `losing` when it is lost, `state` and
-`discovery` while they publish.
+docs/fleet.md describes the topics. Loaded only if fleet.enabled: `bridge` and `packets` stay
+loaded, and `remote` and `incoming` while there are remote clients. Others are loaded while
+they work: `opening`, `resolver`, `clock` and `backoff` until a connection is open, `backoff` when
+it is lost, `state` and `discovery` while they publish, and `streams` with the first stream.
 """
 
 

@@ -7,11 +7,9 @@ from micropython import const
 
 from . import resolver
 
-PORT = 123
+_PORT = const(123)
 _FIRST_YEAR = const(2025)  # an earlier year: the clock is not set, chips start at 2000
 _SIZE = const(48)  # bytes of a packet
-_TO_1970 = 2208988800  # seconds from NTP's epoch to that of Unix
-_TO_2000 = 3155673600  # and to that of the ESP32
 
 
 def is_set() -> bool:
@@ -31,13 +29,13 @@ def check(server: str):
     _, address = yield from resolver.resolve(server)
     # The answer returns the timestamp at the end, here a random number.
     request = b"\x1b" + bytes(_SIZE - 9) + urandom(8)
-    seconds = yield from resolver.ask(address, PORT, request, _parse)
+    seconds = yield from resolver.answer(address, _PORT, request, _read)
     if not seconds:
         raise OSError("the clock is not set: no answer of the NTP server %s (fleet.ntp)" % server)
     _set(seconds)
 
 
-def _parse(request, data):
+def _read(request, data):
     """Return the seconds since NTP's epoch, or None."""
     if len(data) < _SIZE or data[24:32] != request[40:] or not data[40]:
         return None
@@ -47,5 +45,7 @@ def _parse(request, data):
 def _set(seconds):
     from machine import RTC
 
-    now = time.gmtime(seconds - (_TO_2000 if time.gmtime(0)[0] == 2000 else _TO_1970))
+    # From NTP's epoch, 1900, to that of this port: 2000 on an ESP32, 1970 on others.
+    epoch = 3155673600 if time.gmtime(0)[0] == 2000 else 2208988800
+    now = time.gmtime(seconds - epoch)
     RTC().datetime((now[0], now[1], now[2], now[6], now[3], now[4], now[5], 0))

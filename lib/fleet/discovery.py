@@ -28,7 +28,7 @@ def announce(bridge) -> None:
 
     def step():
         id = state[0]
-        if not bridge.connected or id >= len(panel.widgets):
+        if not bridge.is_open or id >= len(panel.widgets):
             timer.cancel()
             lazy.call("fleet.discovery", "publish_values", bridge)
             return
@@ -40,27 +40,28 @@ def announce(bridge) -> None:
 
 def publish_widget(bridge, id: int) -> None:
     """Publish the configuration of one widget; custom kinds have none."""
-    widget = lazy.call("panel.descriptions", "describe", bridge.panel.session, id)
+    panel = bridge.panel
+    widget = lazy.call("panel.pages", "describe", panel.session, id, panel.widgets[id])
     kind = widget["kind"]
     component = _COMPONENTS.get(kind)
     if kind == "value":
         component = "binary_sensor" if isinstance(widget["value"], bool) else "sensor"
     if not component:
         return
-    name = bridge.root.split("/")[-2]
+    name = bridge.prefix.split("/")[-2]
     config = {
         "name": widget["label"],
         "unique_id": "%s-%d" % (name, id),
-        "availability_topic": bridge.root + "presence",
+        "availability_topic": bridge.prefix + "presence",
         "device": {"identifiers": [name], "name": name, "manufacturer": "wsserver"},
     }
     if kind != "button":
-        config["state_topic"] = bridge.root + "panel/values"
+        config["state_topic"] = bridge.prefix + "panel/values"
         config["value_template"] = "{{ value_json['%d'] }}" % id
     if kind != "value":
-        config["command_topic"] = "%sin/panel/%d" % (bridge.root, id)
+        config["command_topic"] = "%sin/panel/%d" % (bridge.prefix, id)
     config.update(_options(kind, component, widget))
-    topic = "%s/%s/%s/%d/config" % (bridge.options["discovery"], component, name, id)
+    topic = "%s/%s/%s/%d/config" % (bridge.settings["discovery"], component, name, id)
     bridge.announce(topic, json.dumps(config).encode())
 
 
@@ -87,14 +88,14 @@ def publish_values(bridge) -> None:
     """Publish all values, as an object by id."""
     values = bridge.panel.values()
     items = ['"%d": %s' % (id, json.dumps(value)) for id, value in enumerate(values)]
-    bridge.announce(bridge.root + "panel/values", ("{%s}" % ", ".join(items)).encode())
+    bridge.announce(bridge.prefix + "panel/values", ("{%s}" % ", ".join(items)).encode())
 
 
 def command(bridge, levels: list, payload) -> None:
     """Execute a command: levels are "panel" and the id of a widget. Errors are logged."""
     try:
         panel = bridge.panel
-        if not panel or not bridge.options["discovery"] or not levels[1].isdigit():
+        if not panel or not bridge.settings["discovery"] or not levels[1].isdigit():
             raise ValueError("no such widget")
         id = int(levels[1])
         if id >= len(panel.widgets):

@@ -1,6 +1,7 @@
 """Open a connection to the broker: clock, name, TCP, TLS, CONNECT, SUBSCRIBE (MQTT 3.1, 3.8).
 
-Loaded while that takes place.
+Loaded while that takes place. Nothing here waits for the network: each step takes what has arrived
+and yields. Only computing blocks the server, such as the verification of a certificate.
 """
 
 import errno
@@ -9,9 +10,9 @@ from time import ticks_diff, ticks_ms
 
 from micropython import const
 
-from wsserver import INFO, WARNING
+from wsserver import INFO, WARNING, lazy
 
-from . import addresses, clock, packets, resolver
+from . import backoff, packets
 
 _CONNECT = const(0x10)
 _CONNACK = const(0x20)
@@ -20,26 +21,46 @@ _SUBACK = const(0x90)
 _IPPROTO_TCP = const(6)  # older releases lack these names
 _TCP_NODELAY = const(1)
 _SLOW = const(200)  # ms
-_TIMEOUT = const(5000)  # ms for each answer of the broker
+_TIMEOUT = const(5000)  # ms for each answer of the broker, the TLS handshake included
+# Of one of several nodes: another one may be ready. A little more than NATS's js_api_timeout.
+_TIMEOUT_NODE = const(1200)
+_EXTRA = const(300)  # bytes of a packet beside its payload
 _MAX_CA = const(4096)  # bytes of a file
 
 
 def connect(client):
-    """Yield until the broker has accepted a client and its subscriptions; then client.begin().
+    """Yield until the broker has accepted a client and its subscriptions; then client.adopt().
 
-    Raises OSError, EOFError, RefusedError of fleet.addresses, or ValueError for settings that
-    cannot be used and for malformed packets.
+    Unload what only this needs, this module included. Raises OSError, EOFError, or ValueError for
+    what would fail again: settings that cannot be used, a refusal, and malformed packets.
     """
-    options = client.options
-    host, port = addresses.choose(options, client.attempts)
+    try:
+        yield from _connect(client)
+    finally:
+        lazy.unload("fleet.opening", "fleet.resolver", "fleet.clock", "fleet.backoff")
+
+
+# Long: one sequence with one clean-up; each part would be one more generator on the heap.
+def _connect(client):
+    settings = client.settings
+    host, port, count = backoff.find(settings, client.failures)
+    timeout = _TIMEOUT
+    if count > 1 and not settings["tls"]:  # a handshake is too expensive to give it up
+        timeout = min(max(client.backoff // 4, _TIMEOUT_NODE), timeout)
     context = None
-    if options["tls"]:
-        if options["ca"]:
-            yield from clock.check(options["ntp"])
-        context = _context(options["ca"])
+    if settings["tls"]:
+        if settings["ca"]:
+            from . import clock
+
+            yield from clock.check(settings["ntp"])
+        context = _context(settings["ca"])
     start = ticks_ms()
-    blocking, address = yield from resolver.resolve(host)
-    _warn(client, blocking and start, "resolving " + host)
+    address = host
+    if not host.replace(".", "").isdigit():
+        from . import resolver
+
+        blocking, address = yield from resolver.resolve(host)
+        _warn_slow(client, blocking and start, "resolving the name " + host)
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock = raw
     try:
@@ -53,75 +74,88 @@ def connect(client):
         if context:
             arguments = {"server_hostname": host, "do_handshake_on_connect": False}
             sock = context.wrap_socket(raw, **arguments)
-        body = yield from _ask(client, sock, _connect_packet(client), _CONNACK)
-        addresses.check_answer(body[1])
-        body = yield from _ask(client, sock, _subscribe_packet(client.root), _SUBACK)
-        if max(body[2:]) > 1:
-            raise addresses.RefusedError("the broker refuses the subscription")
+        name = client.prefix.replace("/", "-")
+        if count > 1:  # NATS refuses the id of an attempt that still waits for a leader
+            name += "%d" % (client.failures % 10)
+        client.decoder = packets.read(sock, client.server.max_size + _EXTRA)
+        data = yield from _answer(client, sock, _greet(client, name), _CONNACK, timeout)
+        if data[1]:
+            _refuse(data[1])
+        data = yield from _answer(client, sock, _list(client), _SUBACK, timeout)
+        if max(data[2:]) > 1:
+            raise OSError("the broker refuses the subscription")
         client.reason = ""
         client.server.log(INFO, "fleet: connected to " + host)
-        client.begin(sock, raw)
+        client.sock, client.raw = sock, raw
+        client.adopt()
     finally:
         if client.sock is not sock:
             sock.close()
             raw.close()
 
 
-def _warn(client, start, what):
+def _warn_slow(client, start, what):
     """Warn if something has blocked the server since `start`, unless that is None or False."""
     took = ticks_diff(ticks_ms(), start) if start else 0
     if took > _SLOW:
         client.server.log(WARNING, "fleet: %s blocked the server for %d ms" % (what, took))
 
 
-def _ask(client, sock, packet, answer):
+def _answer(client, sock, packet, kind, timeout):
     """Yield until a packet is written and its answer is there; return the answer's body."""
-    begin = ticks_ms()
+    begun = ticks_ms()
     written = 0
-    body = None
-    while body is None:
+    found = None
+    while not found:
         start = ticks_ms()
-        if ticks_diff(start, begin) > _TIMEOUT:
+        if ticks_diff(start, begun) > timeout:
             raise OSError("no answer")
-        try:
-            if written < len(packet):
+        if written == len(packet):
+            found = next(client.decoder)
+        else:
+            try:
                 written += sock.write(packet, written, len(packet) - written) or 0
-            else:
-                body = client.reader.read(sock)
-        except OSError as error:
-            # While TCP connects, ports differ in what they raise.
-            if error.errno not in (errno.EINPROGRESS, errno.EALREADY, errno.ENOTCONN):
-                raise
-        _warn(client, start, "the TLS handshake")
-        if body is None:
+            except OSError as error:
+                # While TCP connects, ports differ in what they raise.
+                if error.errno not in (errno.EINPROGRESS, errno.EALREADY, errno.ENOTCONN):
+                    raise
+        _warn_slow(client, start, "the TLS handshake")
+        if not found:
             yield
-    if client.reader.kind != answer or len(body) < 2:
-        raise ValueError("unexpected packet 0x%02x" % client.reader.kind)
-    client.reader.reset()
-    return body
+    if found[0] != kind or len(found[1]) < 2:
+        raise ValueError("unexpected packet 0x%02x" % found[0])
+    return found[1]
 
 
-def _connect_packet(client):
+def _refuse(code):
+    """Raise OSError or ValueError for the code of a CONNACK (3.2.2.3)."""
+    if code == 3:
+        raise OSError("the broker is not available")
+    if code > 5:
+        raise ValueError("the broker refuses with code %d" % code)
+    wrong = "wrong user or password (fleet.user, fleet.password)"
+    reasons = ("the broker does not support MQTT 3.1.1", "the broker refuses the client id", "")
+    raise ValueError((reasons + (wrong, wrong + ", or not authorized"))[code - 1])
+
+
+def _greet(client, name):
     """Return a CONNECT with a clean session and a retained last will of QoS 1."""
-    options = client.options
-    will = client.root + "presence"
-    texts = [client.root.replace("/", "-"), will, "offline"]
+    settings = client.settings
+    texts = [name, client.prefix + "presence", "offline"]
     flags = 0x02 | 0x04 | 0x08 | 0x20
-    if options["user"]:
+    if settings["user"]:
         flags |= 0x80 | 0x40
-        texts.extend((options["user"], options["password"]))
-    parts = [b"\0\4MQTT\4", bytes((flags,)), packets.two(options["keepalive"])]
-    for text in texts:
-        text = text.encode()
-        parts.extend((packets.two(len(text)), text))
+        texts.extend((settings["user"], settings["password"]))
+    parts = [b"\0\4MQTT\4", bytes((flags,)), settings["keepalive"].to_bytes(2, "big")]
+    parts.extend([packets.text(text) for text in texts])
     return packets.packet(_CONNECT, *parts)
 
 
-def _subscribe_packet(root):
-    parts = [packets.two(1)]
-    for topic in (root + "in/#", root + "presence"):
-        topic = topic.encode()
-        parts.extend((packets.two(len(topic)), topic, b"\1"))
+def _list(client):
+    """Return a SUBSCRIBE. For each subscription with QoS 1, a cluster of NATS elects a leader."""
+    parts = [b"\0\1"]
+    for topic, qos in (("in/#", client.settings["qos"]), ("presence", 0)):
+        parts.extend((packets.text(client.prefix + topic), bytes((qos,))))
     return packets.packet(_SUBSCRIBE, *parts)
 
 

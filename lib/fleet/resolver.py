@@ -7,7 +7,7 @@ from time import ticks_diff, ticks_ms
 import network
 from micropython import const
 
-PORT = 53
+_PORT = const(53)
 _MDNS = const("224.0.0.251")
 _MDNS_PORT = const(5353)
 _MAX_ANSWER = const(512)  # bytes (RFC 1035, section 2.3.4)
@@ -28,20 +28,20 @@ def resolve(host: str):
         return False, "127.0.0.1"
     server, port = _MDNS, _MDNS_PORT
     if not host.endswith(".local"):
-        server, port = network.ipconfig("dns"), PORT
+        server, port = network.ipconfig("dns"), _PORT
         if server == "0.0.0.0":  # no DNS server is known: leave it to the system
             info = socket.getaddrinfo(host, 0, socket.AF_INET)
             return True, info[0][-1][0]
-    address = yield from ask(server, port, query(host), parse)
+    address = yield from answer(server, port, query(host), read)
     if not address:
         raise OSError("cannot resolve %s (fleet.host)" % host)
     return False, address
 
 
-def ask(host: str, port: int, request: bytes, parse):
-    """Yield until a server answers over UDP. Return what parse returns, or None without an answer.
+def answer(host: str, port: int, request: bytes, check):
+    """Yield until a server answers over UDP. Return what check returns, or None without an answer.
 
-    parse(request, data): returns None for data that does not answer the request.
+    check(request, data): returns None for data that does not answer the request.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -56,9 +56,9 @@ def ask(host: str, port: int, request: bytes, parse):
                     data = sock.recvfrom(_MAX_ANSWER)[0]
                 except OSError:  # nothing has arrived
                     continue
-                answer = parse(request, data)
-                if answer is not None:
-                    return answer
+                found = check(request, data)
+                if found is not None:
+                    return found
     finally:
         sock.close()
 
@@ -75,7 +75,7 @@ def query(host: str) -> bytes:
     return bytes(out)
 
 
-def parse(request: bytes, data: bytes):
+def read(request: bytes, data: bytes):
     """Return the first IPv4 address in a response, "" if it has none, or None for other data.
 
     CNAME records come before the address that they lead to.
@@ -83,23 +83,23 @@ def parse(request: bytes, data: bytes):
     if len(data) < 12 or data[:2] != request[:2] or not data[2] & 0x80:
         return None
     try:
-        at = 12
+        pos = 12
         for _ in range(data[5]):
-            at = _skip_name(data, at) + 4
+            pos = _scan(data, pos) + 4
         for _ in range(data[7]):
-            at = _skip_name(data, at)
-            size = data[at + 8] << 8 | data[at + 9]
-            if data[at] == 0 and data[at + 1] == _A and size == 4:
-                return "%d.%d.%d.%d" % tuple(data[at + 10 : at + 14])
-            at += 10 + size
+            pos = _scan(data, pos)
+            size = data[pos + 8] << 8 | data[pos + 9]
+            if data[pos] == 0 and data[pos + 1] == _A and size == 4:
+                return "%d.%d.%d.%d" % tuple(data[pos + 10 : pos + 14])
+            pos += 10 + size
     except (IndexError, TypeError):  # cut short
         pass
     return ""
 
 
-def _skip_name(data, at):
-    while data[at]:
-        if data[at] & _POINTER:
-            return at + 2
-        at += data[at] + 1
-    return at + 1
+def _scan(data, pos):
+    while data[pos]:
+        if data[pos] & _POINTER:
+            return pos + 2
+        pos += data[pos] + 1
+    return pos + 1

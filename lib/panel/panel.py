@@ -15,7 +15,8 @@ class Panel:
     label: a text, never interpreted as HTML. get: a function that returns the value; it is called
     once a second, only while a page is visible. set: a function that is called with a new value.
     An exception that one of them raises is shown at the widget. set and the function of a button
-    may be async. Without get, the panel stores the value that was set last.
+    may be async. Without get, the panel stores the value that was set last. get and set may be
+    tuples (function, argument, ...), or set (name of a module with a function set, argument, ...).
 
     Each widget takes the options group and icon (texts) and order (a number; widgets with the same
     order appear as they were added). Wrong arguments raise TypeError or ValueError.
@@ -23,7 +24,7 @@ class Panel:
     The other modules of this package use these attributes. widgets: (kind, label, get, set, name
     of an option, its value, ...) for each id. latest: the value that was read or set last, for
     each id. histories: {id: History}. parts: the arguments of `load`. name: the board's. session:
-    the Session, while there is one; held: whether it stays without a page.
+    the Session, while there is one.
     """
 
     def __init__(self, server, settings: dict, serve: bool = True):
@@ -34,9 +35,8 @@ class Panel:
         self.histories = {}
         self.parts = []
         self.session: Anything = None
-        self.held = False
         if serve:
-            endpoint = lazy.LazyEndpoint(server, "panel.session", self, room=_ROOM)
+            endpoint = lazy.LazyEndpoint(server, "panel.panel", self, False, room=_ROOM)
             server.websocket("/panel", endpoint)
             lazy.load("panel.widgets")  # until all widgets of the start are added
             server.after(1, lambda: lazy.unload("panel.widgets"))
@@ -79,7 +79,8 @@ class Panel:
         """Add a widget that a page of your own draws.
 
         endpoint: an object with on_command(client, value), which may raise ValueError with a text
-        for the user, and optionally on_open(client) and on_close(client).
+        for the user, and optionally on_open(client) and on_close(client). Or the name of a module
+        whose endpoint(server) returns one, and which is loaded for each event. None: no commands.
         """
         return self._add(kind, label, None, endpoint, options)
 
@@ -93,20 +94,40 @@ class Panel:
 
     def describe(self) -> list:
         """Return a dict for each widget: id, kind, label, value and the options."""
-        return lazy.call("panel.descriptions", "all", self._open())
+        session = endpoint(self.server, self, True)
+        ids = range(len(self.widgets))
+        return [lazy.call("panel.pages", "describe", session, id, self.widgets[id]) for id in ids]
 
     def values(self) -> list:
         """Return the current values by id; None for a widget whose get fails."""
-        return self._open().read()
+        session = endpoint(self.server, self, True)
+        for id in range(len(self.widgets)):
+            session.update(id)
+        return list(self.latest)
 
     def command(self, id: int, value=None) -> None:
         """Execute a command as a page would. Raises ValueError with a text for the user."""
-        self._open().command(id, value)
+        session = endpoint(self.server, self, True)
+        session.load("panel.commands").execute(session, id, value)
+
+    def close(self, count: int) -> None:
+        """Keep the first `count` widgets: the others were loaded for the session."""
+        self.session = None
+        while len(self.widgets) > count:
+            self.widgets.pop()
+            self.latest.pop()
+            self.histories.pop(len(self.widgets), None)
 
     def _add(self, *args):
         return lazy.call("panel.widgets", "add", self, *args)
 
-    def _open(self):
-        """Return a session that stays loaded: a program asks for it again and again."""
-        self.held = True
-        return self.session or lazy.load("panel.session").start(self)
+
+def endpoint(server, panel, held):
+    """Return the session of a panel, and start it if needed. LazyEndpoint calls this.
+
+    held: it stays loaded, for a program that asks for it again and again.
+    """
+    session = panel.session or lazy.load("panel.session").start(server, panel)
+    if held:
+        session.held = True
+    return session

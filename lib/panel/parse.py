@@ -1,4 +1,4 @@
-"""Parse the JSON of clients, which may be hostile."""
+"""Parse the JSON of clients, which may be hostile, and check the texts of errors."""
 
 import json
 
@@ -8,6 +8,7 @@ from wsserver import lazy
 from wsserver.core.frames import validate_utf8
 
 _MAX_SIZE = const(3200)  # bytes: a message of 1000 characters of 3 bytes, and more
+_MAX_ERROR = const(120)  # characters
 _MAX_BRACKETS = const(40)  # parsing one takes far more than one byte of heap
 
 
@@ -36,3 +37,13 @@ def is_valid(text: str) -> bool:
     """Return whether a text is valid UTF-8."""
     data = text.encode()
     return not validate_utf8(data, 0, len(data), 0, 0)
+
+
+def valid(error: str) -> str:
+    """Return the text of an error, or if it is not valid UTF-8, what comes before the colon."""
+    return error if is_valid(error) else error.split(":")[0]
+
+
+def explain(error) -> str:
+    """Return a text about an exception of the application."""
+    return valid(("%s: %s" % (type(error).__name__, error))[:_MAX_ERROR])

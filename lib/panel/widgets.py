@@ -4,7 +4,7 @@ import gc
 
 from micropython import const
 
-from wsserver import ERROR, lazy
+from wsserver import lazy
 from wsserver.core.frames import validate_utf8
 
 _MAX_LABEL = const(100)  # characters
@@ -28,6 +28,7 @@ _OPTIONS: dict = {
     "select": {"choices": (list, tuple)},
     "text": {"size": int},
 }
+_KINDS = const(("switch", "slider", "button", "select", "text", "colour"))
 _COMMON = {"group": str, "icon": str, "order": _NUMBER}
 _INITIAL = {"switch": False, "text": "", "colour": "#000000"}
 
@@ -57,35 +58,26 @@ def add(panel, kind: str, label: str, get, set, options: dict) -> int:
     return id
 
 
-def load_parts(session) -> tuple:
-    """Load the parts of a panel. Return (functions to call at the end, a problem or None)."""
-    ends = []
-    problem = None
-    panel = session.panel
-    for module, args in panel.parts:
-        try:
-            end = lazy.load(module).add(panel, *args)
-            if end:
-                ends.append(end)
-        except MemoryError:
-            problem = "out of memory: the widgets of %s are missing" % module
-        except Exception as error:
-            problem = "%s: %s" % (module, session.explain(error))
-    if problem:
-        panel.server.log(ERROR, "panel: " + problem)
-    return ends, problem
-
-
 def _check_functions(where, kind, get, set):
     if kind == "value":
-        if not callable(get):
+        if not _is_function(get):
             raise TypeError(where + "get must be a function, not %r" % (get,))
         return
-    if get is not None and not callable(get):
+    if get is not None and not _is_function(get):
         raise TypeError(where + "get must be a function or None, not %r" % (get,))
-    if not callable(set) and not hasattr(set, "on_command"):
-        name = "function" if kind == "button" else "set"
-        raise TypeError(where + "%s must be a function, not %r" % (name, set))
+    if kind in _KINDS:
+        if not _is_function(set, str):
+            name = "function" if kind == "button" else "set"
+            raise TypeError(where + "%s must be a function, not %r" % (name, set))
+    elif not (set is None or isinstance(set, str) or hasattr(set, "on_command")):
+        raise TypeError(where + "endpoint must have a method on_command: %r" % (set,))
+
+
+def _is_function(function, *others):
+    """Return whether this is a function, or a tuple that begins with one, or with one of these."""
+    if isinstance(function, tuple) and function:
+        return callable(function[0]) or isinstance(function[0], others)
+    return callable(function)
 
 
 def _check_options(where, kind, options):

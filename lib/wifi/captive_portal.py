@@ -9,10 +9,11 @@ import socket
 import network
 from micropython import const
 
-from .dns import answer
-
 _PORT = const(53)
 _MAX_QUERY = const(512)  # bytes (RFC 1035, section 2.3.4)
+# The end of a response: a pointer to the name in the question, type A, class IN, a TTL of 5 s, and
+# the length of the address that follows.
+_RECORD = const(b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4")
 _BURST = const(4)  # queries answered in one turn of the server's loop
 
 
@@ -33,7 +34,7 @@ def _receive(sock):
     try:
         for _ in range(_BURST):
             query, sender = sock.recvfrom(_MAX_QUERY)
-            response = answer(query, network.WLAN(network.AP_IF).ifconfig()[0])
+            response = _answer(query, network.WLAN(network.AP_IF).ifconfig()[0])
             if response:
                 sock.sendto(response, sender)
     except OSError:
@@ -48,3 +49,25 @@ def _discard(sock):
         sock.recv(1)
     except OSError:
         pass
+
+
+def _answer(query, address):
+    """Return the response to a DNS query (RFC 1035): this address for every name.
+
+    Return None if the packet is not a query.
+    """
+    # Only standard queries with one question; additional records (EDNS) may follow.
+    if len(query) < 17 or query[2] & 0xF8 or query[4:6] != b"\0\1":
+        return None
+    end = 12
+    while 0 < query[end] < 64 and end + query[end] < len(query) - 5:
+        end += query[end] + 1
+    if query[end]:
+        return None
+    end += 5
+    record = b""
+    if query[end - 4 : end] in (b"\0\1\0\1", b"\0\xff\0\1"):  # type A or ANY, class IN
+        record = _RECORD + bytes(int(part) for part in address.split("."))
+    # Response, authoritative, recursion available, no error; one question, at most one answer.
+    head = bytes((query[2] | 0x84, 0x80, 0, 1, 0, bool(record), 0, 0, 0, 0))
+    return query[:2] + head + query[12:end] + record

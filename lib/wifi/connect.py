@@ -14,26 +14,12 @@ _DEFAULT_SSID = const("ESP32-WS-Server")  # as in config.schema
 # features that older releases lack.
 _ERRORS = (OSError, RuntimeError, ValueError, TypeError)
 
-# Values of WLAN.status() after a failure. `network` has names for some of them only.
-_REASONS = {
-    2: "authentication failed: check the password",
-    15: "authentication failed: check the password",
-    200: "the network's signal is lost",
-    201: "network not found",
-    202: "wrong password",
-    203: "the network refused the association",
-    204: "handshake timeout: check the password",
-    210: "the network's security type is not supported",
-    211: "the network's security is too weak",
-    212: "the network's signal is too weak",
-}
 
-
-def start(wifi: dict, get_secret, log=print, net=None) -> str:
+def start(wifi: dict, secret, log=print, net=None) -> str:
     """Start the network as the settings say; return the board's address.
 
     wifi, net: the sections "wifi" and "network"; net is None without that section, and then
-    wifi.mode decides. get_secret(name) returns the access point's password if the settings have
+    wifi.mode decides. secret(name) returns the access point's password if the settings have
     none. A station that cannot join within station_timeout seconds opens the access point instead.
     Errors are logged, not raised; the address is "" if no interface has one.
     """
@@ -41,12 +27,13 @@ def start(wifi: dict, get_secret, log=print, net=None) -> str:
         _try(log, network.country, wifi["country"])
     # Before Wi-Fi is active: mDNS ignores later changes.
     _try(log, network.hostname, wifi["hostname"])
+    net = net or wifi.get("network")  # where boot.py is older than this section
     if net and net["order"]:
         from . import fallback
 
         starters = {
             "station": lambda: join(wifi, log, net),
-            "ap": lambda: open_access_point(wifi, get_secret, log),
+            "ap": lambda: open_access_point(wifi, secret, log),
         }
         return fallback.start(net, log, starters)
     if not hasattr(network, "WLAN"):
@@ -57,15 +44,15 @@ def start(wifi: dict, get_secret, log=print, net=None) -> str:
         if address:
             return address
         log("wifi: opening the access point instead")
-    return open_access_point(wifi, get_secret, log)
+    return open_access_point(wifi, secret, log)
 
 
-def open_access_point(wifi: dict, get_secret, log) -> str:
+def open_access_point(wifi: dict, secret, log) -> str:
     """Open the access point; return its address, or "" if it does not start."""
     # If the driver refuses the name or password, the board must still be reachable.
     for candidate in (wifi, dict(wifi, ssid=_DEFAULT_SSID, password=None)):
         try:
-            return _open_access_point(candidate, get_secret, log)
+            return _open_access_point(candidate, secret, log)
         except _ERRORS as error:
             log("wifi: the access point %r does not start: %s" % (candidate["ssid"], error))
     return ""
@@ -88,13 +75,13 @@ def _try(log, function, *args, **kwargs):
         log("wifi: %s%r: %s" % (getattr(function, "__name__", ""), args or kwargs, error))
 
 
-def _open_access_point(wifi, get_secret, log):
+def _open_access_point(wifi, secret, log):
     network.WLAN(network.STA_IF).active(False)
     ap = network.WLAN(network.AP_IF)
     password = wifi["password"]
     generated = password is None
     if generated:
-        password = get_secret("wifi_password")
+        password = secret("wifi_password")
     security = network.AUTH_WPA2_PSK if password else network.AUTH_OPEN
     ap.active(True)  # before config(), which otherwise raises "Wifi Invalid Mode"
     try:
@@ -102,11 +89,12 @@ def _open_access_point(wifi, get_secret, log):
     except _ERRORS:
         ap.active(False)  # an access point without its settings would be an open network
         raise
+    described = "password as in config.json" if password else "open network without a password"
     ip = wifi["ip"]
     _try(log, ap.ifconfig, (ip, "255.255.255.0", ip, ip))
     log(
         "wifi: access point %r, %s"
-        % (wifi["ssid"], "password %s" % password if generated else _describe(password))
+        % (wifi["ssid"], "password %s" % password if generated else described)
     )
     return ap.ifconfig()[0]
 
@@ -123,10 +111,6 @@ def _configure(ap, wifi, log, **required):
         text = "wifi: channel %d: %s; using channel 1, without hidden and max_stations"
         log(text % (wifi["channel"], error))
         ap.config(channel=1, **required)
-
-
-def _describe(password):
-    return "password as in config.json" if password else "open network without a password"
 
 
 def _join(wifi, log, net):
@@ -151,7 +135,12 @@ def _join(wifi, log, net):
         station.connect(ssid, password)
         status = _wait(station, deadline)
         if station.isconnected():
-            return _joined(station, ssid, log)
+            station.config(reconnects=-1)  # from now on the driver reconnects by itself
+            # Without power saving: a station that sleeps between beacons answers 0.1 s late.
+            _try(log, station.config, pm=0)
+            address = station.ifconfig()[0]
+            log("wifi: joined %r as %s" % (ssid, address))
+            return address
         if status not in (None, network.STAT_IDLE):
             reason = status
         time.sleep_ms(200)
@@ -164,21 +153,25 @@ def reason_of(status) -> str:
     """Return a text for a value of WLAN.status() after a failure; None: there was none."""
     if status in (None, network.STAT_IDLE, network.STAT_CONNECTING):
         return "timeout"
-    return _REASONS.get(status) or "driver status %d" % status
+    # `network` has names for some of the values only.
+    reasons = {
+        2: "authentication failed: check the password",
+        15: "authentication failed: check the password",
+        200: "the network's signal is lost",
+        201: "network not found",
+        202: "wrong password",
+        203: "the network refused the association",
+        204: "handshake timeout: check the password",
+        210: "the network's security type is not supported",
+        211: "the network's security is too weak",
+        212: "the network's signal is too weak",
+    }
+    return reasons.get(status) or "driver status %d" % status
 
 
-def _joined(station, ssid, log):
-    station.config(reconnects=-1)  # from now on the driver reconnects by itself
-    # Without power saving: a station that sleeps between beacons answers 0.1 s late.
-    _try(log, station.config, pm=0)
-    address = station.ifconfig()[0]
-    log("wifi: joined %r as %s" % (ssid, address))
-    return address
-
-
-def _wait(station, deadline):
+def _wait(station, end):
     """Return the status once the driver has joined or given up; None on timeout."""
-    while time.ticks_diff(deadline, time.ticks_ms()) > 0:
+    while time.ticks_diff(end, time.ticks_ms()) > 0:
         status = station.status()
         if status != network.STAT_CONNECTING:
             return status

@@ -1,8 +1,9 @@
 """Find the interface that has an address. Loaded while it runs."""
 
 import network
+from micropython import const
 
-_NONE = "0.0.0.0"
+_NONE = const("0.0.0.0")
 
 
 def access_point():

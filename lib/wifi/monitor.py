@@ -1,5 +1,7 @@
 """Log Wi-Fi changes while the server runs: stations that join or leave, a lost connection."""
 
+import binascii
+
 import network
 
 _last = True  # the stations at the access point, or whether the station is connected
@@ -18,29 +20,19 @@ def check(log=print) -> None:
     else:
         station = network.WLAN(network.STA_IF)
         now = station.isconnected() or not station.active()
-    if now != _last:
-        _log_change(_last, now, log)
-        _last = now
-
-
-def _log_change(before, now, log):
+    if now == _last:
+        return
+    before = _last
+    _last = now
     if isinstance(now, bool):
         log("wifi: connected again" if now else "wifi: connection lost, reconnecting")
         return
-    now = _addresses(now)
-    before = [] if isinstance(before, bool) else _addresses(before)
+    # Sorted MAC addresses.
+    now = sorted([station[0] for station in now])
+    before = [] if isinstance(before, bool) else sorted([station[0] for station in before])
     for mac in now:
         if mac not in before:
-            log("wifi: station %s joined" % _format(mac))
+            log("wifi: station %s joined" % binascii.hexlify(mac, b":").decode())
     for mac in before:
         if mac not in now:
-            log("wifi: station %s left" % _format(mac))
-
-
-def _addresses(stations):
-    """Return the sorted MAC addresses of a list from the driver."""
-    return sorted([station[0] for station in stations])
-
-
-def _format(mac):
-    return ":".join("%02x" % byte for byte in mac)
+            log("wifi: station %s left" % binascii.hexlify(mac, b":").decode())

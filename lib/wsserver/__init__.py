@@ -3,11 +3,11 @@
 `import wsserver` loads only `log` and `lazy`. The first use of `Server` or `Client` loads the
 modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
 loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
-`gctuning` for boards with PSRAM, `lazyroutes` for lazy routes and endpoints, and parts of `http`
-(see there). `setup`, `readers` and `reports` are loaded only while they run.
+`gctuning` for boards with PSRAM, `lazyroutes` for lazy endpoints, and parts of `http` (see there).
+`setup`, `resolve`, `readers`, `waits` and `reports` are loaded only while they run.
 """
 
-from .lazy import load
+from . import lazy
 from .log import DEBUG, ERROR, INFO, WARNING  # noqa: F401 - part of the API
 
 __version__ = "0.2.0"
@@ -15,11 +15,11 @@ __version__ = "0.2.0"
 
 def __getattr__(name):
     if name == "Server":
-        return load("wsserver.server").Server
+        return lazy.load(".server").Server
     if name == "Client":
-        return load("wsserver.core.protocol").Client
+        return lazy.load(".core.protocol").Client
     if name == "Request":
-        return load("wsserver.http.request").Request
+        return lazy.load(".http.request").Request
     if name in ("Response", "redirect"):
-        return getattr(load("wsserver.http.response"), name)
+        return getattr(lazy.load(".http.response"), name)
     raise AttributeError(name)

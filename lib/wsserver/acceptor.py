@@ -3,9 +3,10 @@
 import errno
 from time import ticks_ms
 
-from .core.frames import const
-from .http.connection import HTTPConnection, HTTPError
-from .lazy import call, load, unload
+from wsserver.core.frames import const
+from wsserver.http.connection import HTTPConnection, HTTPError
+
+from .lazy import unload
 from .log import WARNING, describe
 
 # HTTP connections at the same time. With 5 clients and 2 listeners they use the chip's 10 sockets.
@@ -19,50 +20,27 @@ _IN = const(1)  # select.POLLIN
 class Acceptor:
     """Accept connections, and hold them until they become WebSocket clients or are closed.
 
-    `http_connections` are those that have not become clients. `listeners` are the sockets.
+    `http_connections` are those that have not become clients. `listeners` are the sockets, which
+    setup.listen() adds and shutdown.begin() closes. tls: {id(listener): its TLSAcceptor}. peer: a
+    function that normalizes a client's address, if one listens on IPv6.
     """
 
-    def __init__(self, server, poll, connections: dict):
+    peer: "Anything" = None
+    streams = 0  # those of http_connections that count as clients: see http.events
+    _accepting = False
+
+    def __init__(self, server):
         self._server = server
-        self._poll = poll
-        self._connections = connections  # all of the server's: socket -> connection
         self.listeners = []
-        self._tls = {}  # id(listener) -> its TLSAcceptor
-        self._accepting = False
-        self._peer = None  # a function that normalizes a client's address, if one listens on IPv6
+        self.tls = {}
         self.http_connections = []
-        self.streams = 0  # those of http_connections that count as clients: see http.events
-        self.reserved = 0  # slots whose sockets are in use by Server.add_reader
 
-    def listen(self, host: str, port: int, tls, acceptor) -> None:
-        """Listen on one more port; tls is an SSLContext and `acceptor` its TLSAcceptor, or None.
-
-        Raises what setup.open_listener raises.
-        """
-        sock = call("wsserver.setup", "open_listener", host, port, tls, self._server._log)
-        if ":" in host:
-            self._peer = load("wsserver.ipv6").peer
-        self.listeners.append(sock)
-        if acceptor:
-            self._tls[id(sock)] = acceptor
-        self._poll.register(sock, _IN)
-        self._accepting = True
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._accepting = False
-        self._tls.clear()
-        while self.listeners:
-            sock = self.listeners.pop()
-            self._poll.unregister(sock)
-            sock.close()
-
-    def set_accepting(self, accepting: bool) -> None:
+    def set_accepting(self, value: bool) -> None:
         """Accept new connections, or leave them in TCP's backlog."""
-        if accepting != self._accepting:
-            self._accepting = accepting
+        if value != self._accepting:
+            self._accepting = value
             for sock in self.listeners:
-                self._poll.modify(sock, _IN if accepting else 0)
+                self._server._poll.modify(sock, _IN if value else 0)
 
     def free_slots(self) -> int:
         """Return how many more connections can be accepted now.
@@ -71,7 +49,7 @@ class Acceptor:
         """
         server = self._server
         closing = max(0, len(server.clients) - server.max_clients)
-        slots = max(1, _HTTP_SLOTS - self.reserved) + self.streams
+        slots = max(1, _HTTP_SLOTS - len(server._readers)) + self.streams
         return slots - len(self.http_connections) - closing
 
     def accept(self) -> None:
@@ -95,15 +73,15 @@ class Acceptor:
             self._server._report(error)
             self.set_accepting(False)  # until a sweep succeeds
 
-    def _accept_from(self, listener):
+    def _accept_from(self, sock):
         server = self._server
         try:
             # If register() in _open() runs out of memory, poll crashes the next time. There is
             # enough memory for it if this succeeds.
             bytearray(_PROBE)
-            sock, address = listener.accept()
-            if self._peer:
-                address = self._peer(address)
+            raw, address = sock.accept()
+            if self.peer:
+                address = self.peer(address)
         except MemoryError:
             self.set_accepting(False)  # until the next sweep
             return
@@ -112,47 +90,41 @@ class Acceptor:
                 server._log(WARNING, "cannot accept a connection: " + describe(error))
                 self.set_accepting(False)
             return
-        tls = self._tls.get(id(listener))
+        tls = self.tls.get(id(sock))
         try:
             if server.limits and address[0] not in server.proxies:
-                server.limits.check_connection(address[0], self._connections.values(), tls)
-            self._open(sock, address, tls)
-        except HTTPError as error:
-            sock.close()
-            server._log_refusal(address[0], error.detail)
-        except (OSError, MemoryError) as error:  # the peer has gone, or memory ran out
-            sock.close()
-            try:
-                text = "cannot accept a connection: " + describe(error)
-            except MemoryError:
-                return  # no memory even for a log line; other connections go on
-            server._log_refusal(address[0], text)
-        except Exception:
-            sock.close()
-            raise
+                server.limits.check_connection(address[0], server._connections.values(), tls)
+            self._open(raw, address, tls)
+        except Exception as error:
+            raw.close()
+            # Refused by the limits, or the peer has gone, or memory ran out.
+            if not isinstance(error, (HTTPError, OSError, MemoryError)):
+                raise
+            server._log_refusal(address[0], error)
 
-    def _open(self, raw, address, tls_acceptor):
+    def _open(self, raw, address, acceptor):
         """Make an accepted socket an HTTP connection.
 
         Raises OSError or MemoryError; then only the socket remains.
         """
+        server = self._server
         sock = raw
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        if tls_acceptor:
-            sock = tls_acceptor.wrap(raw, self._connections.values())
+        if acceptor:
+            sock = acceptor.wrap(raw, server._connections.values())
         try:
-            connection = HTTPConnection(self._server, sock, address, ticks_ms())
+            connection = HTTPConnection(server, sock, address, ticks_ms())
             connection._events = _IN
-            if tls_acceptor:
+            if acceptor:
                 connection._use_tls(raw)
-                connection._tls = tls_acceptor
-                connection._counted = address[0] not in self._server.proxies
-            self._connections[sock] = connection
+                connection._tls = acceptor
+                connection._counted = address[0] not in server.proxies
+            server._connections[sock] = connection
             self.http_connections.append(connection)
-            self._poll.register(sock, _IN)
+            server._poll.register(sock, _IN)
         except (OSError, MemoryError):
-            self._connections.pop(sock, None)
+            server._connections.pop(sock, None)
             if self.http_connections and self.http_connections[-1]._sock is sock:
                 self.http_connections.pop()
             raise
@@ -163,6 +135,6 @@ class Acceptor:
         self.set_accepting(True)
         if not self.http_connections and not self._server._filler:  # a small heap
             try:
-                unload("wsserver.http.static", "wsserver.http.responses")
+                unload(".http.static", ".http.responses")
             except MemoryError:
                 pass  # the next connection that leaves has them unloaded

@@ -8,11 +8,12 @@ def checked(route, name: str, function):
 
     The first call tells: if `function` is not async, it takes its place.
     """
+    setattr(route, "_" + name, function)  # for reports.traceback
 
     def on_message(client, message):
         result = function(client, message)
         if hasattr(result, "throw"):
-            load("wsserver.workers").worker_of(client).run(result)
+            load(".workers").worker_of(client).run(result)
         else:
             route.message = function
 
@@ -20,7 +21,7 @@ def checked(route, name: str, function):
         # The chunk is valid until this returns, but a coroutine may run longer.
         result = function(client, bytes(chunk), final)
         if hasattr(result, "throw"):
-            load("wsserver.workers").worker_of(client).run(result)
+            load(".workers").worker_of(client).run(result)
         else:
             route.chunk = function
 

@@ -1,7 +1,13 @@
 """Methods of Client that not every program uses. Client loads them when one is first called."""
 
-from .core.protocol import Client
-from .lazy import load
+from wsserver.core.frames import const, payload_of
+from wsserver.core.protocol import Client
+
+from .lazy import call, load
+
+_PING = const(9)  # opcodes (RFC 6455, section 5.2)
+_PONG = const(10)
+_MAX_CONTROL = const(125)  # bytes of payload in a control frame (section 5.5)
 
 
 def drain(client):
@@ -9,7 +15,7 @@ def drain(client):
 
     It returns False if the connection was closed before.
     """
-    return load("wsserver.workers").worker_of(client).drain()
+    return load(".workers").worker_of(client).drain()
 
 
 def join(client, group: str) -> None:
@@ -27,10 +33,34 @@ def leave(client, group: str) -> None:
 
 def send_stream(client, source, text: bool = False):
     """Send one message of any length: see docs/api.md. Return the Stream, which can be awaited."""
-    return load("wsserver.streams").Stream(client, source, text)
+    return load(".streams").Stream(client, source, text)
+
+
+def ping(client, data=b"") -> bool:
+    """Send a Ping with at most 125 bytes of data.
+
+    Return False if the connection is closing or the send buffer is full.
+    """
+    return _send_ping(client, _PING, data)
+
+
+def pong(client, data=b"") -> bool:
+    """Send a Pong. Needed only in on_ping: without it, Pongs are sent automatically."""
+    return _send_ping(client, _PONG, data)
+
+
+def _send_ping(client, opcode, data):
+    data = payload_of(data, "ping() and pong() take")
+    if isinstance(data, memoryview):
+        data = bytes(data)  # its items may be longer than a byte
+    if len(data) > _MAX_CONTROL:
+        call(".core.errors", "bad_ping", len(data))
+    return not client._state and client._send_control(opcode, data)
 
 
 Client.drain = drain  # type: ignore[attr-defined]
 Client.join = join  # type: ignore[attr-defined]
 Client.leave = leave  # type: ignore[attr-defined]
+Client.ping = ping  # type: ignore[attr-defined]
+Client.pong = pong  # type: ignore[attr-defined]
 Client.send_stream = send_stream  # type: ignore[attr-defined]

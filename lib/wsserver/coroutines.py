@@ -4,7 +4,8 @@ import asyncio
 from asyncio import CancelledError
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .core.frames import const
+from wsserver.core.frames import const
+
 from .eventloop import Poller, is_running, run_coroutine, start_now, step_with_tasks
 from .lazy import call, load
 from .shutdown import begin, drop_all, handshake_time
@@ -38,6 +39,7 @@ def add_task(server, task) -> None:
     if server._tasks is None:
         server._tasks = []
     server._tasks.append(task)
+    server._timers._due = ticks_ms()  # run() notices it beside the timers
 
 
 _last = []  # tasks that stop() does not cancel at once
@@ -73,7 +75,7 @@ def adopt(server, coroutine, name, client, args) -> None:
     name: of a client's callback; otherwise the function of a timer, a reader or call_soon().
     """
     if client:
-        load("wsserver.workers").adopt(client, coroutine, name)
+        load(".workers").adopt(client, coroutine, name)
         return
     function = name
     key = id(args[0]) if args else 0
@@ -112,7 +114,7 @@ def serve(server):
     poller = server._asyncio
     if poller and poller.is_current():
         raise RuntimeError("serve() was called while the server is served")
-    call("wsserver.setup", "check_run", server)
+    call(".setup", "check_run", server)
     return _serve(server)
 
 

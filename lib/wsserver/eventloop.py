@@ -14,7 +14,7 @@ import select
 from asyncio import core  # type: ignore[attr-defined]
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .core.frames import const
+from wsserver.core.frames import const
 
 _TICK = const(20)  # ms that the loop sleeps at most: the delay of call_soon() in a thread
 _IN = const(1)  # select.POLLIN
@@ -37,6 +37,7 @@ class Poller:
         self._queue = queue
         self._server = server
         self._ready = []
+        self._has_turned = False  # whether ipoll() has waited, and no task has run since
         self._peek = core._task_queue.peek
         queue.poller = self
         # asyncio ends when no task is due and no stream is awaited. This entry is never ready.
@@ -94,6 +95,11 @@ class Poller:
             raise RuntimeError("asyncio runs in a callback of the server")
         if self._ready:
             self._ready = []
+        if not timeout and self._has_turned:
+            # asyncio asks once more when a task is due, and runs it only then.
+            self._has_turned = False
+            return self._ready
+        self._has_turned = timeout > 0
         core.cur_task = None  # asyncio keeps the one that ran last, which could not be cancelled
         self._is_limited = timeout >= 0
         self._end = ticks_add(ticks_ms(), timeout)
@@ -125,7 +131,7 @@ def _move(server, poll, poller):
     for sock, connection in server._connections.items():
         old.unregister(sock)
         poll.register(sock, connection._events)
-    server._poll = server._acceptor._poll = poll
+    server._poll = poll
     server._asyncio = poller
     server.on_wait(server._waited)
 

@@ -2,7 +2,9 @@
 
 A chip without PSRAM has two heaps. When a request cannot be met, MicroPython doubles its GC heap,
 but takes no more than the largest free block of the IDF heap. `grow` makes that block small while
-the GC heap grows. Loaded at startup only.
+the GC heap grows. `hold` and `release` keep the memory of all sessions but one while an
+application is set up.
+Loaded at startup only.
 """
 
 import gc
@@ -14,57 +16,102 @@ from .lazy import free_heap, has_large_heap
 
 _LEAST = const(16000)  # bytes; a little more than an ESP32's other free blocks
 _MARGIN = const(1024)  # bytes that a thread takes beside its stack, and more
-_PIECE = const(6000)  # bytes of the requests that fill the heap
-_MAX_PIECES = const(14)  # more than a heap of 64,000 bytes has
+_BLOCK = const(6000)  # bytes of the requests that fill the heap
+_MAX_BLOCKS = const(14)  # more than a heap of 64,000 bytes has
 _RELEASE = const(200)  # ms for the idle task to free the stack
 _CONTEXT = const(3000)  # bytes of the IDF heap that an SSLContext takes, and a session
 _SESSION = const(23800)
+_SPARE = const(6000)  # bytes of the GC heap that serving takes later
+_ELSEWHERE = const(6300)  # bytes of a session that need not be in its largest block
 
 
-def grow(keep: int):
-    """Grow the GC heap by the largest block of the IDF heap, except for `keep` bytes of it.
+def grow(reserved: int):
+    """Grow the GC heap by the largest block of the IDF heap, except for the reserved bytes.
 
     A waiting thread occupies these: its stack is allocated there in one piece of the given size
     (ports/esp32/mpthreadport.c). The GC heap does not grow on boards with PSRAM, on other ports,
     and if there is enough memory to double it.
     Return the number of TLS sessions for which there is memory, or None for no limit.
     """
-    try:
-        import _thread
+    size = _largest()
+    if not size:
+        return None
+    size -= reserved
+    if _LEAST <= size < gc.mem_alloc() + free_heap():
+        blocks = []
+        lock = None
+        try:
+            lock = _occupy(reserved - _MARGIN)
+            while _largest() >= size and len(blocks) < _MAX_BLOCKS:
+                blocks.append(bytearray(_BLOCK))
+        except (ImportError, OSError, MemoryError):  # no thread, or a heap that does not grow
+            pass
+        blocks = None
+        if lock:
+            _free(lock, reserved - _MARGIN)
+    return max(1, (_largest() - _CONTEXT) // _SESSION)
 
+
+def hold():
+    """Occupy the memory of all TLS sessions that fit but one, or of one. A TLS context exists.
+
+    Return what release() takes, or None.
+    """
+    largest = _largest()
+    size = max(1, largest // _SESSION - 1) * _SESSION
+    try:
+        return (_occupy(size), size) if largest else None
+    except (ImportError, OSError, MemoryError):  # no thread, or there is not that much
+        return None
+
+
+def release(kept, server, tls) -> None:
+    """End what hold() has begun, and lower the server's TLS connections to what fits.
+
+    tls: the section of the settings.
+    """
+    _free(*kept)
+    if free_heap() < _SPARE and _largest() >= 3 * _SESSION:
+        grow(2 * _SESSION + _MARGIN)
+    fits = (_largest() + _ELSEWHERE) // _SESSION
+    if fits >= tls["max_clients"]:
+        return
+    most = max(1, fits)  # the application may free memory later
+    text = "the application leaves memory for %d TLS connection%s: tls.max_clients is %d"
+    print((text + " (docs/tls.md)") % (fits, "" if fits == 1 else "s", most))
+    for acceptor in server._acceptor.tls.values():
+        acceptor._max_tls = most
+        acceptor._max_clients = max(1, most - tls["reserved"])
+
+
+def _largest():
+    """Return the largest free block of the IDF heap, or 0 if the GC heap never grows into it."""
+    try:
         from esp32 import HEAP_DATA, idf_heap_info
     except ImportError:
-        return None
+        return 0
     if has_large_heap():
-        return None
-
-    def largest():
-        return max([region[2] for region in idf_heap_info(HEAP_DATA)])
-
-    size = largest() - keep
-    if _LEAST <= size < gc.mem_alloc() + free_heap():
-        lock = _thread.allocate_lock()
-        lock.acquire()
-        before = _thread.stack_size(keep - _MARGIN)
-        try:
-            _thread.start_new_thread(lock.acquire, ())
-            _fill(lambda: largest() < size)
-            lock.release()
-        except (OSError, MemoryError):  # the thread was not created
-            pass
-        _thread.stack_size(before)
-        for _ in range(_RELEASE):
-            if largest() >= keep - _MARGIN:
-                break
-            time.sleep_ms(1)
-    return max(1, (largest() - _CONTEXT) // _SESSION)
+        return 0
+    return max([region[2] for region in idf_heap_info(HEAP_DATA)])
 
 
-def _fill(has_grown):
-    """Allocate memory until has_grown()."""
-    pieces = []
+def _occupy(size):
+    """Start a thread with a stack of this size, which waits for the lock that this returns."""
+    import _thread
+
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    before = _thread.stack_size(size)
     try:
-        while not has_grown() and len(pieces) < _MAX_PIECES:
-            pieces.append(bytearray(_PIECE))
-    except MemoryError:  # a heap that does not grow
-        pass
+        _thread.start_new_thread(lock.acquire, ())
+    finally:
+        _thread.stack_size(before)
+    return lock
+
+
+def _free(lock, size):
+    lock.release()
+    for _ in range(_RELEASE):
+        if _largest() >= size:
+            break
+        time.sleep_ms(1)

@@ -8,7 +8,7 @@ import select
 import socket
 from time import ticks_diff, ticks_ms
 
-from .core.frames import const
+from wsserver.core.frames import const
 
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"  # the first 12 bytes of an IPv4 client's address
 _PROBE_MS = const(500)  # for a connection to oneself

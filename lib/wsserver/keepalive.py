@@ -5,8 +5,7 @@ Nothing in here allocates memory.
 
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .core.frames import const
-from .core.protocol import Client
+from wsserver.core.frames import const
 
 _OPEN = const(0)  # states: see core.buffers
 _FAILED = const(2)
@@ -14,6 +13,7 @@ _READING = const(0)  # see http.connection
 _LINGERING = const(2)
 _MAX_KEPT = const(5000)  # ms for which a connection waits for another request
 _HANDLING = const(5)  # an async handler runs: see http.exchange
+_PING = const(9)
 _INTERNAL_ERROR = const(1011)
 _LINGER = const(500)  # ms of silence after which a peer that should close is dropped
 _MAX_LINGER = const(2000)  # ms after which it is dropped even if it sends
@@ -23,6 +23,7 @@ _HELLO_TIMEOUT = const(3000)  # ms for the first byte of a TLS connection
 _MAX_AGE = const(1 << 27)  # ms: older times are set to this age, because ticks wrap at 2 ** 30
 
 
+# Long: always loaded, and each part would take a name for as long.
 def sweep(server) -> None:
     """Check all connections of a server: its method `_sweep`, called ten times a second."""
     now = ticks_ms()
@@ -43,7 +44,15 @@ def sweep(server) -> None:
                 _check_closing(server, client, now)
         except MemoryError:  # not even a time can be stored: free the client's memory
             server._drop(client, "out of memory")
-    _check_requests(server, now)
+    acceptor = server._acceptor
+    busy = acceptor.free_slots() < 1
+    if not busy:
+        acceptor.set_accepting(True)
+    connections = acceptor.http_connections
+    for index in range(len(connections) - 1, -1, -1):
+        connection = connections[index]
+        if _has_expired(server, connection, now, busy):
+            server._drop(connection)
     if server._refusals:
         try:
             server._refusals.sweep(now)
@@ -56,13 +65,13 @@ def _check_open(server, client, now):
         client._last_heard = ticks_add(now, -_MAX_AGE)
     if ticks_diff(now, client._last_used) > _MAX_AGE:
         client._last_used = ticks_add(now, -_MAX_AGE)
-    silence = ticks_diff(now, client._last_heard)
-    if server._ping_interval is None or silence < server._ping_interval:
+    interval = server._ping_interval
+    if interval is None or ticks_diff(now, client._last_heard) < interval:
         if client._pong_due is not None:
             client._pong_due = None
     elif client._pong_due is None:
-        Client.ping(client)
-        client._pong_due = ticks_add(now, server._ping_timeout or server._ping_interval)
+        client._send_control(_PING, b"")
+        client._pong_due = ticks_add(now, server._ping_timeout or interval)
     elif ticks_diff(now, client._pong_due) >= 0:
         client._pong_due = None  # without ping_timeout the next ping follows
         if server._ping_timeout is not None:
@@ -78,20 +87,8 @@ def _check_closing(server, client, now):
     silence = min(age, ticks_diff(now, client._last_heard))
     if age >= server._close_timeout:
         server._drop(client, "closing handshake timed out")
-    elif client._state == _FAILED and silence >= _LINGER and not client._out:
+    elif client._state == _FAILED and not client._out and silence >= _LINGER:
         server._drop(client)
-
-
-def _check_requests(server, now):
-    acceptor = server._acceptor
-    busy = acceptor.free_slots() < 1
-    if not busy:
-        acceptor.set_accepting(True)
-    connections = acceptor.http_connections
-    for index in range(len(connections) - 1, -1, -1):
-        connection = connections[index]
-        if _has_expired(server, connection, now, busy):
-            server._drop(connection)
 
 
 def _has_expired(server, connection, now, busy):
@@ -107,11 +104,11 @@ def _has_expired(server, connection, now, busy):
         return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
     if connection._state == _HANDLING:
         return False
-    if connection._kept and not connection._head:
-        return busy or age >= _MAX_KEPT
     if connection._state != _READING:
         # The time for each part of a response, which fills a send buffer.
         return age >= (limit >> 2 if busy else limit)
+    if connection._kept and not connection._head:
+        return busy or age >= _MAX_KEPT
     if connection._secure:
         busy = busy or connection._tls.is_full(server._connections.values())
         if connection._last_heard == connection._since:

@@ -47,14 +47,28 @@ def collect_every(size: int) -> bool:
     return True
 
 
+def collecting(function, *args):
+    """Call a function, and collect garbage often meanwhile, unless gc.threshold is set.
+
+    Without that, what stays would come to lie among garbage, and leave the heap fragmented.
+    """
+    begins = collect_every(1024)  # not if boot.py, the program or a large heap has set it
+    try:
+        return function(*args)
+    finally:
+        if begins:
+            gc.threshold(-1)
+
+
 def load(name: str):
-    """Import a module by its full dotted name and return it.
+    """Import a module by its dotted name and return it. ".tls" stands for "wsserver.tls".
 
     An import that runs out of memory can leave a name without a module in sys.modules. MicroPython
     crashes when that name is imported again, so such entries are removed first. On a small heap,
     garbage is collected often during the import, to avoid fragmentation.
     """
     modules = sys.modules
+    name = _full(name)
     module = modules.get(name)
     if module is None:
         for other in list(modules):
@@ -64,22 +78,25 @@ def load(name: str):
         if has_large_heap():
             __import__(name)
         else:
-            threshold = gc.threshold()
-            gc.threshold(3072)
-            try:
-                __import__(name)
-            finally:
-                gc.threshold(threshold)
+            collecting(__import__, name)
         module = modules[name]
     return module
 
 
+def _full(name):
+    # Short names take less memory: each is a constant of the module that uses it. Not name[0]:
+    # MicroPython keeps each character that an index has returned.
+    return "wsserver" + name if name.startswith(".") else name
+
+
 def unload(*names: str) -> None:
     """Remove modules from sys.modules and from their packages, so that they can be freed."""
+    modules = sys.modules
     for name in names:
-        sys.modules.pop(name, None)
+        name = _full(name)
+        modules.pop(name, None)
         package, _, attribute = name.rpartition(".")
-        package = sys.modules.get(package)
+        package = modules.get(package)
         if package and hasattr(package, attribute):
             delattr(package, attribute)
 
@@ -98,16 +115,18 @@ def loaded(others=()) -> list:
     return [name for name in sys.modules if name not in others]
 
 
-def route(server, path: str, module: str, *args) -> None:
+def route(server, path: str, module: str, *args, guard=None) -> None:
     """Register a path whose module is imported on the first request.
 
-    `module.serve(server, *args)` must register the real route with server.websocket().
+    `module.serve(server, *args)` must register the real route with server.websocket(). guard: a
+    module that is imported before; its admit(server, request, loaded, *args) raises HTTPError, or
+    returns the arguments for serve(). `loaded` are the names of the modules before.
     """
-    server.routes[path] = (module, args)  # see lazyroutes.resolve
+    server.routes[path] = (module, args, guard)  # see `resolve`
 
 
 def __getattr__(name):
     # LazyEndpoint is loaded when a program uses it, which saves 1.5 KB on a 32-bit board.
     if name != "LazyEndpoint":
         raise AttributeError(name)
-    return load("wsserver.lazyroutes").LazyEndpoint
+    return load(".lazyroutes").LazyEndpoint

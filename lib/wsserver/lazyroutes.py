@@ -1,28 +1,14 @@
-"""Routes and endpoints whose code is loaded on demand: `lazy.route` and `lazy.LazyEndpoint`."""
+"""Endpoints whose code is loaded on demand: `lazy.LazyEndpoint`. For routes see `resolve`."""
 
 import gc
 
-from .core.frames import const
-from .lazy import free_heap, load, loaded, unload
+from wsserver.core.frames import const
+
+from .lazy import call, collecting, free_heap, load, loaded, unload
 from .log import WARNING
 
 _endpoints = []  # those whose module is loaded
 _TRY_AGAIN_LATER = const(1013)  # RFC 6455, section 7.4.1, and the IANA registry
-
-
-def resolve(server, path: str):
-    """Load the module of a lazy route, and return the route that it registers.
-
-    If that raises, the next request tries again.
-    """
-    module, args = server.routes[path]
-    before = loaded()
-    try:
-        load(module).serve(server, *args)
-    except Exception:
-        unload(*loaded(before))
-        raise
-    return server.routes[path]
 
 
 class LazyEndpoint:
@@ -32,7 +18,7 @@ class LazyEndpoint:
     the last one has left, the module is unloaded, with all modules that it has loaded. Without
     enough memory the client is closed with 1013. room: the bytes that must be free, or loading
     is not tried. urgent: without these bytes, unload the other endpoints and close their clients
-    with 1013, and load in any case.
+    with 1013, and load in any case. Meanwhile the others need its bytes as well as their own.
     """
 
     def __init__(self, server, module: str, *args, room: int = 0, urgent: bool = False):
@@ -48,9 +34,9 @@ class LazyEndpoint:
     def on_open(self, client) -> None:
         """Load the endpoint if this is its first client, and pass the client on."""
         try:
-            endpoint = self._endpoint or self._load()
+            endpoint = self._endpoint or self._load(client)
             self._clients.append(client)
-            return endpoint.on_open(client)
+            return collecting(endpoint.on_open, client)
         except MemoryError:
             endpoint = None
         self._refuse(client, "not enough memory for %s" % self._module)
@@ -63,9 +49,9 @@ class LazyEndpoint:
     def on_message(self, client, message) -> None:
         """Pass a message on, unless its client was refused."""
         if client in self._clients:
-            result = self._endpoint.on_message(client, message)
+            result = collecting(self._endpoint.on_message, client, message)
             if result is not None and hasattr(result, "throw"):  # it is async
-                load("wsserver.workers").worker_of(client).run(result)
+                load(".workers").worker_of(client).run(result)
 
     def on_close(self, client, code: int, reason: str) -> None:
         """Pass the event on, and unload the endpoint with its last client."""
@@ -77,13 +63,15 @@ class LazyEndpoint:
                 if not self._clients:
                     self._unload()
 
-    def _load(self):
-        if free_heap() < self._room:
-            if not self._urgent:
-                raise MemoryError
-            for other in list(_endpoints):
-                for client in list(other._clients):
-                    other._refuse(client, "%s needs the memory" % self._module)
+    def _load(self, client):
+        need = self._room
+        for other in _endpoints:
+            if other._urgent and not self._urgent:
+                need += other._room
+        if self._urgent:
+            call(".resolve", "make_room", self._server, need, self._module, client)
+        elif free_heap() < need:
+            raise MemoryError
         before = loaded()
         try:
             self._endpoint = load(self._module).endpoint(self._server, *self._args)

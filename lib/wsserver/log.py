@@ -17,7 +17,7 @@ def log(level: int, text: str) -> None:
 def describe(error: Exception) -> str:
     """Return an exception as text; for an OSError, the name and the meaning of its errno."""
     try:
-        return call("wsserver.reports", "describe", error)
+        return call(".reports", "describe", error)
     except MemoryError:
         return repr(error)
 
@@ -40,9 +40,12 @@ def escape(text: str, limit: int = 80) -> str:
     return str(out, "utf-8")
 
 
-def traceback(error: Exception) -> str:
-    """Return the traceback of `error` as text, or only its name if memory is short."""
+def traceback(error: Exception, *owner) -> str:
+    """Return the traceback of `error` as text, or only its name if memory is short.
+
+    owner: see reports.traceback.
+    """
     try:
-        return call("wsserver.reports", "traceback", error)
+        return call(".reports", "traceback", error, *owner)
     except (MemoryError, AttributeError):  # CPython's gc cannot be tuned
         return repr(error)

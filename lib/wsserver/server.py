@@ -12,9 +12,10 @@ from time import ticks_diff, ticks_ms
 import micropython
 from micropython import const
 
+from wsserver.core.buffers import BufferPool
+from wsserver.core.frames import deliver, encode
+
 from .acceptor import Acceptor
-from .core.buffers import NO_BUFFER, BufferPool
-from .core.frames import encode
 from .keepalive import sweep
 from .lazy import call, has_large_heap, load
 from .log import ERROR, INFO, WARNING, describe, escape, log, traceback
@@ -33,6 +34,12 @@ _TICK = const(20)  # ms that run() sleeps at most: the delay of call_soon() in a
 _SWEEP = const(100)  # ms between two checks of the timeouts
 _SLOW = const(200)  # ms in a callback after which a warning is logged
 _REPEAT = const(1000)  # ms for which an error is not logged again
+# readinto() reads until the buffer is full or nothing is left, which takes two system calls. But a
+# client that waits for each reply often sends messages of one length. Client._expected is this
+# length, and in its lowest bits how many in 2, 4, 8 or 16 reads are of exactly this length. The
+# others notice a client that sends more at once.
+_RUN_BITS = const(4)
+_RUN = const(15)
 _MAX_FAULTS = const(100)  # turns that fail in quick succession until run() raises the error
 _IN = const(1)  # select.POLLIN
 _OUT = const(4)  # select.POLLOUT
@@ -58,20 +65,24 @@ class Server:
     redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may connect and
     read responses, beside the server's own. proxies: the IP addresses of reverse proxies, whose
     X-Forwarded-For or Forwarded is trusted.
+
+    routes: {path: Route of a WebSocket}. patterns: [(Matcher, Route)] of paths with parameters, or
+    None. Both are only read.
     """
 
     hosts = portal = limits = None
-    origins = proxies = ()
+    origins = proxies = remote_clients = ()
     _refusals: Anything = None  # a RefusalLog, once something was refused
     _filler = None  # see gctuning.tune
-    _patterns: Anything = None  # [(Matcher, Route)] of WebSocket paths with parameters, or None
-    _relay: Anything = None  # function(message, path, group) of another package: see broadcast()
+    patterns: Anything = None
+    _relay: Anything = None  # function(message, path, group) of fleet: see broadcast()
     _router: Anything = None  # of HTTP routes, once there is one
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
     _close_timeout: int  # ms; setup.check_attributes sets this and the other times
 
+    # Long: one assignment an attribute, and 14 options.
     def __init__(
         self,
         max_clients: int = 5,
@@ -99,7 +110,7 @@ class Server:
             self._read_buffer = memoryview(bytearray(max(0, read_size)))
             self._pool = BufferPool(max_size, write_limit, self._log)
         except (TypeError, ValueError):
-            pass  # check_options() names the option
+            pass  # check_args() names the option
         self.max_clients = max_clients
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
@@ -107,7 +118,7 @@ class Server:
         self.close_timeout = close_timeout
         self.async_timeout = async_timeout
         self.log = log
-        call("wsserver.setup", "check_options", self, *sizes, purge)
+        call(".setup", "check_args", self, *sizes, purge)
         self.max_size = max_size
         self.write_limit = write_limit
         self.clients = []
@@ -116,20 +127,23 @@ class Server:
         self._tls_slots = (max_tls, tls_reserved)
         self._purge = purge
         self._folders = []  # (prefix, directory, HTTPS port)
-        self._last_id = 0
+        self.last_id = 0  # of a client; fleet gives its clients the next ones
         self._connections = {}  # socket -> its Client or HTTPConnection
         self._readers = {}  # id(socket) -> (socket, function)
         self._poll = select.poll()
         self._ipoll = self._poll.ipoll
-        self._acceptor = Acceptor(self, self._poll, self._connections)
+        self._acceptor = Acceptor(self)
         self._stopping = self._stepping = False
-        self._slow_ms = 0  # of this turn that warnings have reported
+        # Ready sockets that the next turn skips: a turn ended early after them. Not in the class,
+        # where the first one on a busy board would let the table of attributes grow.
+        self._served = 0
         self._pool.write = self._write
         self._pool.call = self._call
         self._pool.server = self
         self._pool.read_size = read_size
-        self._faults = self._fault_time = 0  # turns that failed in quick succession; ms
-        self._error = self._error_time = 0  # the latest that was logged: hash of its text, ms
+        # Turns that failed in quick succession, and when; the latest error that was logged: hash
+        # of its text, and when; how much of this turn's time warnings have reported. In ms.
+        self._faults = self._fault_time = self._error = self._error_time = self._slow_ms = 0
         self._start_timers()
 
     # --- configuration
@@ -158,7 +172,7 @@ class Server:
         ValueError, which names the argument, if one is wrong.
         """
         options = (subprotocols, origins, overflow, access, reserved, require_subprotocol)
-        call("wsserver.http.routes", "add_route", self, path, endpoint, *options)
+        call(".http.routes", "add_route", self, path, endpoint, *options)
 
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
@@ -167,7 +181,7 @@ class Server:
         the port with TLS to which requests without TLS are redirected. Raises TypeError or
         ValueError, which names the argument, if one is wrong.
         """
-        folder = call("wsserver.http.routes", "folder", self._folders, prefix, directory, https)
+        folder = call(".http.routes", "folder", self._folders, prefix, directory, https)
         self._folders.append(folder)
 
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls=None) -> None:
@@ -176,8 +190,10 @@ class Server:
         Raises OSError if the port is in use, or if there is no free socket, and TypeError or
         ValueError, which names the argument, if one is wrong.
         """
-        acceptor = load("wsserver.tls").TLSAcceptor(tls, *self._tls_slots) if tls else None
-        self._acceptor.listen(host, port, tls, acceptor)
+        acceptor = tls and load(".tls").TLSAcceptor(tls, *self._tls_slots)
+        call(".setup", "listen", self, port, host, tls, acceptor)
+        if ":" in host:
+            self._acceptor.peer = load(".ipv6").peer
         self._stopping = False
 
     def every(self, ms: int, function) -> Timer:
@@ -197,26 +213,25 @@ class Server:
         check_callable(function)
         self._poll.register(sock, _IN)
         self._readers[id(sock)] = (sock, function)
-        self._acceptor.reserved = len(self._readers)
 
     def remove_reader(self, sock) -> None:
         """Undo add_reader(). The socket stays open."""
         if self._readers.pop(id(sock), None):
             self._poll.unregister(sock)
-            self._acceptor.reserved = len(self._readers)
 
     def on_wait(self, function) -> None:
         """Call function(microseconds) after each wait of the loop; None turns it off."""
-        self._waited = function
-        self._ipoll = self._poll.ipoll
+        ipoll = self._poll.ipoll
         if function:
-            self._ipoll = call("wsserver.readers", "measured", self._ipoll, function)
+            ipoll = call(".waits", "measured", ipoll, function)
+        self._ipoll = ipoll
+        self._waited = function
 
     def __getattr__(self, name):
         # servermethods adds methods that not every program uses to this class.
         if name not in ("events", "route", "serve"):
-            raise AttributeError("'Server' object has no attribute '%s'" % name)
-        load("wsserver.servermethods")
+            raise AttributeError(name)
+        load(".servermethods")
         return getattr(self, name)
 
     # --- at any time
@@ -233,21 +248,24 @@ class Server:
         for client in self.clients:
             if client._id == id:
                 return client
-        return None
 
     def broadcast(self, message, path=None, group=None) -> int:
         """Send a message to all open clients, or to those at `path` and in `group`.
 
-        Clients with an empty send buffer get it at once, without copying it. Return
-        the number of clients whose message is sent or waits. Raises TypeError if it is neither str
-        nor bytes, and ValueError if a text is not valid UTF-8.
+        Clients of reserved paths get it only if `path` or `group` is given. Clients with an empty
+        send buffer get it at once, without copying it. Return the number of clients whose message
+        is sent or waits. Raises TypeError if it is neither str nor bytes, and ValueError if a text
+        is not valid UTF-8.
         """
         frame = encode(message)
         length = len(frame)
         count = 0
         for client in self.clients:
             if client._state == _OPEN and (path is None or client._path == path):
-                if group is not None and group not in client._groups:
+                if group is None:
+                    if path is None and client._route.reserved:
+                        continue  # an admin's client expects its own protocol
+                elif group not in client._groups:
                     continue
                 if client._out or not client._is_direct or length > self._pool.write_limit:
                     count += client._send_frame(frame)
@@ -261,12 +279,12 @@ class Server:
             self._relay(message, path, group)
         return count
 
-    def _send_rest(self, client, frame, sent):
-        """Queue a frame without the `sent` bytes that TCP has taken. Return whether it fits."""
-        if not sent:
-            return client._send_frame(frame)
-        if client._reserve(len(frame) - sent, self._pool.write_limit):
-            client._append(memoryview(frame)[sent:])
+    def _send_rest(self, client, data, start):
+        """Queue a frame from `start` on: TCP has taken the rest. Return whether it fits."""
+        if not start:
+            return client._send_frame(data)
+        if client._reserve(len(data) - start, self._pool.write_limit):
+            client._append(memoryview(data)[start:])
             return True
         client._state = _CLOSED  # there is no memory for the rest of a frame that has begun
         self._pool.unsent.append(client)
@@ -275,6 +293,7 @@ class Server:
     def stop(self) -> None:
         """Close all clients with 1001, and free all sockets and timers. It may listen again."""
         self._stopping = True
+        self._timers._due = ticks_ms()  # _loop() notices it beside the timers
         if self._asyncio:
             self._asyncio.stopped.set()
         elif not self._stepping:
@@ -287,18 +306,18 @@ class Server:
         Raises RuntimeError in a callback, ValueError without listen(), and TypeError or ValueError
         if an attribute is wrong.
         """
-        self._check_no_callback("run")
+        self._check_idle("run")
         try:
-            call("wsserver.setup", "check_run", self)
+            call(".setup", "check_run", self)
         except MemoryError:
             pass  # the attributes have been checked once
         if not self._filler and has_large_heap():
-            self._filler = load("wsserver.gctuning").tune()
+            self._filler = load(".gctuning").tune()
         try:
             while not self._stopping:
                 self._step(_TICK, False)
                 if self._tasks:
-                    load("wsserver.coroutines").run(self)
+                    load(".coroutines").run(self)
         finally:
             self._stopping = True
             self._shut_down()
@@ -308,23 +327,23 @@ class Server:
 
         Raises RuntimeError in a callback.
         """
-        self._check_no_callback("step")
+        self._check_idle("step")
         if self._tasks:
-            load("wsserver.coroutines").step(self, timeout_ms)
+            load(".coroutines").step(self, timeout_ms)
         else:
             self._step(timeout_ms, True)
         if self._stopping:
             self._shut_down()
 
-    def _check_no_callback(self, name):
+    def _check_idle(self, name):
         # All clients share one read buffer, which is in use while a callback runs.
         if self._stepping or self._asyncio:
-            call("wsserver.setup", "check_no_callback", self, name)
+            call(".setup", "_check_idle", self, name)
 
-    def _step(self, timeout_ms, once):
+    def _step(self, timeout_ms, step):
         self._stepping = True
         try:
-            self._loop(timeout_ms, once)
+            self._loop(timeout_ms, step)
         except MemoryError as error:  # that cannot be attributed to one connection
             self._report(error)
             self._shed()
@@ -351,50 +370,76 @@ class Server:
                 unsent.append(connection)
 
     def _start_timers(self):
-        self._timers = Timers(self._report, self._call)
+        self._timers = Timers(self)
         self.every(_SWEEP, self._sweep)
 
     _sweep = sweep
 
     # --- the loop
 
-    def _loop(self, timeout_ms, once):
-        """Run turns until stop() is called, or only one."""
+    # Long: the hot path. A call for each part would be one more for each turn.
+    def _loop(self, timeout_ms, step):
+        """Run turns until stop() is called; step: only one."""
         get = self._connections.get
         unsent = self._pool.unsent
         timers = self._timers
         calls = timers._calls
         wait = timers.wait(timeout_ms)
+        read = self._read
+        skip = self._served
         while True:
-            others = False
+            others = took = None
+            if skip:
+                self._served = 0
+            count = 0
             for sock, event in self._ipoll(0 if unsent else wait):
+                count += 1
+                if count <= skip:
+                    continue
                 connection = get(sock)
                 if connection is None:  # handled later: accepting would change the polled sockets
-                    others |= self._asyncio is None or self._asyncio.is_ours(sock, event)
+                    if self._asyncio is None or self._asyncio.is_ours(sock, event):
+                        others = True
                 else:
                     if event != _OUT:
-                        self._read(connection, sock)
+                        took = read(connection, sock)
                     if event & _OUT:
                         self._flush(connection)
+                        self._slow_ms = 0
+                    if took and self._is_due():
+                        self._served = skip = count  # the next turn begins with the others
+                        break
+            else:
+                skip = 0
             if others:
-                self._call_readers()
+                if self._readers:  # else it must not need memory
+                    self._call_readers()
                 self._acceptor.accept()
             if unsent:
                 self._flush_all(unsent)
             wait = ticks_diff(timers._due, ticks_ms())
             if wait <= 0 or calls:
                 timers.run()
-                if once:
+                self._slow_ms = 0
+                if step:
                     self._flush_all(unsent)
+                elif self._stopping or self._tasks:
+                    return
                 wait = timers.wait(timeout_ms)
             elif wait > timeout_ms:
                 wait = timeout_ms
-            if once or self._stopping or self._tasks:
+            if step:
                 if not self._asyncio:
                     return
                 wait = self._asyncio.wait(wait)
                 if wait < 0:
                     return
+
+    def _is_due(self):
+        """Return whether a timer or a task of asyncio is due: it comes before further clients."""
+        if ticks_diff(self._timers._due, ticks_ms()) <= 0:
+            return True
+        return self._asyncio is not None and self._asyncio.wait(_TICK) < 0
 
     def _call_readers(self):
         for key in list(self._readers):
@@ -403,90 +448,140 @@ class Server:
                 try:
                     self._call(function, function, None, (sock,))
                 except Exception as error:
-                    self._report(error)
+                    self._report(error, function)
                     if key in self._readers:  # what has arrived may still be there
-                        call("wsserver.readers", "rest", self, sock, function)
+                        call(".readers", "rest", self, sock, function)
 
     def _flush_all(self, unsent):
         # Callbacks may fill more send buffers, which are sent in the next turn.
         for _ in range(len(unsent)):
             self._flush(unsent.pop(0))
 
+    # Long: the hot path, measured: its docstring tells what splitting costs.
     @micropython.native
     def _read(self, connection, sock):
+        """Read and handle what has arrived. Return how many ms that took, if the caller must know.
+
+        Most often it is one or more whole messages, and TCP takes all replies at once. What this
+        function does for these could be left to _receive() and _flush(): that takes a quarter
+        longer, for a text of 32 bytes and its echo.
+        """
+        pool = self._pool
+        pos = end = expected = messages = guess = number = 0
+        message = connection._plain
         inbox = connection._inbox
-        pos = end = 0
         tail = connection._tail
         try:
-            if inbox is None:
+            if inbox is not None:
+                message = None
+                pos = connection._in_start
+                end = connection._in_end
+                count = sock.readinto(inbox[end : pool.inbox_size])
+            else:
                 inbox = self._read_buffer
                 if tail:
+                    message = None
                     end = len(tail)
                     inbox[:end] = tail
                     count = sock.readinto(inbox[end:])
                 else:
-                    count = sock.readinto(inbox)
-            else:
-                pos = connection._in_start
-                end = connection._in_end
-                count = sock.readinto(inbox[end : self._pool.inbox_size])
+                    if message:
+                        messages = connection._messages
+                        expected = connection._expected
+                        if expected & messages & _RUN:
+                            guess = expected >> _RUN_BITS
+                    count = sock.readinto(inbox, guess) if guess else sock.readinto(inbox)
         except OSError as error:
             self._drop(connection, error)
-            return
+            return 0
         except MemoryError:  # for a view of the buffer
             self._drop(connection, "out of memory")
-            return
-        if count is None:
-            connection._last_heard = ticks_ms()  # a part of a TLS record
-            return
+            return 0
         if not count:
-            if connection._on_eof():
+            if count is None:
+                connection._last_heard = ticks_ms()  # a part of a TLS record
+            elif connection._on_eof():
                 self._update_poll(connection)
             else:
                 self._drop(connection, "closed by the peer")
-            return
+            return 0
         connection._last_heard = now = ticks_ms()
-        self._slow_ms = 0
         try:
             connection._bytes = (connection._bytes + count) & 0x3FFFFFFF
-            if tail:
-                connection._tail = b""
-            connection._receive(inbox, pos, end + count)
+            if message:
+                progress = pool.progress
+                progress[1] = found = 0
+                try:
+                    found = deliver(0, count, pool.max_size, inbox, connection, message, progress)
+                except Exception as error:
+                    connection._report(error)
+                number = progress[1]
+                connection._messages = messages + number
+                pos = progress[0]
+                if found or pos != count:
+                    message = None
+                    connection._expected = 0
+                    connection._receive(inbox, pos, count, found)
+            else:
+                if tail:
+                    connection._tail = b""
+                connection._receive(inbox, pos, end + count)
         except Exception as error:  # out of memory, or a fault of the server
             self._report(error)
             self._drop(connection, "internal error")
-            return
-        took = ticks_diff(ticks_ms(), now) - self._slow_ms
-        if took >= _SLOW:
-            self._warn_slow(took, "message", connection)
+            return 0
+        took = ticks_ms()
+        if took == now:
+            took = 0
+        else:
+            took = ticks_diff(took, now)
+            if took >= _SLOW:
+                took -= self._slow_ms
+                if took >= _SLOW:
+                    self._warn_slow(took, "message", connection)
         if connection._pongs:
             connection._pongs = 0  # the answer to a keepalive Ping does not count as use
         else:
             connection._last_used = now
         waiting = connection._out_end
         if waiting and connection._is_direct and connection._events == _IN:
-            # Most often TCP takes the whole reply. _flush() handles everything else.
             out = connection._out
             start = connection._out_start
+            waiting -= start
             try:
-                count = sock.write(out, start, waiting - start)
+                sent = sock.write(out, start, waiting)
             except OSError as error:
                 self._drop(connection, error)
-                return
-            if count:
-                start += count
-            if start == waiting:
-                pool = self._pool
-                if pool.unsent and pool.unsent[-1] is connection:
-                    pool.unsent.pop()
-                connection._out = NO_BUFFER
-                connection._out_start = connection._out_end = connection._out_limit = 0
-                pool.give(out)
-            else:
-                connection._out_start = start
-        if connection._state == _CLOSED and not connection._out:
+                return 0
+            if sent == waiting:
+                unsent = pool.unsent
+                if unsent and unsent[-1] is connection:
+                    unsent.pop()
+                connection._out = None
+                connection._out_end = connection._out_limit = 0
+                if start:
+                    connection._out_start = 0
+                spare = pool._spare
+                if spare:
+                    pool.give(out)
+                else:
+                    spare.append(out)
+                if number != 1:
+                    if expected:
+                        connection._expected = 0
+                elif guess:
+                    pass
+                elif count != expected >> _RUN_BITS:
+                    connection._expected = count << _RUN_BITS
+                elif expected & _RUN != _RUN:
+                    connection._expected = expected + (expected & _RUN) + 1
+            elif sent:
+                connection._out_start = start + sent
+        if not message and connection._state == _CLOSED and not connection._out:
             self._drop(connection)
+        return took
 
+    @micropython.native
     def _write(self, connection):
         """Write as much of a send buffer as TCP takes. Return an OSError, or None."""
         start = connection._out_start
@@ -572,8 +667,9 @@ class Server:
         self._connections[client._sock] = client
         self._acceptor.release(connection)
         connection._on_lost()
-        text = "client %s connected from %s to %s (%d connected)"
-        self._log_client(text, client, client._address[0], escape(client._path))
+        if self.log is not log:  # which would not print it
+            text = "client %s connected from %s to %s (%d connected)"
+            self._log_client(text, client, client._address[0], escape(client._path))
 
     def _drop(self, connection, reason="") -> None:
         """Close a connection and forget it. reason: a str, or the OSError of the socket."""
@@ -595,7 +691,7 @@ class Server:
             if not isinstance(reason, str):
                 reason = "connection lost: " + describe(reason)
             connection._on_lost(reason)
-            if is_client:
+            if is_client and self.log is not log:
                 reason = connection._close_reason
                 reason = reason and " " + escape(reason, 130)
                 text = "client %s disconnected: %d%s (%d connected)"
@@ -623,18 +719,22 @@ class Server:
         """Log that a request or connection was refused. All such lines are written here."""
         try:
             if not self._refusals:
-                self._refusals = load("wsserver.http.refusallog").RefusalLog(self)
+                self._refusals = load(".http.refusallog").RefusalLog(self)
             self._refusals.add(ip, reason, request, status)
         except MemoryError:
             pass
 
     def _shut_down(self):
-        call("wsserver.shutdown", "shut_down", self)
+        call(".shutdown", "_shut_down", self)
 
     # --- callbacks of the application
 
-    def _call(self, callback, name, client, args):
-        """Call a callback; warn if it takes long. Without a client it belongs to a timer."""
+    def _call(self, callback, owner, client, args):
+        """Call a callback; warn if it takes long.
+
+        owner: what a warning names: of a client's callback its name, of a timer, of a reader or
+        of call_soon(), which have no client, the function.
+        """
         start = ticks_ms()
         if client:
             result = callback(client, *args)
@@ -643,22 +743,25 @@ class Server:
         else:
             result = callback()
         if result is not None and hasattr(result, "throw"):  # the callback is async
-            load("wsserver.coroutines").adopt(self, result, name, client, args)
+            load(".coroutines").adopt(self, result, owner, client, args)
         took = ticks_diff(ticks_ms(), start)
         if took >= _SLOW:
-            self._warn_slow(took, name, client)
+            self._warn_slow(took, owner, client)
 
-    def _warn_slow(self, took, name, client):
-        self._slow_ms += took
+    def _warn_slow(self, ms, owner, client):
+        self._slow_ms += ms
         try:
-            self._log(WARNING, call("wsserver.reports", "slow", took, name, client))
+            self._log(WARNING, call(".reports", "slow", ms, owner, client))
         except MemoryError:
             pass
 
-    def _report(self, error):
-        """Log the traceback of an error, unless the same one has just been logged."""
+    def _report(self, error, owner=None):
+        """Log the traceback of an error, unless the same one has just been logged.
+
+        owner: the connection or the function of the callback that has raised it.
+        """
         try:
-            text = traceback(error)
+            text = traceback(error, owner)
             now = ticks_ms()
             age = ticks_diff(now, self._error_time)
             if hash(text) != self._error or not 0 <= age < _REPEAT:

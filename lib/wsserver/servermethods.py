@@ -15,7 +15,7 @@ def route(
     max_size, or no limit with stream. Raises TypeError or ValueError, which names the
     argument, if one is wrong.
     """
-    server._router = server._router or load("wsserver.http.routing").Router(server)
+    server._router = server._router or load(".http.routing").Router(server)
     return server._router.add(path, methods, stream, access, origins, max_body)
 
 
@@ -26,9 +26,9 @@ def events(server, path: str, history=0, retry=None, access=None, origins=None, 
     they do. on_open(stream, request): called for each client. Raises TypeError or ValueError,
     which names the argument, if one is wrong.
     """
-    server._router = server._router or load("wsserver.http.routing").Router(server)
+    server._router = server._router or load(".http.routing").Router(server)
     options = (path, history, retry, access, origins, on_open)
-    return load("wsserver.http.events").add(server, *options)
+    return load(".http.events").add(server, *options)
 
 
 def serve(server):
@@ -37,7 +37,7 @@ def serve(server):
     Sockets are closed whatever ends it. Raises RuntimeError if the server is served already,
     and what run() raises.
     """
-    return load("wsserver.coroutines").serve(server)
+    return load(".coroutines").serve(server)
 
 
 Server.route = route  # type: ignore[attr-defined]

@@ -6,18 +6,20 @@ later.
 
 import socket
 
-from .core.frames import const
+from wsserver.core.frames import const
+
 from .lazy import load
 from .log import ERROR, describe
 
 _DAY = const(86400)  # seconds
 _BACKLOG = const(8)  # connections that TCP keeps until they are accepted
 _MAX_PORT = const(65535)
-_KINDS = {"log": "a function(level, text)", "portal": "a URL", "limits": "a Limits"}
+_IN = const(1)  # select.POLLIN
 
 
-def open_listener(host: str, port: int, tls, log):
-    """Return a listening socket; tls is the SSLContext that it will be used with, or None.
+def listen(server, port: int, host: str, tls, acceptor) -> None:
+    """Have a server listen on one more port; tls is an SSLContext and `acceptor` its TLSAcceptor,
+    or None.
 
     host: "::" is all addresses of IPv6 and IPv4.
 
@@ -33,7 +35,7 @@ def open_listener(host: str, port: int, tls, log):
     is_ipv6 = ":" in host
     try:
         if is_ipv6:
-            load("wsserver.ipv6").check(port)
+            load(".ipv6").check(port)
         family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,12 +46,16 @@ def open_listener(host: str, port: int, tls, log):
     except OSError as error:
         if sock:
             sock.close()
-        log(ERROR, "cannot listen on port %d: %s" % (port, describe(error)))
+        server._log(ERROR, "cannot listen on port %d: %s" % (port, describe(error)))
         raise
-    return sock
+    server._acceptor.listeners.append(sock)
+    if acceptor:
+        server._acceptor.tls[id(sock)] = acceptor
+    server._poll.register(sock, _IN)
+    server._acceptor._accepting = True
 
 
-def check_options(
+def check_args(
     server, max_size, max_head, max_tls, tls_reserved, read_size, write_limit, purge
 ) -> None:
     """Check the options of a new Server; those that can be set later are its attributes.
@@ -87,18 +93,23 @@ def check_attributes(server) -> None:
     Raises TypeError or ValueError, which names the attribute.
     """
     check_int("max_clients", server.max_clients, 1)
-    lists = (list, tuple, set)
+    kinds = {
+        "log": "a function(level, text)",
+        "hosts": "a list of str or None",
+        "portal": "a URL or None",
+        "limits": "a Limits or None",
+    }
     for name, value, valid in (
         ("log", server.log, callable(server.log)),
-        ("hosts", server.hosts, isinstance(server.hosts, lists)),
-        ("origins", server.origins, isinstance(server.origins, lists)),
-        ("proxies", server.proxies, isinstance(server.proxies, lists)),
+        ("hosts", server.hosts, _is_list(server.hosts)),
+        ("origins", server.origins, _is_list(server.origins)),
+        ("proxies", server.proxies, _is_list(server.proxies)),
         ("portal", server.portal, isinstance(server.portal, str)),
         ("limits", server.limits, hasattr(type(server.limits), "admits")),
     ):
         optional = name in ("hosts", "portal", "limits")
         if not valid and (value is not None or not optional):
-            kind = _KINDS.get(name, "a list of str") + (" or None" if optional else "")
+            kind = kinds.get(name, "a list of str")
             raise TypeError("%s must be %s, not %r" % (name, kind, value))
     server._ping_interval = _milliseconds("ping_interval", server.ping_interval)
     server._ping_timeout = _milliseconds("ping_timeout", server.ping_timeout)
@@ -107,7 +118,13 @@ def check_attributes(server) -> None:
     server._async_timeout = _milliseconds("async_timeout", server.async_timeout)
 
 
-def check_no_callback(server, name: str) -> None:
+def _is_list(value):
+    """Return whether a value is a list of str."""
+    is_list = isinstance(value, (list, tuple, set))
+    return is_list and all(isinstance(item, str) for item in value)
+
+
+def _check_idle(server, name: str) -> None:
     """Raise RuntimeError if run() or step(), which `name` says, may not be called now."""
     if server._stepping:
         raise RuntimeError("%s() was called by a callback of the server" % name)
@@ -115,7 +132,7 @@ def check_no_callback(server, name: str) -> None:
         raise RuntimeError("%s() was called while asyncio serves the server" % name)
 
 
-def refuse_function(function) -> None:
+def refuse(function) -> None:
     """Raise the TypeError for a function that cannot be called."""
     raise TypeError("function must be callable, not %r" % (function,))
 
@@ -125,16 +142,17 @@ def check_int(name: str, value: int, least: int, most=None) -> None:
     if not isinstance(value, int):
         raise TypeError("%s must be an int, not %r" % (name, value))
     if value < least or most and value > most:
-        limits = "at least %d" % least if most is None else "%d to %d" % (least, most)
-        raise ValueError("%s must be %s, not %d" % (name, limits, value))
+        if most is None:
+            raise ValueError("%s must be at least %d, not %d" % (name, least, value))
+        raise ValueError("%s must be %d to %d, not %d" % (name, least, most, value))
 
 
-def _milliseconds(name, seconds):
+def _milliseconds(name, value):
     """Return a timeout in ms. None stays None, but handshakes must have a timeout."""
-    if seconds is None:
+    if value is None:
         return None if name[:4] in ("ping", "asyn") else _DAY * 1000
-    if not isinstance(seconds, (int, float)):
-        raise TypeError("%s must be a number of seconds or None, not %r" % (name, seconds))
-    if not 0 < seconds <= _DAY:
-        raise ValueError("%s must be over 0 and at most %d s, not %r" % (name, _DAY, seconds))
-    return max(1, int(seconds * 1000))
+    if not isinstance(value, (int, float)):
+        raise TypeError("%s must be a number of seconds or None, not %r" % (name, value))
+    if not 0 < value <= _DAY:
+        raise ValueError("%s must be over 0 and at most %d s, not %r" % (name, _DAY, value))
+    return max(1, int(value * 1000))

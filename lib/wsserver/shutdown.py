@@ -2,8 +2,9 @@
 
 from time import ticks_add, ticks_diff, ticks_ms
 
-from .core.frames import const
-from .core.protocol import Client
+from wsserver.core.frames import const
+from wsserver.core.protocol import Client
+
 from .lazy import load
 
 _GOING_AWAY = const(1001)
@@ -11,7 +12,7 @@ _TICK = const(20)  # ms
 _SHUTDOWN = const(1000)  # ms that the clients have for the closing handshake
 
 
-def shut_down(server) -> None:
+def _shut_down(server) -> None:
     """Close everything, cancel all coroutines, and return when that is done."""
     if server._asyncio:
         server._asyncio.close()
@@ -25,7 +26,7 @@ def shut_down(server) -> None:
         drop_all(server)
         server._stepping = False
     if server._tasks:
-        load("wsserver.coroutines").end(server)
+        load(".coroutines").end(server)
 
 
 def handshake_time(server) -> int:
@@ -36,12 +37,18 @@ def handshake_time(server) -> int:
 def begin(server) -> None:
     """Close everything but the clients, which get a Close frame."""
     server._start_timers()
-    server._acceptor.close()
+    acceptor = server._acceptor
+    acceptor.set_accepting(False)
+    acceptor.tls.clear()
+    while acceptor.listeners:
+        sock = acceptor.listeners.pop()
+        server._poll.unregister(sock)
+        sock.close()
     for sock, _ in list(server._readers.values()):
         server.remove_reader(sock)
         sock.close()
-    while server._acceptor.http_connections:
-        server._drop(server._acceptor.http_connections[-1])
+    while acceptor.http_connections:
+        server._drop(acceptor.http_connections[-1])
     for client in server.clients:
         Client.close(client, _GOING_AWAY, "the server stops")
 

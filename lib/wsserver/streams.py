@@ -5,9 +5,10 @@ send buffer when TCP has taken the one before it, so that a stream needs one buf
 may follow any fragment. Other messages wait in a buffer of their own until the stream has ended.
 """
 
-from .core.buffers import NO_BUFFER, SendBuffer
-from .core.frames import const, payload_of, send, validate_utf8
-from .core.protocol import Client
+from wsserver.core.buffers import SendBuffer
+from wsserver.core.frames import const, payload_of, send, validate_utf8
+from wsserver.core.protocol import Client
+
 from .lazy import call, load
 from .log import WARNING
 
@@ -24,21 +25,26 @@ _RETRY = const(20)  # ms until a source that would block is read again
 class Stream:
     """A message that is being sent. `await` it to learn whether TCP has taken all of it."""
 
+    # What most streams do not change takes no memory in each of them.
+    _utf8_state = -1  # of text
+    _task: Anything = None  # that iterates an async source
+    _is_final = False  # whether the last fragment has been made
+    _event: Anything = None  # an asyncio.Event for those that await this
+    _taken: Anything = None  # an asyncio.Event for _iterate()
+    _result: Anything = None  # whether the message was sent, once that is known
+    _is_async = False  # whether the source is an async iterator
+    _rest: Anything = b""  # of the latest piece of an iterator
+
     def __init__(self, client, source, text: bool):
         if getattr(client, "_stream", None):
             raise RuntimeError("send_stream() was called while another stream runs")
         self._client = client
-        self._server = client._pool.server
         self._opcode = _TEXT if text else _BINARY  # of the next fragment
-        self._utf8_state = 0 if text else -1
-        self._rest: Anything = b""  # of the latest piece of the source
+        if text:
+            self._utf8_state = 0
         self._source: Anything = source
-        self._task: Anything = None  # that iterates an async source
-        self._is_final = False  # whether the last fragment has been made
-        self._event: Anything = None  # an asyncio.Event for those that await this
-        self._taken: Anything = None  # an asyncio.Event for _iterate()
-        self._result: Anything = None  # whether the message was sent, once that is known
-        self._is_async = not hasattr(source, "readinto") and hasattr(source, "__aiter__")
+        if not hasattr(source, "readinto") and hasattr(source, "__aiter__"):
+            self._is_async = True
         self._read = self._kind_of_source(source)
         if client._state != _OPEN:
             self._result = False
@@ -47,9 +53,8 @@ class Stream:
         self._queue = _Queue(client)
         self._install()
         if self._is_async:
-            self._task = load("wsserver.coroutines").start(
-                self._server, self._iterate(), self._on_end
-            )
+            start = load(".coroutines").start
+            self._task = start(client._pool.server, self._iterate(), self._on_end)
         if not client._out:
             self._fill()
 
@@ -141,7 +146,7 @@ class Stream:
             data = client._out[start + _HEADER : client._pool.write_limit]
             size = self._read(data)
             if size is None:  # it would block
-                self._server.after(_RETRY, self._retry)
+                client._pool.server.after(_RETRY, self._retry)
                 return
             if self._utf8_state >= 0:
                 self._check_text(data, size)
@@ -269,7 +274,7 @@ class Stream:
                 client._pool.unsent.append(client)
             else:
                 client._pool.give(queue._out)
-            queue._out = NO_BUFFER
+            queue._out = None
         if self._event:
             self._event.set()
         if self._task:
@@ -288,18 +293,19 @@ class Stream:
             try:
                 source.close()
             except Exception as error:
-                self._server._report(error)
+                self._client._pool.server._report(error)
 
 
 class _Queue:
     """The messages that wait for the end of a stream: what Client.send needs of a client."""
 
+    _out: Anything = None
+    _out_end = 0
+    _out_limit = 0
+    has_ended = False
+
     def __init__(self, client):
         self._client = client
-        self._out = NO_BUFFER
-        self._out_end = 0
-        self._out_limit = 0
-        self.has_ended = False
 
     _send_message = send
     _send_other = Client._send_other
@@ -328,7 +334,7 @@ class _Queue:
         if self._out_end + size <= limit:
             return True
         if size > pool.write_limit:
-            pool.log(WARNING, call("wsserver.core.errors", "too_long", size, limit))
+            pool.log(WARNING, call(".core.errors", "too_long", size, limit))
         if not client._route.drops:
             client._fail(_TRY_AGAIN_LATER, "send buffer full")
         return False

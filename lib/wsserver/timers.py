@@ -14,7 +14,7 @@ _MAX_MS = const(0xFFFFFFF)  # a quarter of the period of ticks_ms on a 32-bit ch
 def check_callable(function) -> None:
     """Raise TypeError if a function cannot be called."""
     if not callable(function):
-        call("wsserver.setup", "refuse_function", function)
+        call(".setup", "refuse", function)
 
 
 class Timer:
@@ -22,7 +22,7 @@ class Timer:
 
     def __init__(self, ms: int, function, repeats: bool):
         if not isinstance(ms, int) or not 0 < ms <= _MAX_MS:
-            call("wsserver.setup", "check_int", "ms", ms, 1, _MAX_MS)
+            call(".setup", "check_int", "ms", ms, 1, _MAX_MS)
         check_callable(function)
         self.ms = ms
         self.function = function
@@ -35,15 +35,10 @@ class Timer:
 
 
 class Timers:
-    """The timers and the queued calls of one loop.
+    """The timers and the queued calls of a server, which gets the exceptions that they raise."""
 
-    report(error) gets the exceptions that they raise. call(function, name, client, args) calls one
-    and measures how long it takes.
-    """
-
-    def __init__(self, report, call):
-        self._report = report
-        self._call = call
+    def __init__(self, server):
+        self._server = server
         self._timers = []
         self._calls = deque((), _MAX_CALLS, 1)
         self._due = ticks_add(ticks_ms(), _MAX_MS)  # of the earliest timer
@@ -55,7 +50,8 @@ class Timers:
         """
         timer = Timer(ms, function, repeats)
         self._timers.append(timer)
-        self._advance(timer)
+        if ticks_diff(timer.due, self._due) < 0:
+            self._due = timer.due  # the loop wakes up for it
         return timer
 
     def call_soon(self, function, args: tuple) -> bool:
@@ -79,15 +75,12 @@ class Timers:
 
     def run(self) -> None:
         """Make all calls that are due. Calls that they add wait for the next turn of the loop."""
-        if self._calls:
-            for _ in range(len(self._calls)):
-                function, args = self._calls.popleft()
-                self._try(function, args)
+        for _ in range(len(self._calls)):
+            function, args = self._calls.popleft()
+            self._try(function, args)
         now = ticks_ms()
-        if ticks_diff(self._due, now) <= 0:
-            self._run_timers(now)
-
-    def _run_timers(self, now):
+        if ticks_diff(self._due, now) > 0:
+            return
         timers = self._timers
         for index in range(len(timers)):
             timer = timers[index]
@@ -104,18 +97,14 @@ class Timers:
             self._try(function, ())
         self._due = ticks_add(now, _MAX_MS)
         for index in range(len(timers) - 1, -1, -1):
-            if timers[index].function:
-                self._advance(timers[index])
-            else:
+            timer = timers[index]
+            if not timer.function:
                 timers.pop(index)
-
-    def _advance(self, timer):
-        """Make the loop wake up for a timer."""
-        if ticks_diff(timer.due, self._due) < 0:
-            self._due = timer.due
+            elif ticks_diff(timer.due, self._due) < 0:
+                self._due = timer.due
 
     def _try(self, function, args):
         try:
-            self._call(function, function, None, args)
+            self._server._call(function, function, None, args)
         except Exception as error:
-            self._report(error)
+            self._server._report(error, function)

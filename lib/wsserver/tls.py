@@ -1,6 +1,6 @@
 """TLS: wrap accepted sockets, up to max_tls and while memory allows."""
 
-from .core.frames import const
+from wsserver.core.frames import const
 
 # Bytes that a TLS session takes of an ESP32's IDF heap, and the largest block among them.
 _SESSION = const(24000)
@@ -23,22 +23,22 @@ class TLSAcceptor:
         """
         if self.is_full(connections):
             raise OSError("max_tls is %d (tls.max_clients)" % self._max_tls)
-        if not _has_memory():
+        if not has_memory():
             raise OSError("not enough memory for another TLS session")
         return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
-    def is_full(self, connections, unreserved: bool = False) -> bool:
+    def is_full(self, connections, client: bool = False) -> bool:
         """Return whether max_tls of the open connections use TLS.
 
-        unreserved: without the reserved slots, which are for pages and not for clients.
+        client: without the reserved slots, which are for pages.
         """
         count = 0
         for connection in connections:
             count += connection._secure
-        return count >= (self._max_clients if unreserved else self._max_tls)
+        return count >= (self._max_clients if client else self._max_tls)
 
 
-def _has_memory():
+def has_memory() -> bool:
     """Return whether another session fits in the IDF heap."""
     try:
         from esp32 import HEAP_DATA, idf_heap_info

@@ -8,9 +8,10 @@ the next message. Beyond that, the client is not read, so that TCP slows its pee
 from asyncio import CancelledError, Event
 from time import ticks_diff, ticks_ms
 
-from .core.decoder import FrameDecoder
-from .core.frames import const
-from .core.protocol import Client
+from wsserver.core.decoder import FrameDecoder
+from wsserver.core.frames import const
+from wsserver.core.protocol import Client
+
 from .coroutines import add_task, start
 from .eventloop import resume, task_of
 
@@ -18,6 +19,7 @@ _OPEN = const(0)  # states: see core.buffers
 _CLOSED = const(3)
 _INTERNAL_ERROR = const(1011)
 _ABNORMAL = const(1006)
+_PIECE = const(256)  # bytes, for which there is a place in a fragmented heap
 
 
 def adopt(client, coroutine, name: str) -> None:
@@ -53,6 +55,7 @@ class Worker:
         self._is_working = False  # whether _work() itself runs: it continues with _coroutine
         self._is_holding = False  # whether this stands for the decoder
         self._paused_at: Anything = None  # ms: the client has not been read since then
+        self._pieces: Anything = None  # what is kept if there is no memory for it in one piece
         self._beside: Anything = None  # the task of on_ping, on_pong or on_drain
         self._drained: Anything = None  # an Event for drain()
         self._lost: Anything = None  # why TCP was closed while a coroutine ran
@@ -133,7 +136,7 @@ class Worker:
 
     def _hold(self):
         client = self._client
-        client._plain = False
+        client._plain = None
         if not self._is_holding:
             self._is_holding = True
             self._decoder = client._decoder
@@ -143,7 +146,7 @@ class Worker:
         client = self._client
         self._is_holding = False
         client._decoder = self._decoder
-        client._plain = client._state == _OPEN and client._route.message is not None
+        client._plain = client._route.message if client._state == _OPEN else None
 
     def _release(self):
         """Process what has been kept."""
@@ -152,22 +155,29 @@ class Worker:
         self._restore()
         self._read_on()
         inbox = client._inbox
-        tail = client._tail
+        pieces = self._pieces or (client._tail,)
         try:
             if inbox is not None:
                 client._receive(inbox, client._in_start, client._in_end)
-            elif tail:
+            else:
                 # Outside a callback the read buffer is free.
                 client._tail = b""
+                self._pieces = None
                 buffer = server._read_buffer
-                buffer[: len(tail)] = tail
-                client._receive(buffer, 0, len(tail))
+                end = 0
+                for piece in pieces:
+                    buffer[end : end + len(piece)] = piece
+                    end += len(piece)
+                pieces = piece = None  # free them: the rest may need their memory
+                if end:
+                    client._receive(buffer, 0, end)
         except Exception as error:  # out of memory, or a fault of the server
             server._report(error)
             server._drop(client, "internal error")
         if client._state == _CLOSED and not client._out:
             server._drop(client)
 
+    # Long: one pass over the frames, with six local variables as its state.
     def decode(self, buf: memoryview, end: int) -> bool:
         """Process the next control frame in buf[pos:end]; return False if there is none."""
         client = self._client
@@ -208,7 +218,7 @@ class Worker:
                 break
             complete = first & 0x80
             at = stop
-        self._keep(end - pos, need, is_full)
+        self._keep(buf, end, need, is_full)
         return False
 
     def look_ahead(self, buf: memoryview, end: int, need: int) -> bool:
@@ -235,14 +245,33 @@ class Worker:
         decoder.decode(frame, len(frame))
         decoder.remaining = remaining
 
-    def _keep(self, held, need, is_full):
-        """Say where Protocol._keep() shall put the bytes, and stop reading if there is no room."""
-        pool = self._client._pool
+    def _keep(self, buf, end, need, is_full):
+        """Keep buf[pos:end], and stop reading if there is no room for more.
+
+        Protocol._keep() copies what goes into an inbox.
+        """
+        client = self._client
+        pool = client._pool
+        pos = self.pos
+        held = end - pos
         room = pool.read_size
         self.need = 0
-        if max(need, held) > room and held <= pool.inbox_size:
-            room = pool.inbox_size
-            self.need = max(need, pool.read_size + 1)
+        try:
+            if max(need, held) > room and held <= pool.inbox_size:
+                client._inbox = client._inbox or pool.take()
+                room = pool.inbox_size
+                self.need = max(need, pool.read_size + 1)
+            elif held and not client._in_start:
+                client._tail = bytearray(buf[pos:end])  # bytes would be hashed
+                self.pos = end
+        except MemoryError:
+            # There is memory, but not in one piece. TCP keeps the rest.
+            self._pieces = [
+                bytearray(buf[start : min(start + _PIECE, end)])
+                for start in range(pos, end, _PIECE)
+            ]
+            self.pos = end
+            room = 0
         if is_full or held >= room:
             self._pause()
 
@@ -268,7 +297,11 @@ class Worker:
             return
         client = self._client
         if client._state != _OPEN:
-            self._read_on()  # for its Close
+            # For its Close.
+            if self._pieces:
+                self._release()
+            else:
+                self._read_on()
             return
         if client._pong_due is not None and ticks_diff(now, client._pong_due) >= 0:
             client._pong_due = None  # a Pong cannot be read; the next Ping may fail, however
@@ -305,8 +338,9 @@ class Worker:
         self._lost = reason
         self._paused_at = None
         client._state = _CLOSED
-        client._plain = False
+        client._plain = None
         client._tail = b""
+        self._pieces = None
         client._discard()
         client._free_inbox()
         if not self._is_working:

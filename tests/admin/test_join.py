@@ -1,6 +1,7 @@
 """/join: a user in the board's access point names the board and joins a Wi-Fi network."""
 
 import json
+import time
 
 import pytest
 import websocket
@@ -118,12 +119,44 @@ def test_the_change_is_reverted_if_nothing_reaches_the_board(make):
     assert Phone(board).hello["reason"] == reason
 
 
+@pytest.mark.parametrize("delay", [0, 0.1, 0.3, 0.6])
+def test_after_a_power_cut_while_joining_the_board_serves(make_board, delay):
+    config = {**CONFIG, "mine": [1, 2]}
+    board = make_board(config=config, heap="192k", littlefs=True, air={"networks": HOME})
+    secrets = board.files()["/secrets.json"]
+    phone = Phone(board).join()
+    phone.wait("joining")
+    time.sleep(delay)  # somewhere between joining, saving and waiting for the user
+    position = board.log_position
+    board.power_cycle()
+    board.wait_for_log("serving", since=position)
+    found = board.files()
+    settings = json.loads(found["/config.json"])
+    assert found["/secrets.json"] == secrets
+    moved = "/config.undo-600" in found
+    assert (settings.pop("wifi", {}).get("station_ssid") == "Home") == moved
+    assert settings == config
+    assert ("joined 'Home'" in board.log[position:]) == moved
+
+
 def test_a_wrong_password_changes_nothing_and_names_the_reason(make):
     board = make()
     phone = Phone(board).join(password="wrong horse")
     assert phone.wait("failed", "joined") == {"type": "failed", "reason": "wrong password"}
     assert config_of(board) == CONFIG
     assert phone.join().wait("failed", "joined")["type"] == "joined"
+
+
+def test_a_page_that_comes_back_sees_what_has_happened_meanwhile(make):
+    board = make()
+    phone = Phone(board)
+    assert "joining" not in phone.hello
+    phone.join(password="wrong horse").wait("joining")
+    assert Phone(board).hello["joining"] == "Home"
+    phone.wait("failed")
+    assert Phone(board).hello["failed"] == {"ssid": "Home", "reason": "wrong password"}
+    phone.join().wait("joining")
+    assert "failed" not in Phone(board).hello
 
 
 def test_a_network_out_of_range_changes_nothing(make):
@@ -138,11 +171,21 @@ def test_invalid_values_are_reported_by_field(make):
     assert problems["wifi.station_ssid"] == "required in mode 'station'"
 
 
-@pytest.mark.parametrize("text", ["x", "{}", "[]", '{"join": 5}', '{"join": {"name": "a"}}'])
-def test_an_unknown_command_is_an_error(make_shared, text):
+def test_an_unknown_command_is_an_error(make_shared):
     phone = Phone(make_shared)
-    phone.socket.send(text)
-    assert "the commands are" in phone.wait("error")["error"]
+    for text in ("x", "{}", "[]", '{"join": 5}', '{"join": {"name": "a"}}', "[" * 4000):
+        phone.socket.send(text)
+        assert "the commands are" in phone.wait("error")["error"]
+
+
+def test_scans_that_follow_at_once_list_the_same_networks(make):
+    """A scan stops a chip for two seconds."""
+    board = make()
+    one, two = Phone(board), Phone(board)
+    found = one.say(scan=True).wait("networks")["networks"]
+    board.air(networks={})
+    for phone in (one, two):
+        assert phone.say(scan=True).wait("networks")["networks"] == found
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,7 @@ def test_a_user_names_the_board_and_joins_a_network(open_page, board):
     expect(page.get_by_label("Network", exact=True).locator("option").first).to_contain_text(
         "strong"
     )
+    expect(page.get_by_label("Network", exact=True)).not_to_have_value("")  # "another network"
     join(page)
     expect(page.get_by_role("heading", name="The board has joined")).to_be_focused()
     expect(page.get_by_role("link", name="http://192.168.1.42/")).to_be_visible()
@@ -85,6 +86,15 @@ def test_a_wrong_password_can_be_corrected(open_page):
     expect(page.get_by_role("heading", name="The board has joined")).to_be_visible()
 
 
+def test_a_reload_after_a_failure_shows_the_reason(open_page):
+    page = open_page()
+    join(page, password="wrong horse")
+    expect(page.locator("#note")).to_contain_text('could not join "Home": wrong password')
+    page.reload()
+    expect(page.locator("#note")).to_contain_text('could not join "Home": wrong password')
+    expect(page.locator("#state")).to_have_text("2 networks found.")
+
+
 def test_an_invalid_name_is_reported_at_its_field(open_page):
     page = open_page()
     join(page, name="my board")
@@ -92,6 +102,17 @@ def test_an_invalid_name_is_reported_at_its_field(open_page):
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#name-note")).to_contain_text("letters, digits and hyphens")
+    # The problem goes with the next attempt.
+    join(page, password="wrong horse")
+    expect(page.locator("#note")).to_contain_text("wrong password")
+    expect(page.locator("#name-note")).to_have_text("")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_the_title_is_visible_on_a_narrow_screen(open_page):
+    page = open_page(viewport={"width": 320, "height": 700})
+    heading = page.get_by_role("heading", name="Wi-Fi")
+    assert heading.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.clientWidth > 40")
 
 
 def test_a_hidden_network_is_joined_by_its_name(open_page, board):

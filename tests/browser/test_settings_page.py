@@ -1,11 +1,15 @@
 """The settings page in a real browser, served by a live board."""
 
 import json
+import os
 import re
+import shutil
+import signal
 
 import pytest
 
 from tests.browser.complaints import listen
+from tools import ROOT
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -153,7 +157,7 @@ def test_after_a_change_of_the_network_the_page_says_what_to_join(open_page, mak
 @pytest.mark.parametrize(
     "group, label, value, text, link",
     [
-        ("Wi-Fi", "Hostname", "kitchen", "http://kitchen.local/", None),
+        ("Wi-Fi", "Hostname", "kitchen", "http://kitchen.local:", None),
         ("Server", "Port", "8080", "Log in at http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
         ("Wi-Fi", "IP address in its own network", "10.0.0.1", "will be 10.0.0.1", None),
         ("Admin", "Admin password", "generated", "printed on the board's serial port", None),
@@ -256,6 +260,32 @@ def test_changes_typed_before_a_restart_can_still_be_saved(open_page, make):
     assert config_of(board)["broadcast"]["text"] == "typed before"
 
 
+def test_settings_that_another_tab_has_changed_are_not_lost_silently(open_page, make):
+    board = make()
+    one, two = (opened(open_page(board)) for _ in range(2))
+    label = "Text sent to all clients of /ws"
+    position = board.log_position
+    field(one, "Broadcast", label).fill("one")
+    save(one)
+    board.wait_for_log("settings confirmed", since=position)
+    field(two, "Broadcast", label).fill("two")
+    save(two)
+    alert = two.get_by_role("alert")
+    expect(alert).to_contain_text("have changed since this page read them")
+    alert.get_by_role("button", name="Load again").click()
+    expect(field(two, "Broadcast", label)).to_have_value("one")
+    expect(two.get_by_role("button", name="Restart", exact=True)).to_have_count(1)
+    field(two, "Broadcast", label).fill("two")
+    config = config_of(board)
+    config["server"] = {"max_clients": 4}
+    (board.flash / "config.json").write_text(json.dumps(config))
+    save(two)
+    two.get_by_role("alert").get_by_role("button", name="Save nevertheless").click()
+    expect(two.get_by_role("heading", name="Saved")).to_be_visible()
+    assert config_of(board)["broadcast"]["text"] == "two"
+    assert config_of(board)["server"] == {"max_clients": 4}
+
+
 def test_the_page_works_with_the_keyboard_alone(open_page, board):
     page = open_page(board)
     page.keyboard.press("Tab")
@@ -265,6 +295,8 @@ def test_the_page_works_with_the_keyboard_alone(open_page, board):
     page.keyboard.type(SECRET)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All settings")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Maintenance")).to_be_focused()
     page.keyboard.press("Tab")
     expect(field(page, "Wi-Fi", "Hostname")).to_be_focused()
 
@@ -302,6 +334,12 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def test_a_link_below_the_title_leads_to_maintenance(open_page, board):
+    page = opened(open_page(board))
+    page.get_by_role("link", name="Maintenance").click()
+    expect(page.get_by_role("heading", name="Maintenance")).to_be_in_viewport()
+
+
 def test_the_configuration_is_downloaded_and_uploaded(open_page, make, tmp_path):
     board = make(mine={"kept": True})
     page = opened(open_page(board))
@@ -313,14 +351,37 @@ def test_the_configuration_is_downloaded_and_uploaded(open_page, make, tmp_path)
     assert json.loads(file.read_text()) == config_of(board)
     file.write_text("no JSON")
     page.get_by_label("Upload a configuration").set_input_files(file)
-    expect(page.locator("#note")).to_contain_text("no configuration")
+    expect(page.locator("#note")).to_contain_text("not a configuration")
     file.write_text(json.dumps({"server": {"port": -1}}))
     page.get_by_label("Upload a configuration").set_input_files(file)
     expect(field(page, "Server", "Port")).to_have_attribute("aria-invalid", "true")
+    file.write_text("no JSON")  # the errors of the file before are gone
+    page.get_by_label("Upload a configuration").set_input_files(file)
+    expect(page.locator("#note")).to_contain_text("not a configuration")
+    expect(page.locator("[aria-invalid=true]")).to_have_count(0)
     file.write_text(json.dumps({"broadcast": {"text": "uploaded"}}))
     page.get_by_label("Upload a configuration").set_input_files(file)
     expect(page.get_by_text("The board is back, and the settings are confirmed")).to_be_visible()
     assert config_of(board)["broadcast"]["text"] == "uploaded"
+
+
+@pytest.mark.parametrize(
+    "content, text",
+    [
+        ("[1]", "must be a JSON object"),
+        ('{"wifi": [1]}', "each section must be a JSON object"),
+        (json.dumps({"mine": {"big": "é" * 3000}}), "too many bytes"),
+        ('{"nonsense": {"a": 1}}', "unknown section"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(open_page, board, tmp_path, content, text):
+    before = (board.flash / "config.json").read_bytes()
+    page = opened(open_page(board))
+    (tmp_path / "config.json").write_text(content)
+    page.get_by_label("Upload a configuration").set_input_files(tmp_path / "config.json")
+    expect(page.locator("#note")).to_contain_text(text)
+    expect(page.get_by_role("button", name="Save and restart")).to_be_enabled()
+    assert (board.flash / "config.json").read_bytes() == before
 
 
 def test_the_crash_log_is_shown_and_the_board_restarts(open_page, make):
@@ -343,3 +404,253 @@ def test_a_factory_reset_says_where_the_board_will_be(open_page, make):
     expect(page.locator("#done-text")).to_contain_text("http://192.168.4.1/")
     board.wait_for_log("serving", since=position)
     assert not (board.flash / "config.json").exists()
+
+
+# --- the live log
+
+
+def open_tool(page, name):
+    page.locator("summary", has_text=name).click()
+    return page.locator("details", has=page.locator("summary", has_text=name))
+
+
+def test_the_live_log_shows_earlier_lines_and_follows_new_ones(open_page, make):
+    page = opened(open_page(make(broadcast={"interval": 0}), **PHONE))
+    tool = open_tool(page, "Live log")
+    log = tool.get_by_role("log")
+    expect(log).to_contain_text("serving ws://")
+    assert page.evaluate("fetch('/nothing').then((one) => one.status)") == 404
+    expect(log).to_contain_text("to /settings")
+    line = log.locator("div", has_text="serving ws://")
+    assert re.match(r"\d+:\d\d:\d\d", line.inner_text())
+    tool.get_by_role("button", name="Pause").click()
+    expect(tool.get_by_role("status")).to_have_text("Paused.")
+    other = page.context.new_page()
+    other.goto(page.url)
+    opened(other)
+    other.close()
+    lines = log.locator("div").count()
+    tool.get_by_role("button", name="Continue").click()
+    expect(log.locator("div").nth(lines + 1)).to_be_visible()
+    expect(log.get_by_text("to /settings")).to_have_count(2)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tool.get_by_role("button", name="Copy").click()
+    expect(tool.get_by_role("status")).to_have_text(re.compile("Copied|New lines"))
+    assert "serving ws://" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_live_log_goes_on_after_a_restart(open_page, make):
+    board = make()
+    page = opened(open_page(board))
+    log = open_tool(page, "Live log").get_by_role("log")
+    expect(log).to_contain_text("serving ws://")
+    board.power_cycle()
+    expect(log).to_contain_text("the board has restarted")
+    expect(log.get_by_text("serving ws://")).to_have_count(2)
+
+
+def test_a_text_in_the_log_is_never_html(open_page, make_board):
+    program = "def setup(board):\n    print('<b>bold</b>', '\\u202e', end='\\r\\n')\n"
+    config = {"admin": {"password": SECRET}}
+    board = make_board(config=config, files={"app/app.py": program}, heap="160k")
+    page = opened(open_page(board))
+    log = open_tool(page, "Live log").get_by_role("log")
+    expect(log).to_contain_text("<b>bold</b> \u202e")
+    assert log.locator("b").count() == 0
+
+
+@pytest.mark.parametrize("is_packed", [True, False], ids=["packed", "copied unchanged"])
+def test_a_tool_is_loaded_when_it_is_opened(open_page, make_board, is_packed):
+    config = {"admin": {"password": SECRET}, "broadcast": {"interval": 0}}
+    board = make_board(config=config, heap="160k")
+    if not is_packed:
+        shutil.rmtree(board.flash / "www")
+        shutil.copytree(ROOT / "www", board.flash / "www")
+    page = open_page(board)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    opened(page)
+    assert "livelog.js" not in asked
+    expect(open_tool(page, "Live log").get_by_role("log")).to_contain_text("serving ws://")
+    assert "livelog.js" in asked
+    assert not [text for text in page.complaints if "Security" in text]
+
+
+# --- files
+
+BROKEN = "def setup(board):\n    print('old')\n"
+
+
+def listed(tool, name):
+    return tool.get_by_role("list", name="Files").get_by_role("listitem").filter(has_text=name)
+
+
+def test_a_file_is_edited_created_and_deleted(open_page, make_board):
+    files = {"app/app.py": BROKEN, "app/data.bin": b"\xff\xfe", "app/lines.txt": "a\r\nb\r\n"}
+    config = {"admin": {"password": SECRET}, "broadcast": {"interval": 0}}
+    board = make_board(config=config, files=files, heap="160k")
+    page = opened(open_page(board, **PHONE))
+    page.on("dialog", lambda dialog: dialog.accept())
+    tool = open_tool(page, "Files in")
+    status = tool.get_by_role("status")
+    tool.get_by_role("button", name="app.py", exact=True).click()
+    editor = tool.get_by_label("Content of /app/app.py")
+    expect(editor).to_have_value(BROKEN)
+    editor.fill("def setup(board):\n    print('grüße')\n")
+    tool.get_by_role("button", name="Save", exact=True).click()
+    expect(status).to_contain_text("/app/app.py is saved. Restart the board")
+    assert (board.flash / "app/app.py").read_text() == "def setup(board):\n    print('grüße')\n"
+    # Line ends stay as they are.
+    tool.get_by_role("button", name="lines.txt", exact=True).click()
+    tool.get_by_label("Content of /app/lines.txt").fill("a\nb\nc\n")
+    tool.get_by_role("button", name="Save", exact=True).click()
+    expect(status).to_contain_text("/app/lines.txt is saved.")
+    assert (board.flash / "app/lines.txt").read_bytes() == b"a\r\nb\r\nc\r\n"
+    # A new file, in a new folder.
+    tool.get_by_label("New file").fill("lib/new.py")
+    tool.get_by_role("button", name="Create").click()
+    tool.get_by_label("Content of /app/lib/new.py").fill("x = 1\n")
+    tool.get_by_role("button", name="Save", exact=True).click()
+    expect(status).to_contain_text("/app/lib/new.py is saved.")
+    assert (board.flash / "app/lib/new.py").read_text() == "x = 1\n"
+    tool.get_by_role("button", name="Delete data.bin").click()
+    expect(status).to_have_text("The file /app/data.bin is deleted.")
+    expect(listed(tool, "data.bin")).to_have_count(0)
+    tool.get_by_role("button", name="lib", exact=True).click()
+    expect(listed(tool, "new.py")).to_be_visible()
+
+
+def test_files_are_uploaded_and_downloaded_unchanged(open_page, make, tmp_path):
+    board = make()
+    page = opened(open_page(board))
+    page.on("dialog", lambda dialog: dialog.accept())
+    tool = open_tool(page, "Files in")
+    expect(tool.get_by_text("This folder is empty.")).to_be_visible()
+    content = bytes(range(256)) * 20
+    (tmp_path / "module.mpy").write_bytes(content)
+    tool.get_by_label("Upload files").set_input_files(tmp_path / "module.mpy")
+    expect(listed(tool, "module.mpy")).to_contain_text("5.0 KB")
+    assert (board.flash / "app/module.mpy").read_bytes() == content
+    expect(tool.get_by_role("button", name="module.mpy", exact=True)).to_have_count(0)
+    with page.expect_download() as download:
+        tool.get_by_role("button", name="Download module.mpy").click()
+    download.value.save_as(tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == content
+
+
+def test_an_error_of_the_file_browser_is_shown(open_page, make):
+    board = make()
+    page = opened(open_page(board))
+    tool = open_tool(page, "Files in")
+    tool.get_by_role("button", name="/www", exact=True).click()
+    own = listed(tool, "settings.html.gz")
+    expect(own).to_contain_text("firmware")
+    expect(own.get_by_role("button", name=re.compile("Delete"))).to_have_count(0)
+    for name in ("../lib/x.py", "a?b", "x\u202ey", "x" * 200, "a//b", "a."):
+        tool.get_by_label("New file").fill(name)
+        tool.get_by_role("button", name="Create").click()
+        expect(tool.get_by_role("status")).to_contain_text("is not a valid name")
+        expect(tool.get_by_label("Content of")).to_have_count(0)
+    for name, text in [("settings.html", "firmware")]:
+        tool.get_by_label("New file").fill(name)
+        tool.get_by_role("button", name="Create").click()
+        tool.get_by_label("Content of").fill("x")
+        tool.get_by_role("button", name="Save", exact=True).click()
+        expect(tool.get_by_role("status")).to_contain_text(text)
+        page.once("dialog", lambda dialog: dialog.accept())
+        tool.get_by_role("button", name="Close").click()
+    assert not (board.flash / "lib/x.py").exists()
+
+
+def test_a_folder_chosen_while_another_is_read_is_shown(open_page, make):
+    board = make()
+    tool = open_tool(opened(open_page(board)), "Files in")
+    expect(tool.get_by_text("This folder is empty.")).to_be_visible()
+    os.kill(board.pid, signal.SIGSTOP)
+    try:
+        for name in ("/app", "/www"):
+            tool.get_by_role("button", name=name, exact=True).click()
+    finally:
+        os.kill(board.pid, signal.SIGCONT)
+    expect(listed(tool, "settings.html.gz")).to_be_visible()
+
+
+def test_a_file_changed_by_another_page_is_not_overwritten_silently(open_page, make_board):
+    config = {"admin": {"password": SECRET}, "broadcast": {"interval": 0}}
+    board = make_board(config=config, files={"app/a.txt": "old"}, heap="160k")
+    file = board.flash / "app/a.txt"
+    tools = [open_tool(opened(open_page(board)), "Files in") for _ in range(2)]
+    for tool in tools:
+        tool.get_by_role("button", name="a.txt", exact=True).click()
+        expect(tool.get_by_label("Content of")).to_have_value("old")
+    one, two = tools
+
+    def store(tool, content, text, button="Save"):
+        tool.get_by_label("Content of").fill(content)
+        tool.get_by_role("button", name=button, exact=True).click()
+        expect(tool.get_by_role("status")).to_contain_text(text)
+
+    store(one, "one", "is saved")
+    store(one, "one again", "is saved")
+    store(two, "two", "has changed since you opened it here")
+    assert file.read_text() == "one again"
+    two.get_by_role("button", name="Overwrite").click()
+    expect(two.get_by_role("status")).to_contain_text("is saved")
+    expect(two.get_by_role("button", name="Overwrite")).to_be_hidden()
+    assert file.read_text() == "two"
+    store(one, "mine", "has changed")
+    one.page.on("dialog", lambda dialog: dialog.accept())
+    one.get_by_role("button", name="Load again").click()
+    expect(one.get_by_label("Content of")).to_have_value("two")
+    for tool in tools:
+        tool.get_by_label("New file").fill("new.txt")
+        tool.get_by_role("button", name="Create").click()
+    store(one, "first", "is saved")
+    store(two, "second", "has changed")
+    assert (board.flash / "app/new.txt").read_text() == "first"
+
+
+def test_mixed_line_ends_stay_as_they_are(open_page, make_board):
+    files = {"app/mixed.txt": b"a\r\nb\nc\r\nd\re\nf"}
+    config = {"admin": {"password": SECRET}, "broadcast": {"interval": 0}}
+    board = make_board(config=config, files=files, heap="160k")
+    tool = open_tool(opened(open_page(board)), "Files in")
+    tool.get_by_role("button", name="mixed.txt", exact=True).click()
+    editor = tool.get_by_label("Content of")
+    steps = [
+        ("a\nb\nc\nd\ne\nf", b"a\r\nb\nc\r\nd\re\nf"),
+        ("a\nB\nc\nnew\nd\ne\nf", b"a\r\nB\nc\r\nnew\r\nd\re\nf"),
+        ("a\nd\ne\nf\n", b"a\r\nd\re\nf\n"),
+        ("new\na\nd\ne\nf\n", b"new\r\na\r\nd\re\nf\n"),
+    ]
+    for text, content in steps:
+        editor.fill(text)
+        tool.get_by_role("button", name="Save", exact=True).click()
+        expect(tool.get_by_role("status")).to_contain_text("is saved")
+        assert (board.flash / "app/mixed.txt").read_bytes() == content
+
+
+def test_unsaved_text_is_not_lost_without_a_question(open_page, make_board):
+    files = {"app/a.txt": "old", "app/b.txt": b"\xff\xfe"}
+    config = {"admin": {"password": SECRET}, "broadcast": {"interval": 0}}
+    board = make_board(config=config, files=files, heap="160k")
+    page = opened(open_page(board))
+    tool = open_tool(page, "Files in")
+    tool.get_by_role("button", name="a.txt", exact=True).click()
+    editor = tool.get_by_label("Content of /app/a.txt")
+    editor.fill("new")
+    asked = []
+
+    def answer(dialog):
+        asked.append(dialog.message)
+        dialog.dismiss() if "unsaved" in dialog.message else dialog.accept()
+
+    page.on("dialog", answer)
+    page.get_by_role("button", name="Restart", exact=True).click()
+    field(page, "Broadcast", "Text sent to all clients of /ws").fill("changed")
+    save(page)
+    assert ["unsaved" in text for text in asked] == [False, True, True]
+    expect(editor).to_have_value("new")
+    tool.get_by_role("button", name="b.txt", exact=True).click()
+    expect(tool.get_by_role("status")).to_contain_text("is not a text in UTF-8")
+    expect(editor).to_have_count(0)

@@ -174,6 +174,17 @@ def test_an_error_is_shown_at_its_widget(open_page):
         expect(widget(one, "Soil").locator(".note")).to_have_text("")
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_the_button_of_a_text_field_keeps_its_word_in_one_line(open_page, width):
+    page = open_page(viewport={"width": width, "height": 780}, locale="en-GB")
+    button = widget(page, "Title").get_by_role("button")
+    lines = (
+        "button => {const range = document.createRange(); range.selectNodeContents(button);"
+        " return range.getClientRects().length;}"
+    )
+    assert button.evaluate(lines) == 1
+
+
 def test_labels_and_values_are_never_html(open_page):
     page = open_page()
     expect(widget(page, "<b>HTML</b>").locator("output")).to_have_text("<img src=x>")

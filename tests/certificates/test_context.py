@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,17 @@ YEAR = datetime.timedelta(days=365)
 NAMES = [parse_name(name) for name in ("esp32-ws.local", "localhost", "192.168.4.1", "127.0.0.1")]
 AUTHORITY = make_authority(NOW)
 EC = AUTHORITY.make_server(NOW, NAMES)
-RSA = AUTHORITY.make_server(NOW, NAMES, "rsa")
+
+
+@cache
+def rsa():
+    """Return a certificate with an RSA key, which takes long to find."""
+    return AUTHORITY.make_server(NOW, NAMES, "rsa")
+
+
+@pytest.fixture(params=["EC", "RSA"])
+def server(request):
+    return {"EC": lambda: EC, "RSA": rsa}[request.param]()
 
 
 def certificate(identity, encoding=Encoding.DER):
@@ -110,7 +121,6 @@ SEC1_OR_PKCS1 = PrivateFormat.TraditionalOpenSSL
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
 @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
-@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
 def test_a_certificate_and_its_key_make_a_context(build, server, encoding, form):
     assert build(certificate(server, encoding), key(server, encoding, form)) == BUILT
 
@@ -224,17 +234,17 @@ def test_a_key_that_mbed_tls_does_not_support(build):
 
 
 OTHERS = {
-    "an EC key of another EC certificate": (EC, AUTHORITY.make_server(NOW, NAMES)),
-    "an RSA key of another RSA certificate": (RSA, AUTHORITY.make_server(NOW, NAMES, "rsa")),
-    "an EC certificate, an RSA key": (EC, RSA),
-    "an RSA certificate, an EC key": (RSA, EC),
+    "an EC key of another EC certificate": lambda: (EC, AUTHORITY.make_server(NOW, NAMES)),
+    "an RSA key of another RSA certificate": lambda: (rsa(), rsa.__wrapped__()),
+    "an EC certificate, an RSA key": lambda: (EC, rsa()),
+    "an RSA certificate, an EC key": lambda: (rsa(), EC),
 }
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
 @pytest.mark.parametrize("pair", OTHERS)
 def test_a_key_of_another_certificate(build, pair, form):
-    server, other = OTHERS[pair]
+    server, other = OTHERS[pair]()
     line = build(certificate(server), key(other, form=form))
     check(line, "key", "belongs to another certificate", "copy both to the board again")
 
@@ -293,8 +303,8 @@ except MemoryError:
 
 
 def test_a_heap_that_is_too_small(build):
-    chain = certificate(RSA, Encoding.PEM) * 7  # 9 KB
-    line = build(chain, key(RSA), before=FILL, heap="96k")
+    chain = certificate(rsa(), Encoding.PEM) * 7  # 9 KB
+    line = build(chain, key(rsa()), before=FILL, heap="96k")
     check(line, "cert", "not enough memory for TLS", "lower server.max_clients")
 
 
@@ -360,7 +370,7 @@ def reader(lib, tmp_path_factory):
 
 def test_the_reader_reads_valid_files(reader):
     assert reader(certificate(EC), key(EC)) == "read"
-    assert reader(certificate(RSA, Encoding.PEM), key(RSA)) == "read"
+    assert reader(certificate(rsa(), Encoding.PEM), key(rsa())) == "read"
 
 
 def test_a_truncated_certificate_is_refused(reader):
@@ -391,7 +401,6 @@ TIME += "sys.modules['time'] = time\n"
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, SEC1_OR_PKCS1])
-@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
 def test_with_der_files_the_checking_code_is_not_loaded(build, server, form):
     assert build(certificate(server), key(server, form=form), before=TIME % 2000) == BUILT
     assert build.loaded == "loaded: ['context']"
@@ -413,7 +422,7 @@ def test_the_checking_code_is_loaded_if_it_is_needed(build, reason):
 
 @pytest.mark.parametrize("pair", OTHERS)
 def test_a_wrong_key_in_der_is_detected_without_a_clock(build, pair):
-    server, other = OTHERS[pair]
+    server, other = OTHERS[pair]()
     line = build(certificate(server), key(other), before=TIME % 2000)
     check(line, "key", "belongs to another certificate", "copy both to the board again")
 
@@ -477,7 +486,6 @@ def talk(board, context, name="localhost"):
         return stream.recv(100), stream.version(), stream.getpeercert()
 
 
-@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
 def test_a_client_that_trusts_the_authority_gets_the_newest_tls(serve, server, newest_tls):
     board = serve(certificate(server), key(server))
     answer, version, shown = talk(board, trusting(), "192.168.4.1")
@@ -490,7 +498,6 @@ def test_a_client_that_trusts_the_authority_gets_the_newest_tls(serve, server, n
         talk(board, trusting(), "bank.example")
 
 
-@pytest.mark.parametrize("server", [EC, RSA], ids=["EC", "RSA"])
 def test_tls_1_2_uses_ephemeral_keys_and_authenticated_encryption(serve, server):
     board = serve(certificate(server), key(server))
     context = trusting()
@@ -568,5 +575,5 @@ def test_without_a_clock_dates_are_not_checked(serve):
 
 
 def test_a_board_logs_the_problem_with_the_file_names(serve):
-    board = serve(certificate(EC), key(RSA))
+    board = serve(certificate(EC), key(rsa()))
     board.wait_for_log(r"/certs/a\.key belongs to another certificate than /certs/a\.crt: copy")

@@ -356,8 +356,8 @@ def test_a_page_of_another_origin_is_forbidden(board):
         )
 
 
-def test_a_heap_too_small_for_the_demo_is_reported_at_startup(make_board, compiled, small_heap):
-    small = make_board(heap=small_heap, config=QUIET)
+def test_a_heap_too_small_for_the_demo_is_reported_at_startup(make_board, compiled, word):
+    small = make_board(heap={32: "82k", 64: "120k"}[word], config=QUIET)
     small.wait_for_log("demo: not enough memory for /demo")
     with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
         websocket.create_connection(small.ws_url("/demo"), timeout=10)

@@ -61,11 +61,13 @@ def look(board, what):
 
 def test_the_pins_are_those_of_the_table_of_boards():
     tree = ast.parse((ROOT / "lib" / "demo" / "led.py").read_text())
-    (pins,) = [
-        ast.literal_eval(node.value)
+    (lines,) = [
+        node.value.args[0].value
         for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "PINS"
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_PINS"
     ]
+    rows = [line.split() for line in lines.splitlines()]
+    pins = {name: (int(pin), kind) for name, pin, kind in rows}
     kinds = {"plain": "pin", "rgb": "neopixel"}
     boards = {
         board.chip.upper(): (board.led_pin, kinds[board.led_kind])

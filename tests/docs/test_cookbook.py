@@ -16,9 +16,11 @@ import urllib.request
 import pytest
 import websocket
 
+from tests.conftest import NO_BROWSER
 from tests.docs.blocks import code as block
 from tools import ROOT
 from tools.deploy.userfiles import read_config
+from tools.docs import browser as chromium
 from tools.virtualboard.board import free_port
 
 
@@ -108,7 +110,8 @@ def request(board, path, method="GET", data=None):
 def test_a_json_interface_reads_and_changes_state(make_board):
     board = make_board(files=application("json.py"))
     assert request(board, "api/soil") == (200, b'{"percent": 40, "pump": false}')
-    assert request(board, "api/pump", "PUT", b'{"on": 5}')[0] == 400
+    for wrong in (b'{"on": 5}', b"{}", b"[1]", b"5", b"null", b"on"):
+        assert request(board, "api/pump", "PUT", wrong)[0] == 400, wrong
     status, body = request(board, "api/pump", "PUT", b'{"on": true}')
     assert (status, json.loads(body)["pump"]) == (200, True)
 
@@ -193,15 +196,46 @@ def reconnects(board, command, folder):
         return next(output) == "hello"
 
 
-def test_the_javascript_client_reconnects(make_board, tmp_path):
+def test_the_javascript_client_reconnects_in_a_browser(make_board, tmp_path):
+    api = pytest.importorskip("playwright.sync_api")
+    if not chromium.find():
+        pytest.skip(NO_BROWSER)
+    board = make_board(files=ECHO)
+    start = """(url) => {
+        %s
+        const output = document.createElement("output");
+        document.body.append(output);
+        connect(url, (message) => output.append(message));
+    }"""
+    with api.sync_playwright() as playwright:
+        browser = chromium.launch(playwright, tmp_path)
+        page = browser.new_page()
+        page.goto(board.http_url)
+        page.evaluate(start % code("reconnect.js"), board.ws_url())
+        output = page.locator("body > output")
+        api.expect(output).to_have_text("hello", timeout=20_000)
+        board.power_cycle()
+        board.wait_ready()
+        api.expect(output).to_have_text("hellohello", timeout=20_000)
+        browser.close()
+
+
+def test_the_javascript_client_waits_for_a_board_that_starts_later(make_board, tmp_path):
     node = shutil.which("node")
     if not node:
         pytest.skip("there is no node")
-    board = make_board(files=ECHO)
-    url = json.dumps(board.ws_url())
-    script = code("reconnect.js") + f"\nconnect({url}, (message) => console.log(message));\n"
-    (tmp_path / "client.js").write_text(script)
-    assert reconnects(board, [node, "--experimental-websocket", "client.js"], tmp_path)
+    port = free_port()
+    counted = (
+        "globalThis.WebSocket = class extends WebSocket {\n"
+        "  constructor(url) { super(url); console.log('tries'); }\n};\n"
+    )
+    start = f"\nconnect('ws://127.0.0.1:{port}/ws', (message) => console.log(message));\n"
+    (tmp_path / "client.js").write_text(counted + code("reconnect.js") + start)
+    with process(node, "--experimental-websocket", "client.js", cwd=tmp_path) as client:
+        output = lines(client)
+        assert [next(output), next(output)] == ["tries", "tries"]
+        make_board(files=ECHO, http_port=port)
+        assert "hello" in output
 
 
 def test_the_python_client_reconnects(make_board, tmp_path):

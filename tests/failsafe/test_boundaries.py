@@ -15,7 +15,7 @@ def remove(path):
     except OSError:
         pass
 for name in os.listdir("/"):
-    if name.startswith("failed-") or name in ("update", "www", "kept.txt", "kept.txt.new"):
+    if name.startswith("failed-") or name in ("update", "www") or name[:5] in ("kept.", "full."):
         remove("/" + name)
 for name in [name for name in sys.modules if name.split(".")[0] in ("failsafe", "admin")]:
     del sys.modules[name]
@@ -136,7 +136,7 @@ class Client:
     def close(self, code, reason):
         pass
 
-one = update.endpoint(Server())
+one = update.endpoint(Server(), None, 'correct horse')
 client = Client()
 """
 
@@ -177,7 +177,8 @@ client.send = answers.append
 while not answers or answers[-1] == "-1":
     one.on_message(client, '["begin"]')
 client.send = lambda message: print("=", message)
-one.on_message(client, '["file", "/lib/demo/x.mpy", 10000, "00"]')
+one.on_message(client, '["nonce"]')
+one.on_message(client, '["file", "/lib/demo/x.mpy", 10000, "%s"]' % ("0" * 64))
 """
     assert answer in printed(run, code)[-1]
 
@@ -245,3 +246,54 @@ for count in (1, 3, 0, 2, 2, 0):
 print("=", counts)
 """
     assert printed(run, code)[-1] == "= [1, 3, 0, 2, 2, 0]"
+
+
+NOTE = """
+from failsafe import crashlog
+import os
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+def read(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return None
+
+crashlog.note("short", "/full.log")
+size = len(read("/full.log"))
+"""
+
+
+@pytest.mark.parametrize(("more", "rotated"), [(0, False), (1, True)])
+def test_a_crash_log_of_over_4096_bytes_becomes_the_old_one(run, more, rotated):
+    code = f"""
+write("/full.log", "x" * (4096 - size + {more}))
+write("/full.old", "older")
+crashlog.note("short", "/full.log")
+print("=", len(read("/full.log")), read("/full.old")[:5])
+"""
+    size, old = printed(run, NOTE + code)[-1].split()[1:]
+    assert (int(size) < 100, old) == ((True, "xxxxx") if rotated else (False, "older"))
+
+
+def test_the_end_of_a_long_entry_is_kept(run):
+    code = """
+write("/full.log", "")
+crashlog.note("x" * 3000 + "end", "/full.log")
+entry = read("/full.log")
+print("=", entry.count("x"), entry[-4:-1])
+"""
+    assert printed(run, NOTE + code)[-1] == "= 1497 end"
+
+
+def test_a_first_entry_of_over_4096_bytes_is_kept(run):
+    code = """
+os.remove("/full.log")
+crashlog.note(chr(0x6F22) * 1500, "/full.log")
+print("=", read("/full.log").count(chr(0x6F22)))
+"""
+    assert printed(run, NOTE + code)[-1] == "= 1500"

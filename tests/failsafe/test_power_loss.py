@@ -1,5 +1,7 @@
 """Power cuts at each step of the flash, on littlefs: a file has its old or its new content."""
 
+import ast
+
 # A flash whose power fails after a number of steps. Each write and each erasure is two steps:
 # after the first one, half of it is done. Nothing reaches the flash of the board itself.
 CUT = """
@@ -110,6 +112,43 @@ print("kinds", sorted(set(at_every_step(lambda: secrets.get("admin_password"), l
 """
 )
 
+FIRST_RUN = (
+    CUT
+    + """
+from admin import confirm, join, settingsfile
+from failsafe import rollback
+wifi = {"mode": "station", "hostname": "kitchen", "station_ssid": "Home"}
+old = content("/config.json")
+secret = content("/secrets.json")
+
+def joins():
+    settingsfile.save({"wifi": wifi})
+    join._write_reason("")
+    confirm.confirm_settings()
+
+def reverts():
+    settingsfile.save({"wifi": wifi})
+    join._write_reason("nothing has reached the board")
+    rollback.revert_settings()
+
+def look():
+    text = content("/config.json")
+    values = json.loads(text)
+    undo = rollback.exists("/config.undo-600")
+    assert content("/secrets.json") == secret and values["mine"] == [1, 2]
+    if text == old:
+        return "old"
+    assert values["wifi"] == wifi
+    return "new, can be undone" if undo else "new"
+
+results = []
+for write in (joins, reverts):
+    found = at_every_step(write, look)
+    results.append((sorted(set(found)), found[-1]))
+print("kinds", results)
+"""
+)
+
 UPDATE = (
     CUT
     + """
@@ -145,6 +184,15 @@ def test_a_power_cut_while_saving_leaves_old_or_new_settings(make_board):
 def test_a_power_cut_while_a_password_is_made_keeps_the_others(make_board):
     found = run(make_board, SECRETS, {"secrets.json": '{"wifi_password": "unchanged1"}'})
     assert found == "[(1, 'unchanged1'), (2, 'unchanged1')]"
+
+
+def test_a_power_cut_in_the_first_run_leaves_old_or_new_settings(make_board):
+    old = '{"broadcast": {"interval": 0}, "mine": [1, 2]}'
+    files = {"config.json": old, "secrets.json": '{"wifi_password": "unchanged1"}'}
+    found = run(make_board, FIRST_RUN, {**files, "join.reason": "an earlier one"})
+    joins = (["new", "new, can be undone", "old"], "new")
+    reverts = (["new, can be undone", "old"], "old")
+    assert ast.literal_eval(found) == [joins, reverts]
 
 
 def test_an_update_is_installed_whenever_the_power_fails(make_board):

@@ -6,7 +6,6 @@ A run of some of the tests replaces their rows only.
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 from tools.docs import sections
@@ -36,6 +35,12 @@ TABLES = {
         "after",
         "clients and sockets left",
     ),
+    "transfers": (
+        "transfer, beside four clients",
+        "heap, bytes",
+        "other clients: p99, ms",
+        "without it",
+    ),
     "power": ("power cut during", "cuts", "state afterwards"),
     "descriptors": ("sockets of the board", "clients", "further connections", "result"),
 }
@@ -60,7 +65,7 @@ class Figures:
         kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
         for table, rows in self._rows.items():
             old = kept.get(table, {"rows": {}})["rows"]
-            kept[table] = {"date": time.strftime("%Y-%m-%d"), "rows": {**old, **rows}}
+            kept[table] = {**sections.now(), "rows": {**old, **rows}}
             sections.put(DOCUMENT, f"make faults: {table}", text(table, kept[table]))
         FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -71,4 +76,4 @@ def text(table: str, content: dict) -> str:
     lines = [heads, ["---"] * len(heads)]
     lines += [[what, *cells] for what, cells in content["rows"].items()]
     rows = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    return f"Measured on {content['date']}.\n\n{rows}"
+    return f"Measured on {sections.when(content)}.\n\n{rows}"

@@ -60,7 +60,8 @@ def with_heap(make_board, heap, figures):
         board.wait_for_log(r"serving ws://|>>> $", timeout=30)
         if "serving ws://" not in board.log:
             board.wait_for_log(r">>> $", timeout=30)  # not for ever trying again
-            figures("heap", heap, "does not start", "")
+            assert "MemoryError" in board.log or "Out of memory" in board.log
+            figures("heap", heap, "does not start, and reports that memory is the reason", "")
             return False
         outcomes = []
         threads = [threading.Thread(target=demand, args=(board, outcomes)) for _ in range(5)]
@@ -99,7 +100,7 @@ def test_from_128k_down_to_what_does_not_start_the_board_serves_or_says_why_not(
 @pytest.fixture(scope="module")
 def victim(make_victim):
     """A board whose heap somebody takes away for a while, again and again."""
-    return make_victim(tls=True, ping_interval=None, open_timeout=1, max_clients=6)
+    return make_victim(heap="192k", tls=True, ping_interval=None, open_timeout=1, max_clients=6)
 
 
 class Hog:
@@ -121,6 +122,11 @@ class Hog:
 
 def accept(board):
     return Raw(board), lambda connection: connection.send(HANDSHAKE)
+
+
+def connect(board):
+    """A client whose connection is new when there is no memory."""
+    return None, lambda _: Raw(board).send(HANDSHAKE)
 
 
 def request_in_pieces(board):
@@ -153,6 +159,7 @@ def tls(board):
 
 STAGES = {
     "accept": accept,
+    "connect": connect,
     "a request in pieces": request_in_pieces,
     "a page": page,
     "the first frame": talk(frame(TEXT, b"x" * 300)),
@@ -172,7 +179,7 @@ def survives(board, hog, stage, left):
     connection, act = STAGES[stage](board)
     hog.take(left)
     with contextlib.suppress(OSError, AssertionError):
-        act(connection)
+        connection = act(connection) or connection
     hog.wait()
     with contextlib.suppress(OSError, ValueError):
         connection.sock.settimeout(0.02)
@@ -194,7 +201,7 @@ def fill_what_stays(board):
         client.close()
     for stage in STAGES.values():
         connection, act = stage(board)
-        act(connection)
+        connection = act(connection) or connection
         connection.close()
         echoes(board)
 
@@ -203,6 +210,9 @@ def hogged(victim, lefts, stages, figures):
     fill_what_stays(victim)
     hog = Hog(victim)
     survives(victim, hog, "accept", 2000)
+    for stage in stages:
+        for left in lefts[::8]:  # what the first errors make stays
+            survives(victim, hog, stage, left)
     before = wait_alone(victim, 1)
     for stage in stages:
         for left in lefts:
@@ -218,7 +228,7 @@ def hogged(victim, lefts, stages, figures):
 
 @pytest.mark.parametrize("left", [0, 200])
 def test_with_no_memory_at_some_point_only_the_client_concerned_is_lost(victim, left, figures):
-    stages = ["accept", "a fragment", "a violation", "a close", "TLS"]
+    stages = ["accept", "connect", "a fragment", "a violation", "a close", "TLS"]
     hogged(victim, [left], stages, figures)
 
 

@@ -4,6 +4,7 @@ Runs on MicroPython. /fleet.json is the section "fleet" of the settings.
 """
 
 import gc
+import io
 import json
 
 import fleet
@@ -44,6 +45,37 @@ class Echo:
         print("closed", client.address[0], client.context, code, reason)
 
 
+class Room:
+    """A path with parameters."""
+
+    def on_message(self, client, message):
+        client.send("%s %s %d" % (message, client.params["name"], client.params["number"]))
+        server.broadcast("news", path=client.path)
+
+
+class Full:
+    """Accept no client."""
+
+    def on_open(self, client):
+        client.close(4001, "no room")
+
+
+class Pieces:
+    """An asynchronous source."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.left:
+            raise StopAsyncIteration
+        self.left -= 1
+        return "async"
+
+
 class Control:
     """Orders; each is a method."""
 
@@ -67,6 +99,20 @@ class Control:
             server.broadcast("%d" % number, path="/ws")
         client.send("counted")
 
+    def stream(self, client, argument):
+        kind, size = argument.split()
+        size = int(size)
+        pieces = ("x" * 700 for _ in range(size))
+        if kind == "bytes":
+            pieces = io.BytesIO(bytes(range(256)) * size)
+        elif kind == "async":
+            pieces = Pieces(size)
+        elif kind == "failing":
+            pieces = (1 // (size - number) and "x" for number in range(size + 1))
+        client.send_stream(pieces, text=kind != "bytes")
+        if kind == "twice":
+            client.send_stream("y", text=True)
+
     def join(self, client, group):
         client.join(group)
 
@@ -86,6 +132,8 @@ class Control:
 
 server.websocket("/ws", Echo())
 server.websocket("/control", Control())
+server.websocket("/full", Full())
+server.websocket("/rooms/<name>/<int:number>", Room())
 server.websocket("/token", Echo(), access=Token("a secret of the board"))
 server.websocket("/admin", Echo(), access=Token("a secret of the admin"), reserved=True)
 server.listen(80)

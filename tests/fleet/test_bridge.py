@@ -21,6 +21,7 @@ def member(make_member, engine):
 
 
 def test_a_new_subscriber_gets_presence_and_state(member, engine, plain):
+    plain(engine.port).next("/presence")  # the state has been published before
     observer = plain(engine.port)
     found = {}
     while len(found) < 2:
@@ -30,7 +31,8 @@ def test_a_new_subscriber_gets_presence_and_state(member, engine, plain):
             assert retained
     state = json.loads(found["state"])
     assert found["presence"] == b"online"
-    assert state["endpoints"] == {"/ws": "o", "/control": "", "/token": "ot"}
+    endpoints = {"/ws": "o", "/control": "", "/token": "ot", "/full": "o"}
+    assert state["endpoints"] == {**endpoints, "/rooms/<name>/<int:number>": ""}
     assert state["max_size"] == 4096 and state["dropped"] == 0
 
 
@@ -125,6 +127,16 @@ def test_an_error_of_the_application_closes_one_remote_client(member, engine, pl
     assert observer.next("to/gate/f/ws/text") == b"still there"
 
 
+def test_a_client_that_on_open_closes_costs_no_connection(member, engine, plain):
+    observer = plain(engine.port)
+    start = member.log_position
+    observer.publish(IN + "h/full/text", "hello")
+    assert observer.next("to/gate/h/full/close") == b"4001 no room"
+    observer.publish(IN + "i/ws/text", "still there")
+    assert observer.next("to/gate/i/ws/text") == b"still there"
+    assert "trying again" not in member.log[start:]
+
+
 def test_reserved_endpoints_are_not_mapped(member, engine, plain):
     observer = plain(engine.port)
     observer.publish(IN + "x/admin/text", "anything")
@@ -203,3 +215,27 @@ def test_a_board_works_with_the_permissions_of_its_account(make_member, engine_n
         observer = plain(engine.port, user="gateway", password="another")
         observer.publish(IN + "1/ws/text", "hello")
         assert observer.next("to/gate/1/ws/text") == b"hello"
+
+
+def test_the_chat_of_the_demo_lists_remote_and_local_clients(make_board, one_engine, plain):
+    fleet = {"enabled": True, "host": "127.0.0.1", "port": one_engine.port, "discovery": ""}
+    board = make_board(config={"fleet": fleet, "wifi": {"hostname": "demo"}}, heap="300k")
+    board.wait_for_log("fleet: connected")
+    observer = plain(one_engine.port, topic="boards/v1/demo/#")
+    local = Peer(board).open("/panel")
+
+    def names(count):
+        for _ in range(50):
+            message = json.loads(observer.next("all/panel/text"))
+            if message["type"] == "clients" and message["count"] == count:
+                return {client["id"]: client["name"] for client in message["clients"]}
+        raise AssertionError(f"no list of {count} clients")
+
+    where = "boards/v1/demo/in/gate/1/panel/"
+    observer.publish(where + "open/1", "")
+    remote = json.loads(observer.next("to/gate/1/panel/text"))["id"]
+    found = names(2)
+    assert len(found) == 2 and found[remote] == f"client {remote}"
+    local.close()
+    assert list(names(1)) == [remote]
+    observer.publish(where + "close", "")

@@ -1,12 +1,12 @@
 """Home Assistant's discovery: the widgets of an application's panel as entities."""
 
 import json
+import time
 
 import pytest
 
-from tools.fleet.engines import INSTALL, Engine, installed
-
 APP = """
+counts = []
 state = {"pump": False, "fan": 20, "mode": "auto", "name": "Ann", "light": "#010203"}
 
 
@@ -24,22 +24,25 @@ def setup(board):
     widget(panel.select, "Mode", "mode", ["auto", "off"])
     widget(panel.text, "Name", "name")
     widget(panel.colour, "Light", "light")
+    panel.value("Count", lambda: counts.append(0) or len(counts))
 """
-COMPONENTS = ["sensor", "binary_sensor", "switch", "number", "button", "select", "text", "text"]
+COMPONENTS = [
+    "sensor",
+    "binary_sensor",
+    "switch",
+    "number",
+    "button",
+    "select",
+    "text",
+    "text",
+    "sensor",
+]
 
 
 @pytest.fixture(scope="module")
-def engine():
-    if not installed():
-        pytest.skip(INSTALL)
-    with Engine(installed()[0]) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def garden(make_board, engine):
+def garden(make_board, one_engine):
     """A board whose application has one widget of each kind."""
-    fleet = {"enabled": True, "host": "127.0.0.1", "port": engine.port}
+    fleet = {"enabled": True, "host": "127.0.0.1", "port": one_engine.port, "interval": 1}
     config = {"fleet": {**fleet, "discovery": "homeassistant"}, "wifi": {"hostname": "garden"}}
     board = make_board(config=config, files={"app/app.py": APP}, heap="300k")
     board.wait_for_log("fleet: connected")
@@ -47,9 +50,9 @@ def garden(make_board, engine):
 
 
 @pytest.fixture
-def home(plain, engine):
+def home(plain, one_engine):
     """What Home Assistant subscribes to, as a Plain client that sees all topics."""
-    client = plain(engine.port, topic="homeassistant/#")
+    client = plain(one_engine.port, topic="homeassistant/#")
     client.client.subscribe("boards/v1/garden/panel/#", 1)
     return client
 
@@ -67,8 +70,8 @@ def entities(home, count):
 
 
 def test_every_widget_becomes_an_entity(garden, home):
-    found = entities(home, 8)
-    assert [found[id][0] for id in range(8)] == COMPONENTS
+    found = entities(home, 9)
+    assert [found[id][0] for id in range(9)] == COMPONENTS
     for id, (_, config) in found.items():
         assert config["unique_id"] == f"garden-{id}"
         assert config["availability_topic"] == "boards/v1/garden/presence"
@@ -79,7 +82,7 @@ def test_every_widget_becomes_an_entity(garden, home):
 
 
 def test_commands_set_widgets_and_the_values_follow(garden, home):
-    configs = entities(home, 8)
+    configs = entities(home, 9)
     home.next("panel/values")
     commands = {2: "True", 3: "45", 5: "off", 6: "Béa", 7: "#ff8000"}
     for id, text in commands.items():
@@ -93,9 +96,53 @@ def test_commands_set_widgets_and_the_values_follow(garden, home):
     garden.wait_for_log("watered")
 
 
+def test_values_are_published_at_every_interval(garden, home):
+    """No page is connected: only fleet.interval asks for the values."""
+    seen = [json.loads(home.next("panel/values"))["8"] for _ in range(4)]
+    assert seen == sorted(set(seen)), "each time anew"
+
+
 def test_wrong_commands_change_nothing_and_are_logged(garden, home):
     start = garden.log_position
     for id, text in ((3, "much"), (5, "purple"), (7, "red"), (99, "x"), ("y", "x")):
         home.publish(f"boards/v1/garden/in/panel/{id}", text)
     garden.wait_for_log("(?s)(command for a widget.*){5}", since=start)
     assert "trying again" not in garden.log[start:], "the connection stays"
+
+
+COUNTING = """
+state = {"soil": 20}
+
+
+def soil():
+    print("get soil")
+    return state["soil"]
+
+
+def setup(board):
+    board.panel.value("Soil", soil)
+    board.panel.slider("Wet", set=lambda value: state.update(soil=value))
+"""
+
+
+def test_without_a_page_values_are_read_at_the_interval_only(make_board, one_engine, home):
+    section = {"enabled": True, "host": "127.0.0.1", "port": one_engine.port, "interval": 3}
+    config = {"fleet": {**section, "discovery": "elsewhere"}, "wifi": {"hostname": "field"}}
+    board = make_board(config=config, files={"app/app.py": COUNTING}, heap="300k")
+    home.client.subscribe("boards/v1/field/#", 1)
+
+    def values():
+        return json.loads(home.next("field/panel/values"))
+
+    board.wait_for_log("fleet: connected")
+    values()
+    times = []
+    for _ in range(3):
+        values()
+        times.append((time.monotonic(), board.log.count("get soil")))
+    (begin, first), *_, (end, last) = times
+    assert end - begin > 5
+    assert last - first == 2, "one for each report, although a page would read once a second"
+    home.publish("boards/v1/field/in/panel/1", "55")
+    while values()["0"] != 55:
+        pass

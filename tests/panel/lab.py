@@ -20,7 +20,7 @@ lazy.load("panel.panel")
 lazy.unload("panel.widgets", "panel.panel", "panel")
 gc.collect()
 before = gc.mem_alloc()
-panel = lazy.load("panel").Panel(server, {"wifi": {"hostname": "lab"}})
+panel = lazy.load("panel.panel").Panel(server, {"wifi": {"hostname": "lab"}})
 lazy.unload("panel.widgets")  # as soon as the server runs
 gc.collect()
 print("panel takes %d" % (gc.mem_alloc() - before))

@@ -102,6 +102,9 @@ panel.value("Soil\""""
         ('value("A", 5)', "value 'A': get must be a function, not 5"),
         ('switch("A")', "switch 'A': set must be a function, not None"),
         ('button("A", None)', "button 'A': function must be a function, not None"),
+        ('value("A", (5,))', "value 'A': get must be a function, not (5,)"),
+        ('switch("A", set=())', "switch 'A': set must be a function, not ()"),
+        ('custom("bell", "A", 5)', "bell 'A': endpoint must have a method on_command: 5"),
         ('slider("A", set=print, minimum=3, maximum=3)', "slider 'A': minimum must be less"),
         ('slider("A", set=print, step=0)', "slider 'A': step must be greater than 0: 0"),
         ('slider("A", set=print, maximum="9")', "slider 'A': maximum has a wrong type: '9'"),
@@ -288,6 +291,62 @@ def test_an_error_of_get_is_shown_once_and_then_the_value(viewer):
     assert one.value("Soil") == 21.5
 
 
+ODD = """
+class Quoted:
+    def __str__(self):
+        return '"a"'
+
+
+ODD = (
+    ("nan", lambda: float("nan"), {}), ("inf", lambda: float("-inf"), {"history": 3}),
+    ("huge", lambda: 10**400, {"history": 3}), ("longest", lambda: -(1 << 40000), {}),
+    ("large", lambda: 2**53 - 1, {}), ("bytes", lambda: b"\\xff", {}),
+    ("object", Quoted, {}), ("dict", lambda: {"a": float("nan")}, {}),
+    ("text", lambda: "\\0" * 3000, {}), ("half", lambda: "\\ud800", {}),
+)
+for label, get, options in ODD:
+    panel.value(label, get, **options)
+COLOURS = {"two": (1, 2), "over": (1, 2, 300), "below": (-1, 2, 3), "fits": (0, 10, 255)}
+for label, get in COLOURS.items():
+    panel.colour(label, get=lambda get=get: get, set=print)
+server.listen(80)"""
+
+
+def test_no_value_of_an_application_breaks_the_json(make_board):
+    board = make_board(
+        files={"main.py": LAB.replace("server.listen(80)", ODD)}, heap="192k", wait=False
+    )
+    board.wait_for_log("serving")
+    one = StrictViewer(board)
+    found = {widget["label"]: widget for widget in one.widgets}
+    values = {label: widget["value"] for label, widget in found.items()}
+    assert [values[label] for label in ("nan", "inf", "huge", "longest")] == [None] * 4
+    assert values["large"] == 2**53 - 1
+    assert values["bytes"] == "b'\\xff'" and values["object"] == '"a"'
+    assert values["dict"] == "{'a': nan}" and values["text"] == "\0" * 500
+    assert found["half"]["error"] == "ValueError: the text is not valid UTF-8"
+    for label in ("two", "over", "below"):
+        error = "ValueError: a colour must be three numbers from 0 to 255"
+        assert (values[label], found[label]["error"]) == (None, error)
+    assert values["fits"] == "#000aff"
+    for label in ("inf", "huge"):
+        history = one.say({"history": one.ids[label]}).wait("history")
+        assert history["values"] == [None] * 3
+    one.leave()
+
+
+class StrictViewer(Viewer):
+    """A page with a parser that accepts JSON only."""
+
+    def hear(self):
+        text = self.socket.recv()
+
+        def refuse(name):
+            raise AssertionError(f"{name} is no JSON: {text[:300]}")
+
+        return json.loads(text, parse_constant=refuse)
+
+
 def test_an_async_function_is_answered_when_it_has_ended(viewer, board):
     one = viewer()
     position = board.log_position
@@ -306,11 +365,14 @@ def test_a_custom_widget_hears_of_pages_that_come_and_go(viewer, board):
 
 
 def test_a_part_is_loaded_only_while_a_page_is_connected(viewer, board):
+    # After the last page of an earlier test has left, the board unloads its part.
+    counts = [f"part: {word}" for word in ("loaded", "unloaded")]
+    wait_until(lambda: len({board.log.count(text) for text in counts}) == 1, "the part to go")
     position = board.log_position
     one, other = viewer(), viewer()
     assert one.widgets[-1] == {"id": 12, "kind": "value", "label": "late", "value": 7}
     one.leave()
-    board.wait_for_log(r"\(1 connected\)$", since=position)
+    board.wait_for_log(r"disconnected: .*\(1 connected\)", since=position)
     assert "part: unloaded" not in board.log[position:]
     other.leave()
     board.wait_for_log("part: unloaded", since=position)
@@ -400,10 +462,60 @@ server.listen(80)"""
     assert "part: unloaded" not in board.log
 
 
+LATE = """
+print("late: loaded")
+
+
+def set(kept, name, value):
+    print("late: set", name, value)
+    kept[name] = value
+
+
+class Endpoint:
+    def __init__(self, server):
+        self.server = server
+
+    def on_open(self, client):
+        print("late: open", client.id, len(self.server.clients))
+
+    def on_command(self, client, value):
+        print("late: command", value)
+
+
+endpoint = Endpoint
+"""
+
+
+def test_functions_may_be_tuples_and_modules_that_are_loaded_for_commands(make_board):
+    lines = """
+kept = {"level": 5, "mode": "on"}
+panel.value("Level", (kept.get, "level"))
+panel.slider("Set", get=(kept.get, "level"), set=(kept.__setitem__, "level"))
+panel.select("Late", ("on", "off"), get=(kept.get, "mode"), set=("late", kept, "mode"))
+panel.custom("bell", "Late bell", "late")
+panel.custom("dial", "Dial", None)
+server.listen(80)"""
+    files = {"main.py": LAB.replace("server.listen(80)", lines), "lib/late.py": LATE}
+    board = make_board(files=files, heap="128k", wait=False)
+    board.wait_for_log("serving")
+    one = Viewer(board)
+    board.wait_for_log(r"late: open \d+ 1")
+    assert one.widgets[one.ids["Level"]]["value"] == 5
+    assert one.set("Set", 8)["type"] == "done"
+    one.wait_value("Level", 8)
+    assert one.set("Late", "off")["type"] == "done"
+    assert one.set("Late bell", {"ring": 1})["type"] == "done"
+    board.wait_for_log("late: set mode off")
+    board.wait_for_log(re.escape("late: command {'ring': 1}"))
+    assert one.set("Dial", 1)["error"] == "this value can only be read"
+    assert board.log.count("late: loaded") == 2, "for on_open, and once for both commands"
+    one.leave()
+
+
 # --- memory
 
 
-def test_a_panel_takes_3_kb_and_a_connected_page_3_kb_more(make_board, word):
+def test_a_panel_takes_3_kb_and_a_connected_page_2700_bytes_more(make_board, word):
     program = LAB.replace('panel.load("part", "late")', "")
     other = make_board(files={"main.py": program}, heap="128k", wait=False)
     other.wait_for_log("serving")
@@ -421,8 +533,132 @@ def test_a_panel_takes_3_kb_and_a_connected_page_3_kb_more(make_board, word):
         page.wait("values")
     viewed = heap_of(other)
     print("a client takes", one_more - idle, "a page", viewed - idle)
-    assert viewed - one_more <= 3072 * word // 32
+    assert viewed - one_more <= limit(2700, word)
     page.leave(), plain.close()
+
+
+def limit(size, word):
+    """Return the limit in bytes. With 64 bits, an old pointer on the stack can keep a module."""
+    return size if word == 32 else 2 * size + 3072
+
+
+def test_a_hundred_widgets_take_102_bytes_each_while_a_page_is_connected(make_board, word):
+    """With their labels (32 bytes each) and tuples of get (16), beside the 3 KB of a page."""
+    program = LAB.replace('panel.load("part", "late")', "")
+    hundred = """
+def reading(n):
+    return State.soil + n
+
+gc.collect()
+full = gc.mem_alloc()
+for n in range(100):
+    id = panel.value("Sensor %d" % n, (reading, n), unit="C")
+    panel.latest[id] = reading(n)  # as when a page was connected before
+gc.collect()
+print("100 take %d" % (gc.mem_alloc() - full))
+panel.value("Soil\""""
+    program = program.replace('panel.value("Soil"', hundred, 1)
+    other = make_board(files={"main.py": program}, heap="256k", wait=False)
+    taken = int(other.wait_for_log(r"100 take (\d+)")[1])
+    other.wait_for_log("serving")
+    plain = websocket.create_connection(other.ws_url("/echo"), timeout=10)
+    plain.send("x" * 3000)
+    plain.recv()
+    Viewer(other).leave()
+    idle = heap_of(other)
+    page = Viewer(other)
+    for _ in range(8):
+        page.wait("values")
+    viewed = heap_of(other) - idle
+    print("100 widgets take", taken, "and a page", viewed)
+    assert taken + viewed <= limit(3072 + 100 * 102, word)
+    page.leave(), plain.close()
+
+
+HOLD = """
+panel.button("Hold", lambda: panel.values())
+panel.load("part", "late")"""
+
+
+def test_a_program_that_asks_after_a_page_came_loads_no_second_copy(make_board, word):
+    """The next page loaded the panel's code again, beside that of the session that stays."""
+    board = make_board(
+        files={"main.py": LAB.replace('panel.load("part", "late")', HOLD)}, heap="192k", wait=False
+    )
+    board.wait_for_log("serving")
+    heaps = []
+    for number in range(3):
+        one = Viewer(board)
+        if not number:
+            assert one.set("Hold")["type"] == "done"
+        for _ in range(7):
+            one.wait("values")  # the code of commands is unloaded after five seconds
+        heaps.append(heap_of(board))
+        position = board.log_position
+        one.leave()
+        board.wait_for_log(r"\(0 connected\)", since=position)
+    print("the heap with the first, second and third page:", heaps)
+    # The smaller one: what a page that leaves still refers to may be freed later.
+    assert min(heaps[1:]) <= heaps[0] + 300 * word // 32
+
+
+HANGING = """
+hanging = asyncio.Event()
+
+
+async def hang():
+    print("hang begins")
+    try:
+        await hanging.wait()
+    finally:
+        print("hang ends")
+    raise OSError("late")
+
+
+panel.button("Hang", hang)
+panel.button("Let go", hanging.set)
+panel.load("part", "late")"""
+
+
+def test_pages_that_leave_while_a_command_runs_take_no_memory(make_board, word):
+    """Each of them kept the panel's code, so that the next page loaded another copy of it."""
+    board = make_board(
+        files={"main.py": LAB.replace('panel.load("part", "late")', HANGING)},
+        heap="192k",
+        wait=False,
+    )
+    board.wait_for_log("serving")
+    heaps = []
+    for number in range(40):
+        one = Viewer(board)
+        position = board.log_position
+        one.say({"set": one.ids["Hang"], "n": 1})
+        if number < 8:
+            board.wait_for_log("hang begins", since=position)
+        else:
+            error = one.wait("error")
+            assert error == {
+                "type": "error",
+                "id": one.ids["Hang"],
+                "n": 1,
+                "error": "8 commands still run: try again later",
+            }
+        one.leave()
+        board.wait_for_log(r"\(0 connected\)", since=position)
+        if number in (1, 7, 39):
+            heaps.append(heap_of(board))
+    print("the heap after 2, 8 and 40 pages:", heaps)
+    assert heaps[1] <= heaps[0] + 6 * 800 * word // 32
+    assert heaps[2] <= heaps[1] + 1000
+    one = Viewer(board)
+    position = board.log_position
+    one.set("Let go")
+    wait_until(lambda: board.log.count("hang ends") == 8, "all to end")
+    board.wait_for_log("panel: OSError: late", since=position)
+    position = board.log_position
+    one.say({"set": one.ids["Hang"], "n": 9})
+    assert one.wait("error")["error"] == "OSError: late"
+    one.leave()
 
 
 def heap_of(board):

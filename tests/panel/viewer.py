@@ -10,8 +10,12 @@ import websocket
 class Viewer:
     """A client that got the greeting. Attributes: `hello`, and `widgets`, the descriptions."""
 
-    def __init__(self, board):
-        self.socket = websocket.create_connection(board.ws_url("/panel"), timeout=10)
+    def __init__(self, board, secure=None):
+        """secure: the SSLContext for wss://."""
+        url = board.ws_url("/panel")
+        if secure:
+            url = f"wss://{board.address}:{board.https_port}/panel"
+        self.socket = websocket.create_connection(url, timeout=10, sslopt={"context": secure})
         self.hello = self.wait("panel")
         self.widgets = []
         position = 0

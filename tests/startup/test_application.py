@@ -101,11 +101,36 @@ def test_setup_may_be_async_and_runs_beside_the_server(make_board):
     assert echo(board) == "hello"
 
 
+PATHS = """
+class Chat:
+    def on_open(self, client):
+        pass
+
+
+def setup(board):
+    board.server.websocket("/rooms/<name>", Chat())
+    board.server.websocket("/chat", Chat())
+    board.server.events("/events")
+    for number in range(7):
+        board.server.route("/api/%d" % number)(lambda request: 204)
+    board.server.route("/api/0", methods=("PUT",))(lambda request: 204)
+    board.server.route("/items/<int:id>")(lambda request, id: 204)
+"""
+
+
+def test_the_log_names_the_paths_of_an_application(make_board):
+    board = make_board(config=CONFIG, files={"app/app.py": PATHS})
+    board.wait_for_log(
+        "application: WebSocket /chat /rooms/<name>; "
+        "HTTP /api/0 /api/1 /api/2 /api/3 /api/4 /api/5 and 3 more\n(.*\n)*serving http://"
+    )
+
+
 # --- an application that fails
 
 RAISES = "def setup(board):\n    reading = {}\n    return reading['soil']\n"
 HANGS = "def setup(board):\n    while True:\n        pass\n"
-SAFE = r"safe mode: 3 starts failed, so the application is not started(.*\n)*serving ws://"
+SAFE = r"safe mode: 3 starts failed, so the application is not started(.*\n)*serving http://"
 
 
 def crash_log(board):
@@ -116,6 +141,10 @@ def test_an_error_in_setup_is_logged_and_leads_to_safe_mode(make_board):
     board = make_board(config=CONFIG, files={"app/app.py": RAISES}, wait=False)
     board.wait_for_log(SAFE, 20)
     assert 'File "app/app.py", line 3, in setup\nKeyError: soil' in crash_log(board)
+    assert board.log.count("Traceback") == 1
+    for start in (2, 3):
+        assert f"\nstart {start} failed in the same way: KeyError: soil\n" in board.log
+    board.wait_for_log(r"serving http:.*\nsafe mode: correct the application and deploy it again")
     assert "<title>" in page(board, "settings.html")
     headers = [f"Authorization: Bearer {PASSWORD}"]
     client = connect(board, "/update", header=headers)
@@ -162,8 +191,26 @@ def test_a_restart_in_safe_mode_tries_the_application_again(make_board):
     (board.flash / "app" / "app.py").write_text(ECHO)
     position = board.log_position
     board.power_cycle()
-    board.wait_for_log("serving ws://", since=position)
+    board.wait_for_log("serving http://[^/]+/\r?\n", since=position)  # it has no /ws
     assert echo(board) == "hello"
+
+
+def test_a_restart_in_safe_mode_prints_the_traceback_once_more(make_board):
+    board = make_board(config=CONFIG, files={"app/app.py": RAISES}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    position = board.log_position
+    board.power_cycle()
+    board.wait_for_log(SAFE, 20, since=position)
+    assert board.log[position:].count("in setup\nKeyError: soil") == 1
+
+
+def test_starts_that_fail_in_other_ways_print_each_traceback(make_board):
+    program = "import os\ndef setup(board):\n    raise ValueError(len(os.listdir('/app')))\n"
+    program += "open('/app/%d' % len(os.listdir('/app')), 'w').close()\n"
+    board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    assert board.log.count("Traceback") == 3
+    assert "failed in the same way" not in board.log
 
 
 def test_the_prompt_is_reachable_although_setup_never_returns(make_board):

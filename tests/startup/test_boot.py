@@ -113,7 +113,7 @@ def test_only_a_generated_admin_password_is_printed(
 )
 def test_a_damaged_secrets_file_is_reported_and_replaced(make_board, broken):
     board = make_board(files={"secrets.json": broken})
-    assert "/secrets.json: is damaged" in board.log
+    assert "/secrets.json: is not a JSON object" in board.log
     assert kept(board) == printed(board)
 
 
@@ -200,6 +200,12 @@ def test_max_clients_is_lowered_to_fit_the_sockets(make_board):
     for client in clients:
         client.send("hello")
         assert client.recv() == "hello"
+
+
+def test_the_board_names_both_of_its_addresses(make_board, certs):
+    board = make_board(config={"tls": {"port": 4443}}, certs=certs)
+    # Without Wi-Fi, it is not the address of an access point.
+    board.wait_for_log(r"serving ws://192\.168\.(\d\.\d+):80/ws and wss://192\.168\.\1:4443/ws\s")
 
 
 @pytest.mark.needs(sockets=10)

@@ -9,20 +9,30 @@ from tools import ROOT
 from tools.board.table import load
 
 
-def test_the_limits_on_the_board_are_those_of_the_table_of_boards():
-    tree = ast.parse((ROOT / "lib" / "config" / "chips.py").read_text())
-    (limits,) = [
-        ast.literal_eval(node.value)
+def constant(name, path="config/chips.py"):
+    tree = ast.parse((ROOT / "lib" / path).read_text())
+    (value,) = [
+        ast.literal_eval(node.value.args[0] if isinstance(node.value, ast.Call) else node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "LIMITS"
+        if isinstance(node, ast.Assign) and node.targets[0].id == name
     ]
+    return value
+
+
+def test_the_boot_buttons_on_the_board_are_those_of_the_table_of_boards():
+    words = constant("_BOOT_PINS", "startup.py").split()
+    pins = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    assert pins == {board.chip.upper(): board.boot for board in load()}
+
+
+def test_the_limits_on_the_board_are_those_of_the_table_of_boards():
     usual = next(board for board in load() if board.key == "esp32")
     small = {
         board.chip.upper(): (board.sockets, board.window, board.max_tls)
         for board in load()
         if (board.sockets, board.window) < (usual.sockets, usual.window)
     }
-    assert limits == small
+    assert constant("LIMITS") == small
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +83,10 @@ def test_a_chip_without_wifi_and_settings_says_what_to_set(make_board):
 
 def test_the_led_of_the_chip_is_used(make_board):
     board = make_board(chip="c5")
-    code = "from demo import led\nprint(led.PINS['ESP32C5'])\nfrom machine import Pin\nPin(28)\n"
-    assert board.exec(code) == "(27, 'neopixel')\n"
+    code = (
+        "from demo import led\nkept = {'led_pin': None, 'led_kind': None}\nled.find(kept, print)\n"
+    )
+    code += "print(kept['led_pin'], kept['led_kind'])\nfrom machine import Pin\nPin(28)\n"
+    assert board.exec(code) == "27 neopixel\n"
     with pytest.raises(RuntimeError, match="invalid pin"):
         board.exec("Pin(29)")

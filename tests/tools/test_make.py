@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import time
 import pytest
 
 from tools import ROOT
+
+pytestmark = pytest.mark.host
 
 # Replaces the virtual board: runs until it is stopped and reports that it stopped.
 PROGRAM = """
@@ -144,3 +147,16 @@ def test_the_program_ends_when_its_terminal_is_closed(terminal):
     os.kill(pid, signal.SIGHUP)
     assert process.wait(timeout=10) == 0
     assert is_gone(pid)
+
+
+def test_a_misspelt_variable_is_refused_with_the_known_ones():
+    command = ["make", "-n", "-o", ".venv/.ready", "deploy", "PORT=x"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([*command, "CHPI=c3"], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert "unknown variable CHPI. `make` lists those of each target." in done.stderr
+    used = set(re.findall(r"\$\((?:call \w+,)?([A-Z_]{3,})[,)]", (ROOT / "Makefile").read_text()))
+    inner = {"READY", "TOOLS", "TESTS", "BIN", "CONTENT", "COMMANDS", "CHIP_TESTS", "VARIABLES"}
+    known = set(done.stderr.split("Known are ")[1].replace(".", " ").split())
+    assert used - inner - {"MAKEFILE_LIST", "UNKNOWN"} <= known

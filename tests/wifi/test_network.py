@@ -2,6 +2,8 @@
 
 import pytest
 
+from tools import ROOT
+
 RMII = {"mdc": 23, "mdio": 18}
 SPI = {"sck": 12, "mosi": 13, "miso": 14, "cs": 10, "int": 11}
 CABLE = {"ethernet": {"address": "192.168.1.60"}}
@@ -35,6 +37,15 @@ def test_ethernet_gets_its_address_by_dhcp(start, phy, pins):
     assert "access point" not in board.log
 
 
+def test_a_boot_file_from_before_this_section_passes_it_on_as_well(make_board):
+    text = (ROOT / "boot.py").read_text()
+    old = text.replace(', net=settings.get("network"))', ")")
+    assert old != text
+    network = {"order": ["ethernet"], "ethernet_phy": "W5500", "ethernet_pins": SPI}
+    board = make_board(config={"network": network}, air=CABLE, files={"boot.py": old})
+    assert served(board) == "192.168.1.60"
+
+
 def test_rmii_on_a_chip_without_a_controller_is_reported(start):
     board = start(
         CABLE, chip="s3", order=["ethernet", "ap"], ethernet_phy="LAN8720", ethernet_pins=RMII
@@ -58,7 +69,7 @@ def test_a_static_address_replaces_dhcp(start):
     assert board.exec(code) == "('10.1.2.3', '255.255.0.0', '10.1.0.1', '10.1.0.53')\n"
 
 
-@pytest.mark.needs(rmii=True)
+@pytest.mark.needs(rmii=True, wifi=True)
 def test_the_next_network_is_used_if_one_has_no_address(start):
     order = ["ethernet", "station", "ap"]
     board = start(known=[{"ssid": "Gone"}], order=order, timeout=1, ethernet_pins=RMII)
@@ -70,7 +81,8 @@ def test_the_next_network_is_used_if_one_has_no_address(start):
 
 @pytest.mark.needs(rmii=True)
 def test_a_board_without_any_address_serves_when_the_cable_is_plugged_in(start):
-    board = start(order=["ethernet"], ethernet_pins=RMII, timeout=1)
+    unplugged = {"ethernet": None}
+    board = start(unplugged, order=["ethernet"], ethernet_pins=RMII, timeout=1)
     assert served(board) == "0.0.0.0"
     assert "network: no interface has an address: ethernet" in board.log
     board.wait_for_log("network: connection lost, reconnecting")
@@ -164,7 +176,7 @@ def test_without_the_section_the_old_settings_work(make_board):
         ({"address": "192.168.1.5/33"}, "network.address: must be an address with the length"),
         ({"gateway": "here"}, "network.gateway: must be an address such as"),
         ({"ethernet_pins": {"mdc": 99}}, "network.ethernet_pins: must be an object with numbers"),
-        ({"ppp_baud": 1}, "network.ppp_baud: must be int from 1200 to 5000000"),
+        ({"ppp_baud": 1}, "network.ppp_baud: must be a whole number from 1200 to 5000000"),
         ({"order": ["ppp"], "ppp_login": "pap"}, "network.ppp_user: required for ppp_login"),
         ({"speed": 1}, "network.speed: unknown field; known are address, dns"),
         ([], "network: must be an object"),

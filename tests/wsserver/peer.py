@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import socket
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from tools.virtualboard.board import free_port
-from tools.wsclient import TEXT, frame, parse_server
+from tools.wsclient import TEXT, RawClient, frame
 
 PROGRAM = Path(__file__).with_name("several_servers.py")
 SITE = {
@@ -36,61 +35,28 @@ class Response(NamedTuple):
     body: str
 
 
-class Peer:
+class Peer(RawClient):
     """A TCP connection to a board."""
 
     def __init__(self, port, source=None, receive_buffer=None):
-        self.sock = socket.socket()
-        self.sock.settimeout(10)
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.bind((source or "127.0.0.1", 0))
-        self.sock.connect(("127.0.0.1", port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.data = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Close the connection."""
-        self.sock.close()
+        source = source or "127.0.0.1"
+        super().__init__(port, timeout=10, source=source, receive_buffer=receive_buffer)
 
     def send(self, data) -> Peer:
         """Send bytes, or a str."""
-        self.sock.sendall(data.encode() if isinstance(data, str) else data)
-        return self
-
-    def _more(self):
-        data = self.sock.recv(65536)
-        assert data, f"the board closed the connection after {self.data!r}"
-        self.data += data
-
-    def read(self, size: int) -> bytes:
-        """Read exactly `size` bytes."""
-        while len(self.data) < size:
-            self._more()
-        found, self.data = self.data[:size], self.data[size:]
-        return found
+        return super().send(data.encode() if isinstance(data, str) else data)
 
     def rest(self) -> bytes:
         """Read until the board closes the connection. A reset counts as an end."""
         try:
-            while data := self.sock.recv(65536):
-                self.data += data
+            return super().rest()
         except ConnectionResetError:
-            pass
-        found, self.data = self.data, b""
-        return found
+            found, self.data = self.data, b""
+            return found
 
     def head(self) -> tuple:
         """Read a response head: (status, headers)."""
-        while b"\r\n\r\n" not in self.data:
-            self._more()
-        head, self.data = self.data.split(b"\r\n\r\n", 1)
+        head = self.until(b"\r\n\r\n")[:-4]
         first, *lines = head.decode("latin-1").split("\r\n")
         assert re.fullmatch(r"HTTP/1\.1 \d\d\d [A-Z][A-Za-z -]+", first), first
         headers = {}
@@ -110,13 +76,6 @@ class Peer:
         """Whether a WebSocket message comes back."""
         self.send(frame(TEXT, text))
         return self.frame() == (TEXT, text)
-
-    def frame(self) -> tuple:
-        """Read a short frame: (opcode, payload)."""
-        head = self.read(2)
-        extra = self.read({126: 2, 127: 8}.get(head[1], 0))
-        length = int.from_bytes(extra, "big") if extra else head[1]
-        return parse_server(head + extra + self.read(length))[0]
 
 
 class Servers:

@@ -4,17 +4,49 @@ virtual boards, with a connection that can send anything.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
 from tools.virtualboard import find_micropython
-from tools.wsclient import CLOSE, parse_server
+from tools.wsclient import RawClient
 
-REQUEST = (
-    "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
+# The beginning of many applications.
+ECHO = """
+from wsserver import Server
+
+
+def log(level, text):
+    print("[%d] %s" % (level, text))
+
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+"""
+
+
+# For tests of times: MODULE is the one of wsserver.http whose clock the script sets.
+CLOCK = """
+from wsserver.http import MODULE
+from wsserver.http.request import HTTPError, parse_request
+
+now = 800000000  # seconds or ms
+MODULE.ticks_ms = MODULE.time = lambda: now
+
+
+def status(function, *args):
+    try:
+        function(*args)
+        return 200
+    except HTTPError as error:
+        return error.status
+
+
+def statuses(function, count, *args):
+    return [status(function, *args) for _ in range(count)]
+
+
+"""
 
 
 def run_script(lib: Path, source: str, folder: Path, seconds: float = 30, heap: str = "4m") -> str:
@@ -37,61 +69,11 @@ def run_script(lib: Path, source: str, folder: Path, seconds: float = 30, heap: 
     return process.stdout
 
 
-class Peer:
+class Peer(RawClient):
     """A TCP connection to a virtual board."""
 
-    def __init__(self, board, port=None, receive_buffer=None, source=None):
-        self.sock = socket.socket()
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.settimeout(10)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.connect((board.address, port or board.http_port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._data = b""
-
-    def send(self, data: bytes) -> Peer:
-        self.sock.sendall(data)
-        return self
-
-    def open(self, path: str = "/ws") -> Peer:
-        """Complete the opening handshake."""
-        self.send(REQUEST.format(path=path).encode())
-        head = self.until(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
-        return self
-
-    def until(self, end: bytes) -> bytes:
-        """Read up to the first `end`, and return it all."""
-        while end not in self._data:
-            self._receive()
-        found, self._data = self._data.split(end, 1)
-        return found + end
-
-    def rest(self) -> bytes:
-        """Read until the board closes the connection."""
-        while True:
-            data = self.sock.recv(65536)
-            if not data:
-                found, self._data = self._data, b""
-                return found
-            self._data += data
-
-    def frame(self) -> tuple[int, bytes]:
-        """Return the next frame: (opcode, payload)."""
-        head = self._take(2)
-        size = {126: 2, 127: 8}.get(head[1], 0)
-        extra = self._take(size)
-        length = int.from_bytes(extra, "big") if size else head[1]
-        return parse_server(head + extra + self._take(length))[0]
-
-    def close_code(self) -> int:
-        """Read frames up to a Close, and return its code."""
-        while True:
-            opcode, payload = self.frame()
-            if opcode == CLOSE:
-                return int.from_bytes(payload[:2], "big")
+    def __init__(self, board, port=None, **options):
+        super().__init__(port or board.http_port, board.address, timeout=10, **options)
 
     def get(self, path: str, *headers: str) -> tuple[int, bytes]:
         """Send a GET request and return (status, body); the board closes the connection."""
@@ -99,22 +81,3 @@ class Peer:
         self.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
         head, _, body = self.rest().partition(b"\r\n\r\n")
         return int(head.split()[1]), body
-
-    def reset(self) -> None:
-        """Vanish with a RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.sock.close()
-
-    def close(self) -> None:
-        self.sock.close()
-
-    def _take(self, size):
-        while len(self._data) < size:
-            self._receive()
-        found, self._data = self._data[:size], self._data[size:]
-        return found
-
-    def _receive(self):
-        data = self.sock.recv(65536)
-        assert data, f"the board closed the connection after {self._data!r}"
-        self._data += data

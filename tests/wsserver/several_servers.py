@@ -88,6 +88,7 @@ def make(name, settings):
     if settings.get("reserved"):
         server.websocket("/admin", Echo(), access=Token("s3cret"), reserved=True)
     server.websocket("/clock", Jump())
+    server.websocket("/rooms/<name>", Echo())
     server.files("/", "/site", settings.get("https"))
     for port in settings["ports"]:
         server.listen(port)

@@ -1,27 +1,25 @@
 """Errors of the application: they cost at most the client at which they happen."""
 
 import contextlib
+import select
 import socket
+import time
 
 import pytest
 
-from tests.wsserver.programs import REQUEST, Peer, run_script
-from tools.wsclient import TEXT, frame
+from tests.wsserver.programs import ECHO, Peer, run_script
+from tools.wsclient import PING, REQUEST, TEXT, frame
 
-APP = """
+APP = (
+    ECHO
+    + """
 import gc
+from array import array
 
-from wsserver import Server
 from wsserver.http.ratelimit import Limits
 
 
-def log(level, text):
-    print("[%d] %s" % (level, text))
-
-
-class Echo:
-    def on_message(self, client, message):
-        client.send(message)
+WORDS = memoryview(array("H", (1, 2, 3)))
 
 
 class Tries:
@@ -29,7 +27,7 @@ class Tries:
 
     def on_message(self, client, message):
         try:
-            result = eval(message, {"client": client, "server": server})
+            result = eval(message, {"client": client, "server": server, "WORDS": WORDS})
         except Exception as error:
             result = "%s: %s" % (type(error).__name__, error)
         client.send(str(result))
@@ -78,6 +76,7 @@ server.listen(80)
 server.run()
 print("run() has returned")
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +118,8 @@ def ask(peer, text):
         ("client.ping(None)", ("TypeError", "ping", "NoneType")),
         ("client.pong([1])", ("TypeError", "pong", "list")),
         ("client.ping(b'x' * 126)", ("ValueError", "126")),
+        ("client.send(WORDS)", ("TypeError", "send", "memoryview", "single bytes")),
+        ("server.broadcast(WORDS)", ("ValueError",)),  # a clear text would cost 32 bytes of heap
         ("client.close('1000')", ("TypeError", "code", "'1000'")),
         ("client.close(None)", ("TypeError", "code", "None")),
         ("client.close(1000, 5)", ("TypeError", "reason", "5")),
@@ -135,6 +136,13 @@ def test_a_wrong_call_raises_an_error_that_names_it(connect, call, words):
     for word in words:
         assert word in answer
     assert ask(peer, "'still here'") == "still here"
+
+
+def test_a_ping_may_have_a_view_of_items_of_any_size(connect):
+    peer = connect("/tries")
+    peer.send(frame(TEXT, b"client.ping(WORDS)"))
+    assert peer.frame() == (PING, b"\1\0\2\0\3\0")
+    assert peer.frame() == (TEXT, b"True")
 
 
 @pytest.mark.parametrize("callback", ["open", "message", "ping", "pong", "close"])
@@ -175,13 +183,17 @@ def test_a_wrong_attribute_does_not_stop_the_server(board, connect, name, value)
     other, peer = connect(), connect("/assigns")
     assert ask(peer, f"{name} {value}") == "done"
     try:
-        for path in ("/ws", "/", "/none"):
-            late = socket.create_connection((board.address, board.http_port), 10)
-            late.sendall(b"GET %s HTTP/1.1\r\nHost: other\r\n\r\n" % path.encode())
-            late.settimeout(3)
-            with contextlib.suppress(OSError):
-                late.recv(1000)
-            late.close()
+        with contextlib.ExitStack() as stack:
+            waiting = []
+            for path in ("/ws", "/", "/none"):
+                late = socket.create_connection((board.address, board.http_port), 10)
+                stack.enter_context(late)
+                late.sendall(b"GET %s HTTP/1.1\r\nHost: other\r\n\r\n" % path.encode())
+                waiting.append(late)
+            end = time.monotonic() + 1  # with some values nobody is answered
+            while waiting and time.monotonic() < end:
+                ready = select.select(waiting, [], [], 0.1)[0]
+                waiting = [late for late in waiting if late not in ready]
         assert ask(other, "hello") == "hello"
     finally:
         assert ask(peer, f"{name} back") == "done"

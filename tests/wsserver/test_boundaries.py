@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import Peer, run_script
+from tests.wsserver.programs import CLOCK, Peer, run_script
 from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 # --- buffers
@@ -37,9 +37,10 @@ def waiting(connection):
 
 def test_a_full_send_buffer_still_takes_a_ping_and_a_close(lib, tmp_path):
     source = """
+from wsserver.clientmethods import ping
 connection = protocol(1000)
 print(connection.send(bytes(996)), connection.send(b""), waiting(connection))
-print(connection.ping(bytes(125)), connection.ping(bytes(125)), waiting(connection))
+print(ping(connection, bytes(125)), ping(connection, bytes(125)), waiting(connection))
 connection.close(3000, "x" * 123)
 print(waiting(connection))
 """
@@ -216,24 +217,6 @@ def test_a_second_of_messages_may_come_twice_at_once(make_board):
 
 
 # --- counts
-
-CLOCK = """
-from wsserver.http import MODULE
-from wsserver.http.request import HTTPError, parse_request
-
-now = 800000000  # seconds or ms
-MODULE.ticks_ms = MODULE.time = lambda: now
-
-
-def status(function, *args):
-    try:
-        function(*args)
-        return 200
-    except HTTPError as error:
-        return error.status
-
-
-"""
 
 
 def test_after_five_wrong_secrets_an_address_waits_for_a_minute(lib, tmp_path):

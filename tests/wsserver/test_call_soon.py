@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import Peer, run_script
+from tests.wsserver.programs import ECHO, Peer, run_script
 from tools.wsclient import TEXT, frame
 
 HEAD = "from wsserver import Server\nserver = Server()\n"
@@ -42,19 +42,10 @@ def test_a_time_reads_back_as_it_was_given(lib, tmp_path, name, given, read):
     assert run_script(lib, source, tmp_path) == read + "\n"
 
 
-APP = """
+APP = (
+    ECHO
+    + """
 import socket
-
-from wsserver import Server
-
-
-def log(level, text):
-    print("[%d] %s" % (level, text))
-
-
-class Echo:
-    def on_message(self, client, message):
-        client.send(message)
 
 
 class Pings:
@@ -94,6 +85,7 @@ listen_to(PORTS[1], recovers)
 server.listen(80)
 server.run()
 """
+)
 
 
 def free_ports():

@@ -51,6 +51,30 @@ def test_the_application_closes_with_its_code_and_reason_and_nothing_is_sent_aft
     assert "sent after close" not in lab.log[position:]
 
 
+@pytest.mark.parametrize("answer", [close(1000), close()])
+@pytest.mark.parametrize(
+    "path, text, expected",
+    [("/closes", b"4001 genug", (4001, "genug")), ("/raises", b"x", (1011, "internal error"))],
+)
+def test_an_answer_with_another_code_does_not_replace_the_servers(
+    raw, lab, path, text, expected, answer
+):
+    position = lab.log_position
+    connection = raw(lab).open(path).send(frame(TEXT, text))
+    assert connection.close_code() == expected[0]
+    connection.send(answer)
+    assert ends(lab, path, position) == expected
+    lab.wait_for_log(r"disconnected: %d %s" % expected, since=position)
+
+
+def test_a_close_with_a_reason_of_its_own_crosses_that_of_the_server(raw, lab):
+    position = lab.log_position
+    connection = raw(lab).open("/closes").send(frame(TEXT, b"4001 genug"))
+    assert connection.close_code() == 4001
+    connection.send(close(1001, b"page closed"))
+    assert ends(lab, "/closes", position) == (1001, "page closed")
+
+
 @pytest.mark.parametrize(
     "argument, named", [(b"1006", b"1006"), (b"999", b"999"), (b"1000 " + b"x" * 124, b"123")]
 )

@@ -4,21 +4,12 @@ import gzip
 
 import pytest
 
-from tests.wsserver.programs import Peer
+from tests.wsserver.programs import ECHO, Peer
 from tools.wsclient import TEXT, frame
 
-APP = """
-from wsserver import Server
-
-
-def log(level, text):
-    print("[%d] %s" % (level, text))
-
-
-class Echo:
-    def on_message(self, client, message):
-        client.send(message)
-
+APP = (
+    ECHO
+    + """
 
 server = Server(log=log)
 server.websocket("/ws", Echo())
@@ -27,6 +18,7 @@ server.listen(80)
 server.run()
 print("run() has returned")
 """
+)
 WHOLE = gzip.compress(bytes(range(256)) * 200, mtime=0)
 MARK = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff"
 
@@ -51,9 +43,14 @@ FILES = {f"site/{name}.txt.gz": data for name, data in BROKEN.items()}
 
 
 @pytest.fixture(scope="module")
-def board(make_board):
+def make(make_board):
     files = {"main.py": APP, "site/index.html": "<title>fine</title>", **FILES}
-    return make_board(files=files, heap="256k")
+    return lambda: make_board(files=files, heap="256k")
+
+
+@pytest.fixture(scope="module")
+def board(make):
+    return make()
 
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip"])
@@ -77,7 +74,9 @@ def test_a_broken_file_costs_its_own_request_only(board, name, accepted):
 
 
 @pytest.mark.parametrize("name", ["truncated", "bad-block"])
-def test_a_file_that_cannot_be_decompressed_is_named_in_the_log(board, name):
+def test_a_file_that_cannot_be_decompressed_is_named_in_the_log(make, name):
+    """On a board of its own: lines about refused requests are limited to a few in ten seconds."""
+    board = make()
     position = board.log_position
     Peer(board).send(
         f"GET /{name}.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n".encode()

@@ -53,7 +53,7 @@ def test_a_client_that_says_nothing_gets_what_a_person_can_read(raw, board):
 
 def test_without_psram_only_a_small_window_is_decompressed(raw, make_lab):
     packed = pack({"/www/small.html": PAGE.encode()})["/www/small.html.gz"]
-    board = make_lab(heap="128k", files={**FILES, "site/small.html.gz": packed})
+    board = make_lab(heap="132k", files={**FILES, "site/small.html.gz": packed})
     for encoding in ({}, {"Accept_Encoding": "identity"}):
         status, headers, body = get(raw, board, "/small.html", **encoding)
         assert (status, body.decode()) == (200, PAGE)

@@ -348,3 +348,18 @@ def test_an_urgent_endpoint_without_room_unloads_the_others(raw, board):
     board.wait_for_log("/seldom: urgent needs the memory")
     assert loaded(watcher, "urgent")
     assert urgent.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
+
+
+def test_an_urgent_endpoint_without_room_drops_unfinished_messages(raw, board):
+    idle = raw(board).open()
+    holders = [raw(board).open("/counts") for _ in range(2)]
+    holders[0].send(frame(TEXT, b"a" * 3000, final=False))  # a fragment
+    holders[1].send(frame(TEXT, b"a" * 3000)[:2000])  # a part of a frame
+    reading = raw(board).open("/counts").send(frame(TEXT, b"x"))
+    assert reading.frame()[0] == TEXT  # so the board has read the others, too
+    urgent = raw(board).open("/urgent")
+    assert urgent.frame() == (TEXT, b"now")
+    for holder in holders:
+        assert holder.rest() == b""
+    for other in (idle, reading, urgent):
+        assert other.send(frame(TEXT, b"x")).frame()[0] == TEXT

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.wsserver.peer import SITE, Servers, handshake, plain
+from tests.wsserver.peer import SITE, Peer, Servers, handshake, plain
 
 APP = "https://app.example"
 
@@ -32,15 +32,56 @@ def test_a_handshake_off_the_websocket_paths_gets_404_with_those_paths(servers, 
         assert available in response.body
 
 
+@pytest.mark.parametrize(("count", "named"), [(10, 10), (60, 10)])
+def test_a_404_names_many_paths_and_fits_the_smallest_buffer(make_board, count, named):
+    program = f"""
+from wsserver import Server
+
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+
+server = Server(write_limit=512)
+for number in range({count}):
+    server.websocket("/path-%06d" % number, Echo())
+server.listen(80)
+server.run()
+"""
+    board = make_board(files={"main.py": program}, wait=False)
+    board.wait_ready()
+    with Peer(board.http_port) as peer:
+        response = peer.send(handshake("/nowhere")).response()
+    assert response.status == 404
+    for number in range(named):
+        assert f"/path-{number:06}" in response.body
+
+
 def test_a_plain_request_on_a_websocket_path_gets_426_with_the_paths(servers):
     response = servers.get("/ws")
     assert (response.status, response.headers["upgrade"]) == (426, "websocket")
     assert "/ws" in response.body
 
 
-def test_a_plain_request_for_an_unknown_path_gets_404(servers):
-    assert servers.get("/nowhere").status == 404
-    assert servers.get("/nowhere/").status == 404
+@pytest.mark.parametrize("ask", ["get", "upgrade"])
+def test_the_paths_include_those_with_parameters(servers, ask):
+    response = getattr(servers, ask)("/ws" if ask == "get" else "/nowhere")
+    assert "/rooms/<name>" in response.body
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/nowhere/"])
+def test_a_plain_request_for_an_unknown_path_gets_404_without_a_hint(servers, path):
+    response = servers.get(path)
+    assert response.status == 404
+    assert response.body == "Not Found\n"
+
+
+def test_only_what_misses_a_websocket_is_told_the_paths(servers):
+    response = servers.upgrade("/ws", "Origin: http://evil.example")
+    assert response.status == 403
+    assert "WebSocket paths" not in response.body
+    response = servers.ask(plain("nowhere"))
+    assert response.status == 400
+    assert "WebSocket paths" not in response.body
 
 
 def test_the_403_names_the_origin_and_the_setting(servers):

@@ -126,7 +126,7 @@ def ipv6():
     import importlib.util
 
     source = (ROOT / "lib" / "wsserver" / "ipv6.py").read_text()
-    source = source.replace("from .core.frames import const", "const = int")
+    source = source.replace("from wsserver.core.frames import const", "const = int")
     source = source.replace("from time import ticks_diff, ticks_ms", "")
     spec = importlib.util.spec_from_loader("ipv6", loader=None)
     module = importlib.util.module_from_spec(spec)

@@ -267,7 +267,9 @@ for number in range(0, 200, 2):
 
 def look():
     gc.collect()
-    place = "behind" if id((end,)) > end else "in a hole"
+    new = [(end,) for _ in range(20)]  # some find what the timer has left
+    behind = sum(id(one) > end for one in new)
+    place = "behind" if behind > 10 else "in a hole"
     print("threshold", gc.threshold(), "found", place)
 
 server = Server()

@@ -33,6 +33,13 @@ def seen(servers, *headers, source=PROXY, name="main"):
         return json.loads(peer.frame()[1])["address"][0]
 
 
+def test_a_proxy_whose_headers_disagree_has_not_used_https(servers):
+    headers = (f"X-Forwarded-For: {REAL}", "X-Forwarded-Proto: https")
+    assert servers.get("/", *headers, name="https", source=PROXY).status == 200
+    headers = (*headers, "Forwarded: for=192.0.2.9")
+    assert servers.get("/", *headers, name="https", source=PROXY).status == 302
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -65,6 +72,11 @@ def test_a_trusted_proxy_tells_an_ipv6_address(servers, header):
     assert seen(servers, header) == "2001:db8::1"
 
 
+@pytest.mark.parametrize("ip", ["::", "0000:" * 5 + "ffff:255.255.255.255", "1.2.3.4"])
+def test_the_shortest_and_the_longest_address_are_accepted(servers, ip):
+    assert seen(servers, "X-Forwarded-For: " + ip) == ip
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -75,6 +87,10 @@ def test_a_trusted_proxy_tells_an_ipv6_address(servers, header):
         "X-Forwarded-For: a b c",
         f"X-Forwarded-For: {REAL}, ",
         "X-Forwarded-For: " + "1" * 60,
+        "X-Forwarded-For: 123",
+        "X-Forwarded-For: 1.2.3",
+        "X-Forwarded-For: 1.2.3.4.5",
+        "X-Forwarded-For: 2001:db8::1" + "0" * 40,
         f"X-Forwarded-For: {SECOND}",
         "Forwarded: for=_hidden",
         "Forwarded: for=unknown",

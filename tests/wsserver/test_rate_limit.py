@@ -28,7 +28,8 @@ def servers(make_board, certs):
         main={"limits": limits, "attributes": names},
         portal={"limits": limits, "attributes": portal},
         tls={"limits": {"handshakes": 3}, "tls": True},
-        messages={"limits": {"messages": 20}},
+        messages={"limits": {"messages": 20}, "reserved": True},
+        bytes={"limits": {"bytes": 100}, "reserved": True},
     )
 
 
@@ -135,6 +136,16 @@ def test_a_few_pings_and_fragments_are_no_flood(servers):
         peer.send(frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"b"))
         assert peer.frame() == (TEXT, b"ab")
         time.sleep(0.3)
+        assert peer.echo()
+
+
+@pytest.mark.parametrize("name", ["messages", "bytes"])
+def test_the_clients_of_reserved_paths_are_not_limited(servers, name):
+    with servers.open("/admin?token=s3cret", name=name, source=fresh()) as peer:
+        peer.send(frame(PING, b"x") * 300)
+        for _ in range(300):
+            assert peer.frame() == (PONG, b"x")
+        time.sleep(0.3)  # several sweeps
         assert peer.echo()
 
 

@@ -1,11 +1,11 @@
 """Registrations that cannot work raise an error that names the argument and the value."""
 
 import json
-import socket
 
 import pytest
 
 from tests.wsserver.programs import run_script
+from tools.virtualboard.board import free_port
 
 # What the snippets below may use.
 PREPARED = """
@@ -80,7 +80,10 @@ with open("cases.json") as file:
 
 # What is registered: words that the message must contain.
 WRONG = {
-    "server.websocket('/ws', Misspelled())": ("on_mesage",),
+    "server.websocket('/ws', Misspelled())": (
+        *("Misspelled has an unknown method on_mesage", "known are on_request, on_open, on_mess"),
+    ),
+    "server.route('/a', stream=True)(function)": ("must be async", "stream=True", "function()"),
     "server.websocket('/ws', Assigned())": ("on_connect",),
     "server.websocket('/ws', Constant())": ("on_message", "hello"),
     "server.websocket('/ws', Both())": ("on_message", "on_chunk"),
@@ -97,6 +100,10 @@ WRONG = {
     "server.websocket('/ws#top', Echo())": ("path", "/ws#top"),
     "server.websocket('/ws/<id', Echo())": ("path", "'/ws/<id'"),
     "server.websocket('/my ws', Echo())": ("path", "/my ws"),
+    r"server.websocket('/ws\n', Echo())": ("path", r"/ws\n"),
+    r"server.route('/a\x7f')(function)": ("path", r"/a\x7f"),
+    "server.websocket('/a?/<id>', Echo())": ("path", "/a?"),
+    "server.route('/my a/<id>')(function)": ("path", "/my a"),
     "server.websocket('ws://board/ws', Echo())": ("path", "ws://board/ws"),
     "server.websocket('/ws', Echo()); server.websocket('/ws', Echo())": ("path", "/ws"),
     "server.websocket('/ws', Echo(), access='secret')": ("access", "'secret'"),
@@ -170,12 +177,16 @@ WRONG = {
     "server.after(1000, 'print')": ("function", "'print'"),
     "server.call_soon(None)": ("function", "None"),
     "server.call_soon('print')": ("function", "'print'"),
+    "server.on_wait('print')": ("function", "'print'"),
     # Attributes, which are checked where they begin to matter.
     "server.limits = {'messages': 5}; server.listen(PORT); server.run()": ("limits", "messages"),
     "server.hosts = 'board'; server.listen(PORT); server.run()": ("hosts", "'board'"),
     "server.hosts = 5; server.listen(PORT); server.run()": ("hosts", "5"),
     "server.origins = 'http://a'; server.listen(PORT); server.run()": ("origins", "http://a"),
     "server.origins = None; server.listen(PORT); server.run()": ("origins", "None"),
+    "server.hosts = [b'board']; server.listen(PORT); server.run()": ("hosts", "b'board'"),
+    "server.origins = [5]; server.listen(PORT); server.run()": ("origins", "5"),
+    "server.proxies = (10,); server.listen(PORT); server.run()": ("proxies", "10"),
     "server.proxies = '10.0.0.1'; server.listen(PORT); server.run()": ("proxies", "10.0.0.1"),
     "server.portal = True; server.listen(PORT); server.run()": ("portal", "True"),
     "server.max_clients = '5'; server.listen(PORT); server.run()": ("max_clients", "'5'"),
@@ -208,9 +219,7 @@ def outcomes(lib, tmp_path_factory):
     """What each snippet ended with: (name of the exception, its text)."""
     folder = tmp_path_factory.mktemp("registrations")
     sources = [*WRONG, *RIGHT]
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = str(sock.getsockname()[1])
+    port = str(free_port())
     cases = [source.replace("PORT", port) for source in sources]
     (folder / "cases.json").write_text(json.dumps(cases))
     last = run_script(lib, PREPARED, folder).splitlines()[-1]
@@ -231,9 +240,7 @@ def test_a_right_registration_is_accepted(outcomes, source):
 
 
 def test_checks_of_registrations_do_not_stay_in_memory(lib, tmp_path):
-    output = run_script(
-        lib,
-        """
+    program = """
 import sys
 from wsserver import Server
 
@@ -247,13 +254,12 @@ server = Server()
 server.websocket("/ws", Echo())
 server.files("/", ".")
 server.every(1000, print)
-server.listen(8098)
+server.listen(PORT)
 server.after(1, server.stop)
 server.run()
 print(sorted(name for name in sys.modules if "check" in name))
-""",
-        tmp_path,
-    )
+"""
+    output = run_script(lib, program.replace("PORT", str(free_port())), tmp_path)
     assert output == "[]\n"
 
 

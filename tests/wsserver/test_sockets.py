@@ -3,6 +3,8 @@
 import contextlib
 import ssl
 import threading
+import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -60,14 +62,24 @@ def echo(client, text=b"hello"):
 
 
 def fetch(url, context, times, statuses):
-    """Ask for a page; once more where this machine was so busy that the board gave up on us, which
-    it does after a second in a full house.
+    """Load a page several times, each time until it arrives, at most 20 s long.
+
+    When all slots are taken, the board drops a connection without a request after a second. Beside
+    load, the request of a thread may come later. The one TLS slot is free as soon as the board has
+    read that the last connection was closed.
     """
     for _ in range(times):
-        try:
-            statuses.append(status_of(url, context))
-        except OSError:
-            statuses.append(status_of(url, context))
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                statuses.append(status_of(url, context))
+                break
+            except urllib.error.HTTPError:
+                raise
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
 
 def status_of(url, context):
@@ -85,8 +97,19 @@ def crowd(board, context, statuses):
     return people
 
 
-def nothing_was_short(board):
-    return not any(word in board.log for word in ("cannot", "Error", "Traceback"))
+def complaints(board):
+    """The lines of the log that tell of something that was missing."""
+    words = ("cannot", "Error", "Traceback")
+    return [line for line in board.log.splitlines() if any(word in line for word in words)]
+
+
+def complaints_of_crowd(board):
+    """The same, without the line about a TLS connection for a page that came before the board had
+    read that the last one was closed: fetch() has come again.
+    """
+    return [
+        line for line in complaints(board) if not line.endswith("max_tls is 3 (tls.max_clients)")
+    ]
 
 
 def test_five_clients_pages_and_names_fit_a_chips_ten_sockets(make_full_board, five, context, raw):
@@ -102,7 +125,7 @@ def test_five_clients_pages_and_names_fit_a_chips_ten_sockets(make_full_board, f
     assert statuses == [200] * 30
     sixth = raw(board).send(HANDSHAKE)
     assert sixth.until(b"\r\n") == b"HTTP/1.1 503 Service Unavailable\r\n"
-    assert nothing_was_short(board)
+    assert complaints_of_crowd(board) == []
     for client in (*stalling, sixth):
         client.close()
     for client in clients[1:4]:
@@ -116,7 +139,7 @@ def test_five_clients_pages_and_names_fit_a_chips_ten_sockets(make_full_board, f
     fetch(board.https_url, context, 1, statuses)
     assert statuses[-1] == 200
     assert ask(board, "www.google.com").answer
-    assert nothing_was_short(board)
+    assert complaints_of_crowd(board) == []
 
 
 def test_clients_that_are_slow_to_leave_do_not_cost_others_their_connections(
@@ -132,4 +155,4 @@ def test_clients_that_are_slow_to_leave_do_not_cost_others_their_connections(
     clients[-1].until(b"\r\n\r\n")
     echo(clients[-1])
     assert ask(board, "www.google.com").answer
-    assert nothing_was_short(board)
+    assert complaints(board) == []

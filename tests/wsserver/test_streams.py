@@ -167,7 +167,7 @@ server.run()
 @pytest.fixture(scope="module")
 def streams(make_board):
     files = {"main.py": PROGRAM, "data.bin": bytes(range(256)) * 100}
-    return make_board(files=files, heap="256k")
+    return make_board(files=files, heap="320k")
 
 
 def fragments(connection):

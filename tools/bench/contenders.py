@@ -93,6 +93,7 @@ class Running:
     log: Callable[[], str] = field(default=lambda: "")
     tls_port: int = 0
     authority: str | None = None  # with TLS: the CA of its certificate
+    is_quiet: bool = False  # for "beside": without a transfer
 
     def pause(self) -> None:
         """Take it off the processor: some poll without sleeping."""
@@ -237,7 +238,7 @@ def wait_for_port(port: int) -> None:
 SITE = {"site/page.html": "<!doctype html>".ljust(2048, "x")}
 MICRODOT = (
     *("microdot/__init__.py", "microdot/microdot.py"),
-    *("microdot/websocket.py", "microdot/helpers.py"),
+    *("microdot/websocket.py", "microdot/helpers.py", "microdot/sse.py"),
 )
 CONTENDERS = [
     Contender("ours", ours),
@@ -284,7 +285,20 @@ ASYNCIO_CONTENDERS = [
     Contender("ours", lambda: on_board(program("ours_asyncio", ASYNC=False), "/ws")),
     Contender("run()", ours),
     Contender("async def", lambda: on_board(program("ours_asyncio", ASYNC=True), "/ws")),
+    CONTENDERS[2],  # microdot, whose echo is a coroutine
 ]
+
+
+def without_transfers() -> Running:
+    """Return this project's server, which will be left in peace."""
+    running = HTTP_CONTENDERS[0].start()
+    running.is_quiet = True
+    return running
+
+
+BESIDE_CONTENDERS = [HTTP_CONTENDERS[0], Contender("quiet", without_transfers)]
+
+LATE_CONTENDERS = [ASYNCIO_CONTENDERS[0]]
 
 # For a client that sleeps, by the interpreter's word size.
 OWN_SOCKETS = {

@@ -19,9 +19,15 @@ import time
 from tools.wsclient import TEXT, frame, request
 
 BROADCAST = b"\x81\x64" + b"b" * 100  # what the programs send to all
+EVENT = b"data: " + b"b" * 100 + b"\n\n"
 KINDS_OF_FRAME = 5
 BUFFER = 65536
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
+PAUSE = 0.005  # seconds between an echo and the next message, beside a transfer
+PIECE = bytes(16384)  # that a transfer sends or receives at once
+ENOUGH = 20  # echoes for a percentile
+NO_DELAY = 20000  # nanoseconds for a processor that do not matter
+MUCH = 1 << 20  # bytes a second that a transfer moves at least
 PATIENCE = 5  # seconds without a byte before a peer counts as stuck
 # On a core of its own it never sleeps: waking up takes longer than many an answer, and no server
 # is to wait for that.
@@ -61,14 +67,19 @@ class Peer:
     def upgrade(self, path: str) -> None:
         """Do the opening handshake."""
         self.sock.sendall(request(path))
-        head = b""
-        while b"\r\n\r\n" not in head:
-            data = self.sock.recv(4096)
-            if not data:
-                raise WrongAnswerError("the connection was closed during the handshake")
-            head += data
-        if not head.startswith(b"HTTP/1.1 101") or not head.endswith(b"\r\n\r\n"):
+        head = self.until(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 101"):
             raise WrongAnswerError(f"the handshake was answered with {head[:100]!r}")
+
+    def until(self, end: bytes) -> bytes:
+        """Read until what was read ends with `end`."""
+        data = b""
+        while not data.endswith(end):
+            part = self.sock.recv(BUFFER)
+            if not part:
+                raise WrongAnswerError(f"the connection was closed after {data[:100]!r}")
+            data += part
+        return data
 
     def welcome(self) -> None:
         """Wait for the first message, which says that the connection is accepted: bare TCP has no
@@ -184,7 +195,7 @@ class Crowd:
             self.peers[peer.sock.fileno()] = peer
             self.epoll.register(peer.sock, IN)
 
-    def __enter__(self) -> Crowd:
+    def __enter__(self):
         return self
 
     def __exit__(self, *_) -> None:
@@ -199,6 +210,15 @@ class Crowd:
         peer.send(messages)
         if bool(waited) != bool(peer.to_send):
             self.epoll.modify(number, IN | OUT if peer.to_send else IN)
+
+    def renew(self, number: int, port: int) -> Peer:
+        """Replace a connection of bare TCP by a new one."""
+        self.epoll.unregister(number)
+        self.peers.pop(number).sock.close()
+        peer = Peer(port, None)
+        self.peers[peer.sock.fileno()] = peer
+        self.epoll.register(peer.sock, IN)
+        return peer
 
     def wait(self) -> list[tuple[int, int]]:
         """Return what epoll reports: (file descriptor, events)."""
@@ -314,46 +334,236 @@ def handshakes(order: dict) -> dict:
 
 
 def requests(order: dict) -> dict:
-    """Send HTTP requests one after the other, and connect again when the server closes."""
+    """Send HTTP requests on some connections at once, one after the other on each.
+
+    A connection that the server closes is opened again.
+    """
     size = order["size"]
     method = f"POST {order['path']} HTTP/1.1\r\nContent-Length: {size}" if size else ""
     method = method or f"GET {order['path']} HTTP/1.1"
-    data = f"{method}\r\nHost: localhost\r\n\r\n".encode() + b"x" * size
+    head = f"{method}\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+    data = head.encode() + b"x" * size
     begin = time.perf_counter() + order["warm_up"]
     end = begin + order["seconds"]
     count, now = 0, 0.0
-    peer = None
-    while now < end:
-        peer = peer or Peer(order["port"], None)
-        peer.sock.sendall(data)
-        if _response(peer.sock):
-            peer.sock.close()
-            peer = None
-        now = time.perf_counter()
-        count += now >= begin
+    with Crowd(order["clients"], order["port"], None) as crowd:
+        for peer in crowd.peers.values():
+            peer.sock.sendall(data)
+        back = dict.fromkeys(crowd.peers, b"")  # of each response so far
+        while now < end:
+            for number, _ in crowd.wait():
+                peer = crowd.peers[number]
+                part = peer.sock.recv(BUFFER)
+                if not part:
+                    raise WrongAnswerError("the connection was closed within a response")
+                back[number] += part
+                whole, is_last = complete(back[number])
+                if not whole:
+                    continue
+                now = time.perf_counter()
+                count += now >= begin
+                del back[number]
+                if is_last:
+                    peer = crowd.renew(number, order["port"])
+                back[peer.sock.fileno()] = b""
+                peer.sock.sendall(data)
     return {"per_second": count / (now - begin)}
 
 
-def _response(sock) -> bool:
-    """Read a response. Return whether the connection is used up."""
-    back = b""
-    while b"\r\n\r\n" not in back:
-        back += _more(sock)
-    head, _, body = back.partition(b"\r\n\r\n")
+def events(order: dict) -> dict:
+    """Ask for an event to all, wait until all have it, ask again: deliveries per second."""
+    ask = b"GET /publish HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Crowd(order["clients"], order["port"], None) as crowd:
+        for peer in crowd.peers.values():
+            peer.sock.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            peer.until(b"\r\n\r\n")
+        begin = time.perf_counter() + order["warm_up"]
+        end = begin + order["seconds"]
+        count, now = 0, 0.0
+        asking = None
+        while now < end:
+            asking = asking or Peer(order["port"], None)
+            asking.sock.sendall(ask)
+            missing = len(crowd.peers)
+            while missing:
+                for number, _ in crowd.wait():
+                    missing -= crowd.peers[number].sock.recv(BUFFER).count(EVENT)
+            back = asking.until(b"\r\n\r\nsent")
+            if complete(back)[1]:
+                asking.sock.close()
+                asking = None
+            now = time.perf_counter()
+            if now >= begin:
+                count += len(crowd.peers)
+        if asking:
+            asking.sock.close()
+    return {"per_second": count / (now - begin)}
+
+
+def late(order: dict) -> dict:
+    """Return by how many seconds a task of the server wakes up late during `echo`."""
+    peer = Peer(order["port"], "/late")
+    ask_number(peer)  # begins anew
+    found = echo(order)
+    times = ask_number(peer)
+    peer.sock.close()
+    return {"per_second": found["per_second"], **dict(zip(("p50", "p99"), times, strict=True))}
+
+
+class Transfer:
+    """A connection on which bytes flow without end: to /receive, or from any other path."""
+
+    def __init__(self, port: int, path: str):
+        self.peer = Peer(port, None)
+        sock = self.sock = self.peer.sock
+        self.sends = path == "/receive"
+        if self.sends:
+            length = f"Content-Length: {1 << 40}\r\n"
+            sock.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode())
+        elif path == "/stream":
+            sock.sendall(request(path))
+        else:
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        sock.setblocking(False)
+        self.moved = 0
+
+    def move(self, buffer: memoryview) -> None:
+        """Send or receive what TCP takes or has now."""
+        try:
+            if self.sends:
+                self.moved += self.sock.send(PIECE)
+            else:
+                count = self.sock.recv_into(buffer, len(PIECE))
+                if not count:
+                    raise WrongAnswerError("the transfer has ended")
+                self.moved += count
+        except BlockingIOError:
+            pass
+
+
+class Delays:
+    """How long two processes have waited for a processor, where the system tells."""
+
+    def __init__(self, pid: int):
+        self.files = []
+        for name in (str(pid), "self"):
+            with contextlib.suppress(OSError):
+                self.files.append(os.open(f"/proc/{name}/schedstat", os.O_RDONLY))
+
+    def __enter__(self) -> Delays:
+        return self
+
+    def __exit__(self, *_) -> None:
+        for file in self.files:
+            os.close(file)
+
+    def total(self) -> int:
+        """Return the nanoseconds so far."""
+        return sum(int(os.pread(file, 100, 0).split()[1]) for file in self.files)
+
+
+class Beside(Crowd):
+    """Clients that send a message now and then, and count how long its echo takes.
+
+    An echo during which the server or this process waited for a processor does not count.
+    """
+
+    def __init__(self, order: dict, delays: Delays):
+        super().__init__(order["clients"], order["port"], order["path"])
+        sent, expected = frames(order["opcode"], order["size"], False)
+        self.delays = delays
+        self.delayed: dict[int, int] = {}  # what `delays` said when each client sent
+        self.due: dict[int, float] = {}  # when each client sends its next message
+        self.times: list[float] = []
+        self.disturbed = 0  # echoes that do not count
+        now = time.perf_counter()
+        for number, peer in self.peers.items():
+            peer.prepare(sent, expected, 1, KINDS_OF_FRAME)
+            self.due[number] = peer.started = now + PAUSE * len(self.due) / order["clients"]
+
+    def send_due(self, now: float) -> None:
+        """Let the clients send whose time has come."""
+        for number, at in self.due.items():
+            if at <= now:
+                self.due[number] = float("inf")
+                self.delayed[number] = self.delays.total()
+                self.peers[number].started = time.perf_counter()
+                self.send(number, 1)
+            elif now - self.peers[number].started > PATIENCE:
+                raise WrongAnswerError(f"no echo came for {PATIENCE} s")
+
+    def take(self, number: int, begin: float) -> None:
+        """Receive an echo; it counts from `begin` on."""
+        if self.peers[number].receive(self.buffer):
+            now = time.perf_counter()
+            self.due[number] = now + PAUSE
+            if now < begin:
+                return
+            if self.delays.total() - self.delayed[number] <= NO_DELAY:
+                self.times.append(now - self.peers[number].started)
+            else:
+                self.disturbed += 1
+
+
+def beside(order: dict) -> dict:
+    """Return how long echoes take beside a transfer.
+
+    order["transfer"]: the path of the transfer; "": without one.
+    """
+    with Delays(order["pid"]) as delays, Beside(order, delays) as crowd:
+        transfer = Transfer(order["port"], order["transfer"]) if order["transfer"] else None
+        if transfer:
+            crowd.epoll.register(transfer.sock, OUT if transfer.sends else IN)
+        begin = time.perf_counter() + order["warm_up"]
+        end = begin + order["seconds"]
+        while (now := time.perf_counter()) < end:
+            crowd.send_due(now)
+            for number, _ in crowd.epoll.poll(0 if ALONE else 0.001):
+                if number in crowd.peers:
+                    crowd.take(number, begin)
+                elif transfer:
+                    transfer.move(crowd.buffer)
+        if transfer:
+            transfer.sock.close()
+            if transfer.moved < MUCH * order["seconds"]:
+                raise WrongAnswerError(f"the transfer moved {transfer.moved} bytes only")
+    count = len(crowd.times)
+    if count < ENOUGH:
+        total = count + crowd.disturbed
+        raise WrongAnswerError(f"other programs disturbed {crowd.disturbed} of {total} echoes")
+    return {"per_second": count / order["seconds"], **percentiles(crowd.times)}
+
+
+def heap(order: dict) -> dict:
+    """Return the bytes of the server's heap in use after a collection."""
+    peer = Peer(order["port"], "/heap")
+    found = ask_number(peer)[0]
+    peer.sock.close()
+    return {"heap": found}
+
+
+def ask_number(peer: Peer) -> list[float]:
+    """Send a message, and return the numbers in the reply."""
+    peer.sock.sendall(frame(TEXT, b"?"))
+    size = peer.sock.recv(2, socket.MSG_WAITALL)[1]
+    return [float(number) for number in peer.sock.recv(size, socket.MSG_WAITALL).split()]
+
+
+def complete(response: bytes) -> tuple[bool, bool]:
+    """Return whether a response is complete, and whether it is the connection's last one.
+
+    Raises WrongAnswerError if its status is not 200, or if it is longer than it says.
+    """
+    head, blank, body = response.partition(b"\r\n\r\n")
+    if not blank:
+        return False, False
     lines = head.lower().split(b"\r\n")
     fields = dict(line.split(b": ", 1) for line in lines[1:])
-    if b" 200 " not in lines[0] or b"content-length" not in fields:
+    missing = int(fields.get(b"content-length", -1)) - len(body)
+    if b" 200 " not in lines[0] or missing < 0:
         raise WrongAnswerError(f"a request was answered with {head[:100]!r}")
-    while len(body) < int(fields[b"content-length"]):
-        body += _more(sock)
-    return fields.get(b"connection") == b"close" or lines[0].startswith(b"http/1.0")
-
-
-def _more(sock) -> bytes:
-    data = sock.recv(BUFFER)
-    if not data:
-        raise WrongAnswerError("the connection was closed before the end of a response")
-    return data
+    is_last = fields.get(b"connection") == b"close" or lines[0].startswith(b"http/1.0")
+    return not missing, is_last
 
 
 def percentiles(times: list[float]) -> dict:
@@ -371,6 +581,10 @@ KINDS = {
     "broadcast": broadcast,
     "handshakes": handshakes,
     "requests": requests,
+    "events": events,
+    "late": late,
+    "beside": beside,
+    "heap": heap,
 }
 
 

@@ -1,4 +1,4 @@
-"""What the firmware takes of a board's heap: the table of what is required, and a breakdown.
+"""Measure the firmware's use of the heap: the required figures, and a breakdown.
 
 `python -m tools.bench --memory` prints the table, and fails if a figure is missed.
 `python -m tools.bench --startup` prints what each import of the start takes.
@@ -27,10 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.certs import cli as certs
-from tools.virtualboard import VirtualBoard, chipheap
+from tools.deploy import romfs
+from tools.failure import Failure
+from tools.virtualboard import VirtualBoard, chipheap, interpreter
 from tools.virtualboard import board as board_module
 from tools.virtualboard.board import free_port
 from tools.virtualboard.interpreter import compile_mpy
+from tools.wsclient import TEXT, RawClient, frame
 
 from .report import table
 
@@ -122,8 +125,6 @@ class ProbedBoard(VirtualBoard):
 
 def word() -> int:
     """Return the word size of the chosen interpreter."""
-    from tools.virtualboard import interpreter
-
     return interpreter.interpreter().word
 
 
@@ -147,73 +148,31 @@ def certificates() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-class WebSocket:
-    """A client that answers pings in the background of whatever waits for a message."""
+class WebSocket(RawClient):
+    """A client whose answers may be among other messages."""
 
     def __init__(self, port: int, path: str, context=None, protocols: str = ""):
-        self.sock = socket.create_connection(("127.0.0.1", port), 10)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if context:
-            self.sock = context.wrap_socket(self.sock, server_hostname="127.0.0.1")
-        extra = f"Sec-WebSocket-Protocol: {protocols}\r\n" if protocols else ""
-        self.sock.sendall(
-            (
-                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                f"Sec-WebSocket-Version: 13\r\n{extra}\r\n"
-            ).encode()
-        )
-        self.stream = self.sock.makefile("rb")
-        status = self.stream.readline()
-        if b" 101 " not in status:
-            raise OSError(f"{path}: {status!r}")
-        while self.stream.readline() != b"\r\n":
-            pass
+        super().__init__(port, tls=context or False, timeout=10)
+        self.open(path, *([f"Sec-WebSocket-Protocol: {protocols}"] if protocols else []))
 
-    def send(self, payload: bytes, opcode: int = 1) -> None:
-        """Send one masked frame (with a key of zeros)."""
-        length = len(payload)
-        head = bytes([0x80 | opcode])
-        if length < 126:
-            head += bytes([0x80 | length])
-        else:
-            head += bytes([0x80 | 126]) + length.to_bytes(2, "big")
-        self.sock.sendall(head + b"\0\0\0\0" + payload)
-
-    def receive(self) -> tuple[int, bytes]:
-        """Return (opcode, payload) of the next frame. Raises OSError if the peer has closed."""
-        head = self.stream.read(2)
-        if len(head) < 2:
-            raise OSError("closed")
-        length = head[1]
-        if length == 126:
-            length = int.from_bytes(self.stream.read(2), "big")
-        return head[0] & 15, self.stream.read(length)
+    def send_text(self, payload: bytes) -> None:
+        """Send a message."""
+        self.send(frame(TEXT, payload))
 
     def message(self, holds: bytes = b"") -> bytes:
         """Return the next message that contains `holds`. Pings are answered on the way.
 
         Raises OSError when the server closes.
         """
-        while True:
-            opcode, payload = self.receive()
-            if opcode == 9:
-                self.send(payload, 10)
-            elif opcode == 8:
-                raise OSError(f"closed: {payload!r}")
-            elif opcode in (1, 2) and holds in payload:
-                return payload
+        while holds not in (found := super().message()):
+            pass
+        return found
 
     def echo(self, size: int) -> None:
         """Send a message and compare the answer."""
         sent = bytes(33 + at % 90 for at in range(size))
-        self.send(sent)
+        self.send_text(sent)
         assert self.message(sent[:8]) == sent
-
-    def close(self) -> None:
-        """Close TCP."""
-        self.stream.close()
-        self.sock.close()
 
 
 def get_page(port: int) -> bytes:
@@ -228,10 +187,10 @@ def get_page(port: int) -> bytes:
     return body
 
 
-def read_settings(port: int) -> dict:
-    """Read the settings as the page does."""
+def read_settings(port: int, context=None) -> dict:
+    """Read the settings as the page does. context: of TLS."""
     secret = base64.urlsafe_b64encode(PASSWORD.encode()).decode().rstrip("=")
-    client = WebSocket(port, "/settings", protocols=f"settings, bearer.{secret}")
+    client = WebSocket(port, "/settings", context, f"settings, bearer.{secret}")
     settings = json.loads(client.message(b"settings"))
     client.close()
     return settings
@@ -243,15 +202,22 @@ def wait_gone(board: ProbedBoard) -> None:
     board.ask()
 
 
-def visit(board: ProbedBoard, step: Callable[[str], None] = lambda what: None) -> list[WebSocket]:
+def visit(
+    board: ProbedBoard, step: Callable[[str], None] = lambda what: None, keys: Path | None = None
+) -> list[WebSocket]:
     """Do what the table of requirements names: page, settings, five clients and 4 KB for each.
 
+    keys: the folder of the board's certificate, if it has one; then it serves settings over TLS.
     Returns the clients, which stay.
     """
     step("serving")
     get_page(board.http_port)
     step("page served")
-    read_settings(board.http_port)
+    if keys:
+        context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        read_settings(board.https_port, context)
+    else:
+        read_settings(board.http_port)
     wait_gone(board)
     step("settings served")
     clients = [WebSocket(board.http_port, "/ws") for _ in range(CLIENTS)]
@@ -267,7 +233,7 @@ def open_demo(board: ProbedBoard) -> WebSocket | str:
     try:
         demo = WebSocket(board.http_port, "/demo")
         demo.message(b"welcome")
-        demo.send(b'{"stats": 1}')
+        demo.send_text(b'{"stats": 1}')
         demo.message(b'"stats"')
         demo.message(b'"stats"')
         return demo
@@ -275,18 +241,18 @@ def open_demo(board: ProbedBoard) -> WebSocket | str:
         return str(error)
 
 
-def firmware_heap(heap: str | None, keys: Path, say: Callable[[str], None]) -> list[Figure]:
-    """Return the heap in use, without /demo and with it."""
+def firmware_heap(keys: Path, say: Callable[[str], None], **options) -> list[Figure]:
+    """Return the heap in use, without /demo and with it. options: of the board, as everywhere."""
     figures = []
     settings = config(server={"max_clients": CLIENTS + 1}, broadcast={"interval": 0})
-    with ProbedBoard(settings, heap, certs=keys) as board:
+    with ProbedBoard(settings, certs=keys, **options) as board:
         board.wait_ready()
         grown = board.heap.grown if board.is_chip else 0
 
         def step(what):
             say(f"  {what}: {board.in_use():,} bytes in use")
 
-        clients = visit(board, step)
+        clients = visit(board, step, keys)
         used, largest = board.in_use(), board.largest_free()
         figures.append(limit("GC heap in use, /demo closed", used, 46000))
         figures.append(Figure("largest free block, /demo closed", f"{largest:,}"))
@@ -331,10 +297,10 @@ def limit(name: str, value: int, most: int) -> Figure:
     return Figure(name, f"{value:,}", f"at most {most:,}", value <= most)
 
 
-def idle_garbage(heap: str | None, seconds: float) -> Figure:
+def idle_garbage(seconds: float, **options) -> Figure:
     """Return what an idle server with five clients allocates, without the stand-ins' part."""
     settings = config(broadcast={"interval": 0}, server={"ping_interval": 5})
-    with ProbedBoard(settings, heap) as board:
+    with ProbedBoard(settings, **options) as board:
         board.wait_ready()
         clients = [WebSocket(board.http_port, "/ws") for _ in range(CLIENTS)]
         for client in clients:
@@ -357,12 +323,12 @@ def answer_pings(client: WebSocket) -> None:
             client.message(b"never")
 
 
-def tls_clients(heap: str | None, keys: Path) -> Figure:
+def tls_clients(keys: Path, **options) -> Figure:
     """Return how many wss clients fit beside two plain ones."""
     context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
     settings = config(tls={"max_clients": 8, "reserved": 0}, server={"max_clients": 7})
     found: list[WebSocket] = []
-    with ProbedBoard(settings, heap, certs=keys) as board:
+    with ProbedBoard(settings, certs=keys, **options) as board:
         board.wait_ready()
         plain = [WebSocket(board.http_port, "/ws") for _ in range(2)]
         try:
@@ -393,34 +359,63 @@ def reference_tree() -> Iterator[Path | None]:
         shutil.rmtree(folder)
 
 
-def start_time(heap: str | None, root: Path) -> float:
+def start_time(root: Path, **options) -> float:
     """Return seconds from switching the board on to its "serving" line."""
-    with VirtualBoard(config(), heap, root=root) as board:
+    with VirtualBoard(config(), root=root, **options) as board:
         begin = time.perf_counter()
         board.wait_for_log("serving ")
         return time.perf_counter() - begin
 
 
-def start_ratio(heap: str | None, rounds: int = 5) -> Figure:
+def reference_time(root: Path, heap: str | None) -> float:
+    """Return the reference commit's time, from files, which frozen modules would precede."""
+    chosen = interpreter.interpreter()
+    if not chosen.is_frozen:
+        return start_time(root, heap=heap)
+    path = os.environ.pop(interpreter.PATH_VARIABLE)
+    before = os.environ.get(interpreter.WORD_VARIABLE, "")
+    interpreter.select_interpreter(chosen.word)
+    try:
+        return start_time(root, heap=heap)
+    finally:
+        os.environ[interpreter.WORD_VARIABLE] = before
+        interpreter.select_interpreter(path=path)
+
+
+def start_ratio(heap: str | None, rounds: int = 5, **options) -> Figure:
     """Return the time that the start takes, relative to the reference commit's."""
     name = f"time from start to serving, relative to {REFERENCE}"
     with reference_tree() as old:
         if not old:
             return Figure(name, "unknown", "at most 1.0")
-        pairs = [(start_time(heap, ROOT), start_time(heap, old)) for _ in range(rounds)]
+        pairs = [
+            (start_time(ROOT, heap=heap, **options), reference_time(old, heap))
+            for _ in range(rounds)
+        ]
     ratio = statistics.median(new / before for new, before in pairs)
     return Figure(name, f"{ratio:.2f}", "at most 1.0", ratio <= 1.02)
 
 
-def measure(heap: str | None, seconds: float, say: Callable[[str], None]) -> list[Figure]:
-    """Return all figures of the table. One that cannot be measured says why, and is missed."""
+def measure(
+    heap: str | None, seconds: float, say: Callable[[str], None], is_romfs: bool = False
+) -> list[Figure]:
+    """Return all figures of the table. One that cannot be measured says why, and is missed.
+
+    is_romfs: lib/ is in a ROMFS.
+    """
     figures: list[Figure] = []
+    options: dict = {"heap": heap}
+    if is_romfs:
+        arch = interpreter.native_arch()
+        if not arch:
+            raise Failure("ROMFS=1 needs an interpreter that runs native code")
+        options["romfs"] = romfs.pack(romfs.library(arch))
     with certificates() as keys:
         for name, work in (
-            ("heap", lambda: firmware_heap(heap, keys, say)),
-            ("wss clients beside two plain ones", lambda: [tls_clients(heap, keys)]),
-            ("garbage of an idle server", lambda: [idle_garbage(heap, seconds)]),
-            ("time from start to serving", lambda: [start_ratio(heap)]),
+            ("heap", lambda: firmware_heap(keys, say, **options)),
+            ("wss clients beside two plain ones", lambda: [tls_clients(keys, **options)]),
+            ("garbage of an idle server", lambda: [idle_garbage(seconds, **options)]),
+            ("time from start to serving", lambda: [start_ratio(**options)]),
         ):
             try:
                 figures.extend(work())

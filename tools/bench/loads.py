@@ -13,9 +13,11 @@ class Load:
 
     kind: "echo" (messages per second), "round trip" (seconds, p50 and p99), "sleeping" (the same
     with a client that sleeps in recv on the server's core), "broadcast" (deliveries per second),
-    "handshakes" (per second) or "requests" (HTTP, per second). size: bytes in a message, or of a
+    "handshakes" (per second), "requests" (HTTP, per second), "events" (Server-Sent Events,
+    deliveries per second), "late" (seconds by which a task wakes up late during "echo") or
+    "beside" (seconds that echoes take beside a transfer, p99). size: bytes in a message, or of a
     request's body. in_flight: messages under way on each of `clients` connections. path: of
-    requests.
+    requests, or of the transfer.
     """
 
     name: str
@@ -67,11 +69,25 @@ ASYNCIO_LOADS = [
     Load("asyncio: 32 B text, 32 in flight", "echo", 32, TEXT, 32),
 ]
 
-# HTTP requests, one after the other, on a connection that stays open if the server allows it.
+# HTTP requests of two clients, on connections that stay open if the server allows it.
 HTTP_LOADS = [
-    Load("HTTP: JSON", "requests", 0, path="/json"),
-    Load("HTTP: page of 2 KB", "requests", 0, path="/site/page.html"),
-    Load("HTTP: upload of 2 KB", "requests", 2048, path="/upload"),
+    Load("HTTP: JSON", "requests", 0, clients=2, path="/json"),
+    Load("HTTP: page of 2 KB", "requests", 0, clients=2, path="/site/page.html"),
+    Load("HTTP: upload of 2 KB", "requests", 2048, clients=2, path="/upload"),
+    Load("HTTP: events to 5", "events", 100, clients=5),
+]
+
+# A task that wakes up 100 times a second, while five clients flood the server with messages.
+LATE_LOADS = [Load("asyncio: lateness of a task", "late", 32, TEXT, 100, 5)]
+
+# Four clients that send a message now and then, beside a transfer, against the same without it.
+BESIDE_LOADS = [
+    Load(f"4 clients beside {what}", "beside", 32, clients=4, path=path)
+    for what, path in (
+        ("an upload", "/receive"),
+        ("a download", "/send"),
+        ("send_stream", "/stream"),
+    )
 ]
 
 # A round trip's sizes: with its header, the longer one is what the bare echo reads at once.
@@ -102,6 +118,7 @@ TARGETS = [
     Target("TLS: 16 KiB binary, 2 in flight", "bare TLS", 0.6),
     Target("TLS: round trip, 32 B text", "bare TLS", 1.3),
     Target("asyncio: round trip, 32 B text", "run()", 1.2),
+    *(Target(load.name, "quiet", 2) for load in BESIDE_LOADS),
     Target("HTTP: JSON", "microdot", 3),
     Target("HTTP: page of 2 KB", "microdot", 3),
     Target("HTTP: upload of 2 KB", "microdot", 3),
@@ -112,6 +129,8 @@ ALL_LOADS = [
     *TLS_LOADS,
     *ASYNCIO_LOADS,
     *HTTP_LOADS,
+    *LATE_LOADS,
+    *BESIDE_LOADS,
     *(load for loads in SLEEPING_LOADS.values() for load in loads),
 ]
 
@@ -122,4 +141,4 @@ SIZES = (32, 128, 512, 2048, 8192, 16384)
 
 def is_time(load: Load) -> bool:
     """Return whether less is better."""
-    return load.kind in ("round trip", "sleeping")
+    return load.kind in ("round trip", "sleeping", "late", "beside")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import subprocess
 import tempfile
 from pathlib import Path
 
 from tools.virtualboard import VirtualBoard
-from tools.virtualboard.interpreter import find_mpy_cross
+from tools.virtualboard.interpreter import (
+    WORD_VARIABLE,
+    WORDS,
+    NoInterpreterError,
+    find_mpy_cross,
+    native_arch,
+    select_interpreter,
+)
 from tools.wsclient import TEXT, RawClient, frame
 
 from .contenders import program
@@ -43,6 +52,7 @@ class Echo:
 
 class Request:
     path = query = ""
+    params = context = None
 
 pool = BufferPool(4096, 9000, print)
 client = Client(make_route(Echo()), pool, 1, None, Request, None)
@@ -122,9 +132,10 @@ def sockets() -> int:
 
 def flash() -> dict[str, int]:
     """Return bytes of .mpy for each kind of chip, and for this machine."""
-    compiler = find_mpy_cross()
+    compiler, own = find_mpy_cross(), native_arch()
+    assert own
     sizes = {}
-    for arch in ("xtensawin", "rv32imc", "x64"):
+    for arch in ("xtensawin", "rv32imc", own):
         with tempfile.TemporaryDirectory() as folder:
             for path in sorted((ROOT / "lib" / "wsserver").rglob("*.py")):
                 target = Path(folder) / f"{path.parent.name}-{path.stem}.mpy"
@@ -134,8 +145,20 @@ def flash() -> dict[str, int]:
     return sizes
 
 
-def measure() -> dict:
-    """Return all figures."""
+def measure(words=WORDS) -> dict[int, dict]:
+    """Return all figures by word size; one is missing if there is no such interpreter here."""
+    found = {}
+    before = os.environ.get(WORD_VARIABLE, "")
+    for word in words:
+        select_interpreter(word)
+        with contextlib.suppress(NoInterpreterError):
+            found[word] = measure_word()
+    os.environ[WORD_VARIABLE] = before
+    return found
+
+
+def measure_word() -> dict:
+    """Return all figures on the chosen interpreter."""
     return {
         "compiled": imports(source=False),
         "source": imports(source=True),

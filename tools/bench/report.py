@@ -43,6 +43,8 @@ def amount(load: Load, cell: dict) -> str:
     """Format a figure."""
     if "error" in cell:
         return "-"
+    if load.kind == "beside":
+        return f"{cell['p50'] * 1e6:.0f} / {cell['p99'] * 1e6:.0f} us"
     if is_time(load):
         return f"{cell['figure'] * 1e6:.0f} / {cell['p99'] * 1e6:.0f} us"
     return f"{cell['figure']:,.0f}"
@@ -75,19 +77,29 @@ def speeds(summary: dict) -> str:
 
 
 def relations(summary: dict, spread: bool = True) -> str:
-    """Return a table of ours against the others, with the `spread` over the rounds or without."""
+    """Return a table of ours against the others, with the `spread` over the rounds or without.
+
+    It is "" if there are no others.
+    """
     peers = [peer for peer in next(iter(summary.values())) if peer != "ours"]
+    if not peers:
+        return ""
     rows = []
     for name, cells in summary.items():
-        row = [name + (" (time)" if is_time(BY_NAME[name]) else "")]
+        row = [name + (" (time: less is better)" if is_time(BY_NAME[name]) else "")]
         for peer in peers:
             cell = cells[peer]
-            text = f"{cell['ratio']:.2f}" if "ratio" in cell else "-"
+            text = readable(cell["ratio"]) if "ratio" in cell else "-"
             if spread and "ratio" in cell:
-                text += f" ({cell['least']:.2f} to {cell['most']:.2f})"
+                text += f" ({readable(cell['least'])} to {readable(cell['most'])})"
             row.append(text)
         rows.append(row)
     return table(["ours against", *peers], rows)
+
+
+def readable(ratio: float) -> str:
+    """Return a ratio with two digits behind the point, or with one that is not 0."""
+    return f"{ratio:.2f}" if ratio >= 0.01 else f"{ratio:.1g}"
 
 
 def processor_times(summary: dict) -> str:
@@ -100,10 +112,21 @@ def processor_times(summary: dict) -> str:
     return table(["us of processor time each", *peers], rows)
 
 
+def heaps(summary: dict) -> str:
+    """Return the table of the heap in use after each load; "" where no server tells."""
+    peers = list(next(iter(summary.values())))
+    rows = [
+        [name, *(f"{cells[peer]['heap']:,.0f}" for peer in peers)]
+        for name, cells in summary.items()
+        if all("heap" in cells[peer] for peer in peers)
+    ]
+    return table(["bytes of heap in use after", *peers], rows) if rows else ""
+
+
 def by_processor(load_name: str, cells: dict, peer: str) -> str:
     """Return the ratio of ours against a peer, if only the server's own processor time counted."""
     mine, its = cells.get("ours", {}).get("cpu"), cells[peer].get("cpu")
-    if not mine or not its:
+    if not mine or not its or peer == "quiet":  # which does not do the same work
         return "-"
     return f"{mine / its if is_time(BY_NAME[load_name]) else its / mine:.2f}"
 
@@ -123,7 +146,10 @@ def targets(summary: dict) -> str:
 def reasons(summary: dict) -> str:
     """Return why a target is missed, in figures of the same run; empty where all are reached."""
     return "".join(
-        f"- {target.load}, against {target.peer}: {reason}\n"
+        textwrap.fill(
+            f"- {target.load}, against {target.peer}: {reason}", 100, subsequent_indent="  "
+        )
+        + "\n"
         for target, _, reached in checked(summary)
         if not reached and (reason := reason_for(target, summary[target.load]))
     )
@@ -181,26 +207,40 @@ def failures(summary: dict) -> list[str]:
     ]
 
 
-def memory(found: dict) -> str:
-    """Return the library's memory, in bytes."""
-    compiled, source, idle = found["compiled"], found["source"], found["idle"]
-    both = [
-        ["import wsserver", "import"],
-        ["Server(), with its buffers", "server"],
-        ["listen(), which loads the rest", "listen"],
-    ]
-    rows = [[what, f"{compiled[key]:,}", f"{source[key]:,}"] for what, key in both]
+def memory(found: dict[int, dict]) -> str:
+    """Return the library's memory in bytes, by word size."""
+    words = sorted(found)
+    columns = [library(found[word]) for word in words]
+    rows = [[what, *(column[what] for column in columns)] for what in columns[0]]
+    sizes = {arch: size for word in words for arch, size in found[word]["flash"].items()}
     rows += [
-        ["of Server(): read buffer", f"{compiled['read buffer']:,}", ""],
-        ["of Server(): the first send buffer", f"{compiled['send buffer']:,}", ""],
-        ["an idle client, without its socket", f"{idle['client'] - idle['socket']:,}", ""],
-        ["its socket, which is C on a chip", f"{idle['socket']:,}", ""],
-        ["a client with a full send buffer, more", f"{compiled['send buffer']:,}", ""],
-        ["garbage for a 32 B text and its echo", f"{found['allocated per 32 B message']:.0f}", ""],
+        [f"on flash, .mpy for {arch}", f"{size:,}", *[""] * (len(words) - 1)]
+        for arch, size in sizes.items()
     ]
-    for arch, size in found["flash"].items():
-        rows.append([f"on flash, .mpy for {arch}", f"{size:,}", ""])
-    return table(["bytes", ".mpy", "source"], rows)
+    return table(["bytes", *(f"{word} bits" for word in words)], rows)
+
+
+def library(found: dict) -> dict[str, str]:
+    """Return the rows of one word size."""
+    compiled, idle = found["compiled"], found["idle"]
+    figures = {
+        f"{what}, {form}": found[kind][key]
+        for what, key in (
+            ("import wsserver", "import"),
+            ("Server(), which loads the rest", "server"),
+            ("listen()", "listen"),
+        )
+        for form, kind in ((".mpy", "compiled"), ("source", "source"))
+    }
+    figures |= {
+        "of Server(): read buffer": compiled["read buffer"],
+        "of Server(): the first send buffer": compiled["send buffer"],
+        "an idle client, without its socket": idle["client"] - idle["socket"],
+        "its socket, which is C on a chip": idle["socket"],
+        "a client with a full send buffer, more": compiled["send buffer"],
+        "garbage for a 32 B text and its echo": round(found["allocated per 32 B message"]),
+    }
+    return {what: f"{size:,}" for what, size in figures.items()}
 
 
 def growth(points: Curve, what: str) -> str:
@@ -315,11 +355,42 @@ MicroPython polls TLS streams once a millisecond, which delays both.
 ## Inside asyncio
 
 **ours** is `await server.serve()` beside a task that wakes up 100 times a second. **run()** is the
-same echo under `server.run()`. **async def** is an echo whose `on_message` is a coroutine.
+same echo under `server.run()`. **async def** is an echo whose `on_message` is a coroutine, as the
+echo of **microdot** is.
 
 {inside_speeds}
 
 {inside_relations}
+
+A task that wakes up 100 times a second, while five clients have 100 messages each under way: by
+how much it was late, median / 99th percentile. The aim is less than 2 ms at the 99th percentile.
+
+{late_speeds}
+
+## Beside a transfer
+
+Four clients send a message each 5 ms after their last echo, while a transfer without end goes
+through one more connection: median / 99th percentile. **quiet** is the same server without a
+transfer, measured in turn. An echo during which the server or the load generator waited for a
+processor does not count. The ratio is that of the 99th percentiles. The aim is at most 2.
+
+{beside_speeds}
+
+{beside_relations}
+
+## HTTP
+
+Requests per second of two clients, on connections that stay open if the server allows it (microdot
+closes each); events are deliveries per second, with one request for each event. The heap includes
+the program, the WebSocket endpoints, and buffers for messages of 16 KiB.
+
+{http_speeds}
+
+{http_relations}
+
+{http_processor_times}
+
+{http_heaps}
 
 ## A client that sleeps
 
@@ -358,8 +429,9 @@ This one prints the memory of each import of the start, and the growth of the ta
 
     make bench-startup WORD=32
 
-The library alone, on x86-64, where objects are larger than on a chip: `gc.mem_alloc()` after a
-collection, without a chip's own modules. A connection has a buffer only while it contains data.
+The library alone: `gc.mem_alloc()` after a collection, without a chip's own modules. A chip has 32
+bits; the virtual board with 32 bits takes slightly more. A connection has a buffer only while it
+contains data.
 
 {memory}
 
@@ -376,21 +448,18 @@ Ten times as many clients, or bytes, take at most ten times as long.
 
 
 def page(
-    summary: dict,
-    secure: dict,
-    inside: dict,
-    sleeping: dict,
-    found: dict,
-    growths: dict,
-    about: dict,
-    rounds: int,
+    parts: dict[str, dict], found: dict[int, dict], growths: dict, about: dict, rounds: int
 ) -> str:
     """Return the text of docs/benchmarks.md.
 
-    secure: the summary of the loads over TLS; inside: of those inside asyncio; sleeping: of those
-    with a client that sleeps.
+    parts: summaries of the loads: "plain", "secure" (over TLS), "inside" (inside asyncio), "http",
+    "sleeping" (with a client that sleeps), "late" (a task beside the server) and "beside" (clients
+    beside a transfer).
     """
-    everything = {**summary, **secure, **inside, **sleeping}
+    summary, secure, inside, sleeping = (
+        parts[name] for name in ("plain", "secure", "inside", "sleeping")
+    )
+    everything = {name: cells for part in parts.values() for name, cells in part.items()}
     empty = "".join(f"- {line}\n" for line in failures(everything))
     return PAGE.format(
         speeds=speeds(summary),
@@ -404,6 +473,13 @@ def page(
         tls_processor_times=processor_times(secure),
         inside_speeds=speeds(inside),
         inside_relations=relations(inside),
+        late_speeds=speeds(parts["late"]),
+        beside_speeds=speeds(parts["beside"]),
+        beside_relations=relations(parts["beside"]),
+        http_speeds=speeds(parts["http"]),
+        http_relations=relations(parts["http"]),
+        http_processor_times=processor_times(parts["http"]),
+        http_heaps=heaps(parts["http"]),
         sleeping_speeds=speeds(sleeping),
         sleeping_relations=relations(sleeping),
         memory=memory(found),

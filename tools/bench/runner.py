@@ -63,7 +63,8 @@ def growths() -> dict[str, list[tuple[int, float]]]:
 
 
 def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, ...]:
-    """Return the summaries without TLS, with it, inside asyncio, of HTTP, and of sleeping clients.
+    """Return the summaries without TLS, with it, inside asyncio, of HTTP, of sleeping clients, of
+    a task beside the server, and of clients beside a transfer.
 
     names: the contenders that are measured, or None for all.
     """
@@ -74,19 +75,21 @@ def run(wanted: list[loads.Load], rounds: int, names=None) -> tuple[dict, ...]:
         (loads.ASYNCIO_LOADS, contenders.ASYNCIO_CONTENDERS),
         (loads.HTTP_LOADS, contenders.HTTP_CONTENDERS),
         *((loads.SLEEPING_LOADS[word], contenders.OWN_SOCKETS[word]) for word in (64, 32)),
+        (loads.LATE_LOADS, contenders.LATE_CONTENDERS),
+        (loads.BESIDE_LOADS, contenders.BESIDE_CONTENDERS),
     ):
         part = [load for load in wanted if load in group]
         chosen = [one for one in contestants if names is None or one.name in names]
         found.append(summary.summarize(measure.run(chosen, part, rounds, say)) if part else {})
-    return found[0], found[1], found[2], found[3], {**found[4], **found[5]}
+    return found[0], found[1], found[2], found[3], {**found[4], **found[5]}, found[6], found[7]
 
 
 def bench(chosen: SimpleNamespace) -> int:
     parts = run(chosen_loads(chosen.only), chosen.rounds)
-    plain, secure, inside, _, sleeping = parts
     for part in filter(None, parts):
         print(report.speeds(part), report.relations(part), sep="\n\n", end="\n\n")
         print(report.processor_times(part))
+        print(report.heaps(part))
         for line in report.failures(part):
             print("empty:", line)
         print()
@@ -102,15 +105,21 @@ def bench(chosen: SimpleNamespace) -> int:
     print("\n" + report.memory(taken))
     print("\n" + report.growth(curves["clients"], "clients, 32 B each"))
     print("\n" + report.growth(curves["sizes"], "bytes, 2 in flight"))
-    about = report.machine()
-    text = report.page(plain, secure, inside, sleeping, taken, curves, about, chosen.rounds)
+    _write_documents(parts, taken, curves, chosen.rounds)
+    say("bench: wrote docs/benchmarks.md, its plots and the table in README.md")
+    return 0
+
+
+def _write_documents(parts: tuple, taken: dict, curves: dict, rounds: int) -> None:
+    """Write docs/benchmarks.md with its plots, and the table in README.md."""
+    names = ("plain", "secure", "inside", "http", "sleeping", "late", "beside")
+    plain, about = parts[0], report.machine()
+    text = report.page(dict(zip(names, parts, strict=True)), taken, curves, about, rounds)
     (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
     readme = report.quote(README.read_text(encoding="utf-8"), report.quotation(plain, about))
     README.write_text(readme, encoding="utf-8")
     report.plot_relations(plain, DOCS / "benchmarks.svg")
     report.plot_growth(curves["clients"], curves["sizes"], DOCS / "benchmarks-growth.svg")
-    say("bench: wrote docs/benchmarks.md, its plots and the table in README.md")
-    return 0
 
 
 def bench_check(chosen: SimpleNamespace) -> int:
@@ -128,7 +137,7 @@ def firmware(chosen: SimpleNamespace) -> int:
     if chosen.startup:
         print(heap.startup(chosen.heap))
         return 0
-    figures = heap.measure(chosen.heap, chosen.seconds, say)
+    figures = heap.measure(chosen.heap, chosen.seconds, say, chosen.romfs)
     print(heap.show(figures))
     return 1 if any(one.reached is False for one in figures) else 0
 

@@ -1,4 +1,4 @@
-"""From the answers of a run to the figures that are kept, printed and compared."""
+"""Turn the answers of a run into the figures that are kept, printed and compared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ BY_NAME = {load.name: load for load in ALL_LOADS}
 
 
 def summarize(results: dict[str, dict[str, list[dict]]]) -> dict[str, dict[str, dict]]:
-    """Return {load: {contender: {"figure", "p99", "cpu", "ratio", "least", "most", "error"}}}.
+    """Return {load: {contender: {"figure", "p50", "p99", "cpu", "heap", "ratio", "least",
+    "most", "error"}}}.
 
-    `figure`, `p99` and `cpu` are medians; `ratio` is the median of ours against it, round by
-    round, with its least and most. Only those that there are.
+    `figure`, `p50`, `p99`, `cpu` and `heap` are medians; `ratio` is the median of ours against it,
+    round by round, with its least and most. Only those that there are.
     """
     return {
         name: {peer: summarize_one(BY_NAME[name], answers, peer) for peer in answers}
@@ -28,7 +29,7 @@ def summarize_one(load: Load, answers: dict[str, list[dict]], peer: str) -> dict
         cell["error"] = answers[peer][0].get("error", "no figure")
         return cell
     cell["figure"] = found[0]
-    for name in ("p99", "cpu"):
+    for name in ("p50", "p99", "cpu", "heap"):
         middle = spread([one[name] for one in answers[peer] if one.get(name) is not None])
         if middle:
             cell[name] = middle[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import time
 from pathlib import Path
 
-from tools.failure import Failure
+from tools.failure import Failure, Interrupted
 
 from . import ports
 from .session import Session
@@ -29,24 +30,31 @@ _walk("")
 def backup(port: str, folder: Path) -> Path:
     """Copy a board's files to a new folder in `folder` and return its path.
 
-    The new folder has the board's MAC and the time in its name. Only its owner may read it: it
-    holds passwords and keys.
+    The new folder has the board's MAC and the time in its name, and "incomplete" until it has all
+    files. Only its owner may read it: it holds passwords and keys. The board restarts in any case.
 
     Raises Failure if the folder cannot be written or the board does not answer.
     """
     with Session(ports.choose(port)) as session:
-        name = f"{ask(session).mac.replace(':', '')}-{time.strftime('%Y%m%d-%H%M%S')}"
-        target = folder / name
         try:
-            target.mkdir(parents=True, mode=0o700)
+            name = f"{ask(session).mac.replace(':', '')}-{time.strftime('%Y%m%d-%H%M%S')}"
+            fresh = folder / f"{name}-incomplete"
+            fresh.mkdir(parents=True, mode=0o700)
             for line in session.run(_LIST).splitlines():
                 path = ast.literal_eval(line)
                 print(f"  {path}", flush=True)
-                _write(target, path, session.file("readfile", path, 768))
+                _write(fresh, path, session.file("readfile", path, 768))
+            fresh.rename(folder / name)
         except OSError as error:
             raise Failure(f"{error.filename or error}: {error.strerror}") from None
-        session.restart()
-    return target
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted: the backup is incomplete, the board restarts"
+            ) from None
+        finally:
+            with contextlib.suppress(Failure):
+                session.restart()
+    return folder / name
 
 
 def _write(folder: Path, path: str, content: bytes) -> None:

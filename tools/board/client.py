@@ -1,4 +1,4 @@
-"""`python -m tools client ws://192.168.4.1/demo`: talk to a board from a terminal.
+"""`python -m tools client ws://192.168.4.1/ws`: talk to a board from a terminal.
 
 It sends each line that is typed and prints each message. With --stats, it shows the board's status
 as a table until Ctrl-C. docs/protocol.md lists the commands of /demo.
@@ -7,6 +7,7 @@ as a table until Ctrl-C. docs/protocol.md lists the commands of /demo.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import sys
 import threading
@@ -22,25 +23,35 @@ from tools.deploy.files import CERTIFICATES
 from tools.failure import Failure
 
 AUTHORITY = HOME / CERTIFICATES / "ca.pem"
-PATH = "/demo"  # if the URL has none
+# If the URL has no path: an endpoint of the demo, and of the template of an application.
+_TALK, _STATS = "/ws", "/demo"
+# Whatever http_proxy says: a proxy does not reach boards. The library looks at the list of
+# exceptions only if it is also given a proxy.
+DIRECT: dict[str, Any] = {"http_proxy_host": "none.invalid", "http_no_proxy": ["*"]}
+_PATHS = re.compile(rb"WebSocket paths: (.*)")  # in the body of a 404
 TIMEOUT = 10  # s for connecting; a TLS handshake takes two on a chip
 _STATUSES = {
     401: "authentication is required, which this client does not support",
     403: "only its own pages are allowed: omit --origin",
-    404: "there is no such path; /ws echoes, and /demo is the demo, if it is enabled",
+    404: "the board has no WebSocket there",
     421: "the board does not accept this host name: use its address, or set access.hosts",
     429: "too many requests from this address: wait a minute",
-    503: "all slots are taken: wait until a client disconnects",
+    503: "all slots are taken, or the board is out of memory: wait until a client disconnects",
 }
 
 
-def connect(url: str, ca: str | None = None, origin: str | None = None) -> websocket.WebSocket:
-    """Return an open connection. Raises Failure, with a remedy, if there is none."""
+def connect(
+    url: str, ca: str | None = None, origin: str | None = None, path: str = _TALK
+) -> websocket.WebSocket:
+    """Return an open connection. path: that of a URL without one.
+
+    Raises Failure, with a remedy, if there is no connection.
+    """
     parts = urlsplit(url if "://" in url else f"ws://{url}")
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise Failure(f"{url} is no WebSocket URL such as ws://192.168.4.1/ws")
+        raise Failure(f"{url} is not a WebSocket URL such as ws://192.168.4.1/ws")
     if parts.path in ("", "/"):
-        parts = parts._replace(path=PATH)
+        parts = parts._replace(path=path)
     ca = ca or (str(AUTHORITY) if AUTHORITY.exists() else None)
     if ca and not Path(ca).is_file():
         raise Failure(f"{ca} does not exist: `make certs` makes certs/ca.pem")
@@ -52,9 +63,13 @@ def connect(url: str, ca: str | None = None, origin: str | None = None) -> webso
             sslopt=options,
             origin=origin,
             suppress_origin=not origin,
+            **DIRECT,
         )
     except websocket.WebSocketBadStatusException as error:
         reason = _STATUSES.get(error.status_code, f"HTTP status {error.status_code}")
+        listed = _PATHS.search(error.resp_body or b"") if error.status_code == 404 else None
+        if listed:
+            reason += f"; its paths are {printable(listed[1].decode(errors='replace'))}"
         raise Failure(f"{parts.netloc} refused the connection to {parts.path}: {reason}") from None
     except (OSError, ValueError, websocket.WebSocketException) as error:
         raise Failure(f"{parts.netloc} {_problem(error)}") from None
@@ -72,8 +87,13 @@ def _problem(error: Exception) -> str:
     if isinstance(error, websocket.WebSocketException) and not isinstance(
         error, websocket.WebSocketAddressException
     ):
-        return f"does not speak WebSocket: {error}"
-    return f"cannot be reached: {getattr(error, 'strerror', None) or error}"
+        return f"does not speak WebSocket: {_text(error)}"
+    return f"cannot be reached: {_text(error)}"
+
+
+def _text(error: Exception) -> str:
+    """Return an error's text as a part of a sentence: some end with a full stop."""
+    return (getattr(error, "strerror", None) or str(error)).rstrip(".")
 
 
 def messages(connection: websocket.WebSocket) -> Iterator[str | bytes]:
@@ -86,7 +106,7 @@ def messages(connection: websocket.WebSocket) -> Iterator[str | bytes]:
         try:
             opcode, data = connection.recv_data()
         except (OSError, websocket.WebSocketException) as error:
-            raise Failure(f"the connection is lost: {error}") from None
+            raise Failure(f"the connection is lost: {_text(error)}") from None
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             code, reason = int.from_bytes(data[:2], "big"), data[2:].decode(errors="replace")
             if code not in (0, 1000):
@@ -145,7 +165,10 @@ def watch(connection: websocket.WebSocket, seconds: int) -> None:
             report = json.loads(message)
             kind = report["type"]
         except (ValueError, TypeError, KeyError):
-            raise Failure("this path sends no reports: use /demo") from None
+            raise Failure(
+                "this path sends no reports: --stats needs /demo, which a board has unless an "
+                "application replaces the demo"
+            ) from None
         if kind == "error":
             raise Failure(printable(report["error"]))
         if kind == "welcome":
@@ -209,7 +232,7 @@ def run(url: str, stats: int | None, ca: str | None, origin: str | None) -> None
 
     Raises Failure if there is no connection, or if it ends with an error.
     """
-    connection = connect(url, ca, origin)
+    connection = connect(url, ca, origin, _TALK if stats is None else _STATS)
     try:
         if stats is not None:
             watch(connection, stats)

@@ -9,8 +9,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from tools.deploy.userfiles import rules
-from tools.failure import Failure
+from tools.failure import Failure, spelled
+from tools.settings import parse, rules
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no characters that look alike
 _LENGTH = 12  # 31 ** 12: 59 bits
@@ -36,7 +36,8 @@ def configure(path: Path) -> None:
     if wifi["password"] == generated:
         print(f"password: {generated}")
     _write(path, settings)
-    print(f"{path} is written; git ignores it. Next: make deploy (CONFIG={path.name} to replace)")
+    print(f"{path} is written; git ignores it. It goes onto the board with the next step:")
+    print(spelled(f"make deploy (CONFIG={path.name} replaces the settings that a board has)"))
 
 
 def _ask(field, question, meaning):
@@ -56,7 +57,7 @@ def _ask(field, question, meaning):
 
 def _read(path: Path) -> dict:
     try:
-        settings = json.loads(path.read_text(encoding="utf-8-sig"))
+        settings = parse(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:

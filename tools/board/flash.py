@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from tools.failure import Failure
+from tools.failure import Failure, Interrupted, spelled
 
 from . import download, image, ports, rom, table
 from .session import Session
@@ -61,15 +63,27 @@ def flash(
                 chosen = complete.make(board, chosen, size, Path(folder))
             print(f"writing {chosen.name} for {board.name} at {board.offset:#x}", flush=True)
             rom.faster(chip, port, baud)
-            rom.erase(chip)
-            rom.write(chip, board.offset, chosen)
+            with _complete(port):
+                rom.erase(chip)
+                rom.write(chip, board.offset, chosen)
     print("written and verified", flush=True)
     if complete and wait:
         await_prompt(port, wait)
         complete.start(port, 2 * wait)
     elif wait:
         version = await_prompt(port, wait)
-        print(f"MicroPython {version} answers. Next: make deploy PORT={port}")
+        print(spelled(f"MicroPython {version} answers. Next: make deploy PORT={port}"))
+
+
+@contextlib.contextmanager
+def _complete(port: str) -> Iterator[None]:
+    """Raise Interrupted if Ctrl-C ends what changes the flash."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{port}: interrupted. The chip has no complete firmware now: run this again"
+        ) from None
 
 
 def await_prompt(port: str, seconds: float) -> str:
@@ -99,9 +113,9 @@ def erase(port: str, yes: bool) -> None:
     port = ports.choose(port)
     if not yes and not _agreed(port):
         raise Failure("nothing was erased")
-    with rom.connect(port) as chip:
+    with rom.connect(port) as chip, _complete(port):
         rom.erase(chip)
-    print(f"erased. Next: make flash PORT={port}")
+    print(spelled(f"erased. Next: make flash PORT={port}"))
 
 
 def _agreed(port: str) -> bool:

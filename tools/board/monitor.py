@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -35,7 +36,8 @@ def monitor(port: str, app: Path | None = None) -> None:
         print()
 
 
-_MAIN = 'File "main.py", line'
+# A board's boot.py and main.py may be any program, whose lines are not those of the repository's.
+_ANY_PROGRAM = re.compile(r'\s*File "/?(boot|main)\.py", line')
 
 
 def _nothing(name: str) -> Path | None:
@@ -49,7 +51,7 @@ def _follow(port: str, line: serial.SerialBase, find: Finder) -> None:
             data = line.read(1)
             data += line.read(line.in_waiting)
         except OSError:
-            print(f"\n{port} has gone; waiting for it", flush=True)
+            print(f"\n{port} is unplugged; waiting until it is back", flush=True)
             line = _wait_for(port)
             continue
         more = printable(data.decode(errors="replace").replace("\r", ""))
@@ -88,8 +90,7 @@ def printable(text: str) -> str:
 def _hints(line: str, find: Finder) -> list[str]:
     """Return the source of a line of a traceback, and the QR code for a line that has one."""
     try:
-        # A board's main.py may be any program, whose lines are not those of the repository's.
-        source = None if _MAIN in line else source_of(line, find=find)
+        source = None if _ANY_PROGRAM.match(line) else source_of(line, find=find)
         code = qrcodes.of_line(line) if qrcodes.can_be_shown() else ""
     except (ValueError, SyntaxError, OSError, RecursionError, MemoryError):
         return []  # the line only looks like one of the firmware's

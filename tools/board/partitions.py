@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tools.failure import Failure
 
+BLOCK = 4096  # bytes: what the flash erases at once
 TABLE = 0x8000  # address of the table in the flash
 _ROOM = 0xC00  # bytes
 _ENTRY = struct.Struct("<2sBBII16sI")  # magic, type, subtype, offset, size, label, flags
@@ -21,6 +22,8 @@ _MD5 = b"\xeb\xeb" + b"\xff" * 14
 _APPLICATION, _DATA = 0, 1
 _FAT = 0x81  # the subtype that MicroPython gives its partition, whatever its file system is
 NAME = "vfs"  # the label that MicroPython looks for
+
+_SMALLEST = 4 << 20  # bytes: no board of firmware/boards.toml has less flash
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,14 @@ def file_system(partitions: list[Partition], flash: int) -> Partition:
             f"needs more flash than {flash >> 20} MB: the file system begins at {chosen.offset:#x}"
         )
     return chosen
+
+
+def least_flash(partitions: list[Partition]) -> int:
+    """Return the bytes of the smallest flash that a table is for.
+
+    A table that lists the file system is for its size. Without one it fits every flash.
+    """
+    return max(_SMALLEST, *(part.end for part in partitions if part.label == NAME), 0)
 
 
 def with_file_system(image: bytes, offset: int, partition: Partition) -> bytes:

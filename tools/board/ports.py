@@ -33,7 +33,13 @@ def choose(port: str) -> str:
     found = boards()
     if len(found) == 1:
         return found[0]
-    raise Failure(f"name the board's port with PORT=: {_there_are(found)}")
+    if found:
+        listed = ", ".join(found)
+        raise Failure(
+            f"several boards are plugged in: PORT= names one of {listed}; `make boards` tells "
+            "what they are"
+        )
+    raise Failure(f"{no_board()}. PORT= names a port that is not found by itself")
 
 
 def url(port: str) -> str:
@@ -52,7 +58,7 @@ def problem(port: str) -> Failure | None:
     try:
         serial.serial_for_url(url(port), exclusive=True).close()
     except ValueError as error:
-        return Failure(f"PORT={port} is no port ({error}): {_KINDS}")
+        return Failure(f"PORT={port} is not a port ({error}): {_KINDS}")
     except OSError as error:  # pyserial's errors are OSErrors
         return Failure(_reason(port, error))
     return None

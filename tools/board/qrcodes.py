@@ -6,22 +6,28 @@ import ast
 import io
 import re
 import sys
+from typing import TYPE_CHECKING
 
-import segno
-from segno.helpers import make_wifi
+if TYPE_CHECKING:
+    from segno import QRCode
 
 _WIFI = re.compile(r"wifi: access point (?P<ssid>(['\"]).*\2), password (?P<password>\S+)$")
-SERVING = re.compile(r"serving (wss?)://([\d.]+):(\d+)")
+# Scheme, address, port and path. ws and /ws, or http and / without an endpoint at /ws.
+SERVING = re.compile(r"serving (wss?|https?)://([\d.]+):(\d+)(/\S*|)")
 
 
 def wifi(ssid: str, password: str, hidden: bool = False) -> str:
     """Draw the code that joins a Wi-Fi. An open Wi-Fi has the password ""."""
+    from segno.helpers import make_wifi  # takes 0.1 s, which most commands need not wait
+
     return _draw(make_wifi(ssid, password or None, "WPA" if password else None, hidden))
 
 
 def text(content: str) -> str:
     """Draw the code of a text, such as a URL."""
-    return _draw(segno.make_qr(content))
+    from segno import make_qr
+
+    return _draw(make_qr(content))
 
 
 def page(line: str) -> str | None:
@@ -29,9 +35,10 @@ def page(line: str) -> str | None:
     found = SERVING.search(line)
     if not found:
         return None
-    scheme, address, port = found.groups()
-    standard = port == {"ws": "80", "wss": "443"}[scheme]
-    return f"http{scheme[2:]}://{address}{'' if standard else f':{port}'}/"
+    scheme, address, port, _ = found.groups()
+    scheme = scheme.replace("ws", "http")
+    standard = port == {"http": "80", "https": "443"}[scheme]
+    return f"{scheme}://{address}{'' if standard else f':{port}'}/"
 
 
 def of_line(line: str) -> str:
@@ -56,7 +63,7 @@ def show_wifi(ssid: str, password: str, hidden: bool) -> None:
         print(wifi(ssid, password, hidden))
 
 
-def _draw(code: segno.QRCode) -> str:
+def _draw(code: QRCode) -> str:
     drawn = io.StringIO()
     code.terminal(drawn, compact=True)
     return drawn.getvalue()

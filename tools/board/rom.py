@@ -17,7 +17,7 @@ from tools.failure import Failure
 from . import ports
 
 _NO_LOADER = (
-    "no ESP32 answers there. Hold the board's BOOT button, press and let go RESET, let go BOOT, "
+    "no ESP32 answers there. Hold the board's BOOT button, press and release RESET, release BOOT, "
     "and try again"
 )
 # MB. A smaller PSRAM in an S3 is a quad one, which the plain build uses.
@@ -59,7 +59,7 @@ def connect(port: str, quiet: bool = False, attempts: int = 7) -> Iterator[espto
             yield chip
         except _ERRORS as error:
             text = str(error).strip().splitlines()[0]
-            raise Failure(f"{port}: {text}; run this again") from None
+            raise Failure(f"{port}: {text}; check the cable and run this again") from None
         finally:
             with contextlib.suppress(*_ERRORS):
                 esptool.reset_chip(chip, "hard-reset")

@@ -15,7 +15,7 @@ import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
-from tools.failure import Failure
+from tools.failure import Failure, Interrupted, spelled
 
 from . import ports
 
@@ -23,7 +23,9 @@ _SILENT = (
     "no MicroPython answers there. Press the board's RESET button and try again; "
     "if it has no MicroPython yet: make flash PORT={port}"
 )
-_ANSWER = 10  # seconds of silence until a board counts as gone
+_GONE = "check its cable and power, press its RESET button, and run this again"
+# Seconds of silence until a board counts as gone: a nearly full flash is slow.
+_ANSWER = 30
 
 # Frees the memory of the program that was interrupted. A soft reset would run boot.py, which may
 # wait for a Wi-Fi to join.
@@ -44,6 +46,13 @@ class BoardError(Failure):
     """Code on the board raised; the message is its traceback."""
 
 
+class _Transport(SerialTransport):
+    """Waits longer for an answer than mpremote does, also in its file operations."""
+
+    def exec_raw(self, command, timeout=None, data_consumer=None):
+        return super().exec_raw(command, timeout or _ANSWER, data_consumer)
+
+
 class Session:
     """A board at its prompt; its program was interrupted. Use it as a context manager.
 
@@ -56,25 +65,36 @@ class Session:
         self.port = port
         self._patience = patience
         self._attempts = attempts
+        self._is_restarted = False
 
     def __enter__(self) -> Session:
         self._open()
         try:
             self._enter()
-        except BaseException:
+        except BaseException as error:
             self._close()
+            self._explain_interrupt(type(error))
             raise
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_) -> None:
+        """Leave the prompt. Raises Interrupted after Ctrl-C if the board's program is stopped."""
         with contextlib.suppress(OSError, TransportError):
             if self._transport.in_raw_repl:
                 self._transport.exit_raw_repl()
         self._close()
+        self._explain_interrupt(kind)
+
+    def _explain_interrupt(self, kind: type[BaseException] | None):
+        if kind and issubclass(kind, KeyboardInterrupt) and not self._is_restarted:
+            raise Interrupted(
+                f"{self.port}: interrupted. The board's program is stopped, and what was being "
+                f"copied is incomplete: run this again, or make reset PORT={self.port}"
+            ) from None
 
     def _open(self):
         try:
-            self._transport = SerialTransport(ports.url(self.port), timeout=self._patience)
+            self._transport = _Transport(ports.url(self.port), timeout=self._patience)
         except (TransportError, ValueError, OSError):
             raise ports.explain(self.port, _SILENT.format(port=self.port)) from None
         if not self.port.startswith("rfc2217:"):  # which has no such timeout
@@ -102,9 +122,9 @@ class Session:
     def run(self, code: str) -> str:
         """Run code on the board and return what it printed. Raises BoardError if it raised."""
         try:
-            output, error_output = self._ask(self._transport.exec_raw, code, timeout=_ANSWER)
+            output, error_output = self._ask(self._transport.exec_raw, code)
         except OSError as error:
-            raise Failure(f"{self.port}: the board stopped answering ({error})") from None
+            raise Failure(f"{self.port}: the board stopped answering ({error}): {_GONE}") from None
         if error_output:
             raise BoardError(error_output.decode(errors="replace").strip())
         return output.decode().replace("\r\n", "\n")
@@ -122,19 +142,26 @@ class Session:
 
     def _ask(self, function: Callable, *arguments, **options):
         try:
-            return function(*arguments, **options)
+            with contextlib.redirect_stdout(io.StringIO()):  # as above
+                return function(*arguments, **options)
         except TransportExecError as error:
             raise BoardError(error.error_output.strip()) from None
         except (TransportError, serial.SerialException) as error:
-            raise Failure(f"{self.port}: the board stopped answering ({error})") from None
+            raise Failure(f"{self.port}: the board stopped answering ({error}): {_GONE}") from None
 
     def restart(self) -> None:
         """Restart the board as its RESET button does. `lines` returns what it prints then."""
+        reset = "import machine\nmachine.reset()"
         try:
-            self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+            try:
+                self._transport.exec_raw_no_follow(reset)
+            except TransportError:  # the board was interrupted in the middle of an answer
+                self._enter()
+                self._transport.exec_raw_no_follow(reset)
         except (TransportError, OSError) as error:
             raise Failure(f"{self.port}: the board cannot be restarted ({error})") from None
         self._transport.in_raw_repl = False
+        self._is_restarted = True
 
     def lines(self, seconds: float) -> Iterator[str]:
         """Yield what the board prints, line by line, for so long.
@@ -180,7 +207,7 @@ def reset(port: str) -> None:
         _pulse_reset_line(port)
         print(f"{port}: no prompt; the reset line was pulsed, which most boards obey")
     else:
-        print(f"{port}: restarted; `make monitor PORT={port}` shows its output")
+        print(spelled(f"{port}: restarted; `make monitor PORT={port}` shows its output"))
 
 
 def _pulse_reset_line(port: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.failure import Failure
+from tools.failure import Failure, spelled
 
 from . import ports, rom, table
 from .session import Session
@@ -20,11 +20,12 @@ def survey(port: str) -> None:
     rows = table.load()
     for name in found:
         try:
-            print(f"{name}: {_describe(name, rows)}", flush=True)
+            print(spelled(f"{name}: {_describe(name, rows)}"), flush=True)
         except Failure as failure:
             if port:
                 raise
-            print(f"{name}: {str(failure).removeprefix(f'{name}: ')}", flush=True)
+            reason = failure.message.removeprefix(f"{name}: ")
+            print(spelled(f"{name}: {reason}"), flush=True)
 
 
 def _describe(port: str, rows: list[table.Board]) -> str:

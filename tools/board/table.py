@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,10 @@ class Board:
     key: the row's name; CHIP= takes it, or `chip`. chip: esptool's name. offset: the address of
     the image in the flash. build: the name of MicroPython's image. least: the oldest MicroPython
     that works. arch: mpy-cross's name for native code. sram: in KB. psram: whether the build uses
-    one. led_pin: -1 without one. led_kind: "plain", or "rgb" (WS2812). sockets: of lwIP, listeners
-    included. window: TCP's receive window and send buffer, in bytes. max_clients, max_tls:
-    recommended values. wifi: without it, the board needs Ethernet or PPP.
+    one. led_pin: -1 without one. led_kind: "plain", or "rgb" (WS2812). boot: the pin of its BOOT
+    button. sockets: of lwIP, listeners included. window: TCP's receive window and send buffer, in
+    bytes. max_clients, max_tls: recommended values. wifi: without it, the board needs Ethernet or
+    PPP.
     """
 
     key: str
@@ -44,6 +47,7 @@ class Board:
     psram: bool
     led_pin: int
     led_kind: str
+    boot: int
     crypto: str
     sockets: int
     window: int
@@ -73,6 +77,7 @@ _FIELDS: dict[str, type] = {
     "sram": int,
     "psram": bool,
     "led": dict,
+    "boot": int,
     "crypto": str,
     "sockets": int,
     "window": int,
@@ -93,9 +98,16 @@ _RISCV_NATIVE = (1, 24)  # the first version that loads native code on RISC-V
 def load(path: Path = TABLE) -> list[Board]:
     """Return all rows in the file's order. Raises Failure, with the field, if one is wrong."""
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}") from None
+    return list(_rows(path, content))
+
+
+@lru_cache(maxsize=2)
+def _rows(path: Path, content: bytes) -> list[Board]:
+    try:
+        rows = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failure(f"{path} is not TOML: {error}") from None
     boards = [_board(path, key, row) for key, row in rows.items()]
@@ -153,16 +165,7 @@ def _board(path: Path, key: str, row: Any) -> Board:
     wifi = row.get("wifi", True)
     if not isinstance(wifi, bool):
         raise stop("wifi: must be true or false")
-    for name in row:
-        if name not in _FIELDS and name != "wifi":
-            raise stop(f"{name}: no such field; there are {', '.join(sorted(_FIELDS))}")
-    for name, kind in _FIELDS.items():
-        if name not in row:
-            raise stop(f"{name}: is missing")
-        if type(row[name]) is not kind:
-            raise stop(f"{name}: must be of type {kind.__name__}, not {row[name]!r}")
-        if name in _PATTERNS and not re.fullmatch(_PATTERNS[name], row[name]):
-            raise stop(f"{name}: {row[name]!r} does not look like one ({_PATTERNS[name]})")
+    _check_fields(row, stop)
     led = row["led"]
     if (
         set(led) != {"pin", "kind"}
@@ -177,3 +180,17 @@ def _board(path: Path, key: str, row: Any) -> Board:
     values = {**row, "key": key, "wifi": wifi}
     del values["led"]
     return Board(**values, led_pin=led["pin"], led_kind=led["kind"])
+
+
+def _check_fields(row: dict[str, Any], stop: Callable[[str], Failure]) -> None:
+    """Raise what stop(problem) returns if a field is unknown, missing or of a wrong form."""
+    for name in row:
+        if name not in _FIELDS and name != "wifi":
+            raise stop(f"{name}: no such field; there are {', '.join(sorted(_FIELDS))}")
+    for name, kind in _FIELDS.items():
+        if name not in row:
+            raise stop(f"{name}: is missing")
+        if type(row[name]) is not kind:
+            raise stop(f"{name}: must be of type {kind.__name__}, not {row[name]!r}")
+        if name in _PATTERNS and not re.fullmatch(_PATTERNS[name], row[name]):
+            raise stop(f"{name}: {row[name]!r} does not look like one ({_PATTERNS[name]})")

@@ -22,7 +22,8 @@ except (ImportError, AttributeError):
     _flash = 0
 _s = os.statvfs("/")
 _i = sys.implementation
-print(repr((tuple(_i.version)[:3], getattr(_i, "_machine", sys.platform), getattr(_i, "_mpy", 0),
+_m = os.uname().machine if hasattr(os, "uname") else getattr(_i, "_machine", sys.platform)
+print(repr((tuple(_i.version)[:3], _m, getattr(_i, "_mpy", 0),
     machine.unique_id(), _flash, gc.mem_free() + gc.mem_alloc(), _s[0] * _s[3])))
 """
 

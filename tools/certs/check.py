@@ -1,4 +1,4 @@
-"""Checks the files for a board before they are copied: the board itself loads them unchecked."""
+"""Check the files for a board before they are copied: the board itself loads them unchecked."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from tools.deploy.userfiles import rules_file
 from tools.failure import Failure
 
 from .authority import Authority, KeyKind, make_authority
@@ -47,7 +46,7 @@ def make(
     now = now or datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     try:
         more = [parse_name(name) for name in names.split()]
-        every = list(dict.fromkeys(board_names(config, rules_file()) + more))
+        every = list(dict.fromkeys(board_names(config) + more))
         _make(Store(_from_here(folder)), every, key, client, now)
     except (StoreError, ValueError) as error:
         raise Failure(str(error)) from None
@@ -92,7 +91,7 @@ def _tell_new_authority(store: Store, authority: Authority) -> None:
     print(f"new authority: {store.folder / 'ca.pem'} (for phones and Windows: ca.crt)")
     print(f"  SHA-256 {fingerprint}")
     print("  Install it where browsers are to trust the board: docs/tls.md says how, per system.")
-    print(f"  {store.folder / 'ca.key'} signs in its name: keep it to yourself.")
+    print(f"  {store.folder / 'ca.key'} can sign certificates in its name: keep it secret.")
 
 
 def _make_server(

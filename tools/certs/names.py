@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
-import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
+
+from tools.settings import parse, rules
 
 Name = x509.DNSName | x509.IPAddress
 
@@ -48,17 +48,20 @@ def parse_name(text: str) -> Name:
     return x509.DNSName(name)
 
 
-def board_names(config: Path, rules: Path) -> list[Name]:
+def board_names(config: Path) -> list[Name]:
     """Return the names that every board has, and those from its config.json.
 
-    rules: lib/config/schema.py; a value that the board would refuse is ignored here.
+    A value that the board would refuse is ignored.
     """
     try:
-        raw = json.loads(config.read_text(encoding="utf-8-sig"))
+        raw = parse(config.read_bytes())
     except (OSError, ValueError, RecursionError):
         raw = {}
-    wifi = runpy.run_path(str(rules))["validate"](raw)[0]["wifi"]
-    names = (f"{wifi['hostname']}.local", "localhost", wifi["ip"], "192.168.4.1", "127.0.0.1")
+    settings = rules().validate(raw)[0]
+    wifi = settings["wifi"]
+    names = [f"{wifi['hostname']}.local", "localhost", wifi["ip"], "192.168.4.1", "127.0.0.1"]
+    static = settings.get("network", {}).get("address", "").partition("/")[0]
+    names += [static] if static else []
     return list(dict.fromkeys(parse_name(name) for name in names))
 
 

@@ -13,6 +13,7 @@ import ast
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
@@ -56,11 +57,7 @@ def find(path: Path, root: Path = ROOT) -> Application:
     elif path.is_file() and path.suffix == ".py":
         entry, files = path, _file(path, root)
     else:
-        raise Failure(
-            f"APP={path} is no Python file and no folder; `make new APP={path}` writes a new one"
-            if path.suffix == ".py"
-            else f"APP={path} is no Python file and no folder"
-        )
+        raise Failure(f"APP={path} {_not_found(path)}")
     taken = rules(root).is_taken
     for name, file in files.items():
         if taken(name):
@@ -70,6 +67,21 @@ def find(path: Path, root: Path = ROOT) -> Application:
             )
     _check_setup(entry)
     return Application({FOLDER + name: file for name, file in files.items()})
+
+
+def _not_found(path: Path) -> str:
+    """Return why a path is not an application, and what to do."""
+    if path.is_file():
+        return "is neither a Python file nor a folder"
+    near = path.parent.glob("*") if path.parent.is_dir() else ()
+    names = [one.name for one in near if one.suffix == ".py" or (one / _ENTRIES[0]).is_file()]
+    close = get_close_matches(path.name, names, 1, 0.7)
+    close += [name for name in names if name == path.name + ".py"]
+    if close:
+        return f"does not exist; did you mean APP={path.with_name(close[0])}?"
+    if path.suffix == ".py":
+        return f"does not exist; `make new APP={path}` writes a template"
+    return "does not exist: give a Python file, or a folder with app.py"
 
 
 def _folder(folder: Path) -> tuple[Path, dict[str, Path]]:
@@ -128,7 +140,7 @@ def _imported(module: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 def _names(module: Path) -> set[str]:
     """Return the first part of each name that a module imports."""
     found: set[str] = set()
-    for node in ast.walk(_parsed(module)) if module.suffix == ".py" else ():
+    for node in ast.walk(parsed(module)) if module.suffix == ".py" else ():
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -136,7 +148,7 @@ def _names(module: Path) -> set[str]:
     return {name.split(".")[0] for name in found}
 
 
-def _parsed(file: Path) -> ast.Module:
+def parsed(file: Path) -> ast.Module:
     """Return the syntax tree of a file. Raises Failure if there is none."""
     try:
         return ast.parse(file.read_bytes())
@@ -148,8 +160,12 @@ def _parsed(file: Path) -> ast.Module:
 
 
 def _check_setup(entry: Path) -> None:
-    for node in _parsed(entry).body:
+    for node in parsed(entry).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == "setup":
+            if not (node.args.args or node.args.posonlyargs or node.args.vararg):
+                raise Failure(
+                    f"{entry}:{node.lineno}: setup() is called with the board: setup(board)"
+                )
             return
         if isinstance(node, ast.ImportFrom) and any(
             "setup" in (alias.asname or alias.name, "*"[: alias.name == "*"])

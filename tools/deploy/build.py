@@ -11,12 +11,12 @@ from tools.failure import Failure
 
 from .mpycross import (
     ARCHITECTURES,
-    DECORATOR,
     NATIVE,
     CompilerError,
     compile_file,
     compiler_for,
     format_version,
+    has_native_code,
 )
 from .webpages import FOLDERS, pack
 
@@ -75,7 +75,7 @@ def _compiled(path: str, file: Path, arch: str, scratch: Path, compiler: str) ->
     native = file.name == NATIVE
     if native and arch not in ARCHITECTURES:
         return path, file.read_bytes()  # the board uses portable.py instead
-    native = native or DECORATOR in file.read_text(encoding="utf-8")
+    native = native or has_native_code(file.read_text(encoding="utf-8"))
     options = [f"-march={arch}"] if native and arch in ARCHITECTURES else []
     compile_file(file, scratch, *options, "-s", compiled, executable=compiler)
     return compiled, scratch.read_bytes()

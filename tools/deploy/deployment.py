@@ -11,12 +11,13 @@ from tools import ROOT
 from tools.board import table
 from tools.board.sources import source_of
 from tools.board.target import Target
-from tools.failure import Failure, warn
+from tools.failure import Failure, spelled, warn
 
-from . import application, plan, userfiles
+from . import application, modules, plan, userfiles
 from .application import Application
 from .build import build
-from .files import firmware
+from .files import PROGRAMS, firmware
+from .inplace import InPlace
 from .plan import Found, Plan
 
 
@@ -46,11 +47,13 @@ class Transport(Protocol):
     """A connection to a board that can change its files. Every method may raise Failure.
 
     name: the port or URL. sends_missing: whether the user's files are sent to a board that has
-    none. fixed: the paths, or folders that end with a slash, that it cannot change.
+    none. fixed: the paths, or folders that end with a slash, that it cannot change. in_place: the
+    firmware's packages that no file in /lib can replace.
     """
 
     name: str
     target: Target
+    in_place: InPlace
     sends_missing: bool
     fixed: tuple[str, ...]
 
@@ -71,6 +74,8 @@ def deploy(options: Options) -> None:
     # Before anything is changed:
     userfiles.requested(options.config, options.certs, options.root)
     app = application.find(options.app, options.root) if options.app else None
+    if app:
+        modules.check(app, options.root)
     with _connect(options) as board:
         target = board.target
         print(f"{board.name}: MicroPython {target.version}, {target.machine}", flush=True)
@@ -107,6 +112,7 @@ def _connect(options: Options):
 def _plan(board: Transport, options: Options, app: Application | None) -> tuple[Plan, int]:
     """Return (the changes, the number of files that stay as they are)."""
     files = {**firmware(options.root), **(app.files if app else {})}
+    files = {path: file for path, file in files.items() if not board.in_place.has(path)}
     wanted = build(files, board.target, options.source, warn)
     entries = application.ON_BOARD if app else frozenset()
     asked = {**dict.fromkeys(entries, b""), **wanted}
@@ -114,11 +120,21 @@ def _plan(board: Transport, options: Options, app: Application | None) -> tuple[
     extra, notes = userfiles.to_send(
         found, options.config, options.certs, board.sends_missing, options.root
     )
-    for note in notes:
-        print(note)
+    for note in (*board.in_place.notes(options.root), *notes):
+        print(spelled(note))
     kept = frozenset() if app else found.below(application.FOLDER)
     if kept:
-        print("the application on the board is kept; APP=demo removes it")
+        print(spelled("the application on the board is kept; APP=demo removes it"))
+    if board.in_place.differs(options.root):  # they belong to the version of lib/
+        programs = {f"/{name}" for name in PROGRAMS} & set(found.hashes)
+        kept |= programs & found.deployed
+        wanted = {path: data for path, data in wanted.items() if path not in programs}
+    # Hidden files in /lib are removed, except those that cannot be.
+    kept |= {
+        path
+        for path in found.below("/lib/")
+        if board.in_place.has(path) and _is_fixed(path, board.fixed)
+    }
     todo = plan.make(wanted, found, kept, entries)
     fixed = [path for path in (*todo.copy, *todo.remove) if _is_fixed(path, board.fixed)]
     if fixed:

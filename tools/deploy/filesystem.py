@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from littlefs import LittleFS, LittleFSError
+from littlefs import LittleFS, LittleFSError, UserContext
 
+from tools.board.partitions import BLOCK
 from tools.failure import Failure
 
-BLOCK = 4096  # bytes: what the flash erases at once
 _PARAMETERS: dict[str, Any] = {
     "block_size": BLOCK,
     "read_size": 32,
@@ -23,6 +23,23 @@ _PARAMETERS: dict[str, Any] = {
 }
 _VERSION = 0x00020000  # 2.0: every MicroPython mounts it
 _SPARE = 8  # blocks that the first attempt has beyond those in use
+
+
+class _Memory(UserContext):
+    """Hold a file system in memory. The package's own class formats a log line per access."""
+
+    def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:
+        start = block * BLOCK + off
+        return self.buffer[start : start + size]
+
+    def prog(self, cfg: Any, block: int, off: int, data: bytes) -> int:
+        start = block * BLOCK + off
+        self.buffer[start : start + len(data)] = data
+        return 0
+
+    def erase(self, cfg: Any, block: int) -> int:
+        self.buffer[block * BLOCK : (block + 1) * BLOCK] = b"\xff" * BLOCK
+        return 0
 
 
 def pack(files: dict[str, bytes], blocks: int) -> bytes:
@@ -54,7 +71,8 @@ def pack(files: dict[str, bytes], blocks: int) -> bytes:
 
 
 def _filled(files: dict[str, bytes], blocks: int) -> LittleFS:
-    system = LittleFS(**_PARAMETERS, block_count=blocks, disk_version=_VERSION)
+    memory = _Memory(blocks * BLOCK)
+    system = LittleFS(memory, **_PARAMETERS, block_count=blocks, disk_version=_VERSION)
     for path, content in sorted(files.items()):
         folder = path.rpartition("/")[0]
         if folder:
@@ -70,9 +88,8 @@ def unpack(data: bytes, blocks: int) -> dict[str, bytes]:
     Raises Failure if it cannot be mounted.
     """
     # Of any version: newer releases of MicroPython change 2.0 to 2.1 when they first write.
-    system = LittleFS(**_PARAMETERS, block_count=blocks, mount=False)
-    buffer = bytearray(data[: blocks * BLOCK])
-    system.context.buffer = buffer.ljust(blocks * BLOCK, b"\xff")
+    memory = _Memory(buffer=bytearray(data[: blocks * BLOCK]).ljust(blocks * BLOCK, b"\xff"))
+    system = LittleFS(memory, **_PARAMETERS, block_count=blocks, mount=False)
     try:
         system.mount()
         found = {}

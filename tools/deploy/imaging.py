@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools import HOME, ROOT
+from tools import HOME, ROOT, output
 from tools.board import download, image, partitions, table
 from tools.board.partitions import Partition
 from tools.board.table import Board
 from tools.board.target import Target
-from tools.failure import Failure, warn
+from tools.failure import Failure, spelled, warn
 
-from . import application, filesystem, userfiles
+from . import application, filesystem, modules, userfiles
 from .build import build
 from .files import firmware
 from .plan import RECORD
@@ -36,7 +36,8 @@ class Options:
     chip: CHIP=, a row or chip of boards.toml. firmware: MicroPython's image, or None for the
     newest. app: an application, a file or a folder. config: a config.json. certs: add the
     certificates of certs/. source: do not compile lib/. flash: the size of the board's flash in
-    MB. to: the file to write. boot: start a virtual board from the file system.
+    MB, 0 for the smallest that MicroPython's image is for. to: the file to write. boot: start a
+    virtual board from the file system.
     """
 
     chip: str
@@ -45,7 +46,7 @@ class Options:
     config: Path | None = None
     certs: bool = False
     source: bool = False
-    flash: int = 4
+    flash: int = 0
     to: Path | None = None
     boot: bool = True
     root: Path = ROOT
@@ -72,17 +73,15 @@ def make(options: Options) -> Path:
     board = table.find(options.chip, table.load())
     made = assemble(board, options.firmware or download.newest(board), options)
     target = options.to or FOLDER / f"{board.key}.bin"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(".new")
-    fresh.write_bytes(made.data)
-    verify(fresh, made)
-    fresh.replace(target)
+    output.write(target, made.data, lambda file: verify(file, made))
     print(f"{target}: {len(made.data) >> 10} KB for {board.name}, MicroPython {made.version}")
     start, end = made.partition.offset, made.partition.end
     print(f"{len(made.files)} files at {start:#x} to {end:#x}, mounted and compared")
     if options.boot:
         boot(target, options.root)
-    print(f"write it to an erased chip: esptool write-flash {board.offset:#x} {target}")
+    file = output.quoted(target)
+    print(spelled(f"write it: make flash CHIP={board.key} FIRMWARE={file}"))
+    print(f"or, to an erased chip: esptool write-flash {board.offset:#x} {file}")
     return target
 
 
@@ -96,13 +95,14 @@ def assemble(board: Board, stock: Path, options: Options) -> Image:
     _check_version(version, board, stock)
     try:
         listed = partitions.read(base, board.offset)
-        partition = partitions.file_system(listed, options.flash * _MEGABYTE)
+        flash = options.flash * _MEGABYTE or partitions.least_flash(listed)
+        partition = partitions.file_system(listed, flash)
     except Failure as failure:
         raise Failure(f"{stock} {failure}") from None
     if board.offset + len(base) > partition.offset:
         raise Failure(f"{stock} is too long: its file system begins at {partition.offset:#x}")
     files = _files(board, version, options)
-    data = filesystem.pack(files, partition.size // filesystem.BLOCK)
+    data = filesystem.pack(files, partition.size // partitions.BLOCK)
     base = partitions.with_file_system(base, board.offset, partition)
     return Image(
         board=board,
@@ -144,7 +144,9 @@ def _files(board: Board, version: tuple[int, int, int], options: Options) -> dic
     )
     sources = firmware(options.root)
     if options.app:
-        sources.update(application.find(options.app, options.root).files)
+        app = application.find(options.app, options.root)
+        modules.check(app, options.root)
+        sources.update(app.files)
     files = build(sources, target, options.source, warn)
     files[RECORD] = json.dumps(sorted(files)).encode()  # later deployments remove only these
     return {**files, **userfiles.requested(options.config, options.certs, options.root)}
@@ -160,7 +162,7 @@ def verify(file: Path, made: Image) -> None:
     if made.partition not in listed:
         raise Failure(f"{file}: the partition table does not list the file system")
     content = data[made.partition.offset - made.board.offset :]
-    found = filesystem.unpack(content, made.partition.size // filesystem.BLOCK)
+    found = filesystem.unpack(content, made.partition.size // partitions.BLOCK)
     different = sorted(
         path for path in {*found, *made.files} if found.get(path) != made.files.get(path)
     )

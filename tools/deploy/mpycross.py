@@ -18,8 +18,9 @@ ARCHITECTURES = {
     "x64": "the virtual board",
     "x86": "the virtual board with 32 bits",
 }
-# Methods that are compiled to native code have this line. Without it they are bytecode.
-DECORATOR = "    @micropython.native\n"
+# Functions that are compiled to native code have this line. Without it they are bytecode.
+_DECORATOR = re.compile(r"^[ \t]*@micropython\.native[ \t]*$", re.MULTILINE)
+_NATIVE_CODE = re.compile(r"^[ \t]*@micropython\.(native|viper|asm_)", re.MULTILINE)
 # The module that needs native code. On a CPU not listed here it is left out.
 NATIVE = "native.py"
 
@@ -67,14 +68,22 @@ def compiler_for(version: tuple[int, int]) -> str | None:
 @cache
 def _format_of(executable: str) -> tuple[int, int] | None:
     """Return the version that a compiler reports; the oldest ones have no sub-version."""
-    done = subprocess.run([executable, "--version"], text=True, capture_output=True)
+    done = subprocess.run([executable, "--version"], encoding="utf-8", capture_output=True)
     found = re.search(r"mpy v(\d+)\.(\d+)", done.stdout)
     return (int(found[1]), int(found[2])) if found else None
 
 
+def has_native_code(text: str) -> bool:
+    """Return whether a module has functions that the compiler needs to know the CPU for."""
+    return bool(_NATIVE_CODE.search(text))
+
+
 def as_bytecode(text: str) -> str:
-    """Return a module's text for a CPU without native code. Lines keep their numbers."""
-    return text.replace(DECORATOR, "\n")
+    """Return a module's text for a CPU without native code. Lines keep their numbers.
+
+    Functions of viper code and assembly stay as they are.
+    """
+    return _DECORATOR.sub("", text)
 
 
 def compile_file(source: Path, target: Path, *options: str, executable: str = "") -> None:
@@ -84,17 +93,37 @@ def compile_file(source: Path, target: Path, *options: str, executable: str = ""
     """
     read = source
     text = source.read_text(encoding="utf-8")
-    if DECORATOR in text and not any(option.startswith("-march") for option in options):
+    if has_native_code(text) and not any(option.startswith("-march") for option in options):
         read = target.with_suffix(".plain.py")
         read.write_text(as_bytecode(text), encoding="utf-8")
-    command = [executable or compiler(), *options, "-o", str(target), str(read)]
-    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    chosen = executable or compiler()
+    # The result contains the name of -s, or else that of the file.
+    key = (chosen, options, text, "" if "-s" in options else str(read))
+    if key in _kept:
+        target.write_bytes(_kept[key])
+        return
+    command = [chosen, *options, "-o", str(target), str(read)]
+    done = subprocess.run(
+        command,
+        encoding="utf-8",  # whatever the system's: messages quote the source
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if done.returncode:
         raise CompilerError(_one_line(done.stdout, source))
+    _kept[key] = target.read_bytes()
+
+
+# What has been compiled: a process that deploys to several boards compiles each file once.
+_kept: dict[tuple[str, tuple[str, ...], str, str], bytes] = {}
 
 
 def _one_line(output: str, source: Path) -> str:
     """Return the compiler's traceback as "file:line: message"."""
     lines = [line.strip() for line in output.strip().splitlines()]
     line = next((text.split("line ")[1].split(",")[0] for text in lines if ", line " in text), "1")
-    return f"{source}:{line}: {lines[-1] if lines else 'mpy-cross failed without a message'}"
+    message = lines[-1] if lines else "mpy-cross failed without a message"
+    if message.endswith("invalid arch"):  # viper or assembly, without -march
+        message = "native code, which this board's MicroPython does not run"
+    return f"{source}:{line}: {message}"

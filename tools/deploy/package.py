@@ -8,7 +8,6 @@ such packages, one of source files and one of .mpy files for each kind of CPU.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from tools import HOME, ROOT
 from tools.failure import Failure
 
+from . import files
 from .mpycross import ARCHITECTURES, CompilerError, compile_file
 
 # What is usable without the rest of the firmware: the server, and TLS contexts from files.
@@ -27,7 +27,7 @@ SCHEMES = ("https://", "http://", "github:", "gitlab:")
 def text(root: Path = ROOT) -> str:
     """Return package.json for the library in `root`."""
     names = [path.relative_to(root / "lib").as_posix() for path in _modules(root)]
-    return _format({name: f"lib/{name}" for name in names}, _version(root))
+    return _format({name: f"lib/{name}" for name in names}, files.version(root))
 
 
 def publish(
@@ -43,7 +43,7 @@ def publish(
     if not base.startswith(SCHEMES):
         raise Failure(f"BASE={base!r} must begin with one of {', '.join(SCHEMES)}")
     base, _, reference = base.partition("@")
-    version = _version(root)
+    version = files.version(root)
     shutil.rmtree(folder, ignore_errors=True)
     for kind in ("source", *ARCHITECTURES):
         urls = {}
@@ -72,13 +72,6 @@ def _write(path: Path, target: Path, kind: str, name: str) -> None:
 def _format(urls: dict[str, str], version: str) -> str:
     lines = ",\n".join(f"    {json.dumps(list(pair))}" for pair in sorted(urls.items()))
     return f'{{\n  "urls": [\n{lines}\n  ],\n  "deps": [],\n  "version": "{version}"\n}}\n'
-
-
-def _version(root: Path) -> str:
-    """Return wsserver.__version__, "" for a tree without the library."""
-    file = root / "lib" / "wsserver" / "__init__.py"
-    found = file.exists() and re.search(r'__version__ = "(.*)"', file.read_text(encoding="utf-8"))
-    return found[1] if found else ""
 
 
 def _modules(root: Path) -> list[Path]:

@@ -14,7 +14,10 @@ from tools.failure import Failure
 RECORD = "/deployed.json"
 # On the board: the file that is being written. One that is found was cut off.
 UNFINISHED = "/deploy.new"
-_BLOCK = 4096  # the unit of the flash
+# littlefs on the board. A folder takes two blocks, and two more for further files.
+_BLOCK = 4096  # bytes: the unit of the flash
+_CONTENT = 4080  # bytes of content in a block, which begins with pointers to others
+_ENTRIES = 20  # files for each block of a folder
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ def _twin(path: str) -> str:
 
 def check_space(todo: Plan, free: int) -> None:
     """Raise Failure if the flash, with `free` bytes, has no space for the plan's files."""
-    needed = sum(len(content) // _BLOCK * _BLOCK + 2 * _BLOCK for content in todo.copy.values())
+    blocks = sum(len(content) // _CONTENT + 1 for content in todo.copy.values())
+    blocks += len(todo.copy) // _ENTRIES + 2 * len(folders(list(todo.copy)))
+    needed = blocks * _BLOCK
     if needed > free:
         raise Failure(
             f"the board's flash has {free // 1024} KB free, and up to {needed // 1024} KB are "

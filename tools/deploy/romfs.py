@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mpremote.romfs import VfsRomWriter
 
-from tools import HOME, ROOT
+from tools import HOME, ROOT, output
 from tools.board import table
 from tools.board.target import Target
 from tools.failure import Failure
@@ -39,10 +39,10 @@ def make(
         arch, name = board.arch, board.key
     data = pack(library(arch, root))
     target = to or FOLDER / f"{name}.romfs"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    output.write(target, data)
     say(f"{target}: {len(data) >> 10} KB, lib/ compiled for {arch}")
-    say(f"write it: mpremote romfs deploy {target} (needs MICROPY_VFS_ROM: docs/install.md)")
+    file = output.quoted(target)
+    say(f"write it: mpremote romfs deploy {file} (needs MICROPY_VFS_ROM: docs/install.md)")
     return target
 
 

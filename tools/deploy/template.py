@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tools import ROOT
-from tools.failure import Failure
+from tools.failure import Failure, spelled
+from tools.output import quoted
 
 from .application import rules
 
@@ -31,7 +32,7 @@ class Echo:
         client.send(message)  # only to this client; self.server.broadcast sends to all
 
     def on_close(self, client, code, reason):
-        print("client %d has gone: %d %s" % (client.id, code, reason))
+        print("client %d disconnected: %d %s" % (client.id, code, reason))
 
 
 def setup(board):
@@ -39,16 +40,21 @@ def setup(board):
     server = board.server  # board.settings has config.json, board.name the host name
     server.websocket("/ws", Echo(server))  # ws://192.168.4.1/ws
 
+    started = time.ticks_ms()
+
+    def seconds():
+        return time.ticks_diff(time.ticks_ms(), started) // 1000
+
     # Call a function every 5 seconds. It must return quickly: the server has one loop.
-    server.every(5000, lambda: server.broadcast("up for %d s" % (time.ticks_ms() // 1000)))
+    server.every(5000, lambda: server.broadcast("up for %d s" % seconds()))
 
     # A widget on the board's page, with one line each (docs/widgets.md):
-    # board.panel.value("Up time", lambda: time.ticks_ms() // 1000, unit="s")
+    # board.panel.value("Up time", seconds, unit="s")
 
     # An answer to HTTP requests:
     # @server.route("/api/uptime")
     # def uptime(request):
-    #     return {{"ms": time.ticks_ms()}}
+    #     return {{"seconds": seconds()}}
 
     # A page of your own: put index.html into a folder www/ beside this file.
 '''
@@ -64,11 +70,12 @@ def write(path: Path) -> None:
             f"MicroPython or the firmware has a module {path.stem!r}, which {path} would hide:"
             " choose another name"
         )
+    shown = quoted(path)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEXT.format(name=path))
+            file.write(spelled(TEXT.format(name=shown)))
     except FileExistsError:
-        raise Failure(f"{path} already exists and was not changed") from None
+        raise Failure(f"{path} already exists and was not changed: make run APP={shown}") from None
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}") from None
-    print(f"{path} is ready: make run APP={path}")
+    print(spelled(f"{path} is ready: make run APP={shown}"))

@@ -15,19 +15,24 @@ from tools.board.session import BoardError, Session
 from tools.board.target import ask
 from tools.failure import Failure
 
-from .files import APPLICATION, CERTIFICATES, FOLDERS
+from . import inplace
+from .files import APPLICATION, CERTIFICATES, CONFIG, FOLDERS
+from .inplace import InPlace
 from .plan import RECORD, UNFINISHED, Found, Plan, check_space, folders, read_record
 from .progress import Progress
 
 _PROMPT = re.compile(r"MicroPython \S+ on \d{4}-")  # the prompt's greeting: main.py has ended
 _SAFE_MODE = "application: not started"  # lib/application.py
 _CHUNK = 1536  # bytes at a time: their base64 takes 2 KB of the board's heap
+_HASHED = 20  # files at a time: their paths take 1 KB of it
 
 # Runs on the board. mpremote's fs_writefile would send the repr of the bytes, which is twice as
 # long. File systems differ in whether a rename replaces a file. An update over Wi-Fi that is
-# waiting would be mixed with this deployment, so it is cancelled.
+# waiting would be mixed with this deployment, so it is cancelled. The settings before an
+# unconfirmed change are not restored if starts fail now (lib/failsafe/rollback.py), and not at all
+# if this deployment replaces config.json.
 _HELPERS = f"""
-import binascii, os
+import binascii, hashlib, os
 def _open():
     global _file
     _file = open({UNFINISHED!r}, "wb")
@@ -39,6 +44,23 @@ def _rename(path):
     except OSError:
         os.remove(path)
         os.rename({UNFINISHED!r}, path)
+def _hash(*paths):
+    buffer = memoryview(bytearray(512))
+    for path in paths:
+        found = hashlib.sha256()
+        with open(path, "rb") as file:
+            count = 1
+            while count:
+                count = file.readinto(buffer)
+                found.update(buffer[:count])
+        print(binascii.hexlify(found.digest()).decode())
+def _date_settings(replaces):
+    for name in os.listdir("/"):
+        if name.startswith("config.undo-"):
+            if replaces:
+                os.remove("/" + name)
+            elif name[12] != "0" and not name.endswith(".new"):
+                os.rename("/" + name, "/config.undo-0" + name[12:])
 def _cancel_update():
     for folder in ("/update", ""):
         try:
@@ -62,9 +84,12 @@ class UsbTransport:
         self._session = Session(self.name)
 
     def __enter__(self) -> UsbTransport:
-        self._session.__enter__()
-        self.target = ask(self._session)
-        self._session.run(_HELPERS)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._session)
+            self.target = ask(self._session)
+            self.in_place = InPlace(*self._session.value(inplace.ASK % (inplace.packages(),)))
+            self._session.run(_HELPERS)
+            stack.pop_all()
         return self
 
     def __exit__(self, *arguments) -> None:
@@ -72,10 +97,12 @@ class UsbTransport:
 
     def look(self, wanted: dict[str, bytes]) -> Found:
         """Return the board's files. Only a file of the wanted size is hashed."""
-        hashes = {}
-        for path, size in self._list(""):
-            same_size = path in wanted and len(wanted[path]) == size
-            hashes[path] = self._hash(path) if same_size else f"{size} bytes"
+        sizes = dict(self._list(""))
+        hashes = {path: f"{size} bytes" for path, size in sizes.items()}
+        same = [path for path in sizes if path in wanted and len(wanted[path]) == sizes[path]]
+        for at in range(0, len(same), _HASHED):
+            paths = same[at : at + _HASHED]
+            hashes.update(zip(paths, self._hash(paths), strict=True))
         record = self._session.file("readfile", RECORD) if RECORD in hashes else b""
         return Found(hashes, read_record(record.decode(errors="replace")))
 
@@ -88,8 +115,9 @@ class UsbTransport:
             elif folder or entry.name in (*FOLDERS, APPLICATION, CERTIFICATES):
                 yield from self._list(path)
 
-    def _hash(self, path: str) -> str:
-        return self._session.file("hashfile", path, "sha256", 512).hex()
+    def _hash(self, paths: list[str]) -> list[str]:
+        """Return the hashes of files. The board counts as gone if it is silent during one."""
+        return self._session.run(f"_hash(*{paths!r})").split()
 
     def send(self, todo: Plan, wait: float) -> None:
         """Change the board's files. Raises Failure if a file does not arrive intact."""
@@ -97,6 +125,7 @@ class UsbTransport:
         if not todo.copy and not todo.remove and todo.recorded:
             return
         self._session.run("_cancel_update()")
+        self._session.run(f"_date_settings({f'/{CONFIG}' in todo.copy})")
         self._write(RECORD, json.dumps(todo.record_meanwhile).encode())
         for folder in folders(list(todo.copy)):
             with contextlib.suppress(OSError, BoardError):  # it exists
@@ -124,8 +153,8 @@ class UsbTransport:
                 self._session.run(code)
                 code = ""
                 progress(path, at + _CHUNK, len(content))
-        self._session.run(code + "_file.close()")
-        if self._hash(UNFINISHED) != hashlib.sha256(content).hexdigest():
+        found = self._session.run(code + f"_file.close()\n_hash({UNFINISHED!r})").strip()
+        if found != hashlib.sha256(content).hexdigest():
             raise Failure(f"{path} did not arrive intact: run this again")
         self._session.run(f"_rename({path!r})")
         progress(path, len(content), len(content))
@@ -153,10 +182,11 @@ class UsbTransport:
                     "above, shows why; the settings page and `make deploy` work"
                 )
             if serving:
-                scheme, address, port = serving.groups()
-                page = {"ws": "http", "wss": "https"}[scheme]
-                tls = "; the same over TLS" if line.endswith(" and wss://") else ""
-                print(f"ready: {page}://{address}:{port}/ and {scheme}://{address}:{port}/ws{tls}")
+                scheme, address, port, path = serving.groups()
+                page = scheme.replace("ws", "http")
+                tls = "; the same over TLS" if f" and {scheme}s://" in line else ""
+                endpoint = "" if path == "/" else f" and {scheme}://{address}:{port}{path}"
+                print(f"ready: {page}://{address}:{port}/{endpoint}{tls}")
                 return
             if _PROMPT.match(line):
                 break

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 from tools import ROOT, home
 from tools.certs import find_problem
 from tools.failure import Failure
+from tools.settings import explain, parse, rules
 
 from .files import CERTIFICATES, CONFIG, certificates
 from .plan import Found
 
 _MAX_BYTES = 4096  # the board reads no larger config.json
-
-
-def rules_file(root: Path = ROOT) -> Path:
-    """Return the file of the board's own rules for config.json, which also run on CPython."""
-    return root / "lib" / "config" / "schema.py"
-
-
-def rules(root: Path = ROOT) -> ModuleType:
-    """Return the module of the board's own rules for config.json."""
-    # In a package, because the module imports another one of its folder.
-    package = f"board_config_{abs(hash(str(root)))}"
-    if package not in sys.modules:
-        sys.modules[package] = ModuleType(package)
-        sys.modules[package].__path__ = [str(rules_file(root).parent)]
-    return importlib.import_module(f"{package}.schema")
 
 
 def read_config(path: Path, root: Path = ROOT) -> bytes:
@@ -43,13 +25,15 @@ def read_config(path: Path, root: Path = ROOT) -> bytes:
     except OSError as error:
         raise Failure(f"CONFIG={path} cannot be read: {error.strerror}") from None
     try:
-        _, problems = rules(root).validate(json.loads(data.decode("utf-8-sig")))
+        _, problems = rules(root).validate(parse(data))
     except (ValueError, RecursionError) as error:
         raise Failure(f"{path} is not JSON: {error}") from None
     if len(data) > _MAX_BYTES:
         problems = [f"is over {_MAX_BYTES} bytes long"]
     if problems:
-        raise Failure(f"{path}: {problems[0]}: correct it, or make a new one with `make config`")
+        raise Failure(
+            f"{path}: {explain(problems[0])}: correct it, or make a new one with `make config`"
+        )
     return data
 
 

@@ -5,6 +5,8 @@ and scripts. In www/ they are separate files; an unpacked copy works, too.
 
 Scripts are ES modules. All modules of a page become one, in which every name is known: so their
 names must be unique, and they import each other only by `import {name, ...} from "./file.js";`.
+A module that the page loads on demand, by `import("./file.js")`, becomes a file of its own, with
+all that it imports in it.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ _PARTS = re.compile(
     r'|<script (?P<module>type="module" )?src="(?P<script>[\w./-]+)"></script>'
 )
 _IMPORT = re.compile(r'^import \{([\w$, ]+)\} from "(\./[\w./-]+)";\n', re.MULTILINE)
+_ON_DEMAND = re.compile(r'\bimport\("(\./[\w./-]+)"\)')
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) ([\w$]+))", re.MULTILINE)
 _NAME = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) ([\w$]+)", re.MULTILINE)
 _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy"\s+content=")([^"]*)(")')
@@ -41,41 +44,63 @@ def pack(files: dict[str, bytes]) -> dict[str, bytes]:
     the same bytes for the same content. Other files stay unchanged.
     """
     within: set[str] = set()
+    on_demand: dict[str, bytes] = {}
     packed: dict[str, bytes] = {}
     for path, content in files.items():
         if path.startswith(FOLDERS) and path.endswith(".html"):
-            content = _take_in(path, content, files, within)
+            content = _take_in(path, content, files, within, on_demand)
         packed[path] = content
+    packed.update(on_demand)
     return dict(
         _compressed(path, content) if path.startswith(FOLDERS) else (path, content)
         for path, content in packed.items()
-        if path not in within
+        if path in on_demand or path not in within
     )
 
 
-def _take_in(path: str, content: bytes, files: dict[str, bytes], within: set[str]) -> bytes:
-    """Return the page with its files in it, and add their paths to `within`."""
+def _take_in(
+    path: str,
+    content: bytes,
+    files: dict[str, bytes],
+    within: set[str],
+    on_demand: dict[str, bytes],
+) -> bytes:
+    """Return the page with its files in it, and add their paths to `within`.
+
+    Add the modules that it loads on demand to `on_demand`, as {path: content}.
+    """
     hashes: dict[str, list[str]] = {"style": [], "script": []}
+    loads = False
 
     def replace(match: re.Match[str]) -> str:
+        nonlocal loads
         kind = "style" if match["style"] else "script"
         name = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[kind]))
         if name not in files:
             return match[0]
         within.add(name)
         text = _bundle(name, files, within) if match["module"] else files[name].decode()
+        for relative in _ON_DEMAND.findall(text) if match["module"] else ():
+            loads = True
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), relative))
+            module = _bundle(target, files, within, exporting=True)
+            on_demand[target] = rjsmin.jsmin(module).encode()
         text = "\n" + (rcssmin.cssmin(text) if match["style"] else rjsmin.jsmin(text))
-        hashes[kind].append(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        hashes[kind].append(f"sha256-{digest}")
         return f"<{kind}{' type=module' * bool(match['module'])}>{text}</{kind}>"
 
     page = _PARTS.sub(replace, content.decode())
+    if loads:
+        hashes["script"].append("self")
     page = _POLICY.sub(lambda match: match[1] + _policy(match[2], hashes) + match[3], page)
     return page.encode()
 
 
-def _bundle(start: str, files: dict[str, bytes], within: set[str]) -> str:
+def _bundle(start: str, files: dict[str, bytes], within: set[str], exporting: bool = False) -> str:
     """Return a module and all that it imports as one module, and add their paths to `within`.
 
+    exporting: it still exports its own names.
     Of a module that only exports constants, such as the texts of all pages, those that are not
     imported are left out. Raises Failure if a file is missing or a name is not unique.
     """
@@ -108,7 +133,9 @@ def _bundle(start: str, files: dict[str, bytes], within: set[str]) -> str:
         for name in _NAME.findall(text):
             if owner.setdefault(name, path) != path:
                 raise Failure(f"{name} is defined in {owner[name]} and in {path}")
-        parts.append(_EXPORT.sub("", text).replace("</script", "<\\/script"))
+        if not exporting or path != start:
+            text = _EXPORT.sub("", text)
+        parts.append(text.replace("</script", "<\\/script"))
     return "\n".join(parts)
 
 
@@ -127,7 +154,7 @@ def _policy(policy: str, hashes: dict[str, list[str]]) -> str:
     """Return the policy with hashes instead of 'self' for the files that are in the page."""
     for kind, found in hashes.items():
         if found:
-            sources = " ".join(f"'sha256-{value}'" for value in found)
+            sources = " ".join(f"'{value}'" for value in found)
             policy = policy.replace(f"{kind}-src 'self'", f"{kind}-src {sources}")
     return policy
 

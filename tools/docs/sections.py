@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import time
 from pathlib import Path
+
+from tools import ROOT
+
+
+def now() -> dict[str, str]:
+    """Return the date and the commit, of which a measurement is made."""
+    command = ["git", "rev-parse", "--short=8", "HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return {"date": time.strftime("%Y-%m-%d"), "commit": done.stdout.strip()}
+
+
+def when(measured: dict) -> str:
+    """Return the date and the commit in a dict with those of now(), as text."""
+    commit = measured.get("commit")
+    return measured["date"] + (f", commit {commit}" if commit else "")
 
 
 def put(document: Path, tool: str, text: str) -> None:

@@ -37,7 +37,9 @@ def build(root: Path = ROOT) -> None:
     collect(root, root / PAGES)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # advertises another program
-    done = subprocess.run(command, cwd=root, text=True, capture_output=True, env=quiet)
+    done = subprocess.run(
+        command, cwd=root, encoding="utf-8", errors="replace", capture_output=True, env=quiet
+    )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
         raise Failure("the site has errors:\n" + "\n".join(lines).strip())

@@ -1,4 +1,4 @@
-"""Access to the gateway: tokens of boards, origins, and limits of addresses."""
+"""Access to the gateway: tokens of boards, host names, origins, and limits of addresses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 import json
+import re
+import socket
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +21,7 @@ from tools.failure import Failure
 _OFFER = "bearer."  # the prefix of the subprotocol in which a browser sends a token
 _MAX_FAILURES = 5
 _WAIT = 60  # seconds
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
 
 
 class Tokens:
@@ -124,7 +128,37 @@ def is_allowed_origin(headers, origins: tuple[str, ...]) -> bool:
     origin = headers.get("Origin")
     if origin is None or origin in origins or "*" in origins:
         return True
-    return urlsplit(origin).hostname == urlsplit("//" + headers.get("Host", "")).hostname
+    try:
+        name = host_name(urlsplit(origin).netloc)
+    except ValueError:
+        return False
+    return name != "" and name == host_name(headers.get("Host", ""))
+
+
+def host_name(host: str) -> str:
+    """Return the name or address in a Host header, in lower case; "" if it is not valid."""
+    match = _HOST.fullmatch(host.strip())
+    return match[1].strip("[]").removesuffix(".").lower() if match else ""
+
+
+def own_names() -> set[str]:
+    """Return the names of this machine: localhost, its host name, and that name in .local."""
+    name = socket.gethostname().lower()
+    label = name.partition(".")[0]
+    return {"localhost", name, label, label + ".local"}
+
+
+def is_known_host(host: str, names: Collection[str]) -> bool:
+    """Return whether a Host header has an IP address or one of `names` (lower case).
+
+    This prevents DNS rebinding, in which a page on the internet lets its own name point here.
+    """
+    name = host_name(host)
+    try:
+        ipaddress.ip_address(name)
+        return True
+    except ValueError:
+        return name != "" and name in names
 
 
 class Addresses:
@@ -134,9 +168,13 @@ class Addresses:
         self._limit = limit
         self._open: Counter[str] = Counter()
 
+    def has_room(self, address: str) -> bool:
+        """Return whether the address may have one more connection."""
+        return self._open[address] < self._limit
+
     def enter(self, address: str) -> bool:
         """Count one more connection, unless the address has too many."""
-        if self._open[address] >= self._limit:
+        if not self.has_room(address):
             return False
         self._open[address] += 1
         return True

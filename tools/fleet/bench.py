@@ -34,6 +34,7 @@ PROGRAM = Path(__file__).with_name("benchboard.py")
 DOCUMENT = ROOT / "docs" / "fleet.md"
 _KILL_EVERY = 30.0  # s
 _AT_ONCE = 8  # boards that start at the same time
+_TURN = 40  # round trips with one board before the next one's turn
 
 
 @dataclass
@@ -64,6 +65,7 @@ def run(
         "crowd": lambda: crowded(crowd, seconds),
         "cluster": lambda: cluster(seconds),
         "outages": lambda: outage(outages),
+        "full": full,
         "local": lambda: local(seconds),
     }
     rows: list[Row] = []
@@ -250,6 +252,7 @@ def crowded(viewers: int, seconds: float) -> list[Row]:
     ]
 
 
+# Long: one experiment from its start to its row, with all that is open meanwhile.
 def cluster(seconds: float) -> list[Row]:
     """Three NATS nodes, one killed at a time; a durable consumer must miss nothing."""
     if "nats-server" not in installed():
@@ -261,10 +264,10 @@ def cluster(seconds: float) -> list[Row]:
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
         consumer = Consumer([node.port for node in nodes], "boards/v1/board-0/all/ws/text")
         stack.callback(consumer.stop)
-        options = {"queue": 60000, "retain": False, "keepalive": 5, "backoff": 2}
+        options = {"queue": 60000, "keepalive": 15, "backoff": 1}
         (member,) = _start_boards(stack, 1, hosts, interval=200, **options)
-        ports = stack.enter_context(gateways(1, hosts))
-        load = Viewers([f"{ports[0]}:/boards/board-0/ws"], 20, seconds, 1)
+        ports = stack.enter_context(gateways(2, hosts))
+        load = Viewers([f"{port}:/boards/board-0/ws" for port in ports], 20, seconds, 1)
         load.wait_connected()
         load.begin()
         finish = time.monotonic() + seconds
@@ -286,7 +289,7 @@ def cluster(seconds: float) -> list[Row]:
     return [
         Row(
             "three NATS nodes, one killed with -9 at a time",
-            f"{kills} kills in {seconds:.0f} s, 5 messages a second, 20 viewers",
+            f"{kills} kills in {seconds:.0f} s, 5 messages a second, 20 viewers, two gateways",
             f"{len(consumer.seen):,} messages at the durable consumer, {len(missing)} missing, "
             f"{dropped} dropped by the board; a viewer waited at most {gap:.1f} s",
             "none missing; viewers back within 10 s",
@@ -333,6 +336,8 @@ class Consumer:
             time.sleep(0.5)
 
     def _receive(self, client, data, message):
+        if message.retain:  # an earlier one
+            return
         number = int(message.payload.split()[0])
         if not self.seen:
             self.first = number
@@ -350,6 +355,7 @@ class Consumer:
         self._thread.join(10)
 
 
+# Long: one experiment from its start to its row, with all that is open meanwhile.
 def outage(count: int) -> list[Row]:
     """Every kind of outage, many short ones, and what they cost a local client."""
     name = installed()[0]
@@ -373,7 +379,12 @@ def outage(count: int) -> list[Row]:
         slowest = 0.0
         for _ in range(count):
             position = member.log_position
-            proxy.reset()
+            proxy.mode = random.choice(("pass", "refuse", "silent", "cut"))
+            if proxy.mode != "cut":
+                proxy.reset()
+            time.sleep(random.uniform(0, 0.3))
+            proxy.mode = "pass"
+            proxy.reset()  # also what was accepted meanwhile
             start = time.monotonic()
             member.wait_for_log("fleet: connected", 30, position)
             slowest = max(slowest, time.monotonic() - start)
@@ -390,9 +401,61 @@ def outage(count: int) -> list[Row]:
             f"median round trip of a local client {1000 * usual:.2f} ms, meanwhile {medians} ms; "
             f"connected again within {slowest:.1f} s; heap grew by {growth} bytes",
             "local service unaffected; reconnected within the backoff limit; heap flat",
-            slow < 2 * usual + 0.001 and slowest < 2 and growth < 1000,
+            slow < 2 * usual + 0.001 and slowest < 1.5 and growth < 1000,
         )
     ]
+
+
+# Long: one experiment from its start to its row, with all that is open meanwhile.
+def full() -> list[Row]:
+    """Engines that are full: of connections, and JetStream's storage."""
+    rows = []
+    cases = [(name, 1, "1G") for name in installed()]
+    if "nats-server" in installed():
+        cases.append(("nats-server", 0, "64K"))
+    for name, clients, storage in cases:
+        with ExitStack() as stack:
+            engine = stack.enter_context(Engine(name, clients=clients, storage=storage))
+            others = []
+            # mosquitto 2.0.11 accepts one more than its limit.
+            for _ in range(clients + (name == "mosquitto")):
+                other = paho.Client(paho.CallbackAPIVersion.VERSION2)
+                other.connect("127.0.0.1", engine.port)
+                other.loop_start()
+                others.append(other)
+                while not other.is_connected():
+                    time.sleep(0.05)
+            if not clients:  # it keeps messages for sessions that are interested in them
+                Consumer([engine.port], "boards/#").stop()
+            one = board("board-0", engine.port, interval=20, backoff=0.5, queue=2048, retain=False)
+            member = stack.enter_context(one)
+            member.wait_for_log("trying again", 60)
+            client = stack.enter_context(contextlib.closing(LocalClient(member)))
+            median, heap = client.median(500), client.least_memory()
+            time.sleep(20)
+            growth = client.least_memory() - heap
+            back, within = "the storage stays full", 0.0
+            if clients:
+                position, start = member.log_position, time.monotonic()
+                for other in others:
+                    other.disconnect()
+                    other.loop_stop()
+                member.wait_for_log("fleet: connected", 30, position)
+                within = time.monotonic() - start
+                back = f"connected within {within:.1f} s after a place was free"
+            attempts = member.log.count("fleet: connected")
+        text = "max_connections 1" if clients else f"storage {storage}"
+        rows.append(
+            Row(
+                f"a full engine ({name}, {text})",
+                "20 s, 50 messages a second",
+                f"median round trip of a local client {1000 * median:.2f} ms; heap grew by "
+                f"{growth} bytes; {attempts} connections; {back}",
+                "local service unaffected; heap flat; no retry storm",
+                median < 0.002 and growth < 1000 and within < 2 and attempts < 60,
+            )
+        )
+    return rows
 
 
 class LocalClient:
@@ -404,29 +467,42 @@ class LocalClient:
 
     def order(self, text: bytes) -> bytes:
         """Send an order and return the reply."""
-        return self._raw.send(frame(TEXT, text)).frame()[1]
+        return self._raw.send(frame(TEXT, text)).message()
 
-    def median(self, count: int) -> float:
-        """Return the median round trip in s."""
+    def median(self, count: int, pause: float = 0.002) -> float:
+        """Return the median round trip in s, with a pause between two."""
         times = []
         for _ in range(count):
             start = time.perf_counter()
             self.order(b"echo")
             times.append(time.perf_counter() - start)
-            time.sleep(0.002)
+            time.sleep(pause)
         return statistics.median(times)
 
     def memory(self) -> int:
         """Return the bytes of the heap in use after a collection."""
         return int(self.order(b"memory"))
 
+    def least_memory(self) -> int:
+        """Return the least of some readings: an attempt to connect takes 6 KB meanwhile."""
+        found = []
+        for _ in range(20):
+            found.append(self.memory())
+            time.sleep(0.1)
+        return min(found)
+
     def close(self) -> None:
         self._raw.close()
 
 
 def local(seconds: float) -> list[Row]:
-    """The round trip of a local client: without a fleet, connected, and without answers."""
-    count = max(500, int(seconds * 50))
+    """The round trip of a local client: without a fleet, connected, and without answers.
+
+    The boards take turns many times, each for some ms, and the least disturbed tenth of the turns
+    counts, so that other programs disturb all boards alike. Two boards without a fleet show how
+    far apart equal ones are measured.
+    """
+    rounds = max(50, int(seconds * 10))
     medians: dict[str, list[float]] = {}
     with ExitStack() as stack:
         engine = stack.enter_context(Engine(installed()[0]))
@@ -435,28 +511,32 @@ def local(seconds: float) -> list[Row]:
         clients = {}
         for name, port in {
             "without": 1,
+            "another without": 1,
             "connected": engine.port,
             "no answer": proxy.port,
             "no broker": free_ports(1)[0],
         }.items():
-            is_enabled = name != "without"
+            is_enabled = not name.endswith("without")
             one = board("board-0", port, interval=100000, enabled=is_enabled)
             member = stack.enter_context(one)
             member.wait_ready()
             clients[name] = stack.enter_context(contextlib.closing(LocalClient(member)))
         time.sleep(2)
-        for _ in range(5):
-            for name, client in clients.items():
-                medians.setdefault(name, []).append(client.median(count // 5))
-    best = {name: 1000 * statistics.median(values) for name, values in medians.items()}
-    usual = best.pop("without")
-    most = max(best.values()) / usual - 1
-    text = ", ".join(f"{name} {value:.3f} ms" for name, value in best.items())
+        for client in clients.values():
+            client.median(_TURN, 0)
+        for _ in range(rounds):
+            for name in random.sample(list(clients), len(clients)):
+                medians.setdefault(name, []).append(clients[name].median(_TURN, 0))
+    best = {name: 1000 * percentile(sorted(values), 0.1) for name, values in medians.items()}
+    usual, control = best.pop("without"), best.pop("another without")
+    most = 2 * max(best.values()) / (usual + control) - 1
+    text = ", ".join(f"{name} {value:.4f} ms" for name, value in best.items())
     return [
         Row(
             "median round trip of a local client",
-            f"{count} round trips each",
-            f"without a fleet {usual:.3f} ms, {text}: {100 * most:+.1f} % at most",
+            f"{rounds} turns of {_TURN} round trips each; the least disturbed tenth",
+            f"without a fleet {usual:.4f} and {control:.4f} ms, {text}: "
+            f"{100 * most:+.1f} % at most",
             "within 5 %",
             most < 0.05,
         )

@@ -54,7 +54,7 @@ def run(boards: int, engine: str | None, port: int) -> int:
                     try:
                         board.wait_for_log("fleet: connected", 0.5)
                         url = f"http://127.0.0.1:{port}/boards/board-{index + 1}/"
-                        print(f"board-{index + 1}: {url} and {board.http_url}", flush=True)
+                        print(f"board-{index + 1}: {url} (itself: {board.http_url})", flush=True)
                         break
                     except AssertionError:
                         continue
@@ -69,7 +69,9 @@ def start_gateway(engine_port: int, port: int, *options: str) -> subprocess.Pope
     """Start a gateway process; wait until it listens. Raises Failure if it does not."""
     command = [sys.executable, "-m", "tools", "fleet-gateway"]
     command += ["--engine", f"127.0.0.1:{engine_port}", "--port", str(port), *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", start_new_session=True
+    )
     assert process.stderr
     lines = []
     for line in process.stderr:

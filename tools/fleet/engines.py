@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import shutil
 import signal
 import socket
@@ -12,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.failure import Failure
+from tools.virtualboard.board import free_port
 
 NAMES = ("nats-server", "mosquitto")
+MQTT_TIMEOUT_SINCE = (2, 11, 3)  # of nats-server
 INSTALL = (
     "no MQTT engine is installed: install one with 'apt install nats-server' or "
     "'apt install mosquitto' (docs/fleet.md)"
@@ -23,6 +27,17 @@ INSTALL = (
 def find(name: str) -> str | None:
     """Return the path of an engine's program; Debian installs both into /usr/sbin."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+@functools.cache
+def nats_version() -> tuple[int, ...]:
+    """Return the version of nats-server, such as (2, 9, 10); () if it is not installed."""
+    program = find("nats-server")
+    if not program:
+        return ()
+    text = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"v(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(int(number) for number in found.groups()) if found else ()
 
 
 def installed() -> list[str]:
@@ -40,22 +55,19 @@ class User:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different unused TCP ports."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Return different unused TCP ports, which no outgoing connection takes meanwhile."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
 
 
 class Engine:
     """A broker on this machine, with its data in a temporary folder.
 
     port: of MQTT; it stays the same after a restart. users: the accounts; without any, all clients
-    are accepted. tls: (certificate, key), PEM files.
+    are accepted. tls: (certificate, key), PEM files. clients: at most so many; 0: no limit.
+    storage: of JetStream.
     """
 
     def __init__(
@@ -67,16 +79,20 @@ class Engine:
         tls: tuple[Path, Path] | None = None,
         node: int = 0,
         cluster: tuple[int, ...] = (),
+        clients: int = 0,
+        storage: str = "1G",
     ):
         self.name = name
         self._folder = Path(tempfile.mkdtemp(prefix="fleet-"))
         self.port, self.client_port, self.monitor_port = free_ports(3)
         self.port = port or self.port
         text = (
-            nats_config(self, users, prefix, tls, node, cluster)
+            nats_config(self, users, prefix, tls, node, cluster, storage)
             if name == "nats-server"
             else mosquitto_config(self, users, prefix, tls)
         )
+        if clients:
+            text += f"max_connections {clients}\n"
         self._config = self._folder / "engine.conf"
         self._config.write_text(text)
         self._process: subprocess.Popen | None = None
@@ -200,7 +216,7 @@ def _is_root():
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def nats_config(engine: Engine, users, prefix, tls, node, cluster) -> str:
+def nats_config(engine: Engine, users, prefix, tls, node, cluster, storage) -> str:
     """Return the configuration of nats-server, with JetStream and MQTT.
 
     cluster: the ports of the routes between all nodes; node: the index of this one.
@@ -209,12 +225,15 @@ def nats_config(engine: Engine, users, prefix, tls, node, cluster) -> str:
         f"server_name: node{node}",
         f'listen: "127.0.0.1:{engine.client_port}"',
         f'http: "127.0.0.1:{engine.monitor_port}"',
-        f'jetstream {{ store_dir: "{engine.folder}/data", max_file: 1G }}',
+        f'jetstream {{ store_dir: "{engine.folder}/data", max_file: {storage} }}',
         "mqtt {",
         f'  listen: "127.0.0.1:{engine.port}"',
         "  ack_wait: 5s",
         "  max_ack_pending: 1000",
     ]
+    if nats_version() >= MQTT_TIMEOUT_SINCE:
+        # What is asked without a leader is never answered: 5 s would be lost, the default.
+        lines.append("  js_api_timeout: 1s")
     if tls:
         lines.append(f'  tls {{ cert_file: "{tls[0]}", key_file: "{tls[1]}" }}')
     lines.append("}")

@@ -16,6 +16,7 @@ import socket
 import ssl
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -33,22 +34,35 @@ from .viewers import TRY_AGAIN_LATER, Board, Bucket, Sender, Viewer
 
 log = logging.getLogger("fleet")
 _POLICY_VIOLATION = 1008
-_GRACE = 10.0  # s without board or engine after which viewers are closed
+_TOO_BIG = 1009
+_GRACE = 10.0  # s without a board after which its viewers are closed
+_GRACE_ENGINE = 15.0  # s without an engine, whose nodes may elect leaders for up to 9 s
 _SWEEP = 1.0  # s
 _MAX_STATE = 16384  # bytes of a board's state
 _MAX_LATEST = 100  # retained broadcasts of a board
 _MAX_BOARDS = 100_000
 _OFFER = "bearer."
+_LOG_INTERVAL = 10.0  # s between two log lines about refused host names
+_COUNTERS = (
+    "messages_from_boards",
+    "messages_from_viewers",
+    "messages_to_viewers",
+    "messages_dropped",
+    "requests_refused",
+    "viewers_closed_slow",
+)
 
 
 @dataclass
 class Options:
     """The options of a gateway.
 
-    origins: of other pages that may connect. proxies: addresses whose X-Forwarded-For is trusted.
-    max_size: bytes of a message. max_viewers: of one board at this process. per_address:
-    connections of one address. rate: messages a second of one viewer. buffer: bytes that may wait
-    for a viewer; slow: whether it is then closed ("close") or loses messages ("drop").
+    names: host names that are answered besides this machine's own. origins: of other pages that
+    may connect. proxies: addresses whose X-Forwarded-For is trusted.
+    max_size: bytes of a message of a viewer; max_stream: of what a board streams to one.
+    max_viewers: of one board at this process. per_address: connections of one address. rate:
+    messages a second of one viewer. buffer: bytes that may wait for a viewer; slow: whether it is
+    then closed ("close") or loses messages ("drop").
     """
 
     engine: Address
@@ -59,9 +73,11 @@ class Options:
     pages: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     max_size: int = 4096
+    max_stream: int = 1_000_000
     max_viewers: int = 10_000
     per_address: int = 100
     rate: float = 50.0
@@ -87,9 +103,12 @@ class Gateway:
         self.options = options
         self.id = "g" + secrets.token_hex(4)
         self.boards: dict[str, Board] = {}
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
         self._root = f"{options.prefix}/{topics.VERSION}"
         self._ids = itertools.count(1)
+        names = (options.host, *options.names)
+        self._names = access.own_names() | {name.lower().removesuffix(".") for name in names}
+        self._next_log = 0.0
         self._addresses = access.Addresses(options.per_address)
         self._pages = Pages(options.pages)
         self._sender = Sender(options.buffer, options.slow, self.counts)
@@ -157,8 +176,15 @@ class Gateway:
         if kind in ("text", "binary"):
             self._sender.send((viewer,), kind, payload)
             return
+        if kind == "part":
+            viewer.parts += payload
+            if len(viewer.parts) > self.options.max_stream:
+                self._close(viewer, _TOO_BIG, "stream too long (--max-stream)")
+            return
         text = payload.decode(errors="replace")
-        if kind == "join" and len(viewer.groups) < 100:
+        if kind == "end" and text in ("text", "binary"):
+            self._start(self._sender.stream(viewer, text))
+        elif kind == "join" and len(viewer.groups) < 100:
             viewer.groups.add(topics.level(text))
         elif kind == "leave":
             viewer.groups.discard(topics.level(text))
@@ -168,7 +194,11 @@ class Gateway:
                 self._close(viewer, int(code), reason)
 
     def _close(self, viewer: Viewer, code: int, reason: str) -> None:
-        task = asyncio.create_task(viewer.connection.close(code, reason))
+        viewer.parts.clear()
+        self._start(viewer.connection.close(code, reason))
+
+    def _start(self, coroutine: Coroutine) -> None:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -177,26 +207,48 @@ class Gateway:
     def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer an HTTP request, or accept a WebSocket: then the connection gets a `viewer`."""
         try:
-            url = urlsplit(request.path)
-            path = unquote(url.path)
+            try:
+                url = urlsplit(request.path)
+            except ValueError:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "malformed path") from None
+            if url.path != "/health":  # load balancers ask for it by any name, or by none
+                self._check_host(request)
             is_websocket = "websocket" in request.headers.get("Upgrade", "").lower()
-            if path.startswith("/boards/"):
-                name, slash, rest = path[8:].partition("/")
+            if url.path.startswith("/boards/"):
+                name, slash, rest = url.path[8:].partition("/")
+                name = unquote(name)
+                if not topics.is_name(name):
+                    raise RefusedError(HTTPStatus.NOT_FOUND, "no such board")
                 if is_websocket:
+                    # As it was sent: the board decodes the parameters of a path itself.
                     self._admit(connection, request, name, "/" + rest, url.query)
                     return None
                 if not slash:
                     raise RefusedError(
                         HTTPStatus.MOVED_PERMANENTLY, "moved", Location=f"/boards/{name}/"
                     )
-                return self._page(connection, request, name, "/" + rest, url.query)
-            return self._own(connection, request, path, url.query)
+                return self._page(connection, request, name, "/" + unquote(rest), url.query)
+            return self._own(connection, request, unquote(url.path), url.query)
         except RefusedError as refusal:
             self.counts["requests_refused"] += 1
-            response = _response(refusal.status, f"{refusal.reason}\n".encode())
+            response = _response(refusal.status, f"{refusal.reason}\n".encode(errors="replace"))
             for header, value in refusal.headers.items():
                 response.headers[header] = value
             return response
+
+    def _check_host(self, request):
+        """Check that a request is for a name of this gateway. Raises RefusedError 400 or 421."""
+        hosts = request.headers.get_all("Host")
+        if len(hosts) != 1 or not hosts[0].strip():
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "malformed Host")
+        if access.is_known_host(hosts[0], self._names):
+            return
+        host = hosts[0][:100]
+        if time.monotonic() >= self._next_log:
+            self._next_log = time.monotonic() + _LOG_INTERVAL
+            log.warning("refused: Host %a is not a name of this gateway (--name)", host)
+        reason = f"{host} is not a name of this gateway: allow it with --name"
+        raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, reason)
 
     def _own(self, connection, request, path, query):
         """Answer a request for one of the gateway's own paths."""
@@ -220,29 +272,30 @@ class Gateway:
         if not access.is_allowed_origin(request.headers, self.options.origins):
             origin = request.headers.get("Origin")
             raise RefusedError(HTTPStatus.FORBIDDEN, f"Origin {origin} is not allowed (--origin)")
-        self._check_token(connection, request, name, path, query)
+        endpoint = board.endpoint_at(path) if board else None
+        self._check_token(connection, request, name, endpoint or path, query)
         if not board:
             raise RefusedError(HTTPStatus.NOT_FOUND, "no such board")
         if not board.online or not self.broker.is_connected:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "board is offline", Retry_After="5")
-        if path not in board.endpoints:
+        if endpoint is None:
             raise RefusedError(HTTPStatus.NOT_FOUND, "no such endpoint")
-        if "t" in board.endpoints[path] and not self.options.tokens.required(name, path):
+        flags = board.endpoints[endpoint]
+        if "t" in flags and not self.options.tokens.required(name, endpoint):
             raise RefusedError(HTTPStatus.FORBIDDEN, "this endpoint needs a token at the gateway")
         if len(board.viewers) >= self.options.max_viewers:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers", Retry_After="5")
         address = self._address(connection, request)
-        if not self._addresses.enter(address):
+        if not self._addresses.has_room(address):
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS, "too many connections of this address"
             )
-        endpoint = topics.endpoint(path)
         bucket = Bucket(self.options.rate)
         # Otherwise Linux keeps up to 4 MB for a viewer that does not read.
         sock = connection.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.options.buffer)
-        viewer = Viewer(str(next(self._ids)), name, endpoint, connection, bucket)
-        viewer.is_greeted = "o" in board.endpoints[path]
+        viewer = Viewer(str(next(self._ids)), name, topics.endpoint(path), connection, bucket)
+        viewer.is_greeted = "o" in flags
         connection.viewer = viewer
         connection.address = address
 
@@ -278,10 +331,13 @@ class Gateway:
             self._check_token(connection, request, name, path, query)
         if not board:
             raise RefusedError(HTTPStatus.NOT_FOUND, "no such board")
-        if path in board.endpoints:
+        if board.endpoint_at(path):
             raise RefusedError(
                 HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket endpoint", Upgrade="websocket"
             )
+        if self._pages.is_local(path):
+            reason = "open this page in the board's own network: the gateway does not forward it"
+            raise RefusedError(HTTPStatus.NOT_IMPLEMENTED, reason)
         if not self._pages.has(board.version):
             version = board.version or "none"
             reason = f"the gateway has no pages of version {version} (--pages)"
@@ -302,6 +358,11 @@ class Gateway:
     async def serve_viewer(self, connection: ServerConnection) -> None:
         """Pass the messages of a viewer to its board, until the connection ends."""
         viewer: Viewer = connection.viewer  # type: ignore[attr-defined]
+        address: str = connection.address  # type: ignore[attr-defined]
+        # Not in _admit(): the handshake may fail after it, and then nothing would count it out.
+        if not self._addresses.enter(address):
+            await connection.close(TRY_AGAIN_LATER, "too many connections of this address")
+            return
         board = self.boards[viewer.board]
         self._enter(board, viewer)
         topic = f"{self._root}/{board.name}/in/{self.id}/{viewer.id}/{viewer.endpoint}"
@@ -323,7 +384,7 @@ class Gateway:
             pass
         finally:
             self._leave(board, viewer)
-            self._addresses.leave(connection.address)  # type: ignore[attr-defined]
+            self._addresses.leave(address)
             if viewer.number:
                 await self.broker.publish(f"{topic}/close", b"")
 
@@ -385,7 +446,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_SWEEP)
             now = time.monotonic()
-            is_lost = not self.broker.is_connected and now - self.broker.lost > _GRACE
+            is_lost = not self.broker.is_connected and now - self.broker.lost > _GRACE_ENGINE
             for board in self.boards.values():
                 if is_lost or not board.online and now - board.lost > _GRACE:
                     for viewer in list(board.viewers.values()):
@@ -445,7 +506,10 @@ def run(options: Options) -> None:
         task = asyncio.current_task()
         assert task
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+            try:
+                loop.add_signal_handler(number, task.cancel)
+            except NotImplementedError:  # Windows: Ctrl-C cancels the task by itself
+                break
         gateway = Gateway(options)
         ready = asyncio.Event()
         announce = asyncio.create_task(_announce(ready, gateway))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from .viewers import Board
@@ -19,8 +20,14 @@ def listing(boards: Iterable[Board]) -> list[dict]:
             "state": {key: board.state[key] for key in _SHOWN if key in board.state},
             "url": f"/boards/{board.name}/",
         }
-        for board in sorted(boards, key=lambda board: board.name)
+        for board in sorted(boards, key=_order)
     ]
+
+
+def _order(board: Board) -> list:
+    """Return a key by which board-2 comes before board-10."""
+    parts = re.split(r"([0-9]+)", board.name)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 PAGE = b"""<!doctype html>
@@ -28,19 +35,24 @@ PAGE = b"""<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Boards</title>
+<link rel="icon" href="data:,">
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
   color-scheme: light dark; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #8886; }
-td.number { text-align: right; }
+.number { text-align: right; }
+td, th { white-space: nowrap; }
+#scroll { overflow-x: auto; }
 .offline { opacity: .7; }
 </style>
 <h1>Boards</h1>
 <p id="summary" role="status">Loading</p>
+<div id="scroll" tabindex="0" role="region" aria-label="Boards">
 <table><thead><tr><th scope="col">Board<th scope="col">Status<th scope="col">Version
-<th scope="col">Clients<th scope="col">Viewers<th scope="col">Heap
-<th scope="col">Dropped</tr></thead><tbody id="boards"></tbody></table>
+<th scope="col" class="number">Local clients<th scope="col" class="number">Viewers
+<th scope="col" class="number">Heap<th scope="col" class="number">Dropped</tr></thead>
+<tbody id="boards"></tbody></table></div>
 <script>
 function row(board) {
   const tr = document.createElement("tr");
@@ -52,12 +64,12 @@ function row(board) {
   const kb = heap === undefined ? "" : Math.round(heap / 1024) + " KB";
   const values = [link, board.online ? "online" : "offline", version, clients,
     board.viewers, kb, dropped];
-  for (const value of values) {
+  values.forEach((value, column) => {
     const td = document.createElement("td");
     td.append(value === undefined ? "" : value);
-    if (typeof value === "number") td.className = "number";
+    if (column > 2) td.className = "number";
     tr.append(td);
-  }
+  });
   return tr;
 }
 async function load() {

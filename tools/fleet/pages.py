@@ -11,7 +11,6 @@ from pathlib import Path
 from tools import ROOT
 from tools.deploy import webpages
 
-_FOLDER = webpages.FOLDERS[0]
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
@@ -32,6 +31,7 @@ def own_version() -> str:
     return match[1]
 
 
+_LOCAL = ("/settings.html", "/join.html")  # their endpoints are the admin's
 _FOLDER = webpages.FOLDERS[0]  # the gateway has no copies of applications' own pages
 
 
@@ -47,6 +47,10 @@ class Pages:
     def has(self, version: str) -> bool:
         """Return whether there is a copy for this version."""
         return version in self._files
+
+    def is_local(self, path: str) -> bool:
+        """Return whether a page is of use in the board's own network only."""
+        return path in _LOCAL
 
     def find(self, version: str, path: str) -> File | None:
         """Return the file at a path such as "/" or "/settings.html", or None."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.exceptions import ConnectionClosed
 
 from . import topics
 
 TRY_AGAIN_LATER = 1013
+_INTERNAL_ERROR = 1011
+_FRAGMENT = 16384  # bytes
 _GREETINGS = 10.0  # viewers a second whose arrival a board hears of
 
 
@@ -39,7 +43,7 @@ class Viewer:
     """A WebSocket connection to an endpoint of a board.
 
     number: of the latest message; the board ignores repetitions. is_greeted: whether the endpoint
-    has something to say to a new client.
+    has something to say to a new client. parts: of a message that the board streams to it.
     """
 
     id: str
@@ -50,6 +54,7 @@ class Viewer:
     groups: set[str] = field(default_factory=set)
     number: int = 0
     is_greeted: bool = False
+    parts: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(eq=False)
@@ -78,6 +83,16 @@ class Board:
         """Return its endpoints: "o" for one that greets new clients, "t" if it needs a token."""
         found = self.state.get("endpoints")
         return found if isinstance(found, dict) else {}
+
+    def endpoint_at(self, path: str) -> str | None:
+        """Return the endpoint for the path of a request, or None.
+
+        That is the path itself, or one with parameters such as "/rooms/<name>".
+        """
+        if path in self.endpoints and "<" not in path:
+            return path
+        found = (one for one in self.endpoints if "<" in one and topics.matches(one, path))
+        return next(found, None)
 
     def at(self, endpoint: str, group: str | None = None) -> list[Viewer]:
         """Return the viewers of an endpoint, or of all, and of a group if there is one."""
@@ -112,8 +127,32 @@ class Sender:
         broadcast(ready, payload, text=kind == "text")
         self._counts["messages_to_viewers"] += len(ready)
 
+    async def stream(self, viewer: Viewer, kind: str) -> None:
+        """Send the collected parts to a viewer as one message, in fragments that it paces."""
+        data, viewer.parts = bytes(viewer.parts), bytearray()
+        pieces = [data[at : at + _FRAGMENT] for at in range(0, len(data), _FRAGMENT)] or [b""]
+        with contextlib.suppress(ConnectionClosed):
+            if kind == "text" and not _is_text(data):
+                await viewer.connection.close(_INTERNAL_ERROR, "text is not UTF-8")
+            await viewer.connection.send(_each(pieces), text=kind == "text")
+            self._counts["messages_to_viewers"] += 1
+
     def _slow(self, connection):
         self._counts["messages_dropped"] += 1
         if self._policy == "close":
             self._counts["viewers_closed_slow"] += 1
             connection.transport.abort()  # a Close frame would wait behind the rest
+
+
+def _is_text(data):
+    try:
+        data.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
+async def _each(pieces):
+    """Yield pieces: websockets sends those of an async iterator while the viewer takes them."""
+    for piece in pieces:
+        yield piece

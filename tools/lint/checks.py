@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools import ROOT
 
-from . import prose
+from . import functions, prose
 from .applications import check_applications, examples
 from .compile import check_compiles
 from .project import run
@@ -28,6 +28,7 @@ def lint(root: Path = ROOT) -> int:
         "types of the board's code": lambda: check_board_types(root),
         "types of the applications": lambda: check_applications(examples(root), root),
         "compiling for every chip": lambda: check_compiles(root),
+        "long functions": lambda: functions.check(root),
         "prose": lambda: prose.check(root),
         "generated files": lambda: _outdated(root),
     }

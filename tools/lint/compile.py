@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from tools import ROOT
 from tools.deploy.mpycross import ARCHITECTURES, NATIVE, CompilerError, compile_file, compiler
 
 from .project import board_files
+
+_ONLY = f"bytecode only; native code belongs into {NATIVE}"
+# A native method may also run as bytecode.
+_FUNCTION = re.compile(r"^@micropython\.(native|viper|asm_\w+)", re.MULTILINE)
 
 
 def check_compiles(root: Path = ROOT) -> list[str]:
@@ -26,7 +31,9 @@ def check_compiles(root: Path = ROOT) -> list[str]:
                 (f"-march={cpu}", f"{cpu}: {chips}") for cpu, chips in ARCHITECTURES.items()
             ]
             if name.name != NATIVE:
-                targets.append(("-O0", f"bytecode only; native code belongs into {NATIVE}"))
+                targets.append(("-O0", _ONLY))
+                found = _FUNCTION.search(source.read_text(encoding="utf-8"))
+                findings += [f"{name}: {found[0]} ({_ONLY})"] if found else []
             for option, meaning in targets:
                 try:
                     compile_file(source, target, option, "-s", str(name))

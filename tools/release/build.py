@@ -21,7 +21,9 @@ def wheel(folder: Path = FOLDER, root: Path = ROOT) -> Path:
     for old in folder.glob("*.whl"):
         old.unlink()
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=root, text=True, capture_output=True)
+    done = subprocess.run(
+        command, cwd=root, encoding="utf-8", errors="replace", capture_output=True
+    )
     built = sorted(folder.glob("*.whl"))
     if done.returncode or len(built) != 1:
         raise Failure(f"the wheel cannot be built: {(done.stderr or done.stdout).strip()}")

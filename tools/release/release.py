@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tools import ROOT
 from tools.board import download, table
-from tools.deploy import imaging, package, romfs
+from tools.deploy import imaging, package, romfs, updatefile
 from tools.deploy.mpycross import ARCHITECTURES
 from tools.failure import Failure, warn
 from tools.lint.checks import generated, lint
@@ -33,13 +33,15 @@ class Options:
 
     version: set this version first, and its section in CHANGELOG.md; "" for the present one. base:
     the address at which the packages for mip will be published. images: build an image for every
-    chip whose MicroPython is in firmware/ or can be downloaded. checks: run `make lint` first. to:
-    the folder, which is replaced.
+    board whose MicroPython is in firmware/ or can be downloaded. firmware: a folder with
+    MicroPython's images, which is used instead of both. checks: run `make lint` first. to: the
+    folder, which is replaced.
     """
 
     version: str = ""
     base: str = ""
     images: bool = True
+    firmware: Path | None = None
     checks: bool = True
     to: Path = build.FOLDER
     root: Path = ROOT
@@ -61,21 +63,22 @@ def release(options: Options, today: date | None = None) -> list[Path]:
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
         ("wheel", lambda: _wheel(options, version)),
         ("packages for mip", lambda: _mip(options, version)),
+        ("update file", lambda: _update(options, version)),
         ("ROMFS", lambda: _romfs(options)),
         ("images", lambda: _images(options) if options.images else None),
     )
     for name, step in steps:
         step()
         print(f"release: {name}: ok", flush=True)
-    (options.to / "NOTES.md").write_text(notes + "\n", encoding="utf-8")
-    files = sorted(path for path in options.to.rglob("*") if path.is_file())
+    # Of the files that are published side by side. Packages for mip become a tag of their own.
+    published = sorted(path for path in options.to.iterdir() if path.is_file())
     sums = "".join(
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  "
-        f"{path.relative_to(options.to).as_posix()}\n"
-        for path in files
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in published
     )
-    (options.to / _SUMS).write_text(sums, encoding="utf-8")
-    print(f"release {version}: {len(files)} files and {_SUMS} in {options.to}")
+    (options.to / _SUMS).write_bytes(sums.encode())
+    (options.to / "NOTES.md").write_bytes(f"{notes}\n".encode())
+    files = sorted(path for path in options.to.rglob("*") if path.is_file())
+    print(f"release {version}: {len(files)} files in {options.to}")
     print(f"publish: git tag v{version}, and .github/workflows/release.yml does the rest")
     return files
 
@@ -90,7 +93,9 @@ def _wheel(options: Options, version: str) -> None:
             archive.extractall(folder)
         command = [sys.executable, "-m", "esp32_ws_server", "image", "--help"]
         paths = {**os.environ, "PYTHONPATH": folder}
-        done = subprocess.run(command, cwd=folder, env=paths, text=True, capture_output=True)
+        done = subprocess.run(
+            command, cwd=folder, env=paths, encoding="utf-8", errors="replace", capture_output=True
+        )
         if done.returncode or "esp32-ws image" not in done.stdout:
             raise Failure(f"the program in the wheel does not start: {done.stderr.strip()}")
 
@@ -103,19 +108,30 @@ def _mip(options: Options, version: str) -> None:
     package.publish(options.base, options.to / "mip", options.root, say=lambda line: None)
 
 
+def _update(options: Options, version: str) -> None:
+    """Write the file that the settings page installs."""
+    target = options.to / f"esp32-ws-{version}.tar"
+    updatefile.make(updatefile.Options(to=target, root=options.root), say=lambda line: None)
+
+
 def _romfs(options: Options) -> None:
     for arch in _BOARD_CPUS:
         romfs.make(arch, options.to / f"{arch}.romfs", options.root, say=lambda line: None)
 
 
 def _images(options: Options) -> None:
-    """Build an image for every board; one whose MicroPython cannot be fetched is left out."""
+    """Build an image for every board; one without an image of MicroPython is left out.
+
+    A virtual board is started from the first image. Raises Failure if one is not right.
+    """
     booted = False
+    missing: dict[str, Failure] = {}
     for board in table.load():
         try:
-            stock = download.newest(board)
+            folder = options.firmware
+            stock = download.kept(board, folder) if folder else download.newest(board)
         except Failure as failure:
-            warn(f"no image for {board.key}: {failure}")
+            missing[board.key] = failure
             continue
         target = options.to / f"{board.key}.bin"
         made = imaging.Options(
@@ -123,3 +139,6 @@ def _images(options: Options) -> None:
         )
         imaging.make(made)
         booted = True
+    if missing:
+        reason = next(iter(missing.values()))
+        warn(f"no images for {', '.join(missing)}. The first reason: {reason}")

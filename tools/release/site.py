@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import HOME, ROOT
+from tools import HOME, ROOT, output
 from tools.board import download, table
 from tools.board.table import Board
 from tools.deploy import imaging
@@ -26,6 +26,7 @@ from . import changelog
 
 FOLDER = HOME / "build" / "install"
 PAGE = Path(__file__).parent / "site"
+_LIST = "boards.json"
 _PACKAGE = "esp-web-tools@10.4.0"
 # SHA-512 of the package, as npm's registry gives it.
 _INTEGRITY = (
@@ -52,42 +53,68 @@ class Options:
 def make(options: Options) -> Path:
     """Build the site and return its folder.
 
-    Raises Failure if esp-web-tools cannot be fetched, or if there is no image at all.
+    Raises Failure if esp-web-tools cannot be fetched, if there is no image at all, or if the
+    folder has other files. A folder from before stays as it is then.
     """
-    tools = fetch(HOME / "build" / "npm")
-    shutil.rmtree(options.to, ignore_errors=True)
-    shutil.copytree(PAGE, options.to)
-    shutil.copytree(tools, options.to / "esp-web-tools")
-    version = changelog.version(options.root)
     boards = [table.find(chip, table.load()) for chip in options.chips] or table.load()
-    entries = [entry for board in boards if (entry := _offer(board, options, version))]
-    if not entries:
-        raise Failure("there is no image of MicroPython for any board: the site would be empty")
-    content = json.dumps({"version": version, "boards": entries}, indent=1)
-    (options.to / "boards.json").write_text(content, encoding="utf-8")
-    print(f"{options.to} has the install page for {len(entries)} boards; publish it over https://")
-    print(f"try it: python3 -m http.server --directory {options.to}, then http://localhost:8000/")
+    if options.to.exists() and not _is_ours(options.to):
+        raise Failure(
+            f"{options.to} has other files, which would be lost: name a folder that does not "
+            "exist yet, or that of an older site"
+        )
+    tools = fetch(HOME / "build" / "npm")
+    options.to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="site-", dir=options.to.parent) as scratch:
+        fresh = Path(scratch, "site")
+        shutil.copytree(PAGE, fresh)
+        shutil.copytree(tools, fresh / "esp-web-tools")
+        count = _fill(fresh, boards, options)
+        if options.to.exists():
+            options.to.rename(Path(scratch, "old"))
+        fresh.rename(options.to)
+    print(f"{options.to} has the install page for {count} boards; publish it over https://")
+    shown = output.quoted(options.to)
+    print(f"try it: python3 -m http.server --directory {shown}, then http://localhost:8000/")
     return options.to
 
 
-def _offer(board: Board, options: Options, version: str) -> dict[str, str] | None:
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder is empty or has an older site."""
+    return folder.is_dir() and ((folder / _LIST).is_file() or not any(folder.iterdir()))
+
+
+def _fill(folder: Path, boards: list[Board], options: Options) -> int:
+    """Write the images, their manifests and the list of them, and return how many they are."""
+    version = changelog.version(options.root)
+    entries = [entry for board in boards if (entry := _offer(folder, board, options, version))]
+    if not entries:
+        raise Failure("there is no image of MicroPython for any board: the site would be empty")
+    content = json.dumps({"version": version, "boards": entries}, indent=1)
+    (folder / _LIST).write_text(content, encoding="utf-8")
+    return len(entries)
+
+
+def _offer(
+    folder: Path, board: Board, options: Options, version: str
+) -> dict[str, str | bool] | None:
     """Write a board's image and manifest; return its entry for the page, or None without image."""
     try:
-        folder = options.firmware
-        stock = download.kept(board, folder) if folder else download.newest(board)
+        given = options.firmware
+        stock = download.kept(board, given) if given else download.newest(board)
     except Failure as failure:
         warn(f"no image for {board.key}: {failure}")
         return None
     made = imaging.assemble(board, stock, imaging.Options(board.key, root=options.root))
-    image = options.to / f"{board.key}.bin"
+    image = folder / f"{board.key}.bin"
     image.write_bytes(made.data)
     imaging.verify(image, made)
-    manifest = options.to / f"manifest-{board.key}.json"
+    manifest = folder / f"manifest-{board.key}.json"
     manifest.write_text(json.dumps(_manifest(board, version), indent=1), encoding="utf-8")
     return {
         "key": board.key,
         "name": board.name,
         "notes": board.notes,
+        "wifi": board.wifi,
         "image": image.name,
         "manifest": manifest.name,
         "sha256": hashlib.sha256(made.data).hexdigest(),
@@ -115,12 +142,15 @@ def fetch(folder: Path) -> Path:
     target = folder / _PACKAGE
     if target.is_dir():
         return target
-    if not shutil.which("npm"):
+    npm = shutil.which("npm")  # its full name, since Windows finds a npm.cmd by no other
+    if not npm:
         raise Failure("make site needs npm, which fetches esp-web-tools: apt install npm")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        command = ["npm", "pack", "--silent", _PACKAGE]
-        done = subprocess.run(command, cwd=scratch, text=True, capture_output=True)
+        command = [npm, "pack", "--silent", _PACKAGE]
+        done = subprocess.run(
+            command, cwd=scratch, encoding="utf-8", errors="replace", capture_output=True
+        )
         packed = list(Path(scratch).glob("*.tgz"))
         if done.returncode or len(packed) != 1:
             reason = (done.stderr.strip().splitlines() or ["npm failed"])[0]

@@ -2,11 +2,20 @@
 docs/virtual-board.md.
 """
 
+from typing import TYPE_CHECKING
+
 from .interpreter import NoInterpreterError, find_micropython
 
-try:
+if TYPE_CHECKING:
     from .board import VirtualBoard
-except ImportError:  # Windows has no pseudo terminals; __main__ says so
-    VirtualBoard = None  # type: ignore[assignment,misc]
 
 __all__ = ["NoInterpreterError", "VirtualBoard", "find_micropython"]
+
+
+def __getattr__(name: str):
+    """Import the class on first use: on Windows, which has no pseudo terminals, it fails."""
+    if name != "VirtualBoard":
+        raise AttributeError(name)
+    from .board import VirtualBoard
+
+    return VirtualBoard

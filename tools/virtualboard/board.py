@@ -4,10 +4,13 @@ thread.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -32,11 +35,15 @@ from .serialport import Console, Port
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 TICK_MS = 20
+LINE_SECONDS = 0.5  # how long a message of the virtual board waits for the end of a line
 PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it is
 # What the launcher and the stand-ins for the chip's built-in modules take of the heap, with the
 # holes that loading them leaves, and the collector's tables for them. On the chip these are not in
 # the heap, so they are added to what the firmware is given; the launcher fills what is too much.
 STAND_INS_COST = 80 * 1024
+DEFAULT_HEAP = "192k"  # with 64 bits; docs/virtual-board.md compares it with a chip's
+# With 32 bits, if the interpreter cannot grow its heap as a chip's. The firmware uses up to 90 KB.
+FIXED_HEAP = "128k"
 PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 
 
@@ -54,14 +61,14 @@ def heap_bytes(text: str) -> int:
     return size
 
 
-def choose_heap(text: str | None, word: int) -> int | None:
+def choose_heap(text: str | None, word: int, grows: bool = True) -> int | None:
     """Return the bytes of a heap like "64k", or None for that of a chip: "chip", which is the
-    default with 32 bits.
+    default with 32 bits if the interpreter grows its heap as a chip does.
 
     Raises ValueError if it is not a size, too small for a board, or a chip's with 64 bits.
     """
     if text is None:
-        text = "chip" if word == 32 else "160k"
+        text = DEFAULT_HEAP if word != 32 else "chip" if grows else FIXED_HEAP
     if text != "chip":
         return heap_bytes(text)
     if word != 32:
@@ -88,22 +95,43 @@ def _end_with_parent():
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+_CHANCE = random.SystemRandom()  # other tests seed the usual one
+
+
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """Return an unused port of this machine, of TCP or UDP."""
-    with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return an unused port of this machine, of TCP or UDP.
+
+    It is below those that systems give to outgoing connections, which could take it meanwhile, and
+    above 10080, which browsers refuse.
+    """
+    while True:
+        port = _CHANCE.randrange(10081, 32768)
+        with socket.socket(type=kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_PORT_PROBLEMS = {
+    errno.EADDRINUSE: "it is in use, perhaps by another virtual board; choose others with"
+    " HTTP_PORT= and HTTPS_PORT= (--http-port, --https-port)",
+    errno.EACCES: "ports below 1024 belong to the administrator; choose another one",
+}
 
 
 def check_port(port: int) -> None:
-    """OSError, with a message for people, when a port is taken."""
+    """OSError, with a message for people, when a port is invalid, taken or not allowed."""
+    if not 0 <= port < 65536:
+        raise OSError(
+            errno.EINVAL, f"port {port} is not valid: use 1 to 65535, or 0 for any that is free"
+        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
+            why = _PORT_PROBLEMS.get(error.errno or 0, error.strerror)
             raise OSError(
-                error.errno, f"port {port} of this machine cannot be used: {error.strerror}"
+                error.errno, f"port {port} of this machine cannot be used: {why}"
             ) from None
 
 
@@ -116,6 +144,7 @@ class VirtualBoard:
     config: a dict, or a file, for /config.json. heap: what the firmware has, such as "160k".
     files: more files for the flash, {path: content}. http_port, https_port: where the board's
     ports 80 and 443 (or those that its config names) appear on 127.0.0.1; 0 for any that is free.
+    sets_ports: write these two into a valid config.json, so that the board names them itself.
     dns_port is where its UDP port 53 does.
     source: run lib/ from source instead of compiled; native=False: compiled to bytecode alone.
     chip: whose limits and names it has, such as "c3"; see chips. sockets: how many the board has,
@@ -126,13 +155,15 @@ class VirtualBoard:
     image: run from a littlefs file system instead of a folder: an image of `make image`, or a
     Disk. The image itself is not changed. `files` and `config` replace files in it.
     littlefs: run the files of this project from a littlefs file system. romfs: a ROMFS image that
-    is mounted at /rom; lib/ is then only there. Needs a heap of a fixed size.
+    is mounted at /rom; lib/ is then only there. If the firmware's modules are frozen into the
+    interpreter, the flash has no lib/ either.
     on_output: called with what the board prints, as bytes. on_ready: called each time that the
     board begins to serve.
     """
 
     address = "127.0.0.1"
 
+    # Long: 21 options, and the order in which they fill the flash.
     def __init__(
         self,
         config: dict | Path | None = None,
@@ -140,6 +171,7 @@ class VirtualBoard:
         files: dict[str, str | bytes] | None = None,
         http_port: int = 0,
         https_port: int = 0,
+        sets_ports: bool = False,
         source: bool = False,
         native: bool = True,
         sockets: int | None = None,
@@ -156,10 +188,9 @@ class VirtualBoard:
         on_ready: Callable[[], None] | None = None,
     ):
         self._interpreter = interpreter()
-        self._heap = choose_heap(heap, self._interpreter.word)
-        self._build = None
-        if self._heap is None:
-            self._build = chipheap.build_of(Path(self._interpreter.command[-1]))
+        build = chipheap.build_of(Path(self._interpreter.command[-1]))
+        self._heap = choose_heap(heap, self._interpreter.word, bool(build))
+        self._build = build if self._heap is None else None
         self.http_port = http_port or free_port()
         self.https_port = https_port or free_port()
         self.dns_port = free_port(socket.SOCK_DGRAM)
@@ -191,13 +222,13 @@ class VirtualBoard:
                 flash_filler.put_certificates(self.flash, certs)
             flash_filler.put(self.flash, files or {})
             config = chips.with_network(row, config)
-            self._served = flash_filler.put_config(self.flash, config)
+            ports = (self.http_port, self.https_port) if sets_ports else None
+            self._served = flash_filler.put_config(self.flash, config, ports)
             self._romfs = len(romfs)
             if romfs:
-                if self._build:
-                    raise ValueError("romfs needs a heap of a fixed size, not HEAP=chip")
                 (self._run / "romfs").write_bytes(romfs)
-                shutil.rmtree(self.flash / "lib")
+            if (romfs or self._interpreter.is_frozen) and not image:
+                shutil.rmtree(self.flash / "lib", ignore_errors=True)
             self.has_certificates = (self.flash / "certs").exists()
             if self._blocks:
                 content = flash_filler.gather(self.flash)
@@ -210,8 +241,10 @@ class VirtualBoard:
             shutil.rmtree(self._run, ignore_errors=True)
             raise
         self._log = ""
+        self._line_open = False  # whether what was printed last has not ended its line
+        self._shown = 0.0  # when that was
         self._changed = threading.Condition()
-        self._ready = self._secure = False
+        self._ready = self._plain = self._secure = False
         self._thread: threading.Thread | None = None
         self._orders: list[Callable[[], None]] = []
         self._fresh: list[float] = []  # times of the latest starts
@@ -321,6 +354,11 @@ class VirtualBoard:
         """Wait until the board serves. AssertionError in vain."""
         self._wait(lambda: self._ready, timeout, "the board to serve")
 
+    def serves_http(self, timeout: float = 0) -> bool:
+        """Return whether the board listens without TLS; wait at most `timeout` seconds for it."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._plain, timeout)
+
     def serves_https(self, timeout: float = 0) -> bool:
         """Return whether the board listens with TLS; wait at most `timeout` seconds for it."""
         with self._changed:
@@ -339,7 +377,7 @@ class VirtualBoard:
 
     def soft_reset(self) -> None:
         """Interrupt what runs and press Ctrl-D, as at a prompt."""
-        self._ready = self._secure = False
+        self._ready = self._plain = self._secure = False
         self._interrupt_all(10)
         self.serial_write(b"\x02\x04")
 
@@ -378,7 +416,7 @@ class VirtualBoard:
 
     def power_cycle(self) -> None:
         """Cut the power and give it back."""
-        self._ready = self._secure = False
+        self._ready = self._plain = self._secure = False
         self._order(lambda: self._restart(PWRON_RESET))
 
     def air(self, **changes) -> None:
@@ -409,6 +447,7 @@ class VirtualBoard:
     def _give_program(self, program):
         (self._run / "program.py").write_bytes(program)
 
+    # Long: one description of the board and one command line, an entry a line.
     def _launch(self, cause, raw=False):
         chip = self._heap is None
         if chip:
@@ -435,7 +474,7 @@ class VirtualBoard:
             "udp_ports": {53: self.dns_port},
             "blocks": self._blocks,
             "chip": self._chip,
-            "romfs": bool(self._romfs),
+            "romfs": self._romfs,
         }
         (self._run / "board.json").write_text(json.dumps(board))
         self._console.restart(raw)
@@ -444,7 +483,9 @@ class VirtualBoard:
         heap = self._heap or chipheap.FREE
         if self._build:
             heap += chipheap.POOL  # to grow into
-        heap += heap // 40 + STAND_INS_COST + self._romfs * 41 // 40
+        else:
+            heap += self._romfs
+        heap += heap // 40 + STAND_INS_COST
         command = [
             *self._interpreter.command,
             "-X",
@@ -473,7 +514,7 @@ class VirtualBoard:
 
     def _restart(self, cause, raw=False):
         self._kill()
-        self._ready = self._secure = False
+        self._ready = self._plain = self._secure = False
         if cause != SOFT_RESET:
             self._watchdog = 0
         self._launch(cause, raw)
@@ -486,7 +527,7 @@ class VirtualBoard:
         now = time.monotonic()
         self._asked = self._asked or now
         if not takes_interrupts(self._process.pid, busy=now - self._asked > PATIENCE):
-            return False  # nor is it taken on the way to the prompt
+            return False  # on the way to the prompt it would not be taken either
         self._asked = 0.0
         os.kill(self._process.pid, signal.SIGINT)
         return True
@@ -527,11 +568,15 @@ class VirtualBoard:
             return
         page = chipheap.numbers(self._run / "heap")
         if page["grown"] > self._grown and self._started:
+            # The board may be about to end its line: an output comes in pieces.
+            if self._line_open and time.monotonic() < self._shown + LINE_SECONDS:
+                return
             self._grown = page["grown"]
             if self._console.raw:
                 return  # a tool reads this
             self._show(
-                f"E virtual board: the heap has grown to {chipheap.usable(page['raw'])} bytes, "
+                b"\r\n" * self._line_open
+                + f"E virtual board: the heap has grown to {chipheap.usable(page['raw'])} bytes, "
                 f"for a request of {page['request']}\r\n".encode()
             )
 
@@ -571,9 +616,10 @@ class VirtualBoard:
             self._listening(int(event.split()[1]))
 
     def _listening(self, port):
-        if self._served.get(port) == "https":
+        if port in self._served:
             with self._changed:
-                self._secure = True
+                self._secure = self._secure or self._served[port] == "https"
+                self._plain = self._plain or self._served[port] == "http"
                 self._changed.notify_all()
         if port in self._served and not self._ready:
             with self._changed:
@@ -609,6 +655,8 @@ class VirtualBoard:
         return bool(data)
 
     def _show(self, data):
+        self._shown = time.monotonic()
+        self._line_open = not data.endswith(b"\n")
         self._port.send(data)
         if self._on_output:
             self._on_output(data)

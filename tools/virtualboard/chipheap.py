@@ -8,8 +8,9 @@ of ESP-IDF, the pool: 94 KB in one block, for growth, for TLS and for the networ
 The Unix port's heap has one size. Here the interpreter starts with a large heap, and the launcher
 tells its collector a nearer end (modules/_chipheap.py). All calls of the allocator go through a
 few instructions of machine code. When nothing is free, these do what the chip's allocator does:
-take memory of the pool and move the end. They are for the one build of the interpreter that
-fetch32 pins. Other 32-bit interpreters get a heap of the first size, which never grows.
+take memory of the pool and move the end. That needs addresses inside the interpreter: they are
+known of the one build that fetch32 pins, and read from the symbols of a build of your own (`make
+STRIP=`). Other 32-bit interpreters get a heap of the first size, which never grows.
 
 Both sides share a page of numbers, which `read` reads here.
 """
@@ -31,10 +32,10 @@ FIELDS = (
     *("table", "start", "hidden", "end", "biggest"),
 )
 
-# Of the builds that can grow, by their ELF build ID. Addresses in the file: of the functions
-# gc_alloc() and gc_is_locked(); of the instructions that call (or jump to) gc_alloc; of the
-# collector's record of the heap: the allocation table's address and length, the finalisers' table,
-# the pool's start and end.
+# Of the builds without symbols that can grow, by their ELF build ID. Addresses in the file: of the
+# functions gc_alloc() and gc_is_locked(); of the instructions that call (or jump to) gc_alloc; of
+# the collector's record of the heap: the allocation table's address and length, the finalisers'
+# table, the pool's start and end.
 BUILDS = {
     # Debian, i386, 1.25.0+ds-1
     "7d8e5696c15d120dd20925e720adfbcc6a3d25ff": {
@@ -70,23 +71,77 @@ class Heap(NamedTuple):
 
 
 def build_of(interpreter: Path) -> dict | None:
-    """Return the addresses in an interpreter's file, or None if it is not one of BUILDS."""
+    """Return the addresses in an interpreter's file, or None if they are not known."""
     try:
-        return BUILDS.get(build_id(interpreter.read_bytes()))
-    except (OSError, struct.error, IndexError):
+        data = interpreter.read_bytes()
+        found = BUILDS.get(build_id(data)) or from_symbols(data)
+        return found and {**found, "file": str(interpreter.resolve())}
+    except (OSError, struct.error, IndexError, ValueError):
         return None
+
+
+def from_symbols(data: bytes) -> dict | None:
+    """Return the addresses in an ELF file for 32-bit x86 with symbols, or None without them.
+
+    The record of the heap has no symbol of its own. "context" is the address and the size of the
+    structure that it is in, for modules/_chipheap.py, which recognises it by its numbers.
+    """
+    if data[:5] != b"\x7fELF\x01" or struct.unpack_from("<H", data, 18) != (3,):
+        return None
+    found = symbols(data, ("gc_alloc", "gc_is_locked", "mp_state_ctx"))
+    loaded = [row for row in _rows(data, 28, 42, "<IIIIIII") if row[0] == 1]  # PT_LOAD
+    if len(found) < 3 or not loaded:
+        return None
+    base = min(row[2] for row in loaded)
+    alloc = found["gc_alloc"][0]
+    calls = []
+    for _, start, address, _, length, _, flags in loaded:
+        for at in range(start, start + length - 4 if flags & 1 else 0):  # executable
+            if data[at] in (0xE8, 0xE9):  # call, jmp
+                place = address + at - start
+                if place + 5 + struct.unpack_from("<i", data, at + 1)[0] == alloc:
+                    calls.append(place - base)
+    context, size = found["mp_state_ctx"]
+    return {
+        "alloc": alloc - base,
+        "locked": found["gc_is_locked"][0] - base,
+        "calls": calls,
+        "context": [context - base, size],
+    }
+
+
+def _rows(data, table, shape, layout):
+    """Yield the rows of an ELF file's table. table, shape: where its offset, and the size and
+    number of its rows, are in the header.
+    """
+    offset = struct.unpack_from("<I", data, table)[0]
+    size, count = struct.unpack_from("<HH", data, shape)
+    for number in range(count):
+        yield struct.unpack_from(layout, data, offset + number * size)
+
+
+def symbols(data: bytes, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    """Return {name: (address, size)} of the symbols that an ELF file for 32 bits has of these."""
+    sections = list(_rows(data, 32, 46, "<10I"))
+    found = {}
+    for section in sections:
+        if section[1] != 2:  # SHT_SYMTAB
+            continue
+        start = sections[section[6]][4]
+        texts = data[start : start + sections[section[6]][5]]
+        for at in range(section[4], section[4] + section[5], 16):
+            place, address, size = struct.unpack_from("<III", data, at)
+            for name in names:
+                if texts.startswith(b"%s\0" % name.encode(), place):
+                    found[name] = address, size
+    return found
 
 
 def build_id(data: bytes) -> str:
     """Return the build ID in an ELF file for 32-bit machines, in hex, or an empty string."""
     if data[:5] != b"\x7fELF\x01":
         return ""
-    offset, size, count = (
-        struct.unpack_from("<I", data, 28)[0],
-        *struct.unpack_from("<HH", data, 42),
-    )
-    for number in range(count):
-        kind, start, *_, length = struct.unpack_from("<IIIII", data, offset + number * size)
+    for kind, start, _, _, length in _rows(data, 28, 42, "<IIIII"):
         end = start + length
         while kind == 4 and start + 12 <= end:  # PT_NOTE
             name, description, note = struct.unpack_from("<III", data, start)

@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.board.qrcodes import SERVING
 from tools.board.sources import source_of
+from tools.deploy import modules
 from tools.deploy.application import Application, find
 from tools.failure import Failure, warn
+from tools.settings import explain, parse, rules
 
 from .board import VirtualBoard, check_port, choose_heap
 from .interpreter import NoInterpreterError, interpreter, select_interpreter
@@ -30,15 +33,24 @@ def check(config: Path | None, word: int | None, heap: str | None, ports: tuple[
     try:
         choose_heap(heap, interpreter().word)
         if config:
-            json.loads(read(config, "config"))
+            _check_names(config)
         if ports[0] == ports[1] != 0:
             raise Failure(f"port {ports[0]} cannot be both the HTTP and HTTPS port")
         for port in ports:
             check_port(port)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        warn(f"{config} is not JSON ({error}); the board gets it nevertheless")
+        warn(f"{config} is not JSON ({error}): the board will use defaults; `deploy` refuses it")
     except (OSError, ValueError, OverflowError, NoInterpreterError) as error:
         raise Failure(_reason(error)) from None
+
+
+def _check_names(config: Path) -> None:
+    """Warn about names that resemble those of a setting. The board logs all other problems."""
+    _, problems = rules().validate(parse(read(config, "config")))
+    for problem in problems:
+        explained = explain(problem)
+        if explained != problem:
+            warn(f"{config}: {explained}")
 
 
 def read(path: Path, kind: str) -> bytes:
@@ -53,17 +65,23 @@ def _reason(error: Exception) -> str:
     return str(isinstance(error, OSError) and error.strerror or error)
 
 
+SAFE_MODE = "application: not started"  # lib/application.py
 _MAX_LINE = 1000  # bytes of a line that are kept
-_TLS_TIME = 2  # seconds from listening without TLS to listening with it
+_OTHER = 2  # seconds from listening on one port to listening on the other
 
 
-def addresses(board: VirtualBoard) -> str:
-    """Return the URLs of a board.
+def addresses(board: VirtualBoard, line: str = "") -> str:
+    """Return the URLs of a board. line: in which it has said that it serves.
 
-    The firmware listens with TLS right after it listens without. Other programs may not do so.
+    A program without such a line may listen on one port right after the other.
     """
-    found = [board.http_url, board.ws_url()]
-    if board.has_certificates and board.serves_https(_TLS_TIME):
+    serving = SERVING.search(line)
+    found = []
+    if serving or board.serves_http(_OTHER):
+        found.append(board.http_url)
+        if not serving or serving[1] == "ws":
+            found.append(board.ws_url())
+    if " and " in line if serving else board.has_certificates and board.serves_https(_OTHER):
         found.append(board.https_url)
     return " ".join(found)
 
@@ -74,7 +92,7 @@ class Screen:
     def __init__(self, on_gone: Callable[[], None], app: Application | None = None):
         """on_gone(): called when the reader has gone, as in `make run | head`.
 
-        app: lines of a traceback in it are followed by their source.
+        app: its lines in a traceback are followed by their source, those of the firmware are not.
         """
         self._on_gone = on_gone
         self._app = app or Application()
@@ -92,7 +110,7 @@ class Screen:
             self._write(data[:end])
             data = data[end:]
             text = line.decode(errors="replace").rstrip("\r")
-            source = source_of(text, find=self._app.source)
+            source = source_of(text, Path(), self._app.source) if "/app/" in text else None
             if source:
                 self._write(f"    -> {source}\n".encode())
         self._line = self._line[-_MAX_LINE:]
@@ -114,6 +132,24 @@ class Screen:
         self._write(("" if self._at_start else "\n").encode() + f"{line}\n".encode())
 
 
+def _announce(screen: Screen, urls: str, is_safe: bool) -> None:
+    """Say that a board serves. is_safe: without its application, which has failed too often."""
+    if is_safe:
+        screen.say(f"board ready, without the application: {urls}")
+        screen.say("Correct the application (its traceback is above), and start this again.")
+    else:
+        screen.say(f"board ready: {urls}")
+
+
+def hint(word: int) -> str:
+    """Return what to do if the memory of a virtual board is too small."""
+    text = "Out of memory on the virtual board: HEAP=256k (--heap 256k) gives it more"
+    if word == 64:
+        text += ", and WORD=32 (--word 32) the words and the memory of a chip"
+    return text + " (docs/virtual-board.md)."
+
+
+# Long: nine options, each of which is handed on by name.
 def run(
     word: int | None,
     config: Path | None,
@@ -131,13 +167,19 @@ def run(
     """
     check(config, word, heap, (http_port, https_port))
     application = find(app) if app else Application()
+    modules.check(application)
     ended: list[None] = []  # not an Event, whose lock a signal handler may find taken
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.append(None))
     screen = Screen(lambda: ended.append(None), application)
 
-    def announce():
-        screen.say(f"board ready: {addresses(board)}")
+    def listens():
+        if (
+            main
+        ):  # a program of the user's, which does not say when it serves, as the firmware does
+            announce = threading.Thread(target=lambda: _announce(screen, addresses(board), False))
+            announce.daemon = True
+            announce.start()
 
     if image and options.get("flash"):
         raise Failure("--image and --flash: give one of them")
@@ -150,16 +192,33 @@ def run(
             heap=heap,
             http_port=http_port,
             https_port=https_port,
+            sets_ports=True,
             on_output=screen.show,
-            on_ready=lambda: threading.Thread(target=announce, daemon=True).start(),
+            on_ready=listens,
             **options,
         )
     except (NoInterpreterError, OSError) as error:
         raise Failure(_reason(error)) from None
     with board:
         screen.say(f"serial port: {board.serial}")
-        while not ended:
-            time.sleep(_POLL)
-            if not board.is_running and not ended:
-                return 1  # its thread has reported why
+        return _watch(board, screen, ended, announces=not main)
+
+
+def _watch(board: VirtualBoard, screen: Screen, ended: list[None], announces: bool) -> int:
+    """Say what a board's output means until it or this program ends. Return what run() does."""
+    position, is_safe, is_hinted = 0, False, False
+    while not ended:
+        time.sleep(_POLL)
+        end = board.log.rfind("\n") + 1
+        for line in board.log[position:end].splitlines():
+            is_safe = is_safe or line.startswith(SAFE_MODE)
+            if line.startswith("serving ") and announces:
+                _announce(screen, addresses(board, line), is_safe)
+                is_safe = False
+            if line.startswith("MemoryError") and not is_hinted:
+                screen.say(hint(interpreter().word))
+                is_hinted = True
+        position = end
+        if not board.is_running and not ended:
+            return 1  # its thread has reported why
     return 0

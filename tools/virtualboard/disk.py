@@ -6,22 +6,22 @@ files with native code for a chip's CPU are exchanged for the same modules compi
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools import ROOT
 from tools.board import image, partitions, table
-from tools.deploy import filesystem
+from tools.board.partitions import BLOCK
 from tools.failure import Failure
+from tools.settings import parse
 
 from .interpreter import ARCHITECTURES, compile_mpy, native_arch
 
 BLOCKS = 512  # of the file system of a board with 4 MB
 _LITTLEFS = b"littlefs"  # bytes 8 to 15 of the first or second block
 _CONFIG = "/config.json"
-_SMALLEST = 4 << 20  # bytes: no board of firmware/boards.toml has less flash
+_LARGEST = 128 << 20  # bytes: no chip addresses more flash
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ def read(file: Path, root: Path = ROOT) -> Disk:
 
     Raises Failure if it holds no file system, or native code of a module that `root` lacks.
     """
+    from tools.deploy import filesystem  # with littlefs, which few boards need
+
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -51,19 +53,23 @@ def read(file: Path, root: Path = ROOT) -> Disk:
 
 def write(disk: Disk, path: Path) -> None:
     """Write the whole flash to a file."""
-    size = disk.blocks * filesystem.BLOCK
+    from tools.deploy import filesystem
+
+    size = disk.blocks * BLOCK
     path.write_bytes(filesystem.pack(disk.files, disk.blocks).ljust(size, b"\xff"))
 
 
 def contents(data: bytes, blocks: int) -> dict[str, bytes]:
     """Return the files of a flash, {path: content}."""
+    from tools.deploy import filesystem
+
     return filesystem.unpack(data, blocks)
 
 
 def networks(disk: Disk) -> dict:
     """Return an "air" with the networks that the settings name, so that a board can join them."""
     try:
-        settings = json.loads(disk.files[_CONFIG])
+        settings = parse(disk.files[_CONFIG])
         wifi = settings.get("wifi", {})
         known = [(wifi.get("station_ssid"), wifi.get("station_password", ""))]
         for entry in settings.get("network", {}).get("wifi", []):
@@ -75,15 +81,14 @@ def networks(disk: Disk) -> dict:
 
 def _file_system(data: bytes) -> tuple[bytes, int]:
     """Return (the file system, its number of blocks)."""
-    if _LITTLEFS in data[:64] or _LITTLEFS in data[filesystem.BLOCK :][:64]:
-        return data, max(BLOCKS, len(data) // filesystem.BLOCK)
+    if _LITTLEFS in data[:64] or _LITTLEFS in data[BLOCK:][:64]:
+        return data, max(BLOCKS, len(data) // BLOCK)
     chip = image.chip_of(data)
     offset = next(board.offset for board in table.load() if board.chip == chip)
-    flash = max(_SMALLEST, offset + len(data))
-    partition = partitions.file_system(partitions.read(data, offset), flash)
+    partition = partitions.file_system(partitions.read(data, offset), _LARGEST)
     if len(data) <= partition.offset - offset:
         raise Failure("holds MicroPython only, and no file system: make image CHIP=... makes one")
-    return data[partition.offset - offset :], partition.size // filesystem.BLOCK
+    return data[partition.offset - offset :], partition.size // BLOCK
 
 
 def _local(path: str, data: bytes, root: Path) -> bytes:

@@ -65,6 +65,8 @@ def fetch(folder: Path = FOLDER, sources: Path = SOURCES) -> list[str]:
         folder.mkdir(exist_ok=True)
         with open(folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            for cut_off in folder.glob("fetching-*"):  # of a process that was killed
+                shutil.rmtree(cut_off, ignore_errors=True)
             if not root.exists():
                 _fetch_into(root, sources)
     return command(root)

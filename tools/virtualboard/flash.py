@@ -1,17 +1,23 @@
-"""Fills a board's flash: what lands on a real board, and nothing else of the repository."""
+"""Fill a board's flash with the files that a real board gets, and with nothing else."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import os
 import shutil
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tools.deploy import files as flashfiles
 from tools.deploy import webpages
 from tools.deploy.mpycross import NATIVE
+from tools.settings import parse
 
-from .interpreter import CompileError, compile_mpy, find_mpy_cross, native_arch
+from .interpreter import CompileError, compile_text, find_mpy_cross, native_arch
 
 
 def check_folder(flash: Path) -> None:
@@ -38,17 +44,40 @@ def fill(flash: Path, root: Path, source: bool = False, native: bool = True) -> 
 
     source: leave lib/ as it is. native=False: compile it as for a CPU without native code.
     """
-    flash.mkdir(parents=True, exist_ok=True)
     for name in flashfiles.FOLDERS:
         if (root / name).exists():
             shutil.rmtree(flash / name, ignore_errors=True)
-    files = {name: path.read_bytes() for name, path in flashfiles.firmware(root).items()}
-    for name, content in webpages.pack(files).items():
-        target = flash / name[1:]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    if not source and can_compile():
-        compile_folder(flash, "lib", native)
+    arch = native_arch() if can_compile() and not source else None
+    unfold(flash, _firmware(root, arch, native, _stamp(root)))
+
+
+@lru_cache(maxsize=8)
+def _firmware(
+    root: Path, arch: str | None, native: bool, stamp: tuple[Any, ...]
+) -> dict[str, bytes]:
+    """Return the firmware's files as a board has them, {path on the board: content}.
+
+    arch: of the native code, or None to leave lib/ as it is. stamp: tells whether what an earlier
+    call returned is still right.
+    """
+    found = flashfiles.firmware(root)
+    files = webpages.pack({name: path.read_bytes() for name, path in found.items()})
+    return compiled(files, "lib", native) if arch else files
+
+
+def _stamp(root: Path) -> tuple[Any, ...]:
+    """Return what changes when a file of the firmware does: names, times and sizes."""
+    found: list[tuple[Any, ...]] = []
+    for folder in flashfiles.FOLDERS:
+        for path, _, names in os.walk(root / folder):
+            for name in names:
+                state = os.stat(os.path.join(path, name))
+                found.append((path, name, state.st_ino, state.st_mtime_ns, state.st_size))
+    for name in flashfiles.PROGRAMS:
+        if (root / name).exists():
+            state = os.stat(root / name)
+            found.append((name, state.st_ino, state.st_mtime_ns, state.st_size))
+    return tuple(found)
 
 
 def put_application(
@@ -56,18 +85,24 @@ def put_application(
 ) -> None:
     """Replace the application on the flash by these files, {path on the board: file here}."""
     shutil.rmtree(flash / flashfiles.APPLICATION, ignore_errors=True)
-    contents = {name: path.read_bytes() for name, path in files.items()}
-    put(flash, dict(webpages.pack(contents)))
+    contents = webpages.pack({name: path.read_bytes() for name, path in files.items()})
     if not source and can_compile():
-        compile_folder(flash, flashfiles.APPLICATION, native)
+        contents = compiled(contents, flashfiles.APPLICATION, native)
+    put(flash, contents)
 
 
 def unfold(flash: Path, files: dict[str, bytes]) -> None:
-    """Write the files of an image into a folder."""
+    """Write files into a folder, {path on the board: content}."""
+    flash.mkdir(parents=True, exist_ok=True)
+    base, made = str(flash), {""}
     for name, content in files.items():
-        path = flash / name.lstrip("/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        name = name.lstrip("/")
+        folder = name.rpartition("/")[0]
+        if folder not in made:  # with strings: this runs for 150 files of each board
+            os.makedirs(f"{base}/{folder}", exist_ok=True)
+            made.add(folder)
+        with open(f"{base}/{name}", "wb", 0) as file:
+            file.write(content)
 
 
 def gather(flash: Path) -> dict[str, bytes]:
@@ -86,28 +121,27 @@ def put_certificates(flash: Path, folder: Path) -> None:
         shutil.copyfile(path, flash / name[1:])
 
 
-def compile_folder(flash: Path, folder: str, native: bool = True) -> None:
-    """Replace every module in a folder by its .mpy, which takes less of the heap to load.
+def compiled(files: dict[str, bytes], folder: str, native: bool = True) -> dict[str, bytes]:
+    """Return files with every module in a folder as .mpy, which takes less of the heap to load.
 
     One that does not compile stays as it is: the board says what is wrong with it. native=False:
     all is bytecode, which every CPU runs, and the module of native code goes: its portable twin
     takes its place.
     """
-    if not native:
-        for path in (flash / folder).rglob(NATIVE):
-            path.unlink()
-    for path in sorted((flash / folder).rglob("*.py")):
-        if path.relative_to(flash / folder).parts[0] == flashfiles.PAGES:
-            continue
-        target = path.with_suffix(".mpy")
-        try:
-            compile_mpy(path, target, "/" + target.relative_to(flash).as_posix(), native)
-        except CompileError:
-            continue
-        path.unlink()
+    found = {}
+    for name, content in files.items():
+        parts = name.strip("/").split("/")
+        if name.endswith(".py") and parts[0] == folder and parts[1] != flashfiles.PAGES:
+            if not native and parts[-1] == NATIVE:
+                continue
+            target = name[: -len(".py")] + ".mpy"
+            with contextlib.suppress(CompileError):
+                name, content = target, compile_text(content, target, native)
+        found[name] = content
+    return found
 
 
-def put(flash: Path, files: dict[str, str | bytes]) -> None:
+def put(flash: Path, files: Mapping[str, str | bytes]) -> None:
     """Write files, by their paths on the board. A lib/x.py replaces a compiled one."""
     for name, content in files.items():
         path = flash / name.lstrip("/")
@@ -117,24 +151,42 @@ def put(flash: Path, files: dict[str, str | bytes]) -> None:
             path.with_suffix(".mpy").unlink(missing_ok=True)
 
 
-def put_config(flash: Path, config: dict | Path | None) -> dict[int, str]:
+def put_config(
+    flash: Path, config: dict | Path | None, ports: tuple[int, int] | None = None
+) -> dict[int, str]:
     """Put a config.json onto the flash; returns the ports that it makes the board listen on, by
     what for.
 
-    A file is copied byte for byte, broken or not: the board has to cope with it.
+    A file is copied byte for byte, broken or not: the board has to cope with it. ports: those of
+    HTTP and HTTPS that replace the ones in a valid config.json.
     """
     if isinstance(config, dict):
-        (flash / "config.json").write_text(json.dumps(config))
+        (flash / "config.json").write_text(json.dumps(config), encoding="utf-8")
     elif config is not None:
         shutil.copyfile(config, flash / "config.json")
+    if ports:
+        _set_ports(flash / "config.json", *ports)
     try:
-        settings = json.loads((flash / "config.json").read_text())
+        settings = parse((flash / "config.json").read_bytes())
         http = settings.get("server", {}).get("port", 80)
         https = settings.get("tls", {}).get("port", 443)
     except (OSError, ValueError, AttributeError, RecursionError):
         http, https = 80, 443
-    ports = {443: "https", 80: "http"}
-    ports.update(
+    served = {443: "https", 80: "http"}
+    served.update(
         {port: what for port, what in ((https, "https"), (http, "http")) if isinstance(port, int)}
     )
-    return ports
+    return served
+
+
+def _set_ports(path: Path, http: int, https: int) -> None:
+    """Set the ports in a config.json. What the board would refuse stays unchanged."""
+    try:
+        settings = parse(path.read_bytes()) if path.exists() else {}
+        for section, port in (("server", http), ("tls", https)):
+            values = settings.setdefault(section, {})
+            if type(values.get("port", port)) is int and 0 < values.get("port", port) < 65536:
+                values["port"] = port
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return
+    path.write_text(json.dumps(settings), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Turns MicroPython's Unix port into a board: the first thing that its interpreter runs.
+"""Turn MicroPython's Unix port into a board: the first thing that its interpreter runs.
 
 Arguments: the run directory, which holds the flash, the compiled stand-ins and the air file.
 Written so that it leaves nothing behind in the namespace that boot.py, main.py and the prompt
@@ -6,6 +6,7 @@ share.
 """
 
 
+# Long: all its names end with it, and nothing stays in the namespace of the prompt.
 def _start():
     import json
     import sys
@@ -93,7 +94,9 @@ def _start():
         lambda port: tell("listening", port),
     )
     rom = None
-    if board["romfs"]:
+    if growth and board["romfs"]:
+        rom = vfs.VfsRom(growth.flash(run + "/romfs", board["romfs"]))
+    elif board["romfs"]:
         with open(run + "/romfs", "rb") as file:
             rom = vfs.VfsRom(file.read())
     vfs.umount("/")
@@ -131,8 +134,14 @@ def _fill(heap):
     if heap <= 0x100000:  # in a larger one, holes do not matter, and looking at it takes long
         _make_room_for_names()
         gc.collect()
+        before = gc.mem_free()
+        filler = (filler,)  # takes one block, and the lowest that is free
+        block = before - gc.mem_free()
+        # Asking takes as long as the heap is large, so most blocks are taken without.
+        for _ in range((gc.mem_free() - heap) // block - 4):
+            filler = (filler,)
         while gc.mem_free() > heap:
-            filler = (filler,)  # takes one block, and the lowest that is free
+            filler = (filler,)
     return filler
 
 

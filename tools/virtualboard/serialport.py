@@ -43,7 +43,7 @@ RAW_GREETING = b"raw REPL; CTRL-B to exit\r\n>"
 PASTE = b"\x05A\x01"
 LINE_TIME = 0.5  # s until a line that was typed is taken for input of a program
 WINDOW = 128  # bytes that raw paste takes before it asks for more
-# The frame of machine.py that runs a program is none of the program's.
+# The frame of machine.py that runs a program does not belong to the program.
 OWN_FRAME = re.compile(rb'  File "machine.py", line \d+, in _run\r?\n')
 
 

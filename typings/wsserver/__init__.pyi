@@ -1,6 +1,15 @@
 """Types of the library (docs/applications.md, "Types"). A test compares them with lib/."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from .http.auth import Token
@@ -14,9 +23,19 @@ ERROR: int
 
 Message: TypeAlias = str | bytes
 Data: TypeAlias = bytes | bytearray | memoryview
-JSON: TypeAlias = Any
+JSON: TypeAlias = Any  # of a body
+EventData: TypeAlias = str | dict[Any, Any] | list[Any]
+_Id: TypeAlias = str | int | None
+
+class Readable(Protocol):
+    def readinto(self, buffer: Any, /) -> int | None: ...
+
+_Piece: TypeAlias = Message | Data
+Source: TypeAlias = _Piece | Readable | Iterable[_Piece] | AsyncIterable[_Piece]
 _Callback: TypeAlias = Callable[[], object]
-_Handler = TypeVar("_Handler", bound=Callable[..., Any])
+_Content: TypeAlias = Message | bytearray | dict[Any, Any] | list[Any] | int | Response | None
+_Answer: TypeAlias = _Content | tuple[Any, int]  # what a route returns
+_Handler = TypeVar("_Handler", bound=Callable[..., _Answer | Awaitable[_Answer]])
 
 class Request:
     """The head of an HTTP request, and with a route its body."""
@@ -84,8 +103,8 @@ class Client:
     def close(self, code: int = 1000, reason: str = "") -> None: ...
     def join(self, group: str) -> None: ...
     def leave(self, group: str) -> None: ...
-    def drain(self) -> Awaitable[bool]: ...
-    def send_stream(self, source: Any, text: bool = False) -> Awaitable[bool]: ...
+    def drain(self) -> Coroutine[Any, Any, bool]: ...
+    def send_stream(self, source: Source, text: bool = False) -> Awaitable[bool]: ...
 
 # An endpoint is an object with at least one of these methods. A class, such as Chat instead of
 # Chat(), has none: its functions lack their first argument.
@@ -110,12 +129,12 @@ Endpoint: TypeAlias = HasOnMessage | HasOnChunk | HasOnOpen | HasOnClose | HasOn
 class Stream(Protocol):
     """The connection of one client to an Events."""
 
-    def send(self, data: JSON, event: str | None = None, id: Any = None) -> bool: ...
+    def send(self, data: EventData, event: str | None = None, id: _Id = None) -> bool: ...
 
 class Events(Protocol):
     """Server-Sent Events at one path."""
 
-    def send(self, data: JSON, event: str | None = None, id: Any = None) -> int: ...
+    def send(self, data: EventData, event: str | None = None, id: _Id = None) -> int: ...
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
@@ -124,7 +143,10 @@ class Server:
     """A WebSocket server: docs/api.md."""
 
     clients: list[Client]
+    remote_clients: Sequence[Client]
+    last_id: int
     routes: dict[str, Any]
+    patterns: list[Any] | None
     hosts: Sequence[str] | None
     portal: str | None
     limits: Any
@@ -199,5 +221,5 @@ class Server:
     ) -> int: ...
     def stop(self) -> None: ...
     def run(self) -> None: ...
-    def serve(self) -> Awaitable[None]: ...
+    def serve(self) -> Coroutine[Any, Any, None]: ...
     def step(self, timeout_ms: int = 0) -> None: ...

@@ -6,7 +6,7 @@ buffers have the same size and are reused, so that they do not fragment the heap
 
 from array import array
 
-from .frames import const
+from .frames import const, micropython
 
 # The states of a WebSocket connection, which each module that uses them defines as _OPEN etc.,
 # because a constant takes no memory in its own module only:
@@ -14,8 +14,6 @@ from .frames import const
 # 1 CLOSING: our Close is sent; no message is delivered until the peer's Close arrives
 # 2 FAILED: the same after a protocol error, with a shorter timeout
 # 3 CLOSED: nothing more is received; TCP is closed when the send buffer is empty
-
-NO_BUFFER = memoryview(b"")  # no buffer
 
 # Bytes behind write_limit that are reserved for control frames, so that a Close fits in a full
 # buffer: two control frames of 125 bytes with their headers, and a little more.
@@ -79,6 +77,9 @@ class SendBuffer:
     _bytes = 0  # received, modulo 2 ** 30, where the small integers of a 32-bit chip end
     _half_closed = False  # the peer sends no more, but still reads
     _secure = False  # uses TLS
+    _plain = None  # the function for messages; see Protocol
+    _pongs = 0  # received since the server looked last
+    _tail = b""  # received bytes that are put before those of the next read
     _is_direct = False  # without TLS and on_drain: the server may write replies at once
     _raw = None  # with TLS: the socket below the TLS stream
     # Bytes that TLS has put into a record but not sent. The next write must have the same
@@ -88,10 +89,20 @@ class SendBuffer:
     def __init__(self, pool: BufferPool):
         self._pool = pool
         self._inbox: Anything = None  # a buffer with received data that is not yet processed
-        self._out = NO_BUFFER
+        self._out: Anything = None  # the buffer, if one is in use
         self._out_start = 0
         self._out_end = 0
         self._out_limit = 0  # data may be written up to here without _reserve()
+
+    def _free_inbox(self) -> None:
+        """Return the inbox as soon as its data is used: the reply may need a buffer."""
+        if self._inbox:
+            self._pool.give(self._inbox)
+            self._inbox = None
+
+    def _on_eof(self) -> bool:
+        """Return whether to keep the connection although the peer sends no more."""
+        return False
 
     def _use_tls(self, raw) -> None:
         """Note that the connection uses TLS on top of the socket `raw`."""
@@ -100,6 +111,7 @@ class SendBuffer:
         self._raw = raw
         self._tls_pending = 0  # allocated now: later there may be no memory for the attribute
 
+    @micropython.native
     def _reserve(self, size: int, limit: int) -> bool:
         """Make room for `size` bytes behind _out_end, with at most `limit` bytes waiting.
 
@@ -135,5 +147,5 @@ class SendBuffer:
         """Discard the waiting data, and return the buffer."""
         if self._out:
             self._pool.give(self._out)
-            self._out = NO_BUFFER
+            self._out = None
             self._out_start = self._out_end = self._out_limit = 0

@@ -27,12 +27,12 @@ class FrameDecoder:
     is_text = False  # of the latest message
     utf8_state = 0  # of the UTF-8 validator, behind the last complete frame
     checked = 0  # payload bytes of the incomplete frame that were validated through the mask
-    checked_state = 0  # of the UTF-8 validator, behind those
+    checked_state: int  # of the UTF-8 validator, behind those
     # A frame whose payload is processed as it arrives:
     remaining = 0  # payload bytes to come
-    first_byte = 0  # of its header
-    key = b""  # its masking key, twice
-    phase = 0  # payload bytes processed, modulo 4
+    first_byte: int  # of its header
+    key: bytes  # its masking key, twice
+    phase: int  # payload bytes processed, modulo 4
 
     def __init__(self, protocol):
         self.protocol = protocol
@@ -54,7 +54,7 @@ class FrameDecoder:
         first = buf[pos]
         second = buf[pos + 1]
         if protocol._state == _OPEN and not self._is_valid(first, second):
-            error = call("wsserver.core.errors", "header_error", first, second)
+            error = call(".core.errors", "bad_header", first, second)
             protocol._fail(_PROTOCOL_ERROR, error)
         length = second & 0x7F
         start = pos + (2 if length < 126 else 4 if length == 126 else 10)
@@ -102,10 +102,10 @@ class FrameDecoder:
             return opcode < 11 and first > 0x7F and second < 0xFE
         return opcode < 3 and (opcode == 0) == (self.opcode != 0)
 
-    def _check_length(self, first, short, length):
+    def _check_length(self, first, size, length):
         # Section 5.2: "the minimal number of bytes MUST be used to encode the length".
-        if short == 126 and length < 126 or short == 127 and (length < 0x10000 or length >> 63):
-            error = call("wsserver.core.errors", "length_error", length)
+        if size == 126 and length < 126 or size == 127 and (length < 0x10000 or length >> 63):
+            error = call(".core.errors", "bad_length", length)
             self.protocol._fail(_PROTOCOL_ERROR, error)
         elif not first & 8:
             limit = self.protocol._pool.max_size
@@ -158,7 +158,7 @@ class FrameDecoder:
                 self._deliver(data, stop == end)
             else:
                 self.frames += 1
-                protocol._plain = False
+                protocol._plain = None
         return True
 
     def _validate(self, buf, start, end, first):
@@ -177,7 +177,7 @@ class FrameDecoder:
     def _deliver(self, data, last):
         protocol = self.protocol
         self.opcode = 0
-        protocol._plain = True
+        protocol._plain = protocol._route.message
         message = str(data, "utf-8") if self.is_text else bytes(data)
         if last:
             protocol._free_inbox()

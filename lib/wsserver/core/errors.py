@@ -1,11 +1,14 @@
 """Errors of peers and of applications: their texts. Loaded while one is needed."""
 
-from .frames import const, text_bytes
+from .frames import const, is_close_code, text_bytes
+
+_PROTOCOL_ERROR = const(1002)
+_INVALID_DATA = const(1007)
 
 _MAX_REASON = const(123)  # bytes: a control frame has 125, two of them are the code
 
 
-def header_error(first: int, second: int) -> str:
+def bad_header(first: int, second: int) -> str:
     """Return the error in the first two bytes of a frame, which FrameDecoder has refused."""
     opcode = first & 0x0F
     if first & 0x70:
@@ -19,7 +22,7 @@ def header_error(first: int, second: int) -> str:
     return "fragment expected" if opcode else "nothing to continue"
 
 
-def length_error(length: int) -> str:
+def bad_length(length: int) -> str:
     """Return the error in the length of a frame, which FrameDecoder has refused."""
     return "length over 63 bits" if length >> 63 else "length not in its shortest form"
 
@@ -29,7 +32,14 @@ def too_long(size: int, limit: int) -> str:
     return "a message of %d bytes can never be sent: raise write_limit, now %d" % (size, limit)
 
 
-def refuse_close(code: int, reason: str) -> None:
+def bad_reason(code: int) -> tuple:
+    """Return what parse_close() returns for a wrong payload that begins with `code`."""
+    if is_close_code(code):
+        return -_INVALID_DATA, "close reason is not UTF-8"
+    return -_PROTOCOL_ERROR, "invalid close code"
+
+
+def bad_close(code: int, reason: str) -> None:
     """Raise the TypeError or ValueError for the arguments of a close()."""
     if not isinstance(code, int):
         raise TypeError("close code must be an int, not %r" % (code,))
@@ -41,11 +51,14 @@ def refuse_close(code: int, reason: str) -> None:
     raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
 
 
-def refuse_type(use: str, message) -> None:
+def bad_type(text: str, message) -> None:
     """Raise the TypeError for a message that is neither text nor bytes-like."""
-    raise TypeError("%s str or bytes, not %s" % (use, type(message).__name__))
+    kind = type(message).__name__
+    if isinstance(message, memoryview):
+        kind += ", unless its items are single bytes"
+    raise TypeError("%s str or bytes, not %s" % (text, kind))
 
 
-def refuse_ping(size: int) -> None:
+def bad_ping(size: int) -> None:
     """Raise the ValueError for a ping or pong of too many bytes."""
     raise ValueError("ping and pong carry at most 125 bytes, not %d" % size)

@@ -1,20 +1,36 @@
 """WebSocket frames (RFC 6455, section 5): headers, Close payloads, and the loops over payloads.
 
-`deliver`, `text_bytes`, `send`, `unmask` and `validate_utf8` come from `native` where MicroPython
-can run native code, and from `portable` elsewhere.
+`deliver`, `make`, `parse_headers`, `text_bytes`, `send`, `unmask` and `validate_utf8` come from
+`native` where MicroPython can run native code, and from `portable` elsewhere.
 """
 
 from ..lazy import call
 
 try:
-    from .native import deliver, send, text_bytes, unmask, validate_utf8
+    from .native import (
+        deliver,
+        make,
+        parse_headers,
+        send,
+        text_bytes,
+        unmask,
+        validate_utf8,
+    )
 except (
     ImportError,
     AttributeError,
     SyntaxError,
     ValueError,
 ):  # CPython, or a CPU without native code
-    from .portable import deliver, send, text_bytes, unmask, validate_utf8
+    from .portable import (
+        deliver,
+        make,
+        parse_headers,
+        send,
+        text_bytes,
+        unmask,
+        validate_utf8,
+    )
 
 # `@micropython.native` compiles a method of the hot path to native code. tools/deploy/mpycross.py
 # removes the line if the CPU is not known. Functions that need viper are in `native` instead.
@@ -40,39 +56,37 @@ _MAX_HEADER = const(10)  # of a server, which never masks (section 5.1)
 
 _BYTES = (bytes, bytearray, memoryview)  # a Ping must not allocate memory for this
 
-_PROTOCOL_ERROR = const(1002)
 _NO_STATUS = const(1005)
-_INVALID_DATA = const(1007)
 _MAX_REASON = const(123)  # bytes: a control frame has 125, two of them are the code
 
 
-def write_header(out, pos: int, opcode: int, length: int) -> int:
-    """Write the header of a final, unmasked frame at out[pos]; return the position behind it."""
-    out[pos] = 0x80 | opcode
+def write_header(buf, pos: int, opcode: int, length: int) -> int:
+    """Write the header of a final, unmasked frame at buf[pos]; return the position behind it."""
+    buf[pos] = 0x80 | opcode
     if length < 126:
-        out[pos + 1] = length
+        buf[pos + 1] = length
         return pos + 2
     if length < 0x10000:
-        out[pos + 1] = 126
-        out[pos + 2] = length >> 8
-        out[pos + 3] = length & 0xFF
+        buf[pos + 1] = 126
+        buf[pos + 2] = length >> 8
+        buf[pos + 3] = length & 0xFF
         return pos + 4
-    out[pos + 1] = 127
-    out[pos + 2 : pos + _MAX_HEADER] = length.to_bytes(8, "big")
+    buf[pos + 1] = 127
+    buf[pos + 2 : pos + _MAX_HEADER] = length.to_bytes(8, "big")
     return pos + _MAX_HEADER
 
 
-def payload_of(message, use: str):
+def payload_of(message, text: str):
     """Return a text as UTF-8, and other bytes-like objects as they are.
 
-    Raises ValueError if a text is not valid UTF-8, and TypeError, which begins with `use`, for
+    Raises ValueError if a text is not valid UTF-8, and TypeError, which begins with `text`, for
     other types.
     """
     if isinstance(message, str):
         return text_bytes(message)
     if isinstance(message, _BYTES):
         return message
-    return call("wsserver.core.errors", "refuse_type", use, message)
+    return call(".core.errors", "bad_type", text, message)
 
 
 def encode(message) -> bytearray:
@@ -106,7 +120,7 @@ def close_payload(code: int, reason: str) -> bytes:
         data = text_bytes(reason)
         if is_close_code(code) and len(data) <= _MAX_REASON:
             return bytes((code >> 8, code & 0xFF)) + data
-    return call("wsserver.core.errors", "refuse_close", code, reason)
+    return call(".core.errors", "bad_close", code, reason)
 
 
 def parse_close(payload):
@@ -118,8 +132,6 @@ def parse_close(payload):
     if length == 0:
         return _NO_STATUS, ""  # section 7.1.5
     code = payload[0] << 8 | payload[1] if length > 1 else 0
-    if not is_close_code(code):
-        return -_PROTOCOL_ERROR, "invalid close code"
-    if validate_utf8(payload, 2, length, 0, 0):
-        return -_INVALID_DATA, "close reason is not UTF-8"
-    return code, str(payload[2:], "utf-8")
+    if is_close_code(code) and not validate_utf8(payload, 2, length, 0, 0):
+        return code, str(payload[2:], "utf-8")
+    return call(".core.errors", "bad_reason", code)

@@ -101,6 +101,88 @@ def text_bytes(text: str):
     return data
 
 
+@micropython.viper
+def make(opcode: int, buf, start: int, length: int, bits: int):
+    """Return a part of a buffer as a str or as bytes: see portable.make."""
+    many = 0  # the first local variable is kept in a register
+    made = bytearray(length + 1)
+    if opcode == 1:
+        here = ptr8(made)
+        there = ptr8(int(ptr8(buf)) + start)
+        count = length
+        while count > 0:
+            many |= there[0]
+            here[0] = there[0] | bits
+            here = ptr8(int(here) + 1)
+            there = ptr8(int(there) + 1)
+            count -= 1
+        if many & 0x80:
+            return None
+    else:
+        _copy(made, length, buf, start)
+    # The same as in `deliver`, where a call would take too long.
+    cell = _cell
+    words = ptr32(cell)
+    big = 0x10000
+    cell[0] = made  # type: ignore[call-overload]
+    address = words[0]
+    if big * big:
+        address |= words[1] << 32
+        head = ptr32(address)
+        head[0] = words[opcode * 2]
+        head[1] = words[opcode * 2 + 1]
+        head[2] = 0
+        head[3] = 0
+        head[4] = length
+        words[1] = 0
+    else:
+        head = ptr32(address)
+        head[0] = words[opcode]
+        head[1] = 0
+        head[2] = length
+    words[0] = 0
+    return made
+
+
+@micropython.viper
+def parse_headers(head, pos: int, end: int, headers) -> bool:
+    """Add the common header lines in head[pos:end] to a dict: see portable.parse_headers."""
+    number = 0
+    data = ptr8(head)
+    while pos < end:
+        start = pos
+        while data[pos] != 58:  # ":"
+            byte = data[pos] | 32
+            if (byte < 97 or byte > 122) and (data[pos] != 45 or pos == start):
+                return False
+            pos += 1
+            if pos >= end:
+                return False
+        if pos == start:
+            return False
+        name = make(1, head, start, pos - start, 32)
+        pos += 1
+        while pos < end and data[pos] == 32:
+            pos += 1
+        start = pos
+        last = pos  # the end of the value, without spaces
+        while pos < end and data[pos] != 13:
+            byte = data[pos]
+            if byte < 32 or byte > 126:
+                return False
+            pos += 1
+            if byte != 32:
+                last = pos
+        if pos < end and data[pos + 1] != 10:
+            return False
+        headers[name] = make(1, head, start, last - start, 0)
+        number += 1
+        if int(len(headers)) != number or number > 64:
+            return False
+        pos += 2
+    return True
+
+
 # An object to inspect, and two types. Native code sees an array as its pointers.
 _cell = array("O", (None, str, bytes))  # type: ignore[type-var]
 
@@ -113,8 +195,11 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
     head of a str or bytes without a hash: str() and bytes() would process all of it again, str()
     several times. `_layout_is_known` has checked that objects have the layout that this needs.
     """
+    # `pos`, `end` and `limit` are kept in registers, as the first three arguments; other variables
+    # are in memory. So the loops use these as scratch variables, and `at`, `last` and `most` have
+    # the values of the arguments.
     cell = _cell
-    words = ptr32(_cell)
+    words = ptr32(cell)
     big = 0x10000
     wide = big * big  # 0 where a word has 32 bits
     new = bytearray
@@ -149,7 +234,6 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress: ptr3
         made = new(length + 1)
         data = ptr8(base + start - 4)
         many = 0
-        # The first three arguments are kept in registers, other variables in memory. In the loops
         # `pos` is the source, `end` the destination, and `limit` one word.
         pos = base + start
         if length < 126:
@@ -241,7 +325,7 @@ def send(client, message) -> bool:
     """Queue a message: see portable.send."""
     many = 0  # the first local variable is kept in a register
     cell = _cell
-    words = ptr32(_cell)
+    words = ptr32(cell)
     big = 0x10000
     cell[0] = message
     address = words[0]
@@ -345,10 +429,14 @@ def _layout_is_known(cell: ptr32, made: ptr8, text: ptr8, data: ptr8) -> bool:
     return True
 
 
-_data = bytes((1, 2, 3, 4, 5))
-_text = str(_data, "utf-8")
-_made = bytearray(5)
-_kinds = (_made, _text, _data, bytearray, str, bytes)
-if not _layout_is_known(array("O", _kinds), _made, _text, _data):
-    from .portable import deliver, send, text_bytes  # noqa: F401
-del _data, _text, _made, _kinds, _layout_is_known
+def _check(check):
+    made = bytearray(5)
+    data = bytes((1, 2, 3, 4, 5))
+    text = str(data, "utf-8")
+    cell = array("O", (made, text, data, bytearray, str, bytes))  # type: ignore[type-var]
+    return check(cell, made, text, data)
+
+
+if not _check(_layout_is_known):
+    from .portable import deliver, make, parse_headers, send, text_bytes  # noqa: F401
+del _check, _layout_is_known

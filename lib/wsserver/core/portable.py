@@ -67,7 +67,7 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
     A common frame is a complete, final, masked text or binary frame without reserved bits, with
     the shortest possible length field, and with at most `limit` and 65535 bytes of payload. Return
 
-    - 0 at any other frame, at the end, and when client._plain has become False;
+    - 0 at any other frame, at the end, and when client._plain has become None;
     - the length of the next frame, if it is common but incomplete;
     - -1 after a text that is not UTF-8.
 
@@ -107,6 +107,45 @@ def deliver(pos: int, end: int, limit: int, buf, client, message, progress) -> i
             client._free_inbox()
         progress[1] += 1
         message(client, data)
+
+
+def make(opcode: int, buf, start: int, length: int, bits: int):
+    """Return a part of a buffer as bytes (opcode 2), or as a str (1), if it is ASCII, else None.
+
+    bits: added to each character of a str; 32 converts letters to lower case. bytes() and str()
+    would do more: compute a hash, or search all interned names.
+    """
+    data = bytes(buf[start : start + length])
+    if opcode == 2:
+        return data
+    if data and max(data) > 127:
+        return None
+    return str(bytes(byte | bits for byte in data), "utf-8")
+
+
+def parse_headers(head: bytes, pos: int, end: int, headers: dict) -> bool:
+    """Add the HTTP header lines in head[pos:end] to an empty dict: {name in lower case: value}.
+
+    Return False if not all are common ones: a name of letters and "-", which occurs once, and a
+    value of printable ASCII without tabs; or if there are over 64. Then `headers` is not valid.
+    """
+    number = 0
+    while pos < end:
+        stop = head.find(b"\r\n", pos, end)
+        if stop < 0:
+            stop = end
+        name, colon, value = head[pos:stop].partition(b":")
+        value = value.strip(b" ")
+        if not colon or not name[:1].isalpha() or not name.replace(b"-", b"").isalpha():
+            return False
+        if value and (min(value) < 32 or max(value) > 126):
+            return False
+        headers[str(name, "utf-8").lower()] = str(value, "utf-8")
+        number += 1
+        if len(headers) != number or number > 64:
+            return False
+        pos = stop + 2
+    return True
 
 
 def text_bytes(text: str):

@@ -34,7 +34,6 @@ _CLOSED = const(3)
 _TEXT = const(1)
 _BINARY = const(2)
 _CLOSE = const(8)
-_PING = const(9)
 _PONG = const(10)
 _NORMAL = const(1000)
 _ABNORMAL = const(1006)
@@ -75,11 +74,12 @@ class Protocol(SendBuffer):
 
     _close_code = _ABNORMAL
     _close_reason = ""
+    _close_sent: int  # the code of our Close frame, unless that echoes the peer's
     _messages = 0  # delivered as a whole
     # If _tail cannot hold it, _inbox[:_in_start] has the fragments of a message so far, and
     # _inbox[_in_start:_in_end] the beginning of the next frame.
     _in_start = 0
-    _in_end = 0
+    _in_end: int
 
     def __init__(self, route, pool):
         super().__init__(pool)
@@ -88,19 +88,19 @@ class Protocol(SendBuffer):
         self._pongs = 0  # received since the server looked last
         self._decoder: Anything = None  # made when it is needed
         self._tail = b""  # the beginning of a frame that fits in the read buffer as a whole
-        # True if the next byte starts a frame of a new message, for on_message, in the open state:
-        # then `deliver` may be used.
-        self._plain = route.message is not None
+        # on_message if the next byte starts a frame of a new message in the open state, else None.
+        # Then `deliver` may be used.
+        self._plain = route.message
 
     @micropython.native
-    def _receive(self, buf: memoryview, pos: int, end: int) -> None:
+    def _receive(self, buf: memoryview, pos: int, end: int, found: int = 0) -> None:
         """Process the received bytes buf[pos:end]; the buffer is overwritten.
 
         If there is an inbox, `buf` must be the inbox, with new data from _in_end on, and `pos`
-        must be _in_start. Otherwise _tail must have been copied before the new data.
+        must be _in_start. Otherwise _tail must have been copied before the new data. found: what
+        deliver() has returned, if the caller has called it.
         """
         pool = self._pool
-        message = self._route.message
         limit = pool.max_size
         progress = pool.progress
         progress[0] = pos
@@ -110,18 +110,18 @@ class Protocol(SendBuffer):
         while True:
             try:
                 while True:
-                    found = 0
-                    if self._plain:
+                    message = self._plain
+                    if message and not found:
                         found = deliver(pos, end, limit, buf, self, message, progress)
                         pos = progress[0]
                         if pos == end and not found and not decoder and self._inbox is None:
                             self._messages += progress[1]
-                            return  # most often
-                        if found < 0:
-                            self._fail(_INVALID_DATA, "text is not UTF-8")
-                            found = 0
-                        elif progress[1] and decoder:
+                            return
+                        if progress[1] and decoder:
                             decoder.checked = 0  # the frame that it refers to is complete now
+                    if found < 0:
+                        self._fail(_INVALID_DATA, "text is not UTF-8")
+                        found = 0
                     if pos == end or self._state == _CLOSED:
                         pos = end
                         break
@@ -129,6 +129,7 @@ class Protocol(SendBuffer):
                     decoder.pos = pos
                     if found:
                         more = decoder.look_ahead(buf, end, found)
+                        found = 0
                     else:
                         more = decoder.decode(buf, end)
                     pos = decoder.pos
@@ -142,6 +143,7 @@ class Protocol(SendBuffer):
             except Exception as error:
                 # An error of the application, or out of memory: only this client is affected.
                 self._report(error)
+                found = 0
                 if progress[0] > pos:
                     pos = progress[0]
                 if decoder and decoder.pos > pos:
@@ -176,14 +178,9 @@ class Protocol(SendBuffer):
             if self._inbox is not None:
                 self._free_inbox()
 
-    def _free_inbox(self) -> None:
-        """Return the inbox as soon as its data is used: the reply may need a buffer."""
-        if self._inbox is not None:
-            self._pool.give(self._inbox)
-            self._inbox = None
-
     send = send
 
+    @micropython.native
     def _send_other(self, message) -> bool:
         """Send what `send` leaves to this method: long messages and less common types."""
         opcode = _TEXT if isinstance(message, str) else _BINARY
@@ -193,15 +190,19 @@ class Protocol(SendBuffer):
         if not self._make_room(size):
             return False
         start = write_header(self._out, self._out_end, opcode, length)
-        self._out_end = end = start + length
-        self._out[start:end] = message
+        end = start + length
+        try:
+            self._out[start:end] = message
+        except ValueError:  # a memoryview of items that are no single bytes
+            call(".core.errors", "bad_type", "send() takes", message)
+        self._out_end = end
         return True
 
-    def _send_frame(self, frame) -> bool:
+    def _send_frame(self, data) -> bool:
         """Send a message that frames.encode() has encoded: one frame for many clients."""
-        if not self._make_room(len(frame)):
+        if not self._make_room(len(data)):
             return False
-        self._append(frame)
+        self._append(data)
         return True
 
     @micropython.native
@@ -214,16 +215,17 @@ class Protocol(SendBuffer):
             return False
         pool = self._pool
         limit = pool.write_limit
-        if not self._out and size <= limit and pool._spare:
-            # An inlined _reserve() for most messages: it saves two calls.
-            self._out = pool.take()
+        spare = pool._spare
+        if spare and size <= limit and not self._out:
+            # An inlined _reserve() and take() for most messages: it saves three calls.
+            self._out = spare.pop()
             self._out_limit = limit
             pool.unsent.append(self)
             return True
         if self._reserve(size, limit):
             return True
         if size > limit:
-            pool.log(WARNING, call("wsserver.core.errors", "too_long", size, limit))
+            pool.log(WARNING, call(".core.errors", "too_long", size, limit))
         if not self._route.drops:
             self._fail(_TRY_AGAIN_LATER, "send buffer full")
         return False
@@ -238,23 +240,6 @@ class Protocol(SendBuffer):
             return True
         return False
 
-    def ping(self, data=b"") -> bool:
-        """Send a Ping with at most 125 bytes of data.
-
-        Return False if the connection is closing or the send buffer is full.
-        """
-        return self._send_ping(_PING, data)
-
-    def pong(self, data=b"") -> bool:
-        """Send a Pong. Needed only in on_ping: without it, Pongs are sent automatically."""
-        return self._send_ping(_PONG, data)
-
-    def _send_ping(self, opcode, data):
-        data = payload_of(data, "ping() and pong() take")
-        if len(data) > _MAX_CONTROL:
-            call("wsserver.core.errors", "refuse_ping", len(data))
-        return not self._state and self._send_control(opcode, data)
-
     def close(self, code: int = _NORMAL, reason: str = "") -> None:
         """Start the closing handshake; on_close follows. Ignored if it has started already.
 
@@ -263,24 +248,29 @@ class Protocol(SendBuffer):
         """
         payload = close_payload(code, reason)
         if self._state == _OPEN:
+            self._close_sent = code
             self._close(_CLOSING, payload, reason)
 
     def _fail(self, code: int, reason: str) -> None:
         """Close because of an error, with a shorter timeout (RFC 6455, section 7.1.7)."""
         if self._state == _OPEN:
+            self._close_sent = code
             self._close(_FAILED, close_payload(code, reason), reason)
 
     def _close(self, state, payload, reason):
-        self._plain = False
+        self._plain = None
         self._state = state
         self._close_reason = reason
         self._send_control(_CLOSE, payload)
         self._out_limit = 0
 
-    def _report(self, error: Exception) -> None:
-        """Log an exception of the application and close this client with 1011."""
+    def _report(self, error: Exception, name: str = "") -> None:
+        """Log an exception of the application and close this client with 1011.
+
+        name: of the callback that has raised it, if it is not the one of messages.
+        """
         try:
-            self._pool.log(ERROR, traceback(error))
+            self._pool.log(ERROR, traceback(error, self, name))
         except MemoryError:
             pass  # no memory even for a log line
         self._fail(_INTERNAL_ERROR, "internal error")
@@ -296,7 +286,7 @@ class Protocol(SendBuffer):
                 else:
                     callback(self, *args)
             except Exception as error:
-                self._report(error)
+                self._report(error, name)
 
     def _on_control(self, opcode: int, payload) -> None:
         """Process a complete control frame; `payload` is a memoryview, or b""."""
@@ -308,8 +298,11 @@ class Protocol(SendBuffer):
                 if self._state == _OPEN:
                     # Section 5.5.1: the Close that answers one echoes its status code.
                     self._close(_CLOSING, bytes(payload[:2]), reason)
+                elif not reason:
+                    # It answers ours. Many clients answer with 1000, whatever they have received.
+                    code, reason = self._close_sent, self._close_reason
                 self._close_code = code
-                self._close_reason = reason or self._close_reason  # ours if the Close was echoed
+                self._close_reason = reason
             self._state = _CLOSED
         elif self._state == _OPEN:
             if opcode == _PONG:
@@ -322,10 +315,6 @@ class Protocol(SendBuffer):
                 # Section 5.5.3: a Pong has the same application data as the Ping.
                 self._send_control(_PONG, payload)
 
-    def _on_eof(self) -> bool:
-        """Return whether to keep the connection although the peer sends no more."""
-        return False
-
     def _on_drained(self) -> None:
         """Call on_drain: everything has been passed to TCP."""
         if self._route.drain and self._state == _OPEN:
@@ -334,7 +323,7 @@ class Protocol(SendBuffer):
     def _on_lost(self, reason: str = "") -> None:
         """Call on_close once: with the code and reason that were received, or 1006 (7.1.5)."""
         self._discard()
-        self._plain = False
+        self._plain = None
         self._state = _CLOSED
         self._free_inbox()
         if self._close_code == _ABNORMAL and not self._close_reason:
@@ -354,10 +343,12 @@ class Client(Protocol):
     connection uses TLS. text: in on_chunk, whether the chunk belongs to a text message.
     """
 
+    query = ""
     subprotocol = None
     context = None
     params = None
     _groups = ()
+    _expected = 0  # see server._RUN_BITS
     _counted_messages = _counted_bytes = 0  # those that the rate limits have seen
     # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
@@ -370,7 +361,8 @@ class Client(Protocol):
         self._id = id
         self._address = address
         self._path = request.path
-        self.query = request.query
+        if request.query:
+            self.query = request.query
         if request.params:
             self.params = request.params
         if request.context is not None:
@@ -380,8 +372,8 @@ class Client(Protocol):
         # The server's: the socket, the events that poll watches, and times of time.ticks_ms.
         self._sock = None
         self._events = 0
-        self._last_heard = 0  # when data last arrived
-        self._last_used = 0  # when more than a Pong last arrived
+        # When data last arrived, and when more than a Pong did.
+        self._last_heard = self._last_used = 0
         self._is_direct = not route.drain  # the server may write replies without _flush()
 
     def __getattr__(self, name):
@@ -395,7 +387,7 @@ class Client(Protocol):
             return self._decoder is not None and self._decoder.is_text
         if name in ("id", "address", "path", "messages", "bytes", "secure"):
             return getattr(self, "_" + name)
-        if name in ("drain", "join", "leave", "send_stream"):
-            load("wsserver.clientmethods")  # adds these methods to this class
+        if name in ("drain", "join", "leave", "ping", "pong", "send_stream"):
+            load(".clientmethods")  # adds these methods to this class
             return getattr(self, name)
         raise AttributeError(name)

@@ -3,7 +3,8 @@
 import binascii
 from time import time
 
-from ..core.frames import const
+from wsserver.core.frames import const
+
 from ..lazy import call, load
 from .request import HTTPError, unquote
 
@@ -28,7 +29,7 @@ class Token:
     challenge = "Bearer"
 
     def __init__(self, secret: str):
-        call("wsserver.http.arguments", "check_secret", "secret", secret)
+        call(".http.arguments", "check_secret", "secret", secret)
         self._secret = secret.encode()
         # IP -> (count, time of the last one). The limit of all failures bounds it: nothing has to
         # be evicted.
@@ -41,7 +42,7 @@ class Token:
         During the wait even the right secret gets 429, otherwise guessing could continue.
         """
         if ":" in ip:
-            ip = load("wsserver.ipv6").network(ip)
+            ip = load(".ipv6").network(ip)
         # Not ticks_ms: it begins again after twelve days. If the clock is set, the wait ends.
         now = int(time())
         failures = self._failures
@@ -91,8 +92,8 @@ class Basic(Token):
     challenge = 'Basic realm="board", charset="UTF-8"'
 
     def __init__(self, user: str, password: str):
-        call("wsserver.http.arguments", "check_secret", "user", user)
-        call("wsserver.http.arguments", "check_secret", "password", password)
+        call(".http.arguments", "check_secret", "user", user)
+        call(".http.arguments", "check_secret", "password", password)
         super().__init__(user + ":" + password)
 
     def _given(self, request):

@@ -4,11 +4,12 @@ It is strict, because a proxy and a server that disagree about where a request e
 disagree about its meaning (request smuggling).
 """
 
-from ..core.frames import const
+from wsserver.core.frames import const
+
 from .request import HTTPError, malformed
 
 _MAX_DIGITS = const(15)  # of a length
-_MAX_EXTRA = const(512)  # bytes of the extensions of one chunk, or of all trailers
+_MAX_EXTRA = const(512)  # bytes of all chunk extensions and trailers (RFC 9112, section 7.1.1)
 
 # What comes next: content, the digits of a chunk's size, ...
 _CONTENT = const(0)
@@ -94,7 +95,6 @@ class Body:
             raise malformed("a chunk")
         elif state == _SIZE_LF:
             self._check_size()
-            self._extra = 0
             self._state = _CONTENT if self._left else _TRAILER
         elif state == _CONTENT_LF:
             self._digits = 0
@@ -112,7 +112,7 @@ class Body:
         if byte < 32 and byte != 9 or self._extra > _MAX_EXTRA:
             raise malformed("a chunk extension or trailer")
         if state == _TRAILER:
-            if byte == 32:  # a folded line
+            if byte <= 32:  # a folded line
                 raise malformed("a trailer")
             self._state = _TRAILER_REST
 

@@ -2,35 +2,48 @@
 
 import gc
 
-from ..core.buffers import SendBuffer
-from ..core.frames import const
-from ..core.protocol import Client
+from wsserver.core.buffers import SendBuffer
+from wsserver.core.frames import const, make
+from wsserver.core.protocol import Client
+
 from ..lazy import call, load
-from ..log import WARNING, describe
-from .handshake import accept_response, check_origin, check_upgrade, choose_subprotocol
-from .request import HTTPError, check_host, find_head, parse_request
+from .request import (
+    HTTPError,
+    accept_response,
+    check_host,
+    check_origin,
+    check_upgrade,
+    choose_subprotocol,
+    find_head,
+    parse_request,
+)
 
 _AROUND_HEAD = const(20)  # see http.request
+_USUAL = const(512)  # bytes of most request heads
 
 _READING = const(0)  # the request head
 _RESPONDING = const(1)
-# The response is sent. The peer should close first: if unread data were left, TCP would send a RST
-# instead of a FIN, and the peer could lose the response (RFC 9112, section 9.6).
+# The response is sent. The peer should close first, unless it has sent one whole request and no
+# more: if unread data were left, TCP would send a RST instead of a FIN, and the peer could lose
+# the response (RFC 9112, section 9.6).
 _LINGERING = const(2)
 # For which no module has to be loaded.
-_OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
+_OUT_OF_MEMORY = const(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n")
 
 
 class HTTPConnection(SendBuffer):
-    """One request and its response; or, if it is accepted, an upgrade to a Client."""
+    """Requests and their responses, one at a time; or an upgrade to a Client."""
 
-    # The server's loop reads these; only a Protocol changes them.
-    _pongs = 0
-    _tail = b""
     # Whether the peer is a trusted proxy, and whether its client has used TLS.
     _trusted = _https = False
-    _kept = False  # whether it waits for another request: see http.exchange
-    _tls: "Anything" = None  # with TLS: the TLSAcceptor
+    # Whether it may stay open for another request. None: no, and nothing but the request came.
+    _keeps: "Anything" = False
+    _kept = False  # whether it waits for another request
+    _head = b""  # the beginning of a request head
+    _static: "Anything"  # the module that reads _file
+    _file: "Anything" = None
+    _left: "Anything" = 0  # bytes of the file that are still to be sent
+    _tls: "Anything"  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
@@ -43,32 +56,39 @@ class HTTPConnection(SendBuffer):
         # The time in ms at which it began to read the head, send a part of the response, or
         # linger. None: just now; keepalive.sweep() will set the time.
         self._since = self._last_heard = self._last_used = now
-        self._head = b""
-        self._file: Anything = None
 
     # --- read
 
+    # Long: always loaded, and each method takes a name and a slot for as long.
     def _receive(self, buf, pos: int, end: int) -> None:
         """Collect the request head from buf[pos:end], and answer it when it is complete."""
         if self._state != _READING:
+            self._keeps = False  # data that does not belong to the request
             return
         limit = self._server._max_head
-        # Data behind a head may be long, and is not copied.
-        head = self._head + bytes(buf[pos : min(end, pos + limit + _AROUND_HEAD)])
+        # Data behind a head may be long, and is not copied: MicroPython hashes each byte.
+        most = min(end, pos + limit + _AROUND_HEAD)
+        head = make(2, buf, pos, min(most - pos, _USUAL), 0)
+        if self._head:
+            head = self._head + head
         request = error = None
         try:
             start, stop, after = find_head(head, limit)
+            if stop < 0 and most > pos + _USUAL:
+                head = self._head + bytes(buf[pos:most])
+                start, stop, after = find_head(head, limit)
             if stop < 0:
                 self._head = head
                 return
             pos += after - len(self._head)
-            request = parse_request(head[start:stop])
+            request = parse_request(make(2, head, start, stop - start, 0))
         except HTTPError as bad:
             error = bad
-        self._head = b""
+        if self._head:
+            self._head = b""
         try:
             if request and self._address[0] in self._server.proxies:
-                load("wsserver.http.proxies").identify(self, request)
+                load(".http.proxies").identify(self, request)
             if request:
                 request.address = self._address
                 request.secure = self._secure or self._https
@@ -87,11 +107,12 @@ class HTTPConnection(SendBuffer):
         except Exception as error:  # of the application, for example an attribute
             if self._sock is None:  # it is a client already
                 raise
-            self._server._report(error)
+            self._server._report(error, self)
             self._refuse(HTTPError(500, "internal error"), request)
 
     # --- route
 
+    # Long: always loaded; the order of the checks is the security of the server.
     def _respond(self, request, buf, pos, end):
         """Answer a request; buf[pos:end] is what follows its head.
 
@@ -100,19 +121,24 @@ class HTTPConnection(SendBuffer):
         server = self._server
         if server.hosts:
             check_host(request, server.hosts, server.portal, self._trusted)
-        if server._router and server._router.handle(self, request, buf, pos, end):
-            return
+        router = server._router
+        if router:
+            routes = router.find(request)
+            if routes:
+                router.start(self, request, routes, buf, pos, end)
+                return
         if request.method == "OPTIONS":
-            self._answer(call("wsserver.http.cors", "options_response", request, server.origins))
+            self._answer(call(".http.cors", "preflight", request, server.origins))
             return
         route = server.routes.get(request.path)
         if isinstance(route, tuple):
-            route = load("wsserver.lazyroutes").resolve(server, request.path)
-        if route is None and server._patterns:
-            route = load("wsserver.http.patterns").find(server._patterns, request)
+            route = load(".resolve").resolve(server, request)
+        if route is None and server.patterns:
+            route = load(".http.patterns").find(server.patterns, request)
         if route is None:
             if request.wants_websocket():
                 raise HTTPError(404, "no WebSocket at this path")
+            self._keeps = pos == end
             self._answer(*self._open_file(request))
             return
         # The Origin first: a page on the internet must not be able to guess secrets.
@@ -121,27 +147,21 @@ class HTTPConnection(SendBuffer):
             route.access.check(request, self._address[0])
         check_upgrade(request)
         if route.request:
-            prehandshake = load("wsserver.http.prehandshake")
+            prehandshake = load(".http.prehandshake")
             if not prehandshake.decide(self, route, request, buf, pos, end):
                 return
         self._upgrade(request, route, buf, pos, end)
 
     def _open_file(self, request):
-        """Return what static.open_file returns for a request."""
+        """Return what static.find_file returns for a request."""
         self._path = request.path
-        for prefix, directory, https_port in self._server._folders:
-            if request.path.startswith(prefix):
-                try:
-                    static = load("wsserver.http.static")  # 4.5 KB on a 32-bit board
-                except MemoryError:
-                    raise HTTPError(503, "out of memory", "Retry-After: 5") from None
-                port = None if self._secure or self._https else https_port
-                try:
-                    return static.open_file(request, prefix, directory, port, self._server.origins)
-                except HTTPError as error:
-                    if error.status != 404:  # else the next folder may have the file
-                        raise
-        raise HTTPError(404, "not found")
+        if not self._server._folders:
+            raise HTTPError(404, "not found")
+        try:
+            self._static = load(".http.static")  # 5.7 KB on a 32-bit board
+        except MemoryError:
+            raise HTTPError(503, "out of memory", "Retry-After: 5") from None
+        return self._static.find_file(self, request)
 
     # --- answer
 
@@ -149,7 +169,7 @@ class HTTPConnection(SendBuffer):
         """Send the response for an HTTPError, and log it. request: None if it is malformed."""
         server = self._server
         try:
-            responses = load("wsserver.http.responses")  # 1.4 KB on a 32-bit board
+            responses = load(".http.responses")  # 1.4 KB on a 32-bit board
             response = responses.error_response(error, request, server)
         except MemoryError:
             response = _OUT_OF_MEMORY
@@ -157,14 +177,27 @@ class HTTPConnection(SendBuffer):
         if error.status >= 400:
             server._log_refusal(self._address[0], error.detail, request, error.status)
 
-    def _answer(self, response: bytes, file=None, size: int = 0) -> None:
-        """Send a response, or a response head and then at most `size` bytes of a file."""
-        self._file = file
-        self._left = size
+    def _answer(self, response, keeps=False, file=None, size: int = 0) -> None:
+        """Send a response, or a response head and then at most `size` bytes of a file.
+
+        keeps: see _keeps.
+        """
+        self._keeps = keeps
+        if file:
+            self._file = file
+            self._left = size
         self._linger()  # if there is no memory for the response
         if self._reserve(len(response), self._pool.write_limit):
             self._append(response)
             self._state = _RESPONDING
+            if file:
+                self._static.read_part(self)
+            return
+        try:
+            self._sock.write(_OUT_OF_MEMORY)  # no buffer can be had; TCP takes as much without one
+        except OSError:
+            pass
+        self._server._log_refusal(self._address[0], "out of memory", None, 503)
 
     def _upgrade(self, request, route, buf, pos, end):
         """Send the 101 response; from then on the socket belongs to a Client.
@@ -182,7 +215,9 @@ class HTTPConnection(SendBuffer):
         response = accept_response(request, subprotocol)
         if not server._filler:  # on a large heap, collecting takes long
             gc.collect()  # so that the client is not placed among garbage, which fragments
-        server._last_id = id = server._last_id + 1
+        # str() finds the path among the names, so that each client does not keep a copy.
+        request.path = str(request.path.encode(), "utf-8")
+        server.last_id = id = server.last_id + 1
         client = Client(route, self._pool, id, self._address, request, subprotocol)
         if not client._reserve(len(response), self._pool.write_limit):
             raise MemoryError
@@ -194,35 +229,44 @@ class HTTPConnection(SendBuffer):
     # --- events of the loop
 
     def _on_eof(self) -> bool:
-        """Return whether to keep the connection although the peer sends no more."""
+        """Return whether to keep the connection although the peer sends no more.
+
+        Before the response it has gone: its request is incomplete, or nothing would tell a handler
+        that no response can arrive.
+        """
         self._half_closed = self._state == _RESPONDING
+        self._keeps = False
         return self._half_closed
 
     def _on_drained(self) -> None:
-        """Send the next part of the file, or wait for the peer to close."""
+        """Send the next part of the file; then wait for another request, or for the end."""
         if self._state != _RESPONDING:
             return
-        if self._file and self._reserve(0, 0):
-            # Never more than Content-Length. The peer notices if it is less.
-            self._out_end = count = min(self._read_file(), self._left)
-            self._left -= count
-            if count:
+        if self._left and self._reserve(0, 0):
+            if self._static.read_part(self):
                 self._since = None
                 return
             self._discard()
+        self._end_request()
+
+    def _end_request(self):
+        """Wait for another request, or for the peer to close."""
+        if self._file:
+            self._file.close()
+            self._file = None
+        # A file that is shorter than its Content-Length: the peer notices it by the end.
         self._linger()
+        if self._keeps and not self._left:
+            self._state = _READING
+            self._kept = True
+        elif self._keeps is None:
+            self._server._read(self, self._sock)
+            if self._keeps is None:
+                self._server._drop(self)
 
     def _linger(self):
         self._state = _LINGERING
         self._since = None
-
-    def _read_file(self):
-        """Return how many bytes of the file are in the send buffer now."""
-        try:
-            return self._file.readinto(self._out)
-        except Exception as error:  # the flash is defective, or the file is damaged
-            self._server._log(WARNING, "cannot read %s: %s" % (self._path, describe(error)))
-            return 0
 
     def _on_lost(self, reason: str = "") -> None:
         """Free everything: the connection is closed, or has been upgraded."""

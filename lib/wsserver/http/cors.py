@@ -1,9 +1,10 @@
 """OPTIONS, and cross-origin resource sharing (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
-from ..core.frames import const
-from .request import ALLOW
+from wsserver.core.frames import const
+
 from .responses import response_head
 
+_ALLOW = const("Allow: GET, HEAD, OPTIONS")
 _MAX_HEADERS = const(200)  # bytes of Access-Control-Request-Headers
 
 
@@ -17,7 +18,7 @@ def allow_origin(request, origins) -> tuple:
     return ("Access-Control-Allow-Origin: " + origin, "Vary: Origin")
 
 
-def options_response(request, origins, allow: str = ALLOW) -> bytes:
+def preflight(request, origins, allow: str = _ALLOW) -> bytearray:
     """Return the response to OPTIONS, which can be a preflight request. allow: a header line."""
     headers = (allow, "Connection: close")
     allowed = allow_origin(request, origins) if origins else ()

@@ -1,6 +1,7 @@
 """Wait for an async on_request, and send its Response. Loaded when there is one."""
 
-from ..core.frames import const
+from wsserver.core.frames import const
+
 from ..lazy import load
 from .exchange import Exchange
 from .prehandshake import is_accepted
@@ -16,7 +17,7 @@ def wait(connection, route, request, coroutine, buf, pos: int, end: int) -> None
     decision._state = _DECIDING
     decision._since = None
     decision._pause(True)  # no client sends messages before the handshake is done
-    start = load("wsserver.coroutines").start
+    start = load(".coroutines").start
     decision._task = start(decision._server, coroutine, decision._on_result)
 
 

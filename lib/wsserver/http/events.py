@@ -3,12 +3,12 @@
 Loaded when the first path with events is registered.
 """
 
-import json
+from wsserver.core.frames import const, text_bytes
 
-from ..core.frames import const, text_bytes
 from ..lazy import call
 from .exchange import Exchange, _origins
 from .request import HTTPError
+from .response import json_of
 from .responses import response_head
 
 _RESPONDING = const(1)  # states: see http.connection and http.exchange
@@ -103,7 +103,7 @@ class EventStream(Exchange):
             lines.append("Connection: close")
             origins = _origins(self, self._route)
             if origins:
-                lines.extend(call("wsserver.http.cors", "allow_origin", request, origins))
+                lines.extend(call(".http.cors", "allow_origin", request, origins))
             head = response_head(200, lines)
             if request.method == "HEAD":
                 self._answer(head)
@@ -196,7 +196,7 @@ def encode(data, event, id, most: int) -> bytes:
     Raises TypeError or ValueError, which names the argument.
     """
     if isinstance(data, (dict, list)):
-        data = json.dumps(data)
+        data = json_of(data)
     if not isinstance(data, str):
         raise TypeError("data must be a str, dict or list, not %r" % (data,))
     lines = []

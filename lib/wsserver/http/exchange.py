@@ -6,15 +6,16 @@ that has received the request's head, and keeps its slot.
 
 from time import ticks_diff, ticks_ms
 
-from ..core.frames import const, text_bytes
+from wsserver.core.frames import _BYTES, const, make, text_bytes
+
 from ..lazy import call, load
 from .connection import HTTPConnection
-from .handshake import check_origin
-from .request import HTTPError
+from .request import HTTPError, check_origin
 from .response import make_response
-from .responses import response_head
+from .responses import can_keep, response_head
 
-_RESPONDING = const(1)  # states: see http.connection
+_READING = const(0)  # states: see http.connection
+_RESPONDING = const(1)
 _LINGERING = const(2)
 _BODY = const(4)  # waiting for the peer to send the body
 _HANDLING = const(5)  # an async handler runs
@@ -25,6 +26,12 @@ _CHUNK_HEAD = const(6)  # bytes: four digits, CR, LF
 _MIN_ROOM = const(64)  # bytes of a send buffer that are worth filling
 _MAX_PIECES = const(32)  # of an iterator in one turn
 _CONTINUE = const(b"HTTP/1.1 100 Continue\r\n\r\n")
+# Module globals are found much faster than built-ins, of which there are a hundred.
+hasattr = hasattr
+isinstance = isinstance
+len = len
+type = type
+
 _OUT_OF_MEMORY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
 
 
@@ -33,20 +40,26 @@ def start(connection, request, routes, buf, pos: int, end: int) -> None:
 
     Raises HTTPError if the request is refused, and MemoryError. Then nothing has been done.
     """
-    route = _choose(routes, request)
+    route = routes[0]
+    if request.method not in route.methods:
+        route = _choose(routes, request)
     if route is None:
         allow = _allowed(routes)
         origins = _origins(connection, routes[0])
-        response = call("wsserver.http.cors", "options_response", request, origins, allow)
+        response = call(".http.cors", "preflight", request, origins, allow)
         connection._answer(response)
         return
     check_origin(request, None, _origins(connection, route))
     if route.access:
         route.access.check(request, connection._address[0])
-    make = route.stream or Exchange
-    if make is True:
-        make = load("wsserver.http.uploads").Upload
-    exchange = make(connection, request, route)
+    kind = route.stream or Exchange  # the class
+    if kind is True:
+        kind = load(".http.uploads").Upload
+    if kind is Exchange and type(connection) is Exchange:  # that has served another request
+        connection._prepare(request, route)
+        connection._start(buf, pos, end)
+        return
+    exchange = kind(connection, request, route)
     exchange._take_over(connection)
     exchange._start(buf, pos, end)
 
@@ -82,7 +95,7 @@ def _origins(connection, route):
 
 
 class Exchange(HTTPConnection):
-    """One request to a route, and its response."""
+    """A request to a route, and its response. It may receive further requests."""
 
     _task: Anything = None  # of an async handler
     _body: Anything = None  # a bodies.Body, if there is one
@@ -92,32 +105,42 @@ class Exchange(HTTPConnection):
     _left: Anything = None  # bytes of the source that are still to be sent; None: not known
     _chunked = False  # whether the response has chunks
     _ends_with_eof = False  # whether closing the connection ends the response
-    _keeps = False  # whether the connection stays open for another request
-    _extra = False  # whether data has arrived that does not belong to the request
+    _expects = False  # whether the peer waits for 100 Continue
     _received = 0  # bytes since the time for the body began
 
     def __init__(self, connection, request, route):
         super().__init__(connection._server, None, connection._address, connection._last_heard)
         self._events = connection._events
-        self._trusted = connection._trusted
-        self._https = connection._https
-        self._request = request
-        self._route = route
-        self._path = request.path
+        # Attributes that few connections change stay in the class: see SendBuffer.
+        if connection._trusted:
+            self._trusted = True
+            self._https = connection._https
         if connection._secure:
             self._use_tls(connection._raw)
             self._tls = connection._tls
             self._counted = connection._counted
+        self._prepare(request, route)
+
+    def _prepare(self, request, route):
+        """Begin with a request. Raises HTTPError if it is refused."""
+        self._request = request
+        self._route = route
+        self._path = request.path
+        if self._body:  # of the request before
+            self._body = None
+        self._keeps = True
         headers = request.headers
         if "content-length" in headers or "transfer-encoding" in headers:
             limit = route.max_body
             if limit is None and not route.stream:
                 limit = self._server.max_size
-            self._body = load("wsserver.http.bodies").Body(request, limit)
+            self._body = load(".http.bodies").Body(request, limit)
         expected = headers.get("expect")
         if expected and expected.lower() != "100-continue":
             raise HTTPError(417, "use Expect: 100-continue")
-        self._expects = expected and not request.is_1_0
+        expects = bool(expected) and not request.is_1_0
+        if expects != self._expects:
+            self._expects = expects
 
     def _take_over(self, connection):
         """Take the place of the connection with the request."""
@@ -130,10 +153,10 @@ class Exchange(HTTPConnection):
         """Receive the body, or call the handler at once."""
         try:
             body = self._body
-            if pos < end:
-                self._expects = None  # the peer does not wait
+            if pos < end and self._expects:
+                self._expects = False  # the peer does not wait
             if body is None or body.done:
-                self._extra = pos < end
+                self._keeps = pos >= end
                 self._request.body = b""
                 self._call_handler()
             else:
@@ -151,18 +174,21 @@ class Exchange(HTTPConnection):
         self._since = None
         self._received = 0
         if self._expects:
-            self._expects = None
+            self._expects = False
             if self._reserve(len(_CONTINUE), self._pool.write_limit):
                 self._append(_CONTINUE)
 
     def _receive(self, buf, pos: int, end: int) -> None:
         """Process received data, which belongs to the body as long as there is one."""
+        if self._state == _READING:
+            HTTPConnection._receive(self, buf, pos, end)
+            return
         try:
-            self._count(end - pos)
             if self._state == _BODY:
+                self._count(end - pos)
                 self._collect(buf, pos, end)
             else:
-                self._extra = True
+                self._keeps = False
         except Exception as error:
             self._fail(error)
 
@@ -180,13 +206,14 @@ class Exchange(HTTPConnection):
             start, stop, pos = body.next(buf, pos, end)
             if stop > start:
                 if body.done and not self._data:
-                    self._data = bytes(buf[start:stop])  # most often
+                    self._data = make(2, buf, start, stop - start, 0)  # most often
                 else:
                     self._data = self._data or bytearray()
                     self._data.extend(buf[start:stop])
         if body.done:
-            self._extra = pos < end
-            self._request.body = bytes(self._data)
+            self._keeps = pos >= end
+            data = self._data
+            self._request.body = data if isinstance(data, bytes) else bytes(data)
             self._data = None
             self._call_handler()
 
@@ -202,13 +229,16 @@ class Exchange(HTTPConnection):
         request = self._request
         self._state = _HANDLING
         started = ticks_ms()
-        result = self._route.handler(request, **request.params)
+        if request.params:
+            result = self._route.handler(request, **request.params)
+        else:
+            result = self._route.handler(request)
         took = ticks_diff(ticks_ms(), started)
         if took >= _SLOW:
             self._server._warn_slow(took, "route " + self._path, None)
         if type(result).__name__ == "generator":  # MicroPython's type of coroutines
-            start = load("wsserver.coroutines").start
-            self._task = start(self._server, result, self._on_result)
+            coroutines = load(".coroutines")
+            self._task = coroutines.start(self._server, result, self._on_result)
         else:
             self._respond_with(result)
 
@@ -241,7 +271,7 @@ class Exchange(HTTPConnection):
             self._answer(_OUT_OF_MEMORY)
             self._server._log_refusal(self._address[0], "out of memory", self._request, 503)
         else:
-            self._server._report(error)
+            self._server._report(error, self)
             self._refuse(HTTPError(500, "internal error"), self._request)
 
     def _end_body(self):
@@ -256,6 +286,7 @@ class Exchange(HTTPConnection):
 
     # --- the response
 
+    # Long: the head depends on each part of the body; the parts share six local variables.
     def _respond_with(self, value):
         """Send what a handler has returned.
 
@@ -268,7 +299,7 @@ class Exchange(HTTPConnection):
         status = response.status
         lines = list(response._lines)
         length = None
-        if isinstance(body, (bytes, bytearray, memoryview)):
+        if isinstance(body, _BYTES):
             if status not in (204, 304):
                 length = len(body)
             self._rest = body
@@ -278,7 +309,7 @@ class Exchange(HTTPConnection):
             if length is not None and status == 200:
                 lines.append("Accept-Ranges: bytes")
                 if "range" in request.headers:
-                    ranged = call("wsserver.http.ranges", "select", request, lines, length)
+                    ranged = call(".http.ranges", "select", request, lines, length)
                     status, first, length = ranged
                     body.seek(first, 1)
             self._left = length
@@ -288,47 +319,27 @@ class Exchange(HTTPConnection):
                 if self._chunked:
                     lines.append("Transfer-Encoding: chunked")
         lines.append("X-Content-Type-Options: nosniff")
-        self._keeps = self._can_keep()
+        received = self._body is None or self._body.done
+        self._keeps = can_keep(self, request, received)  # not if the end of TCP ends the response
         if not self._keeps:
             lines.append("Connection: close")
         origins = _origins(self, self._route)
         if origins:
-            lines.extend(call("wsserver.http.cors", "allow_origin", request, origins))
+            lines.extend(call(".http.cors", "allow_origin", request, origins))
         head = response_head(status, lines, length)
         if request.method == "HEAD" or status in (204, 304):
             self._rest = b""
             self._end_response()
         self._send_head(head)
-
-    def _can_keep(self):
-        """Return whether the connection may stay open for another request.
-
-        Not with TLS, whose sessions take much memory, nor if only its own slot is left.
-        """
-        request = self._request
-        if request.is_1_0 or self._secure or self._trusted or self._ends_with_eof or self._extra:
-            return False
-        if self._body and not self._body.done or "sec-websocket-key" in request.headers:
-            return False
-        options = [option.lower() for option in request.tokens("connection")]
-        return "close" not in options and self._server._acceptor.free_slots() > 0
-
-    def _await_request(self):
-        """Let a new connection take over the socket."""
-        try:
-            connection = HTTPConnection(self._server, None, self._address, ticks_ms())
-            connection._kept = True
-            connection._events = self._events
-        except MemoryError:
-            self._linger()
-            return
-        connections = self._server._acceptor.http_connections
-        connections[connections.index(self)] = connection
-        self._server._connections[self._sock] = connection
-        connection._sock, self._sock = self._sock, None
+        self._request = self._body = None  # their memory is free while the rest is sent
 
     def _send_head(self, head):
-        if not self._reserve(len(head), self._pool.write_limit):
+        limit = self._pool.write_limit
+        if not self._reserve(len(head), limit):
+            if len(head) > limit:
+                raise ValueError(
+                    "the headers have %d bytes, over %d (write_limit)" % (len(head), limit)
+                )
             raise MemoryError
         self._append(head)
         try:
@@ -371,12 +382,17 @@ class Exchange(HTTPConnection):
             self._end_response()
 
     def _append_rest(self, room):
-        count = min(room, len(self._rest))
-        if count > 0:
-            rest = memoryview(self._rest)
-            self._append(rest[:count])
-            self._rest = rest[count:]
-        return max(0, count)
+        rest = self._rest
+        count = len(rest)
+        if count <= room:  # most often
+            self._append(rest)
+            self._rest = b""
+            return count
+        if room > 0:
+            rest = memoryview(rest)
+            self._append(rest[:room])
+            self._rest = rest[room:]
+        return max(0, room)
 
     def _read_source(self, start, room):
         """Read a part of a file into the send buffer. Return whether it was the last one."""
@@ -419,26 +435,16 @@ class Exchange(HTTPConnection):
 
     # --- events of the loop
 
-    def _on_eof(self) -> bool:
-        """Return whether to keep the connection although the peer sends no more.
-
-        Before the response the peer has gone: its body is incomplete, or nothing would tell its
-        handler that no response can arrive.
-        """
-        self._half_closed = self._state == _RESPONDING
-        return self._half_closed
-
     def _on_drained(self) -> None:
         """Send the next part of the response, or wait for the peer to close."""
-        if self._state != _RESPONDING:
-            return
-        if self._source is None and not self._rest:
+        if self._state != _RESPONDING or self._file:
+            HTTPConnection._on_drained(self)
+        elif self._source is None and not self._rest:
             if self._ends_with_eof:
                 self._server._drop(self)
-            elif self._keeps and not self._extra:
-                self._await_request()
             else:
-                self._linger()
+                self._left = 0
+                self._end_request()
         elif self._reserve(0, 0):
             self._since = None
             try:

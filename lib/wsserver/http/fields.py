@@ -2,8 +2,14 @@
 
 import json
 
+from wsserver.core.frames import const
+
 from .percent import unquote
 from .request import HTTPError, Request, malformed
+
+# Against bodies and queries of short parts, each of which takes far more than one byte of heap:
+_MAX_FIELDS = const(64)
+_MAX_BRACKETS = const(40)  # of JSON, and one more for each 10 bytes
 
 
 def get(request: Request, name: str):
@@ -38,7 +44,7 @@ def parse_form(text: str) -> dict:
     Raises HTTPError 400.
     """
     fields = {}
-    for field in text.split("&"):
+    for field in _split(text, "&"):
         name, _, value = field.replace("+", " ").partition("=")
         if "%" in field:
             name, value = unquote(name), unquote(value)
@@ -49,11 +55,17 @@ def parse_form(text: str) -> dict:
 
 def _parse_cookies(text):
     cookies = {}
-    for part in text.split(";"):
+    for part in _split(text, ";"):
         name, mark, value = part.strip().partition("=")
         if mark and name not in cookies:
             cookies[name] = value.strip('"')
     return cookies
+
+
+def _split(text, mark):
+    if text.count(mark) >= _MAX_FIELDS:
+        raise HTTPError(400, "over %d fields" % _MAX_FIELDS)
+    return text.split(mark)
 
 
 def _text_of(request):
@@ -76,6 +88,8 @@ def _form_of(request):
 
 def _json_of(request):
     text = _text_of(request)
+    if text.count("[") + text.count("{") > _MAX_BRACKETS + len(text) // 10:
+        raise HTTPError(400, "the body has too many brackets")
     try:
         return json.loads(text)
     except ValueError:

@@ -1,6 +1,7 @@
 """Bodies of the type multipart/form-data (RFC 7578). Loaded with the first one."""
 
-from ..core.frames import const
+from wsserver.core.frames import const
+
 from .request import HTTPError, malformed
 
 _MAX_BOUNDARY = const(70)  # RFC 2046, section 5.1.1

@@ -1,6 +1,6 @@
 """Paths with parameters: "/api/items/<int:id>". Loaded when the first one is registered."""
 
-from .request import consists_of, unquote
+from .request import HTTPError, consists_of, unquote
 
 _TYPES = ("", "int", "path")
 
@@ -88,3 +88,18 @@ def find(patterns: list, request):
             request.params = params
             return found
     return None
+
+
+def resolve(server, path: str) -> tuple:
+    """Return (Route, parameters) of the WebSocket path with parameters that matches; None if none.
+
+    For other packages, which have a path, but no request.
+    """
+    for matcher, route in server.patterns or ():
+        try:
+            params = matcher.match(path)
+        except HTTPError:  # an invalid percent-encoding
+            continue
+        if params is not None:
+            return route, params
+    return None, None

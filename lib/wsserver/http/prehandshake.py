@@ -1,9 +1,9 @@
 """Decide about a handshake: on_request, require_subprotocol. Loaded with the first such one."""
 
-from ..core.frames import const
+from wsserver.core.frames import const
+
 from ..lazy import load
-from .handshake import choose_subprotocol
-from .request import HTTPError
+from .request import HTTPError, choose_subprotocol
 
 _LOWEST = const(300)  # of a status that refuses
 _HIGHEST = const(599)
@@ -19,9 +19,11 @@ def decide(connection, route, request, buf, pos: int, end: int) -> bool:
         raise HTTPError(400, "subprotocol must be " + " or ".join(route.subprotocols))
     if route.request is True:
         return True
+    connection._route = route  # for reports.traceback
+    connection._path = request.path
     result = route.request(request)
     if hasattr(result, "throw"):
-        load("wsserver.http.decision").wait(connection, route, request, result, buf, pos, end)
+        load(".http.decision").wait(connection, route, request, result, buf, pos, end)
         return False
     return is_accepted(connection, route, request, result)
 
@@ -39,5 +41,5 @@ def is_accepted(connection, route, request, result) -> bool:
         raise HTTPError(result, "refused by on_request")
     if not hasattr(result, "set_cookie"):
         raise TypeError("on_request must return None, a status or a Response, not %r" % (result,))
-    load("wsserver.http.decision").respond(connection, route, request, result)
+    load(".http.decision").respond(connection, route, request, result)
     return False

@@ -2,7 +2,8 @@
 
 from time import ticks_diff, ticks_ms
 
-from ..core.frames import const
+from wsserver.core.frames import const
+
 from ..lazy import call, load
 from .request import HTTPError
 
@@ -23,11 +24,12 @@ class Limits:
     HTTP requests of any kind, and TLS connections, per minute; further ones get 429, or are
     closed. messages, bytes: per second, from all clients of the address, with bursts of twice the
     rate; a client beyond it is closed with 1008. Control frames and fragments count as messages.
+    Clients of reserved paths are not counted.
     """
 
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):
         rates = {"connections": connections, "handshakes": handshakes}
-        call("wsserver.http.arguments", "check_rates", messages=messages, bytes=bytes, **rates)
+        call(".http.arguments", "check_rates", messages=messages, bytes=bytes, **rates)
         self._connections = connections
         self._handshakes = handshakes
         self._messages = messages
@@ -74,6 +76,8 @@ class Limits:
         if not self._sweeps:
             self._forget(now)
         for client in clients:
+            if client._route.reserved:
+                continue  # an admin, whose update is a flood of messages
             received = client._messages
             if client._decoder:
                 received += client._decoder.frames
@@ -115,9 +119,9 @@ class Limits:
 
 
 def _network(ip):
-    """Return what is counted as one: an IPv4 address, or an IPv6 network."""
+    """Return the key that is counted: an IPv4 address, or an IPv6 network."""
     # The Unix port of MicroPython reports addresses as packed bytes, and `ip` is one of these.
-    return load("wsserver.ipv6").network(ip) if isinstance(ip, str) and ":" in ip else ip
+    return load(".ipv6").network(ip) if isinstance(ip, str) and ":" in ip else ip
 
 
 def _evict(addresses):

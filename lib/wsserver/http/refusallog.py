@@ -2,8 +2,10 @@
 
 from time import ticks_diff, ticks_ms
 
-from ..core.frames import const
-from ..log import WARNING, escape
+from wsserver.core.frames import const
+
+from ..log import WARNING, describe, escape
+from .request import HTTPError
 
 _WINDOW = const(10000)  # ms
 _MAX_LINES = const(8)  # in a window
@@ -18,12 +20,19 @@ class RefusalLog:
         self._lines = 0
         self._hidden = 0
 
-    def add(self, ip: str, reason: str, request=None, status: int = 0) -> None:
-        """Log that a request, or a connection without a complete one, was refused."""
+    def add(self, ip: str, reason, request=None, status: int = 0) -> None:
+        """Log that a request, or a connection without a complete one, was refused.
+
+        reason: a str, or the exception that is the reason.
+        """
         if self._lines >= _MAX_LINES:
             self._hidden += 1
             return
         self._lines += 1
+        if isinstance(reason, HTTPError):
+            reason = reason.detail
+        elif not isinstance(reason, str):
+            reason = "cannot accept a connection: " + describe(reason)
         text = "refused " + ip
         if request:
             text += " %s %s" % (escape(request.method, 16), escape(request.path, 60))

@@ -6,6 +6,7 @@ from .routes import _strings, check_path
 from .routing import Route
 
 
+# Long: one check an argument, one after the other.
 def check_route(path, methods, stream, access, origins, max_body) -> None:
     """Check the arguments of Server.route.
 
@@ -13,7 +14,7 @@ def check_route(path, methods, stream, access, origins, max_body) -> None:
     """
     if isinstance(path, str) and "<" in path:
         check_path("path", path.replace("<", "").replace(">", ""))
-        load("wsserver.http.patterns").compile(path)
+        load(".http.patterns").compile(path)
     else:
         check_path("path", path)
     for method in _strings("methods", methods):
@@ -44,6 +45,9 @@ def register(router, path, handler, methods, *options) -> None:
     """
     if not callable(handler) and not isinstance(options[0], type):
         raise TypeError("a route must be a function, not %r" % (handler,))
+    # MicroPython's type of async functions is "generator". A closure may be async or not.
+    if options[0] is True and type(handler).__name__ == "function":
+        raise TypeError("the handler %s() must be async: stream=True" % handler.__name__)
     routes = routes_of(router, path)
     for route in routes:
         for method in methods:
@@ -62,5 +66,5 @@ def routes_of(router, path) -> list:
         if matcher.path == path:
             return routes
     routes = []
-    router.patterns.append((load("wsserver.http.patterns").compile(path), routes))
+    router.patterns.append((load(".http.patterns").compile(path), routes))
     return routes

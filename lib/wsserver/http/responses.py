@@ -1,6 +1,7 @@
 """HTTP responses other than 101."""
 
-from ..core.frames import const, text_bytes
+from wsserver.core.frames import const, text_bytes
+
 from ..lazy import call
 from ..log import escape
 
@@ -21,30 +22,62 @@ _REASONS = const(
 
 
 def _reason(status):
+    if status == 200:  # most often
+        return "200 OK"
     start = _REASONS.find(str(status))
     if start < 0:
         return "%d Unnamed" % status  # RFC 9112, section 4: clients ignore this text
     return _REASONS[start : _REASONS.find("|", start)]
 
 
-def response_head(status: int, headers, length=None) -> bytes:
+def response_head(status: int, headers, length=None) -> bytearray:
     """Return status line and header lines, with Content-Length if `length` is given."""
-    lines = ["HTTP/1.1 " + _reason(status)]
-    lines.extend(headers)
+    head = bytearray(b"HTTP/1.1 ")
+    head += _reason(status)
+    # Not joined as texts: for each text that it makes, MicroPython searches its table of names.
+    for line in headers:
+        head += b"\r\n"
+        head += line
     if length is not None:
-        lines.append("Content-Length: %d" % length)
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode()
+        head += b"\r\nContent-Length: %d" % length
+    head += b"\r\n\r\n"
+    return head
 
 
-def error_response(error, request=None, server=None) -> bytes:
+def can_keep(connection, request, received: bool):
+    """Return whether a connection may stay open for another request: see HTTPConnection._keeps.
+
+    Not with TLS, whose sessions take much memory, nor if only its own slot is left. received:
+    whether the body of the request was received.
+    """
+    headers = request.headers
+    if not connection._keeps or not received:
+        return False
+    if request.is_1_0 or "sec-websocket-key" in headers:
+        return None
+    if connection._secure or connection._trusted:
+        return None
+    option = headers.get("connection", "keep-alive")
+    if option != "keep-alive" and "close" in [
+        option.lower() for option in request.tokens("connection")
+    ]:
+        return None
+    return connection._server._acceptor.free_slots() > 0 or None
+
+
+def error_response(error, request=None, server=None) -> bytearray:
     """Return the whole response for an HTTPError. request: None if it is malformed."""
-    text = "%s: %s" % (_reason(error.status)[4:], escape(error.detail, 200))
+    text = _reason(error.status)[4:]
+    if error.detail != text.lower():  # else it would say "Not Found: not found"
+        text += ": " + escape(error.detail, 200)
     if request and (error.status == 426 or error.status == 404 and request.wants_websocket()):
-        text += "; WebSocket paths: " + escape(", ".join(sorted(server.routes)), _MAX_PATHS)
+        paths = list(server.routes)
+        for matcher, _ in server.patterns or ():
+            paths.append(matcher.path)
+        text += "; WebSocket paths: " + escape(", ".join(sorted(paths)), _MAX_PATHS)
     body = text_bytes(text + "\n")
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
     if request and server.origins:
-        headers += call("wsserver.http.cors", "allow_origin", request, server.origins)
+        headers += call(".http.cors", "allow_origin", request, server.origins)
     head = response_head(error.status, headers, len(body))
     return head if request and request.method == "HEAD" else head + body

@@ -2,14 +2,15 @@
 
 import os
 
-from ..core.frames import const
-from ..core.protocol import Route
+from wsserver.core.frames import const
+from wsserver.core.protocol import Route
+
 from ..lazy import call, load
 
 _MAX_PORT = const(65535)
+_MAX_NAMED = const(6)  # paths of one kind in the log
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
-_VALUES = (str, bytes, int, float, dict, list, tuple)
 _CALLBACKS = const(("request", "open", "message", "chunk", "close", "ping", "pong", "drain"))
 
 
@@ -20,8 +21,9 @@ def add_route(server, path: str, endpoint, *options) -> None:
     """
     routes = server.routes
     if isinstance(path, str) and path[:1] == "/" and "<" in path:
-        matcher = load("wsserver.http.patterns").compile(path)
-        patterns = server._patterns = server._patterns or []
+        check_path("path", path.replace("<", "").replace(">", ""))
+        matcher = load(".http.patterns").compile(path)
+        patterns = server.patterns = server.patterns or []
         if any(matcher.path == other.path for other, _ in patterns):
             raise ValueError("path %r has been registered already" % path)
         patterns.append((matcher, make_route(endpoint, *options)))
@@ -30,6 +32,24 @@ def add_route(server, path: str, endpoint, *options) -> None:
     if path in routes and not isinstance(routes[path], tuple):  # a tuple is a lazy route
         raise ValueError("path %r has been registered already" % path)
     routes[path] = make_route(endpoint, *options)
+
+
+def registered(server) -> str:
+    """Return the paths of a server for a log line: the first few of each kind, and how many more.
+
+    "" if there are none.
+    """
+    websockets = list(server.routes) + [one.path for one, _ in server.patterns or ()]
+    router = server._router
+    routes = list(router.paths) + [one.path for one, _ in router.patterns] if router else []
+    parts = []
+    for name, paths in (("WebSocket", websockets), ("HTTP", routes)):
+        if paths:
+            paths.sort()
+            more = len(paths) - _MAX_NAMED
+            text = " ".join([name] + paths[:_MAX_NAMED])
+            parts.append(text + (" and %d more" % more if more > 0 else ""))
+    return "; ".join(parts)
 
 
 def check_path(name: str, path: str) -> None:
@@ -41,13 +61,13 @@ def check_path(name: str, path: str) -> None:
         raise TypeError("%s must be a str, not %r" % (name, path))
     if path[:1] != "/":
         raise ValueError("%s must begin with '/', unlike %r" % (name, path))
-    for character in "?#<> ":
-        if character in path:
-            raise ValueError("%s must not contain %r: %r" % (name, character, path))
+    for byte in path.encode():  # a loop over a str would intern each character
+        if byte <= 32 or byte == 127 or byte in b"?#<>":
+            raise ValueError("%s must not contain %r: %r" % (name, chr(byte), path))
 
 
-def folder(folders: list, prefix: str, directory: str, https) -> tuple:
-    """Return what Server.files() adds to `folders`: (prefix, directory, HTTPS port).
+def folder(others: list, prefix: str, directory: str, https) -> tuple:
+    """Return what Server.files() adds to the other folders: (prefix, directory, HTTPS port).
 
     Raises TypeError or ValueError if an argument is wrong.
     """
@@ -58,7 +78,7 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
         raise TypeError("https must be a port or None, not %r" % (https,))
     prefix = prefix.rstrip("/") + "/"
     directory = directory.rstrip("/")
-    if any(other[:2] == (prefix, directory) for other in folders):
+    if any(other[:2] == (prefix, directory) for other in others):
         raise ValueError("prefix %r has been registered already" % prefix)
     try:
         exists = os.stat(directory or "/")[0] & _FOLDER
@@ -69,6 +89,7 @@ def folder(folders: list, prefix: str, directory: str, https) -> tuple:
     return prefix, directory, https
 
 
+# Long: one check an argument, and then one callback after the other.
 def make_route(
     endpoint,
     subprotocols=(),
@@ -103,20 +124,25 @@ def make_route(
     route.required = require_subprotocol
     route.drops = overflow == "drop"
     functions = dict(reversed(_attributes(endpoint)))  # those of a class replace its bases'
+    is_dynamic = "__getattr__" in functions or not hasattr(endpoint, "__dict__")
     for name in _CALLBACKS:
-        callback = getattr(endpoint, "on_" + name, None)
+        callback = None
+        # Looking for a name that no object has would add it to MicroPython's names for ever.
+        if "on_" + name in functions or is_dynamic:
+            callback = getattr(endpoint, "on_" + name, None)
         if name in ("message", "chunk") and callback:
             # MicroPython's type of async functions is "generator". A closure may be async or not.
             kind = type(functions.get("on_" + name)).__name__
             if kind != "function":
-                callback = call("wsserver.callbacks", "checked", route, name, callback)
+                callback = call(".callbacks", "checked", route, name, callback)
             if kind == "generator":
-                load("wsserver.workers")  # now, before the heap is fragmented
+                load(".workers")  # now, before the heap is fragmented
         setattr(route, name, callback)
     if require_subprotocol and not route.request:
         route.request = True  # prehandshake.decide() checks the subprotocol only
     if route.message and route.chunk:
-        raise ValueError("endpoint must have on_message or on_chunk, not both: %r" % endpoint)
+        text = "endpoint %s must have on_message or on_chunk, not both"
+        raise ValueError(text % type(endpoint).__name__)
     return route
 
 
@@ -136,14 +162,16 @@ def _check_callbacks(endpoint):
     if isinstance(endpoint, type):
         raise TypeError("endpoint must be an object, not the class %s" % endpoint.__name__)
     known = ["on_" + name for name in _CALLBACKS]
-    no_object = callable(endpoint) or endpoint is None or isinstance(endpoint, _VALUES)
+    values = (str, bytes, int, float, dict, list, tuple)
+    no_object = callable(endpoint) or endpoint is None or isinstance(endpoint, values)
     if no_object and not any(hasattr(endpoint, name) for name in known):
         raise TypeError("endpoint must be an object with on_... methods, not %r" % (endpoint,))
     for name, value in _attributes(endpoint):
         if name[:3] != "on_":
             continue
         if name not in known:
-            raise ValueError("endpoint has an unknown method %s: %r" % (name, endpoint))
+            text = "endpoint %s has an unknown method %s; known are %s"
+            raise ValueError(text % (type(endpoint).__name__, name, ", ".join(known)))
         if not callable(value) and value is not None:
             raise TypeError("endpoint's %s must be a function, not %r" % (name, value))
 

@@ -29,40 +29,34 @@ class Router:
     def add(self, path: str, *options):
         """Return a decorator that registers its function for `path`: see Server.route."""
         if isinstance(path, str) and "<" in path:
-            load("wsserver.http.patterns")  # which stays, unlike what `call` loads
-        call("wsserver.http.registration", "check_route", path, *options)
+            load(".http.patterns")  # which stays, unlike what `call` loads
+        call(".http.registration", "check_route", path, *options)
 
         def register(handler):
-            call("wsserver.http.registration", "register", self, path, handler, *options)
+            call(".http.registration", "register", self, path, handler, *options)
             return handler
 
         return register
 
     def find(self, request) -> list:
-        """Return the Routes for the path of a request, and set request.params.
+        """Return the Routes for a request, and set request.params. Not for a handshake.
 
         Raises HTTPError 400.
         """
+        if "sec-websocket-key" in request.headers:
+            return []
         request.params = {}
         routes = self.paths.get(request.path)
         if routes:
             return routes
         for matcher, routes in self.patterns:
-            params = matcher.match(request.path)
-            if params is not None:
-                request.params = params
+            request.params = matcher.match(request.path)
+            if request.params is not None:
                 return routes
+        request.params = {}
         return []
 
-    def handle(self, connection, request, buf, pos: int, end: int) -> bool:
-        """Handle a request if its path has a route; buf[pos:end] is what follows its head.
-
-        Return whether it has one. Raises HTTPError and MemoryError, if nothing has been done.
-        """
-        if "sec-websocket-key" in request.headers:
-            return False
-        routes = self.find(request)
-        if not routes:
-            return False
-        load("wsserver.http.exchange").start(connection, request, routes, buf, pos, end)
-        return True
+    def start(self, *args) -> None:
+        """Handle a request: what exchange.start does, which takes the place of this method."""
+        self.start = load(".http.exchange").start
+        self.start(*args)

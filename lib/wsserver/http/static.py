@@ -3,16 +3,20 @@
 import binascii
 import os
 
-from ..core.frames import const
-from ..lazy import call, has_large_heap
-from .request import ALLOW, HTTPError, Request, host_name, malformed, unquote
-from .responses import response_head
+from wsserver.core.frames import const
 
+from ..lazy import call, free_heap, has_large_heap
+from ..log import WARNING, describe
+from .request import HTTPError, Request, host_name, malformed, unquote
+from .responses import can_keep, response_head
+
+# Bytes: for each text that it makes, MicroPython searches its table of names.
 _TYPES = const(
-    ".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
-    ".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"
-    ".jpg=image/jpeg|.woff2=font/woff2|.txt=text/plain; charset=utf-8|"
+    b".html=text/html; charset=utf-8|.css=text/css|.js=text/javascript; charset=utf-8|"
+    b".json=application/json|.svg=image/svg+xml|.png=image/png|.ico=image/x-icon|"
+    b".jpg=image/jpeg|.woff2=font/woff2|.txt=text/plain; charset=utf-8|"
 )
+_ALLOW = const("Allow: GET, HEAD, OPTIONS")
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
 # Windows for decompression, as powers of 2: the largest ones with and without PSRAM.
@@ -21,43 +25,74 @@ _SMALL_WINDOW = const(12)
 _MIN_GZIP = const(18)  # bytes: header and trailer (RFC 1952, section 2.3)
 _MAX_RATIO = const(1032)  # of Deflate: 258 bytes of content for two bits
 _TABLES = const(1200)  # bytes that decompression takes in addition to its window
+# Bytes that must stay free then: if the GC heap grew, TLS would lose its memory.
+_SPARE = const(6000)
 # The header field in which `make deploy` stores a file's window size (RFC 1952, 2.3.1.1).
 _WINDOW_FIELD = const(b"\x05\x00WB\x01\x00")
 
 
-def open_file(request: Request, prefix: str, directory: str, https_port=None, origins=()):
-    """Return (response head, open file or None, bytes to send of it) for a request.
+def find_file(connection, request: Request):
+    """Return what open_file() returns for the first folder of the server that has the file.
+
+    Raises what open_file() raises.
+    """
+    for prefix, directory, https_port in connection._server._folders:
+        if request.path.startswith(prefix):
+            port = None if connection._secure or connection._https else https_port
+            try:
+                return open_file(request, prefix, directory, port, connection)
+            except HTTPError as error:
+                if error.status != 404:  # else the next folder may have the file
+                    raise
+    raise HTTPError(404, "not found")
+
+
+# Long: loaded anew for each file on a small heap, where each function would take more of it.
+def open_file(request: Request, prefix: str, directory: str, https_port, connection):
+    """Return (response head, keeps, open file or None, bytes to send of it) for a request.
 
     The path after `prefix` ("/", or with a slash at its end) is searched in `directory`. A path
     that ends with a slash stands for its index.html. If there is a NAME.gz, it is sent as the gzip
     coding of NAME, with an ETag. A client that does not accept gzip gets NAME, or the decompressed
-    NAME.gz. https_port: redirect to this port instead. origins: whose pages may read the response.
-    Raises HTTPError 302, 400, 404, 405, or 406 if decompressing takes too much memory.
+    NAME.gz. https_port: redirect to this port instead. keeps: see HTTPConnection. Raises HTTPError
+    302, 400, 404, 405, or 406 if decompressing takes too much memory.
     """
     if https_port:
         raise HTTPError(302, "use https", "Location: " + _https_url(request, https_port))
     if request.method not in ("GET", "HEAD"):
-        raise HTTPError(405, "use GET", ALLOW)
+        raise HTTPError(405, "use GET", _ALLOW)
     path = unquote(request.path)[len(prefix) - 1 :]
     # "/." excludes hidden files, and parent folders as well.
     if "/." in path or "\\" in path or "\0" in path:
         raise HTTPError(404, "not found")
-    name = directory + path + ("index.html" if path[-1:] == "/" else "")
+    name = directory + path + ("index.html" if path.endswith("/") else "")
     headers = [
-        "Content-Type: " + _content_type(name),
+        b"Content-Type: " + _content_type(name.encode()),
         "Cache-Control: no-cache",  # may be cached, but must be revalidated: there is an ETag
         "X-Content-Type-Options: nosniff",
-        "Connection: close",
     ]
+    # On a small heap the connection ends, so that this module is unloaded. Clients that do not ask
+    # for more, as browsers do, may wait for the end.
+    body = "content-length" in request.headers or "transfer-encoding" in request.headers
+    keeps = can_keep(connection, request, not body)
+    if keeps and not (
+        connection._server._filler
+        and "keep-alive" in request.headers.get("connection", "").lower()
+    ):
+        keeps = None
+    if not keeps:
+        headers.append("Connection: close")
+    origins = connection._server.origins
     if origins:
-        headers += call("wsserver.http.cors", "allow_origin", request, origins)
+        headers += call(".http.cors", "allow_origin", request, origins)
     try:
         status, size, file = _open(name, request, headers)
     except OSError:
         raise HTTPError(404, "not found") from None
     if status == 200 and "range" in request.headers and hasattr(file, "seek"):
+        headers[0] = str(headers[0], "utf-8")  # select() compares texts
         try:
-            ranged = call("wsserver.http.ranges", "select", request, headers, size)
+            ranged = call(".http.ranges", "select", request, headers, size)
         except HTTPError:
             file.close()
             raise
@@ -66,32 +101,47 @@ def open_file(request: Request, prefix: str, directory: str, https_port=None, or
     if file and request.method == "HEAD":
         file.close()
         file = None
-    return response_head(status, headers, size), file, size
+    return response_head(status, headers, size), keeps, file, size
+
+
+def read_part(connection) -> int:
+    """Append a part of a connection's file to its send buffer, and return its size."""
+    start = connection._out_end
+    stop = min(start + connection._left, connection._pool.write_limit)
+    try:
+        count = connection._file.readinto(connection._out[start:stop])
+    except Exception as error:  # the flash is defective, or the file is damaged
+        text = "cannot read %s: %s" % (connection._path, describe(error))
+        connection._server._log(WARNING, text)
+        return 0
+    connection._out_end = start + count
+    connection._left -= count
+    return count
 
 
 def _content_type(name):
-    extension = ".%s=" % name.rsplit(".", 1)[-1].lower()
+    dot = name.rfind(b".")
+    extension = name[dot:].lower() + b"="
     start = _TYPES.find(extension)
-    if start < 0:
-        return "application/octet-stream"
-    return _TYPES[start + len(extension) : _TYPES.find("|", start)]
+    if start < 0 or dot < 0:
+        return b"application/octet-stream"
+    return _TYPES[start + len(extension) : _TYPES.find(b"|", start)]
 
 
 def _open(name, request, headers):
     """Return (status, size, file); add the headers of the file's coding."""
     packed = name + ".gz"
-    if not _is_file(packed):
+    size = _size_of(packed)
+    if size < 0:
         return _open_plain(name)
     # Without Accept-Encoding any coding is acceptable (RFC 9110, section 12.5.3), but such clients
     # are often curl, which does not decompress by default.
     accepts_gzip = _accepts_gzip(request)
-    if not accepts_gzip and _is_file(name):
+    if not accepts_gzip and _size_of(name) >= 0:
         return _open_plain(name)
-    file = open(packed, "rb")
-    size = os.stat(packed)[6]
     if size < _MIN_GZIP:
-        file.close()
         raise OSError
+    file = open(packed, "rb")
     file.seek(-8, 2)
     # gzip ends with the CRC-32 and the length of the content (RFC 1952, section 2.3.1), which
     # serve as a hash of the file.
@@ -131,16 +181,19 @@ def _accepts_gzip(request):
 
 
 def _open_plain(name):
-    if not _is_file(name):
+    size = _size_of(name)
+    if size < 0:
         raise OSError
-    return 200, os.stat(name)[6], open(name, "rb")
+    return 200, size, open(name, "rb")
 
 
-def _is_file(name):
+def _size_of(name):
+    """Return the size of a file, or -1 if there is none."""
     try:
-        return not os.stat(name)[0] & _FOLDER
+        stat = os.stat(name)
+        return -1 if stat[0] & _FOLDER else stat[6]
     except OSError:
-        return False
+        return -1
 
 
 def _decompressed(file):
@@ -149,6 +202,8 @@ def _decompressed(file):
     file.seek(0)
     bits = head[16] if head[10:16] == _WINDOW_FIELD else _GZIP_WINDOW
     if not 8 <= bits <= (_GZIP_WINDOW if has_large_heap() else _SMALL_WINDOW):
+        return None
+    if free_heap() < (1 << bits) + _TABLES + _SPARE:
         return None
     try:
         # The first read allocates the window and its tables, when it is too late for an error.

@@ -1,9 +1,15 @@
-"""Requests that few clients send: other versions and targets, other hosts, and no HTTP at all."""
+"""Requests that few clients send: other versions, headers, targets, hosts, and no HTTP at all."""
 
-from ..core.frames import const
-from .request import ALLOW, TOKEN, HTTPError, consists_of, is_host, malformed
+from wsserver.core.frames import const
+
+from .request import TOKEN, HTTPError, consists_of, is_host, malformed
 
 _TLS_HANDSHAKE = const(22)  # the first byte of a TLS connection (RFC 8446, section 5.1)
+# More lines take more memory than a head of max_head bytes is expected to.
+_MAX_HEADERS = const(64)
+_ALLOW = const("Allow: GET, HEAD, OPTIONS")
+_HOST = const(b"!$%&'()*+-.;=_~")  # RFC 3986, section 3.2.2: see http.request
+_BARE_LF = const("lines must end with CRLF, not with LF")
 _SCHEMES = ("http", "https", "ws", "wss")
 
 
@@ -11,11 +17,15 @@ def head_error(head: bytes, limit: int) -> HTTPError:
     """Return the error for bytes that cannot become a request head."""
     if head[0] == _TLS_HANDSHAKE:
         return HTTPError(400, "TLS on a port without TLS: use http:// or ws:// here")
-    if head.count(b"\n") != head.count(b"\r\n"):
-        return HTTPError(400, "lines must end with CRLF, not with LF")
+    if _has_bare_lf(head):
+        return HTTPError(400, _BARE_LF)
     if not consists_of(head[:1], TOKEN):
         return malformed("request line")
     return HTTPError(431, "the head is over %d bytes (server.max_head)" % limit)
+
+
+def _has_bare_lf(data):
+    return data.count(b"\n") != data.count(b"\r\n")
 
 
 def is_1_0(version: bytes) -> bool:
@@ -33,6 +43,37 @@ def is_1_0(version: bytes) -> bool:
     return minor == b"0"
 
 
+def parse_headers(data: bytes) -> dict:
+    """Parse header lines that are not common ones: see portable.parse_headers.
+
+    Raises HTTPError 400.
+    """
+    if data.count(b"\r\n") >= _MAX_HEADERS:
+        raise HTTPError(431, "over %d headers" % _MAX_HEADERS)
+    if _has_bare_lf(data):
+        raise HTTPError(400, _BARE_LF)
+    headers: dict = {}
+    for line in data.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        value = value.strip(b" \t")
+        if (
+            not colon
+            or not consists_of(name, TOKEN)
+            or value
+            and min(value.replace(b"\t", b" ")) < 32
+        ):
+            raise malformed("a header")
+        key = str(name.lower(), "utf-8")
+        try:
+            text = str(value, "utf-8")
+        except UnicodeError:  # RFC 9110, section 5.5: such bytes are opaque data
+            text = latin_1(value)
+        # Several lines with the same name are one list (RFC 9110, section 5.3). Where only one
+        # value is allowed, the comma makes it malformed, as it should be.
+        headers[key] = headers[key] + ", " + text if key in headers else text
+    return headers
+
+
 def latin_1(data: bytes) -> str:
     """Decode ISO-8859-1. MicroPython knows UTF-8 only."""
     out = bytearray()
@@ -41,7 +82,7 @@ def latin_1(data: bytes) -> str:
     return str(out, "utf-8")
 
 
-def parse_target(method: bytes, target: bytes, headers: dict) -> bytes:
+def target_of(method: bytes, target: bytes, headers: dict) -> bytes:
     """Return the path and query of a target that does not start with "/".
 
     RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests". Its host
@@ -61,11 +102,24 @@ def parse_target(method: bytes, target: bytes, headers: dict) -> bytes:
     return rest if rest[:1] == b"/" else b"/" + rest
 
 
-def upgrade_error(request) -> HTTPError:
+def is_ipv6(host: str) -> bool:
+    """Return whether a Host header is an IPv6 address, as in "[fe80::1]:80"."""
+    name, bracket, port = host[1:].partition("]")
+    if not bracket or port and (port[0] != ":" or port[1:] and not port[1:].isdigit()):
+        return False
+    return consists_of(name.replace(":", "").encode(), _HOST)
+
+
+def bad_origin(origin) -> HTTPError:
+    """Return the error for an Origin that check_origin() has refused."""
+    return HTTPError(403, "Origin %s is not allowed (access.origins)" % (origin or "(none)"))
+
+
+def no_upgrade(request) -> HTTPError:
     """Return the error for a request that check_upgrade() has refused."""
     upgrade = "Upgrade: websocket"
     if request.method not in ("GET", "HEAD"):
-        return HTTPError(405, "use GET", ALLOW)
+        return HTTPError(405, "use GET", _ALLOW)
     if request.is_1_0:
         return HTTPError(426, "WebSocket needs HTTP/1.1", upgrade)
     if request.method == "HEAD" or not request.wants_websocket():
@@ -79,7 +133,7 @@ def upgrade_error(request) -> HTTPError:
     return malformed("sec-websocket-key")
 
 
-def check_other_host(request, name: str, names, portal, trusted: bool) -> None:
+def other_host(request, name: str, names, portal, trusted: bool) -> None:
     """Do what check_host() does for a host that is neither an address nor in `names`.
 
     name: "" without Host. Raises HTTPError 302, 400 or 421.

@@ -1,10 +1,14 @@
 """Request bodies that a handler reads itself. Loaded with the first request to such a route."""
 
-from ..core.frames import const
+from time import ticks_add, ticks_diff, ticks_ms
+
+from wsserver.core.frames import const
+
 from .exchange import Exchange
 
 _BODY = const(4)  # states: see http.exchange
 _HANDLING = const(5)
+_INBOX = const(2560)  # bytes of a body that are read at once; a buffer of the pool has 2 KB more
 
 
 class Upload(Exchange):
@@ -15,6 +19,7 @@ class Upload(Exchange):
     """
 
     _waiting: Anything = None  # an asyncio.Event: data has arrived
+    _waited: Anything = None  # ms of the present time for the body; None: nothing was awaited
     _in_start = 0
     _in_end = 0
 
@@ -25,32 +30,30 @@ class Upload(Exchange):
             if self._body and not self._body.done:
                 self._keep(buf, pos, end)
             else:
-                self._extra = pos < end
+                self._keeps = pos >= end
             self._call_handler()
         except Exception as error:
             self._fail(error)
 
     def _keep(self, buf, pos, end):
-        self._inbox = self._pool.take()
         size = end - pos
-        if size:
-            self._expects = None  # the peer does not wait for 100 Continue
-        if size > len(self._inbox):
-            raise MemoryError  # only if write_limit is less than read_size
+        if size and self._expects:
+            self._expects = False  # the peer does not wait for 100 Continue
+        self._inbox = memoryview(bytearray(max(size, _INBOX)))
         self._inbox[:size] = buf[pos:end]
         self._in_end = size
-        self._pause(size >= self._pool.inbox_size)
+        self._pause(size >= _INBOX)
 
     def _receive(self, buf, pos: int, end: int) -> None:
         """Note that data has arrived in the inbox. Without one, it is ignored."""
         if self._inbox is None:
-            self._extra = True
+            Exchange._receive(self, buf, pos, end)
             return
         self._count(end - self._in_end)
         self._in_end = end
         if self._waiting:
             self._waiting.set()
-        if end >= self._pool.inbox_size:
+        if end >= _INBOX:
             self._pause(True)  # until the handler has taken all
 
     async def _read(self, n: int) -> bytes:
@@ -72,11 +75,17 @@ class Upload(Exchange):
 
                 self._waiting = Event()
             self._waiting.clear()
-            self._await_body()
+            if self._waited is None:
+                self._await_body()
+            else:  # one byte must not start the time again
+                self._state = _BODY
+                self._since = ticks_add(ticks_ms(), -self._waited)
             self._server._update_poll(self)
             await self._waiting.wait()
             if self._state == _BODY:
                 self._state = _HANDLING
+                since = self._since
+                self._waited = 0 if since is None else ticks_diff(ticks_ms(), since)
 
     def _take(self, most):
         """Return bytes of the body from the inbox; b"" if it has none."""
@@ -88,6 +97,9 @@ class Upload(Exchange):
             self._in_start = after
             if after == self._in_end:
                 self._in_start = self._in_end = 0
+                if len(inbox) > _INBOX:  # more than that came with the head
+                    inbox = self._inbox = None
+                    self._inbox = memoryview(bytearray(_INBOX))
                 if self._half_closed:
                     self._pause(False)
             if data:
@@ -96,8 +108,8 @@ class Upload(Exchange):
 
     def _free_inbox(self):
         if self._inbox is not None:
-            self._extra = self._in_start < self._in_end
-            self._pool.give(self._inbox)
+            if self._in_start < self._in_end:
+                self._keeps = False
             self._inbox = None
             if self._half_closed:
                 self._pause(False)

@@ -35,8 +35,14 @@ def test_what_is_typed_is_sent_and_what_comes_is_shown(board):
     assert client(board.ws_url(), text="hello\nGrüße\n") == (0, "hello\nGrüße\n", "")
 
 
-def test_without_a_path_it_talks_to_the_demonstration(board):
-    status, output, _ = client(f"127.0.0.1:{board.http_port}", text="LED_OFF\nnonsense\n")
+def test_without_a_path_it_talks_to_the_echo_and_shows_the_demos_status(board):
+    address = f"127.0.0.1:{board.http_port}"
+    assert client(address, text="hello\n") == (0, "hello\n", "")
+    assert "stats: must be true" in client(address, "--stats", "5000")[2]
+
+
+def test_the_demo_answers_commands(board):
+    status, output, _ = client(board.ws_url("/demo"), text="LED_OFF\nnonsense\n")
     assert status == 0
     lines = output.splitlines()
     assert '"type": "welcome"' in lines[0]
@@ -136,14 +142,14 @@ def closed_port():
 @pytest.mark.parametrize(
     "url, problem",
     [
-        ("http://127.0.0.1/", "is no WebSocket URL such as ws://192.168.4.1/ws"),
-        ("ws://", "is no WebSocket URL"),
+        ("http://127.0.0.1/", "is not a WebSocket URL such as ws://192.168.4.1/ws"),
+        ("ws://", "is not a WebSocket URL"),
         ("ws://127.0.0.1:{closed}/ws", "cannot be reached: Connection refused"),
         ("ws://127.0.0.1:99999/ws", "cannot be reached"),
         ("ws://nowhere.invalid/ws", "nowhere.invalid cannot be reached"),
         (
             "ws://127.0.0.1:{http}/nothing",
-            "refused the connection to /nothing: there is no such path",
+            "to /nothing: the board has no WebSocket there; its paths are /",
         ),
         ("wss://127.0.0.1:{http}/ws", "is it the port for wss://?"),
     ],
@@ -156,6 +162,16 @@ def test_what_is_wrong_is_said_in_one_line(board, url, problem):
     assert problem in error
 
 
+def test_a_proxy_in_the_environment_is_not_used(board, monkeypatch):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    # 127.1 is this machine, but not one of the names that never go through a proxy.
+    connection = connect(f"ws://127.1:{board.http_port}/ws")
+    connection.send("hello")
+    assert connection.recv() == "hello"
+    connection.close()
+
+
 def test_a_page_from_elsewhere_is_told_why_it_is_refused(board):
     with pytest.raises(Failure, match="omit --origin"):
         connect(board.ws_url(), origin="http://elsewhere.example")
@@ -164,7 +180,7 @@ def test_a_page_from_elsewhere_is_told_why_it_is_refused(board):
 def test_stats_where_there_are_none_is_an_error(board):
     status, _, error = client(board.ws_url(), "--stats")
     assert status == 1
-    assert "this path sends no reports: use /demo" in error
+    assert "this path sends no reports: --stats needs /demo, which a board has unless" in error
     assert "stats: must be true" in client(board.ws_url("/demo"), "--stats", "5000")[2]
 
 
@@ -176,7 +192,7 @@ def test_a_board_that_goes_away_ends_it_with_an_error(make_board):
     process.stdin.flush()
     assert process.stdout.readline() == "hello\n"
     threading.Thread(target=board.power_cycle).start()
-    assert "the connection is lost" in process.stderr.readline()
+    assert re.search("the connection is lost: .*[a-z]; press Return$", process.stderr.readline())
     _, error = process.communicate("\n", timeout=20)
     assert process.returncode == 1
     assert "client: the connection has ended" in error

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import serial
@@ -19,6 +20,8 @@ from tools.board.flash import await_prompt
 from tools.failure import Failure
 
 from . import images
+
+pytestmark = pytest.mark.host
 
 TOOLS = ("flash", "boards", "erase", "deploy", "monitor", "repl", "reset", "backup", "join")
 
@@ -283,8 +286,39 @@ def test_a_url_of_an_unknown_kind_is_told(tool):
     status, _, errors = run(tool, "--port", "carrier-pigeon://roof")
     assert status == 1
     line = only_line(errors)
-    assert "PORT=carrier-pigeon://roof is no port" in line
+    assert "PORT=carrier-pigeon://roof is not a port" in line
     assert "give a device such as /dev/ttyUSB0 or COM3, or socket://" in line
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([], "no board is plugged in .*\\. PORT= names a port that is not found by itself"),
+        (
+            ["/dev/a", "/dev/b"],
+            "several boards are plugged in: PORT= names one of /dev/a, /dev/b;",
+        ),
+    ],
+)
+def test_without_a_choice_of_a_port_the_boards_are_named(monkeypatch, found, told):
+    monkeypatch.setattr(ports, "boards", lambda: found)
+    with pytest.raises(Failure, match=told):
+        ports.choose("")
+
+
+@pytest.mark.parametrize(
+    ("usb", "others"),
+    [
+        ("/dev/cu.usbserial-0001", ["/dev/cu.Bluetooth-Incoming-Port", "/dev/cu.wlan-debug"]),
+        ("/dev/cu.usbmodem14101", ["/dev/cu.debug-console"]),
+        ("COM7", ["COM1"]),
+    ],
+)
+def test_the_only_usb_port_of_a_system_is_chosen(monkeypatch, usb, others):
+    listed = [SimpleNamespace(device=name, vid=None) for name in others]
+    listed.append(SimpleNamespace(device=usb, vid=0x10C4))
+    monkeypatch.setattr(ports.list_ports, "comports", lambda: listed)
+    assert ports.choose("") == usb
 
 
 @pytest.mark.parametrize("kind", ["socket", "rfc2217"])

@@ -82,8 +82,9 @@ def test_make_join_is_a_command(make_board):
         ("wifi: access point 'Home', password secret12", "WIFI:T:WPA;S:Home;P:secret12;;"),
         ('wifi: access point "It\'s", password secret12', "WIFI:T:WPA;S:It's;P:secret12;;"),
         (r"wifi: access point 'L\xf6we', password secret12", "WIFI:T:WPA;S:Löwe;P:secret12;;"),
-        ("serving ws://192.168.4.1:80/ws and wss://", "http://192.168.4.1/"),
+        ("serving ws://192.168.4.1:80/ws and wss://192.168.4.1:443/ws", "http://192.168.4.1/"),
         ("serving ws://10.0.0.7:8080/ws", "http://10.0.0.7:8080/"),
+        ("serving http://10.0.0.7:80/ and https://10.0.0.7:443/", "http://10.0.0.7/"),
     ],
 )
 def test_what_a_board_prints_at_its_start_gets_a_code_in_the_monitor(line, meaning):

@@ -9,9 +9,13 @@ import termios
 import time
 
 import pytest
+from mpremote.transport_serial import SerialTransport
 
 from tools import ROOT
+from tools.board.session import Session
 from tools.board.sources import source_of
+
+pytestmark = pytest.mark.host
 
 
 def command(tool, board):
@@ -119,6 +123,23 @@ def test_the_prompt_is_opened_in_a_terminal_and_left_with_ctrl_x(make_board):
         os.write(ours, typed)
     assert process.wait(10) == 0
     os.close(ours)
+
+
+def test_a_board_is_given_half_a_minute_to_answer(make_board, monkeypatch):
+    waits = []
+    follow = SerialTransport.follow
+
+    def watched(transport, timeout, data_consumer=None):
+        waits.append(timeout)
+        return follow(transport, timeout, data_consumer)
+
+    monkeypatch.setattr(SerialTransport, "follow", watched)
+    board = make_board(config={"broadcast": {"interval": 0}})
+    with Session(board.serial) as session:
+        assert session.run("print(6 * 7)") == "42\n"
+        session.file("writefile", "/new", b"content")  # a nearly full flash is slow
+        assert session.file("readfile", "/new") == b"content"
+    assert set(waits) == {30}
 
 
 def test_a_backup_has_every_file_and_is_for_its_owner_alone(make_board, tmp_path):

@@ -15,6 +15,8 @@ from tools.failure import Failure
 
 from . import images
 
+pytestmark = pytest.mark.host
+
 BOARDS = table.load()
 ESP32 = table.find("esp32", BOARDS)
 ROW = """
@@ -29,6 +31,7 @@ cores = 2
 sram = 520
 psram = false
 led = { pin = 2, kind = "plain" }
+boot = 0
 crypto = "AES"
 sockets = 10
 window = 5744

@@ -30,6 +30,8 @@ from tools.certs import Store, find_problem, make_authority, parse_name
 from tools.certs.cli import main
 from tools.virtualboard import VirtualBoard
 
+pytestmark = pytest.mark.host
+
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
 FOR_BOARDS = {"server.crt.der", "server.key.der", "clients.crt.der"}
@@ -304,6 +306,12 @@ def test_the_boards_name_and_address_come_from_its_config_json(certs, tmp_path):
     certs()
     names = names_of(load(certs.folder / "server.pem"))
     assert names == {"kitchen.local", "10.1.2.3", "192.168.4.1", "localhost", "127.0.0.1"}
+
+
+def test_a_static_address_in_the_network_section_is_a_name(certs, tmp_path):
+    (tmp_path / "config.json").write_text('{"network": {"address": "10.0.0.9/24"}}')
+    assert certs()[0] == 0
+    assert "10.0.0.9" in names_of(load(certs.folder / "server.pem"))
 
 
 @pytest.mark.parametrize("config", ["{", "[]", '{"wifi": {"hostname": "-"}}', "[" * 100000])

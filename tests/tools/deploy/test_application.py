@@ -14,6 +14,8 @@ from tools.deploy import template
 from tools.deploy.application import NONE, find
 from tools.failure import Failure
 
+pytestmark = pytest.mark.host
+
 ECHO = """
 class Echo:
     def on_message(self, client, message):
@@ -92,10 +94,27 @@ def test_the_demo_is_no_application():
 @pytest.mark.parametrize(
     ("files", "path", "problem"),
     [
-        ({}, "none.py", r"APP=.*none\.py is no Python file.*`make new APP=.*none\.py` writes"),
-        ({"notes_txt": ""}, "notes.txt", r"APP=.*notes\.txt is no Python file and no folder"),
+        ({}, "none.py", r"APP=.*none\.py does not exist; `make new APP=.*none\.py` writes"),
+        (
+            {"notes_txt": ""},
+            "notes.txt",
+            r"APP=.*notes\.txt is neither a Python file nor a folder",
+        ),
+        ({}, "none", r"APP=.*none does not exist: give a Python file, or a folder with app\.py"),
+        (
+            {"garden_py": ECHO},
+            "garden",
+            r"APP=.*garden does not exist; did you mean APP=.*garden\.py\?",
+        ),
+        ({"garden_py": ECHO}, "gadren.py", r"does not exist; did you mean APP=.*garden\.py\?"),
+        ({"garden__app_py": ECHO}, "gardn", r"does not exist; did you mean APP=.*garden\?"),
         ({"other_py": ECHO}, ".", r"has neither app\.py nor __init__\.py"),
         ({"a_py": "x = 1"}, "a.py", r"a\.py has no function setup\(board\)"),
+        (
+            {"a_py": "def setup():\n    pass"},
+            "a.py",
+            r"a\.py:1: setup\(\) is called with the board",
+        ),
         ({"a_py": "x = 1\ny = ("}, "a.py", r"a\.py:2: '\(' was never closed"),
         ({"a_py": "import json\n" + ECHO, "json_py": ""}, "a.py", r"json\.py: its name is that"),
         ({"app_py": ECHO, "startup_py": ""}, ".", r"startup\.py: its name is that of a module"),

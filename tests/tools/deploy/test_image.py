@@ -14,6 +14,8 @@ from tools.deploy import filesystem, imaging
 from tools.failure import Failure
 from tools.virtualboard import disk
 
+pytestmark = pytest.mark.host
+
 VFS = ("vfs", 0x200000, 0x200000)
 
 
@@ -75,10 +77,17 @@ def test_an_image_without_a_file_system_partition_gets_one(make_image):
 
 
 def test_a_larger_flash_has_a_larger_file_system(make_image):
-    file, board = make_image("esp32s3", ("nvs", 0x9000, 0x6000), flash=8)
+    file, board = make_image("esp32s3", ("nvs", 0x9000, 0x6000), flash=8, boot=True)
     partition = partitions.read(file.read_bytes(), board.offset)[-1]
     assert partition.size == 6 << 20
     assert len(file.read_bytes()) < 4 << 20, "it ends with the last block in use"
+
+
+def test_an_image_whose_table_is_for_more_flash_needs_no_size(make_image):
+    file, board = make_image("esp32s3", ("vfs", 0x310000, 0x4F0000))
+    assert partitions.read(file.read_bytes(), board.offset)[-1].end == 8 << 20
+    with pytest.raises(Failure, match="needs more flash than 4 MB"):
+        make_image("esp32s3", ("vfs", 0x310000, 0x4F0000), flash=4)
 
 
 def test_settings_certificates_and_an_application_are_added(make_image, certs, tmp_path):
@@ -101,7 +110,7 @@ def test_settings_certificates_and_an_application_are_added(make_image, certs, t
 
 def test_invalid_settings_are_refused(make_image, tmp_path):
     (tmp_path / "bad.json").write_text('{"server": {"max_clients": 0}}')
-    with pytest.raises(Failure, match=r"bad.json: server.max_clients: must be int from 1"):
+    with pytest.raises(Failure, match=r"bad.json: server.max_clients: must be a whole number"):
         make_image(config=tmp_path / "bad.json")
     assert not (tmp_path / "esp32.bin").exists()
 

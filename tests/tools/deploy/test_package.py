@@ -10,6 +10,7 @@ import threading
 import pytest
 import websocket
 
+from tests.wsserver.programs import run_script
 from tools import ROOT
 from tools.deploy.package import PACKAGES, publish
 from tools.failure import Failure
@@ -42,6 +43,16 @@ def test_mip_installs_a_published_package_that_works(site, tmp_path, kind):
         assert done.returncode == 0, done.stdout + done.stderr
         code = "from wsserver import Server\nfrom certificates import context\nprint(Server)"
         assert board.exec(code) == "<class 'Server'>\n"
+
+
+@pytest.mark.parametrize("kind", ["source", "compiled"])
+def test_micropythons_own_mip_installs_it_as_well(site, tmp_path, kind):
+    name = native_arch() if kind == "compiled" else kind
+    script = "import mip\nmip.install(%r, target=%r)\nfrom wsserver import Server\nprint(Server)\n"
+    (tmp_path / "board").mkdir()
+    text = script % (f"{site}/{name}.json", str(tmp_path / "board"))
+    printed = run_script(tmp_path / "board", text, tmp_path / "board")
+    assert printed.endswith("Done\n<class 'Server'>\n")
 
 
 def test_the_readmes_shortest_program_runs_on_a_bare_board_after_mip(tmp_path):

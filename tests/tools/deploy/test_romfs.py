@@ -1,8 +1,10 @@
 """`make romfs`, and frozen modules: code that is not copied into the heap."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import websocket
@@ -11,12 +13,15 @@ from tools import ROOT
 from tools.deploy import romfs
 from tools.deploy.mpycross import compile_file
 from tools.failure import Failure
-from tools.virtualboard.interpreter import find_micropython, native_arch
+from tools.virtualboard import chipheap
+from tools.virtualboard.interpreter import find_micropython, interpreter, native_arch
 
 
 @pytest.fixture(scope="module")
 def image():
     """A ROMFS with lib/ for the virtual board's CPU. Skips if the interpreter cannot mount it."""
+    if interpreter().is_frozen:
+        pytest.skip("frozen modules precede those of a ROMFS")
     command = [*find_micropython(), "-c", "import vfs; vfs.VfsRom"]
     if subprocess.run(command, capture_output=True).returncode:
         pytest.skip("this interpreter has no vfs.VfsRom")
@@ -39,6 +44,94 @@ def test_a_board_serves_from_a_romfs_with_less_memory(image, make_board):
     saved = free["romfs"] - free["file system"]
     print(f"saved {saved} bytes")
     assert saved > 10_000, free
+
+
+def serve_with_tls(make_board, certs, **options):
+    """Start a board with a chip's memory and a certificate."""
+    if chipheap.build_of(Path(interpreter().command[-1])) is None:
+        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+    config = {"tls": {"reserved": 0}, "broadcast": {"interval": 0}}
+    board = make_board(config=config, certs=certs, heap="chip", **options)
+    board.wait_for_log(" and (ws|http)s://", 20)
+    return board
+
+
+def connect(url, certs=None):
+    options = {"sslopt": {"ca_certs": str(certs / "ca.pem")}} if certs else {}
+    return websocket.create_connection(url, timeout=20, **options)
+
+
+def count_tls_clients(board, certs):
+    """Return how many wss clients echo a message beside two plain ones and the demo."""
+    clients = [connect(board.ws_url()) for _ in range(2)]
+    with contextlib.suppress(OSError, websocket.WebSocketException):
+        for _ in range(4):
+            clients.append(connect(f"wss://127.0.0.1:{board.https_port}/ws", certs))
+            clients[-1].send("x" * 4000)
+            assert clients[-1].recv() == "x" * 4000
+    for client in clients:
+        client.close()
+    return len(clients) - 2
+
+
+def demo_greets(board):
+    """Return whether /demo is open: its first message welcomes a client."""
+    demo = connect(board.ws_url("/demo"))
+    try:
+        return "welcome" in demo.recv()
+    finally:
+        demo.close()
+
+
+def test_from_a_romfs_three_tls_clients_fit_on_a_chip(image, make_board, certs):
+    board = serve_with_tls(make_board, certs, romfs=image)
+    assert count_tls_clients(board, certs) == 3
+    assert demo_greets(board)
+    assert board.heap.grown == 1 and board.heap.pool > 71_000
+    assert "tls.max_clients: using" not in board.log
+
+
+KEEP = """
+kept = []
+
+def setup(board):
+    for _ in range(5):
+        kept.append(bytearray(4000))
+"""
+
+
+def test_an_application_that_fills_the_heap_leaves_two_tls_clients(image, make_board, certs):
+    """Serving would make the heap grow later, by the memory of all TLS connections."""
+    board = serve_with_tls(make_board, certs, romfs=image, files={"app/app.py": KEEP})
+    assert "the application leaves memory for 2 TLS connections" in board.log
+    assert board.heap.grown == 2
+    assert board.heap.pool > 2 * 23_800 - 6_300
+
+
+def test_frozen_modules_leave_the_heap_as_it_is_and_three_tls_clients(make_board, certs):
+    if not interpreter().is_frozen:
+        pytest.skip("the firmware is not frozen into this interpreter (docs/virtual-board.md)")
+    board = serve_with_tls(make_board, certs)
+    assert count_tls_clients(board, certs) == 3
+    assert demo_greets(board)
+    assert board.heap.grown == 0
+
+
+FIND = """
+from wsserver import lazy
+def level(file):
+    return lazy.call("wsserver.inplace", "level", file)
+print(level("/lib/startup.mpy"), level("/rom/lib/startup.mpy"), level("startup.py"))
+room = lazy.load("wsserver.inplace").room
+print(room(8000, "/rom/lib/x.mpy") * 2, room(8000, "x.py") * 4, room(8000, "/lib/x.mpy"))
+"""
+
+
+def test_code_in_place_counts_for_less_of_the_heap(make_board):
+    board = make_board(files={"boot.py": "", "main.py": ""}, wait=False)
+    levels, rooms = board.exec(FIND).splitlines()
+    assert levels == "0 1 2"
+    assert len(set(rooms.split())) == 1
 
 
 def test_a_romfs_holds_every_module_compiled_for_the_chip(tmp_path):

@@ -13,6 +13,9 @@ from tools.deploy.files import firmware
 from tools.deploy.webpages import pack
 from tools.failure import Failure
 
+pytestmark = pytest.mark.host
+
+NESTED = re.compile(r"`[^`\n]*\$\{[^}\n]*`")  # a template in a template
 PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; script-src 'self'; style-src 'self'">
@@ -131,9 +134,41 @@ def test_modules_that_do_not_fit_together_are_an_error(name, text, problem):
         pack({**MODULES, name: text})
 
 
+def test_a_module_that_is_loaded_on_demand_becomes_a_file():
+    tool = b'import {b} from "./b.js";\nexport function start() { b(1); }\n' + b"// text\n" * 50
+    policy = b"""<meta http-equiv="Content-Security-Policy" content="script-src 'self'">"""
+    main = MODULES["/www/main.js"] + b'open = () => import("./tool.js");\n'
+    files = {**MODULES, "/www/main.js": main, "/www/tool.js": tool}
+    files["/www/index.html"] = policy + MODULES["/www/index.html"]
+    packed = pack(files)
+    assert set(packed) == {"/www/index.html.gz", "/www/tool.js"}
+    text = packed["/www/tool.js"].decode()
+    assert "function b(text)" in text
+    assert "export function start" in text
+    assert "export function b" not in text
+    assert re.search("script-src 'sha256-[^ ]*' 'self'", page(packed))
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "www").glob("*.html")))
 def test_our_own_pages_are_packed_whole(name):
     files = {path: file.read_bytes() for path, file in firmware(ROOT).items()}
     text = page(pack(files), "/www/" + name)
     assert not re.search(r'<(script|link)[^>]*(src|href)="(?!data:)', text)
     assert "unsafe" not in re.search('Policy"\\s+content="(.*?)"', text)[1]
+
+
+def test_all_pages_begin_with_the_same_policy_and_settings():
+    """Each page repeats them, because www/ also works unpacked, without a build step."""
+    lines = r'<!doctype html>\n<html lang="en">|<meta charset.*|<meta name="viewport".*'
+    policy = r'|<meta http-equiv="Content-Security-Policy"\s+content="[^"]*">'
+    heads = {
+        page.name: tuple(re.findall(lines + policy, page.read_text(encoding="utf-8")))
+        for page in (ROOT / "www").glob("*.html")
+    }
+    assert len(heads) > 2 and len(heads["index.html"]) == 4
+    assert len(set(heads.values())) == 1, heads
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "www").glob("*.js")), ids=lambda path: path.name)
+def test_no_template_is_nested_because_rjsmin_changes_its_text(path):
+    assert not NESTED.search(path.read_text(encoding="utf-8"))

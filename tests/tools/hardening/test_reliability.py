@@ -9,6 +9,8 @@ from tools.hardening.compare import checks, servers
 from tools.hardening.compare.runner import outcome
 from tools.hardening.fuzz import tally
 
+pytestmark = pytest.mark.host
+
 DOCUMENT = figures.DOCUMENT.read_text(encoding="utf-8")
 
 

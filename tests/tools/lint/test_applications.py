@@ -9,6 +9,8 @@ from tools import ROOT
 from tools.deploy import template
 from tools.lint.applications import annotated, check_applications, examples
 
+pytestmark = pytest.mark.host
+
 APPLICATION = """\
 import machine
 
@@ -38,11 +40,20 @@ def findings(tmp_path_factory):
         "signature": ("def on_message(self, client, message)", "def on_message(self, message)"),
         "option": ("(board.server))", "(board.server), overflow='wait')"),
         "module": ("import machine", "import machine, os; os.getenv('HOME')"),
+        "stream": ("client.send(message)", "client.send_stream(5)"),
+        "switch": ("(board.server))", "(board.server)); board.panel.switch('Lamp')"),
+        "slider": ("(board.server))", "(board.server)); board.panel.slider('Fan', float)"),
+        "answer": ("def setup", "def bad(request) -> float:\n    return 0.5\n\n\ndef setup"),
+        "later": ("def setup", "async def bad(request) -> set:\n    return {5}\n\n\ndef setup"),
+        "event": ("(board.server))", "(board.server)); board.server.events('/e').send(5)"),
     }
     files = []
     for name, (old, new) in mistakes.items():
         files.append(folder / f"{name}.py")
-        files[-1].write_text(APPLICATION.replace(old, new))
+        text = APPLICATION.replace(old, new)
+        if "def bad" in new:
+            text += "    board.server.route('/bad')(bad)\n"
+        files[-1].write_text(text)
     files.append(folder / "template.py")
     files[-1].write_text(template.TEXT.format(name="template.py"))
     lines = check_applications(files)
@@ -60,6 +71,12 @@ def findings(tmp_path_factory):
         ("type", r'type\.py:9: .*"send".* incompatible type "int"'),
         ("signature", r"signature\.py:13: .*websocket.*incompatible type"),
         ("option", r"option\.py:13: .*incompatible type"),
+        ("stream", r'stream\.py:9: .*"send_stream".* incompatible type "int"'),
+        ("switch", r'switch\.py:13: .*No overload variant of "switch" of "Panel"'),
+        ("slider", r'slider\.py:13: .*No overload variant of "slider" of "Panel"'),
+        ("answer", r"answer\.py:18: .*_Handler.* cannot be"),
+        ("later", r"later\.py:18: .*_Handler.* cannot be"),
+        ("event", r'event\.py:13: .*"send" of "Events".* incompatible type "int"'),
         ("module", r'module\.py:1: .*has no attribute "getenv"'),
     ],
 )
@@ -69,6 +86,57 @@ def test_mypy_finds_a_mistake_in_an_application(findings, name, finding):
 
 def test_correct_applications_have_no_findings(findings):
     assert (findings["none"], findings["template"]) == ("", "")
+
+
+TYPED = """\
+import asyncio
+
+from wsserver import Client, Request, Response, Server
+
+
+class Pieces:
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self) -> str:
+        raise StopAsyncIteration
+
+
+class Files:
+    def on_message(self, client: Client, message: str) -> None:
+        client.send_stream(open("a", "rb"))
+        client.send_stream("%d" % number for number in range(9))
+        client.send_stream(b"bytes")
+        client.send_stream(Pieces(), text=True)
+        asyncio.create_task(client.drain())
+
+
+server = Server()
+server.websocket("/files", Files())
+for number, result in enumerate((None, 204, "a", b"b", bytearray(3), {"a": 1}, [1], ("a", 201))):
+    server.route("/%d" % number)(lambda request: result)
+
+
+@server.route("/async")
+async def later(request: Request) -> tuple[str, int]:
+    return "a", 201
+
+
+@server.route("/response")
+def response(request: Request) -> Response:
+    return Response("a")
+
+
+events = server.events("/events")
+events.send({"a": 1}, id=5)
+events.send("text", event="kind", id="five")
+asyncio.run(server.serve())
+"""
+
+
+def test_mypy_accepts_all_sources_of_streams_and_the_coroutines(tmp_path):
+    (tmp_path / "typed.py").write_text(TYPED)
+    assert check_applications([tmp_path / "typed.py"]) == []
 
 
 def test_mypy_accepts_the_examples():
@@ -134,7 +202,7 @@ def test_the_stubs_have_the_methods_of_the_code(stub, name, files):
     for file in reversed(files):
         code.update(methods(file, {name} if name != "Client" else None))
     typed = methods(ROOT / "typings" / stub, {name})
-    undocumented = {"Panel": {"__init__"}, "Board": {"__init__"}}
+    undocumented = {"Panel": {"__init__", "close"}, "Board": {"__init__"}}
     for method, arguments in typed.items():
         if method in code:
             assert arguments == code[method], method

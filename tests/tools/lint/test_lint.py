@@ -1,5 +1,7 @@
 """`make lint` finds planted mistakes, each in a small project."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from tools import ROOT
 from tools.lint.checks import lint
 from tools.lint.compile import ARCHITECTURES, check_compiles
 from tools.lint.types import check_board_types
+
+pytestmark = pytest.mark.host
 
 
 def make_project(root, files):
@@ -113,14 +117,43 @@ def test_the_type_check_takes_the_boards_code_as_it_is_written(project):
     assert check_board_types(project(BLAMELESS)) == []
 
 
-def test_the_type_check_of_the_host_side_finds_a_wrong_argument(project, capsys):
-    code = 'def f(number: int) -> int:\n    return number\n\n\nf("one")\n'
-    assert findings(project(code, "tools/planted.py"), capsys, "planted.py:5: error")
+MISTAKES = {
+    "tools/argument.py": (
+        'def f(number: int) -> int:\n    return number\n\n\nf("one")\n',
+        "tools/argument.py:5: error",
+    ),
+    "lib/unused.py": ("import os\n", "lib/unused.py:1:8: F401"),
+    "lib/long.py": (f"x = '{'x' * 100}'\n", "lib/long.py:1:100: E501"),
+    "lib/layout.py": ("print( 1 )\n", "lib/layout.py:1:7: unformatted"),
+    "lib/default.py": ("def f(a=[]):\n    return a\n", "lib/default.py:1:9: B006"),
+    "package.json": ('{"urls": [], "deps": [], "version": "1"}', "package.json is outdated"),
+}
 
 
-def findings(root, capsys, text):
-    """Whether `make lint` fails with this text."""
-    return lint(root) == 1 and text in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def all_findings(tmp_path_factory):
+    """What `make lint`, which is slow, prints of a project with all mistakes, and its status."""
+    files = {name: code for name, (code, _) in MISTAKES.items()}
+    root = make_project(tmp_path_factory.mktemp("lint"), files)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        status = lint(root)
+    return output.getvalue(), status
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found(all_findings, name):
+    output, status = all_findings
+    assert MISTAKES[name][1] in output
+    assert status == 1
+
+
+def test_the_check_that_found_a_mistake_has_failed_and_no_other(all_findings):
+    failed = [line for line in all_findings[0].splitlines() if line.endswith(": FAILED")]
+    assert failed == [
+        "lint: style: FAILED",
+        "lint: types of the host side: FAILED",
+        "lint: generated files: FAILED",
+    ]
 
 
 def test_a_syntax_error_is_reported_as_one_line_that_names_file_and_line(project):
@@ -153,25 +186,6 @@ def test_examples_are_checked_like_the_code_that_lands_on_boards(project):
     code = "import micropython\n\n\n@micropython.native\ndef f():\n    pass\n"
     root = project(code, "examples/x.py")
     assert "examples/x.py" in str(check_compiles(root))
-
-
-@pytest.mark.parametrize(
-    ("code", "finding"),
-    [
-        ("import os\n", "F401"),
-        (f"x = '{'x' * 100}'\n", "E501"),
-        ("print( 1 )\n", "unformatted"),
-        ("def f(a=[]):\n    return a\n", "B006"),
-    ],
-)
-def test_the_style_check_finds_what_it_should(project, capsys, code, finding):
-    assert findings(project(code), capsys, finding)
-
-
-def test_a_file_that_is_not_generated_anew_is_found(project, capsys):
-    root = project("")
-    (root / "package.json").write_text('{"urls": [], "deps": [], "version": "1"}')
-    assert findings(root, capsys, "package.json is outdated")
 
 
 def test_a_blameless_project_passes_every_check(project, capsys):

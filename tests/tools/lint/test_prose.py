@@ -4,6 +4,8 @@ import pytest
 
 from tools.lint import prose
 
+pytestmark = pytest.mark.host
+
 
 def words(count):
     return "word " * count

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from tools.board import table
 from tools.docs import browser as chromium
 from tools.failure import Failure
 from tools.release import site
+
+pytestmark = pytest.mark.host
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
@@ -75,13 +78,19 @@ Object.defineProperty(navigator, "serial", { value: {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The built site. Skips where esp-web-tools cannot be fetched."""
+def stock(tmp_path_factory):
+    """A folder with images of MicroPython."""
     stock = tmp_path_factory.mktemp("stock")
     for name in CHIPS:
         board = table.find(name, table.load())
         file = stock / f"{board.build}-20260801-v1.29.0.bin"
         file.write_bytes(images.firmware(board.chip, board.offset, VFS, version="1.29.0"))
+    return stock
+
+
+@pytest.fixture(scope="module")
+def folder(stock, tmp_path_factory):
+    """The built site. Skips where esp-web-tools cannot be fetched."""
     try:
         return site.make(site.Options(stock, CHIPS, tmp_path_factory.mktemp("site") / "install"))
     except Failure as failure:
@@ -294,6 +303,71 @@ def test_a_port_without_micropython_is_told(open_page, tmp_path):
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_what_the_board_would_not_take_is_told_before_it_is_saved(open_page, make_board):
+    board = make_board()
+    page = open_page(board.serial)
+    page.fill("#ssid", "é" * 20)
+    page.click("#save")
+    expect(page.locator("#status")).to_contain_text("The name has more than 32 bytes")
+    page.check("input[value=ap]")
+    page.fill("#ssid", "Greenhouse")
+    page.fill("#password", "short")
+    page.click("#save")
+    expect(page.locator("#status")).to_contain_text("The password must have 8 to 63 characters")
+    assert "KeyboardInterrupt" not in board.log, "the board was left alone"
+
+
+def test_a_port_that_cannot_be_opened_is_told_with_the_remedy(browser, address):
+    page = browser.new_page()
+    page.add_init_script("""
+        const port = { open: async () => {
+          throw new DOMException("Failed to open serial port.", "NetworkError");
+        } };
+        Object.defineProperty(navigator, "serial", { value: {
+          requestPort: async () => port, getPorts: async () => [port], addEventListener() {},
+        } });
+    """)
+    page.goto(address)
+    expect(page.locator("#check")).to_contain_text("The image is complete")
+    page.click("#scan")
+    expect(page.locator("#status")).to_have_text(
+        "Failed to open serial port. Close other programs that use the port, plug the board in "
+        "again, and try again."
+    )
+    page.close()
+
+
+def test_a_board_without_wifi_is_not_asked_for_one(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.locator("#wifi")).to_be_visible()
+    page.select_option("#board", "esp32h2")
+    expect(page.locator("#no-wifi")).to_contain_text("esp32-ws deploy --config config.json")
+    expect(page.locator("#wifi")).to_be_hidden()
+    page.select_option("#board", "esp32")
+    expect(page.locator("#wifi")).to_be_visible()
+    page.close()
+
+
+def test_a_folder_with_other_files_is_never_emptied(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(Failure, match="has other files, which would be lost: name a folder"):
+        site.make(site.Options(None, CHIPS, tmp_path))
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_older_site_is_replaced_only_by_a_complete_one(folder, stock, tmp_path):
+    to = tmp_path / "install"
+    shutil.copytree(folder, to)
+    (to / "esp32old.bin").write_text("of an older version")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(Failure, match="there is no image of MicroPython"):
+        site.make(site.Options(tmp_path / "none", CHIPS, to))
+    assert (to / "esp32old.bin").is_file() and len(list(tmp_path.iterdir())) == 2
+    site.make(site.Options(stock, CHIPS[:1], to))
+    assert sorted(path.name for path in to.glob("*.bin")) == [f"{CHIPS[0]}.bin"]
 
 
 def test_without_npm_the_reason_is_told(monkeypatch, tmp_path):

@@ -15,6 +15,8 @@ from tests.tools.board import images
 from tools import ROOT
 from tools.release import build
 
+pytestmark = pytest.mark.host
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
@@ -117,3 +119,37 @@ def test_a_missing_port_is_an_error_of_one_line(command):
     done = command("flash", "--port", "/dev/none")
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_installed_program_shows_the_documentation(command):
+    listed = command("manual").stdout
+    assert re.search(r"^readme +A WebSocket server for the ESP32", listed, re.M)
+    assert {line.split()[0] for line in listed.splitlines()} == {
+        "readme", *(path.stem for path in (ROOT / "docs").glob("*.md"))
+    }  # fmt: skip
+    page = command("manual", "install").stdout
+    assert page.startswith("# Installing the server on a board\n")
+    assert "\n    esp32-ws deploy --host 192.168.4.1\n" in page, "its own commands"
+    done = command("manual", "setings")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "manual: there is no page setings: did you mean settings?\n",
+    )
+
+
+def test_texts_name_the_commands_that_the_package_has(command):
+    assert (
+        command("new", "garden.py").stdout == "garden.py is ready: esp32-ws run --app garden.py\n"
+    )
+    quoted = 'my garden.py is ready: esp32-ws run --app "my garden.py"\n'
+    assert command("new", "my garden.py").stdout == quoted
+    text = (command.here / "garden.py").read_text()
+    assert "Run it:  esp32-ws run --app garden.py\n" in text and "make" not in text
+    assert "make" not in command("--help").stdout.split("Options:")[0]
+    # Any other port may be in use, which would be another error.
+    ports = ("--http-port", 0, "--https-port", 0)
+    done = command("run", "--app", "none.py", *ports)
+    assert done.stderr == (
+        "run: --app none.py does not exist; `esp32-ws new none.py` writes a template\n"
+    )
+    assert done.returncode == 1

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import tty
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -22,8 +23,11 @@ import websocket
 
 from tests.wsserver.conftest import wait_until
 from tools.certs.cli import main as make_certs
+from tools.certs.names import board_names, parse_name
+from tools.deploy.userfiles import read_config
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.cli import Screen
+from tools.virtualboard.interpreter import interpreter
 from tools.virtualboard.serialport import Console
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -481,6 +485,41 @@ def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_p
     assert b"<title>" in pages[0]
 
 
+def test_only_the_ports_on_which_a_program_listens_are_named(make_run, tmp_path):
+    certs, main = tmp_path / "certs", tmp_path / "my.py"
+    assert make_certs(["--folder", str(certs)]) == 0
+    main.write_text("""
+from certificates.context import server_context
+from wsserver import Server
+
+server = Server()
+server.listen(443, tls=server_context("/certs/server.crt.der", "/certs/server.key.der"))
+server.run()
+""")
+    process = make_run("--certs", str(certs), "--main", str(main))
+    ready = lines_until(process, "board ready: ")[-1]
+    assert re.fullmatch(r"board ready: https://\S+", ready)
+
+
+def test_the_board_itself_names_the_ports_of_the_command_line(make_run, tmp_path):
+    """Without a password, the settings page learns the https address that works here."""
+    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"server": {"port": 80, "max_clients": 4}, "mine": [1]}))
+    flash = tmp_path / "flash"
+    process = make_run(
+        *("--certs", str(tmp_path / "certs"), "--config", str(config), "--flash", str(flash))
+    )
+    ready = lines_until(process, "board ready: ")[-1]
+    https = re.search(r"https://\S+$", ready)[0]
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(f"http://127.0.0.1:{process.http}/settings", timeout=10)
+    assert f"{https}settings.html" in refusal.value.read().decode()
+    written = json.loads((flash / "config.json").read_text())
+    assert written["server"] == {"port": process.http, "max_clients": 4}
+    assert written["mine"] == [1]
+
+
 ECHO = """
 from wsserver import Server
 
@@ -619,6 +658,68 @@ def test_a_port_in_use_is_explained_in_one_line(make_run, option):
     assert process.returncode == 1
     assert f"port {port} of this machine cannot be used" in output
     assert output.count("\n") == 1
+
+
+def test_the_board_is_ready_when_setup_has_returned(make_run, tmp_path):
+    app = tmp_path / "fan.py"
+    app.write_text("import os\n\ndef setup(board):\n    if 'once' not in os.listdir('/'):\n"
+                   "        open('/once', 'w').close()\n        board.nothing\n")  # fmt: skip
+    process = make_run("--app", str(app))
+    lines = [line.strip() for line in lines_until(process, "AttributeError")]
+    assert not [line for line in lines if line.startswith("board ready: ")]
+    # Of the traceback's lines, only the application's are shown.
+    assert [line for line in lines if "-> " in line] == [f"-> {app}:6: board.nothing"]
+    ready = lines_until(process, "board ready: ")[-1]
+    assert "http://127.0.0.1:" in ready and "ws://" not in ready, "it has no endpoint at /ws"
+
+
+def test_an_application_that_always_fails_ends_with_what_to_do(make_run, tmp_path):
+    app = tmp_path / "fan.py"
+    app.write_text("def setup(board):\n    board.nothing\n")
+    process = make_run("--app", str(app))
+    lines = [line.strip() for line in lines_until(process, "Correct the application")]
+    assert [line for line in lines if "-> " in line] == [f"-> {app}:2: board.nothing"]
+    assert not [line for line in lines if line.startswith("board ready: ")]
+    ready, advice = lines[-2:]
+    assert "ws://" not in ready
+    assert ready.startswith("board ready, without the application: http://127.0.0.1:")
+    assert advice == "Correct the application (its traceback is above), and start this again."
+
+
+def test_an_application_without_memory_is_told_of_the_heap_and_the_words(make_run, tmp_path):
+    app = tmp_path / "large.py"
+    app.write_text("def setup(board):\n    bytearray(10_000_000)\n")
+    line = lines_until(make_run("--app", str(app)), "Out of memory on the virtual board")[-1]
+    assert "HEAP=" in line
+    assert "WORD=32" in line or interpreter().word == 32
+
+
+def test_a_port_that_is_none_is_explained_in_one_line(make_run):
+    process = make_run("--http-port", "80000", ports=False)
+    output = process.communicate(timeout=10)[0]
+    assert output == "run: port 80000 is not valid: use 1 to 65535, or 0 for any that is free\n"
+
+
+def test_a_misspelt_setting_is_warned_of_with_the_right_name(make_run, tmp_path):
+    config = tmp_path / "my.json"
+    config.write_text('{"wifi": {"pasword": "correct horse"}}')
+    lines = lines_until(make_run("--config", str(config)), "board ready: ")
+    text = f"warning: {config}: wifi.pasword: unknown field; did you mean 'password'?"
+    assert lines[0].strip() == text
+
+
+def test_a_comma_after_the_last_entry_is_accepted_everywhere(make_run, tmp_path):
+    config = tmp_path / "my.json"
+    text = '{"wifi": {"ssid": "a,]b", "hostname": "mine",}, "server": {"port": 8080, }, }\n'
+    config.write_text(text)
+    process = make_run("--config", str(config))
+    lines = lines_until(process, "board ready: ")
+    assert not [line for line in lines if "JSON" in line or line.startswith("/config.json")]
+    assert any("'a,]b'" in line for line in lines)
+    with socket.create_connection(("127.0.0.1", process.http), 10):
+        pass
+    assert read_config(config) == text.encode()
+    assert parse_name("mine.local") in board_names(config)
 
 
 def test_a_config_that_is_not_json_gets_a_warning_and_reaches_the_board(make_run, tmp_path):

@@ -130,6 +130,7 @@ def test_offline_every_mirror_is_tried_and_the_reason_told(sources, tmp_path, pr
         apt_get=f'echo "$@" >> {tmp_path}/calls\necho "Err:1 no route"\necho "E: no net"\nexit 100'
     )
     folder = sources({"sources.list": ONE_LINE})
+    (tmp_path / "kept" / "fetching-of-a-process-that-was-killed" / "cache").mkdir(parents=True)
     with pytest.raises(NoInterpreterError, match="could not fetch it .*E: no net"):
         fetch32.fetch(tmp_path / "kept", folder)
     calls = (tmp_path / "calls").read_text().splitlines()
@@ -259,7 +260,7 @@ def test_an_interpreter_of_the_other_word_size_is_refused(choose, tmp_path):
 
 
 def test_what_is_no_micropython_is_refused(choose, tmp_path):
-    with pytest.raises(NoInterpreterError, match="is no MicroPython"):
+    with pytest.raises(NoInterpreterError, match="is not a MicroPython"):
         choose(path=fake(tmp_path, "hello"))
     with pytest.raises(NoInterpreterError, match="cannot be run: No such file"):
         choose(path=str(tmp_path / "missing"))

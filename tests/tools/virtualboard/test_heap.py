@@ -1,6 +1,7 @@
 """HEAP=chip: the two heaps of an ESP32, on the interpreter of WORD=32."""
 
 import ast
+import shlex
 import struct
 import sys
 from pathlib import Path
@@ -21,17 +22,18 @@ def measure():
 
 @pytest.fixture
 def chip(request):
-    """chip(**arguments) -> a board with HEAP=chip, at its prompt."""
+    """chip(**arguments) -> a board with HEAP=chip, at its prompt unless wait=False."""
     if request.config.getoption("--board") or chipheap.build_of(command()) is None:
         pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
     boards = []
 
-    def make(**arguments):
+    def make(wait=True, **arguments):
         files = {"boot.py": "", "main.py": "", **arguments.pop("files", {})}
         board = VirtualBoard(heap="chip", files=files, **arguments)
         boards.append(board)
         board.start()
-        board.wait_for_log(">>> $")
+        if wait:
+            board.wait_for_log(">>> $")
         return board
 
     yield make
@@ -160,6 +162,14 @@ def test_the_board_says_on_serial_that_its_heap_has_grown(chip):
     )
 
 
+@pytest.mark.parametrize("rest", ["print(' a line')", ""])
+def test_the_news_of_a_grown_heap_begins_a_line_of_its_own(chip, rest):
+    main = "import time\nprint('half', end='')\na, b = bytearray(40000), bytearray(30000)\n"
+    board = chip(files={"main.py": main + f"time.sleep(0.2)\n{rest}\ntime.sleep(9)\n"}, wait=False)
+    found = board.wait_for_log(r"half(.*)\n+E virtual board: the heap has grown")
+    assert found.group(1) in (" a line", "")
+
+
 def test_a_tool_at_the_raw_repl_is_not_told_that_the_heap_has_grown(chip):
     board = chip()
     code = "import time\na, b = bytearray(40000), bytearray(30000)\ntime.sleep(0.2)\nprint(1)"
@@ -247,6 +257,18 @@ sessions = lazy.call("wsserver.gcgrowth", "grow", 52000)
     assert board.heap.size == pytest.approx(56000 + 42000, abs=1000)
 
 
+def test_setting_up_an_application_leaves_all_tls_sessions_but_one(chip):
+    code = """
+from wsserver import lazy
+esp32._take(3000)
+before = measure()[2][0]
+lock, size = lazy.call("wsserver.gcgrowth", "hold")
+taken = [before - measure()[2][0], size]
+lock.release()
+"""
+    assert value_of(chip(), code, "taken") == [2 * 23800 + 400, 2 * 23800]
+
+
 def test_listen_has_no_buffers_when_the_pool_is_low(chip):
     code = """
 esp32._take(94176 - 21000)
@@ -310,7 +332,7 @@ def test_chip_is_the_default_of_32_bits_alone():
     assert choose_heap(None, 32) is None
     assert choose_heap("chip", 32) is None
     assert choose_heap("64k", 32) == 65536
-    assert choose_heap(None, 64) == 160 * 1024
+    assert choose_heap(None, 64) == 192 * 1024
     with pytest.raises(ValueError, match="use WORD=32"):
         choose_heap("chip", 64)
 
@@ -339,16 +361,62 @@ def test_a_build_is_known_by_its_elf_build_id(tmp_path):
     known = next(iter(chipheap.BUILDS))
     path = tmp_path / "micropython"
     path.write_bytes(elf([(1, b"GNU\0", b"abi"), (3, b"GNU\0", bytes.fromhex(known))]))
-    assert chipheap.build_of(path) == chipheap.BUILDS[known]
+    assert chipheap.build_of(path) == {**chipheap.BUILDS[known], "file": str(path)}
     path.write_bytes(elf([(3, b"GNU\0", b"other")]))
     assert chipheap.build_of(path) is None
     assert chipheap.build_of(Path(sys.executable)) is None
     assert chipheap.build_of(tmp_path / "missing") is None
 
 
+def with_symbols(code, symbols):
+    """A program for 32-bit x86: code at 0x1000, and symbols, {name: (address, size)}."""
+    texts, table = b"\0", b""
+    for name, (address, size) in symbols.items():
+        table += struct.pack("<IIIHH", len(texts), address, size, 0, 1)
+        texts += name.encode() + b"\0"
+    parts, offsets = [code, table, texts], []
+    content = b"\0" * 116  # the head, and a segment for each of two
+    for part in parts:
+        offsets.append(len(content))
+        content += part
+    head = b"\x7fELF\x01".ljust(18, b"\0") + struct.pack("<H", 3)
+    head = head.ljust(28, b"\0") + struct.pack("<II", 52, len(content))
+    head = head.ljust(42, b"\0") + struct.pack("<HHHH", 32, 2, 40, 2)
+    segments = struct.pack("<8I", 1, offsets[0], 0x1000, 0, len(code), 0, 5, 0)
+    segments += struct.pack("<8I", 1, 0, 0x400, 0, 52, 0, 4, 0)  # the lowest, not executable
+    sections = struct.pack("<10I", 0, 2, 0, 0, offsets[1], len(table), 1, 0, 0, 16)
+    sections += struct.pack("<10I", 0, 3, 0, 0, offsets[2], len(texts), 0, 0, 0, 0)
+    return (head.ljust(52, b"\0") + segments).ljust(116, b"\0") + content[116:] + sections
+
+
+def test_addresses_are_read_from_the_symbols_of_a_build(tmp_path):
+    call = b"\xe8" + struct.pack("<i", 0x1000 - 0x1015)  # at 0x1010
+    jump = b"\xe9" + struct.pack("<i", 0x1000 - 0x101A)  # at 0x1015
+    other = b"\xe8" + struct.pack("<i", 0x1004 - 0x101F)
+    code = b"\x90" * 16 + call + jump + other + b"\x90" * 8
+    symbols = {
+        "not_gc_alloc": (0x1004, 4),
+        "gc_alloc": (0x1000, 4),
+        "gc_is_locked": (0x1008, 4),
+        "mp_state_ctx": (0x2000, 400),
+    }
+    path = tmp_path / "micropython"
+    path.write_bytes(with_symbols(code, symbols))
+    assert chipheap.build_of(path) == {
+        "alloc": 0xC00,
+        "locked": 0xC08,
+        "calls": [0xC10, 0xC15],
+        "context": [0x1C00, 400],
+        "file": str(path),
+    }
+    del symbols["mp_state_ctx"]
+    path.write_bytes(with_symbols(code, symbols))
+    assert chipheap.build_of(path) is None
+
+
 def test_another_32_bit_interpreter_gets_a_heap_that_never_grows(chip, monkeypatch):
     chip()  # skips elsewhere
-    monkeypatch.setattr(chipheap, "BUILDS", {})
+    monkeypatch.setattr(chipheap, "build_of", lambda path: None)
     files = {"boot.py": "", "main.py": ""}
     with VirtualBoard(heap="chip", files=files) as board:
         board.wait_for_log(">>> $")
@@ -356,3 +424,14 @@ def test_another_32_bit_interpreter_gets_a_heap_that_never_grows(chip, monkeypat
         assert used + free == pytest.approx(56000 + 94176, abs=1500)
         with pytest.raises(RuntimeError, match="MemoryError"):
             board.exec("a, b = bytearray(40000), bytearray(30000)")
+
+
+def test_another_32_bit_interpreter_serves_without_a_choice_of_heap(chip, tmp_path, monkeypatch):
+    """Its heap cannot grow as a chip's does, and 56,000 bytes are too few for the firmware."""
+    wrapper = tmp_path / "micropython"
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(interpreter().command)} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("MICROPYTHON", str(wrapper))
+    with VirtualBoard() as board:
+        board.wait_ready()
+        assert "MemoryError" not in board.log and "memory allocation failed" not in board.log

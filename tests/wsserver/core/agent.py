@@ -12,11 +12,13 @@ from binascii import hexlify, unhexlify
 if sys.implementation.name == "micropython":
     sys.path.insert(0, sys.argv[1])
 
-import wsserver.callbacks  # noqa: F401 - loaded once, instead of for each endpoint
+import wsserver.callbacks
+import wsserver.core.errors  # noqa: F401 - loaded once, instead of for each error
 from wsserver.core import frames, portable
 from wsserver.core.buffers import BufferPool
 from wsserver.core.protocol import Protocol
-from wsserver.http import handshake, unusual  # noqa: F401 - loaded here, as CPython's lazy cannot
+from wsserver.http import request as http_request
+from wsserver.http import responses, unusual  # noqa: F401 - CPython's lazy cannot
 from wsserver.http.request import HTTPError, parse_request
 from wsserver.http.responses import error_response
 from wsserver.http.routes import make_route
@@ -25,6 +27,10 @@ try:
     from wsserver.core import native
 except (ImportError, AttributeError, SyntaxError):
     native = None
+
+
+if sys.implementation.name != "micropython":
+    import tools.hardening.fuzz.core  # noqa: F401 - makes `responses` work on CPython
 
 
 def to_hex(data):
@@ -232,6 +238,22 @@ def send(order):
     }
 
 
+def make(order):
+    buf = memoryview(unhexlify(order["data"]))
+    code = loops(order)
+    text = code.make(1, buf, order["start"], order["length"], order["bits"])
+    data = code.make(2, buf, order["start"], order["length"], 0)
+    alike = type(data) is bytes and hash(data) == hash(bytes(bytearray(data)))
+    return {"text": text, "bytes": to_hex(data), "alike": alike}
+
+
+def headers(order):
+    head = unhexlify(order["head"])
+    found = {}
+    common = loops(order).parse_headers(head, order["pos"], len(head), found)
+    return {"common": common, "headers": found if common else {}}
+
+
 def encode(order):
     data = unhexlify(order["data"])
     return {"frame": to_hex(frames.encode(str(data, "utf-8") if order["text"] else data))}
@@ -240,11 +262,11 @@ def encode(order):
 def upgrade(order):
     try:
         request = parse_request(unhexlify(order["head"]))
-        handshake.check_origin(request, order.get("origins"))
-        handshake.check_upgrade(request)
-        chosen = handshake.choose_subprotocol(request, order.get("subprotocols", ()))
+        http_request.check_origin(request, order.get("origins"))
+        http_request.check_upgrade(request)
+        chosen = http_request.choose_subprotocol(request, order.get("subprotocols", ()))
         return {
-            "response": to_hex(handshake.accept_response(request, chosen)),
+            "response": to_hex(http_request.accept_response(request, chosen)),
             "query": request.query,
         }
     except HTTPError as error:
@@ -258,6 +280,8 @@ _ORDERS = {
     "masked_utf8": masked_utf8,
     "deliver": deliver,
     "send": send,
+    "make": make,
+    "headers": headers,
     "encode": encode,
     "upgrade": upgrade,
 }

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tools.hardening.fuzz import core, exhaustive, oracle, seeds
 from tools.wsclient import frame
 
+pytestmark = pytest.mark.host
+
 CORPUS = [(target, name, data) for target in core.CHECKS for name, data in seeds.load(target)]
 
 PAYLOADS = st.one_of(st.binary(max_size=130), st.text(max_size=60).map(str.encode))
@@ -27,7 +29,7 @@ def test_what_was_found_once_is_not_found_again(target, name, data):
     core.CHECKS[target](data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)  # `make fuzz` goes on for minutes
 @given(st.binary(min_size=3, max_size=3), st.lists(FRAMES, max_size=8))
 def test_frames_however_cut_do_what_another_parser_makes_of_them(how, frames):
     core.check_session(bytes((how[0] & 7,)) + how[1:] + b"".join(frames))
@@ -46,7 +48,7 @@ def test_mqtt_packets_however_cut_are_what_another_parser_finds(data):
 
 
 def test_headers_of_all_kinds_do_what_another_parser_makes_of_them():
-    for data in itertools.islice(exhaustive.headers(), 0, None, 599):
+    for data in itertools.islice(exhaustive.headers(), 0, None, 199):
         core.check_session(data)
 
 

@@ -313,3 +313,61 @@ def test_frames_have_the_shortest_header(core):
         answer = core(do="encode", data=bytes(length).hex(), text=False)
         assert answer["frame"] == head + bytes(length).hex()
     assert core(do="encode", data="é".encode().hex(), text=True)["frame"] == "8102c3a9"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=60), st.sampled_from((0, 32)), st.data())
+def test_a_part_of_a_buffer_becomes_a_text_if_it_is_ascii_and_bytes(core, data, bits, draw):
+    start = draw.draw(st.integers(0, len(data)))
+    length = draw.draw(st.integers(0, len(data) - start))
+    part = data[start : start + length]
+    text = None if max(part, default=0) > 127 else bytes(b | bits for b in part).decode()
+    for code in core.codes:
+        order = {"data": data.hex(), "start": start, "length": length, "bits": bits}
+        answer = core(do="make", code=code, **order)
+        assert answer == {"text": text, "bytes": part.hex(), "alike": True}
+
+
+HEADERS = [
+    (
+        b"Host: localhost\r\nAccept-Language:de, en  ",
+        {"host": "localhost", "accept-language": "de, en"},
+    ),
+    (b"A:\r\nb-: c d\r\nC:~", {"a": "", "b-": "c d", "c": "~"}),
+    (b"", {}),
+    (b"a: b\r\n", {"a": "b"}),
+    (b"\r\n".join(b"%c%c: x" % (97 + i % 8, 97 + i // 8) for i in range(64)), ...),
+    (b"\r\n".join(b"%c%c: x" % (97 + i % 8, 97 + i // 8) for i in range(65)), None),
+    *(
+        (line, None)
+        for line in (
+            *(
+                b"a: b\r\nA: c",
+                b"a: b\tc",
+                b"a: \x7f",
+                b"a: \xc3\xa9",
+                b"-a: b",
+                b"a b: c",
+                b"a1: b",
+            ),
+            *(b": b", b"a", b"a: b\rc: d", b"a: b\nc: d", b"a\r: b", b" a: b", b"[: b", b"a@: b"),
+            *(b"a: b\r\n c", b"a\x0d: b", b"\xc1: b", b"a:b\r", b"a: \x00"),
+        )
+    ),
+]
+
+
+def test_common_headers_are_parsed_and_others_are_left_to_another_function(core):
+    for code in core.codes:
+        for head, expected in HEADERS:
+            answer = core(do="headers", code=code, head=(b"GET..." + head).hex(), pos=6)
+            assert answer["common"] == (expected is not None), (code, head)
+            if expected not in (None, ...):
+                assert answer["headers"] == expected, (code, head)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("aZ-: \r\n\t1\x7f", max_size=20).map(str.encode))
+def test_both_parsers_of_headers_agree(core, head):
+    answers = [core(do="headers", code=code, head=head.hex(), pos=0) for code in core.codes]
+    assert answers[0] == answers[-1]

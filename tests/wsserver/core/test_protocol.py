@@ -351,3 +351,27 @@ def test_text_that_is_handed_on_in_chunks_must_be_utf8(core, parts):
     )
     data += frame(CONTINUATION if first else TEXT, last)
     assert close_code(run(core, data, chunked=True)) == 1007
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 4, 8, 100])
+@pytest.mark.parametrize("size", [0, 2, 125, 126, 2000])
+@pytest.mark.parametrize("opcode", [CLOSE, PING])
+def test_after_an_error_a_close_of_any_size_ends_the_connection(core, opcode, size, cut):
+    data = frame(opcode, b"\x03\xe8"[:size] + b"x" * (size - 2))
+    pieces = (data[:-cut], data[-cut:]) if 0 < cut < len(data) else (data,)
+    answer = run(core, frame(TEXT, b"x", masked=False), *pieces)
+    assert close_code(answer) == 1002
+    assert (answer["state"] == CLOSED) == (opcode == CLOSE)
+
+
+def test_a_close_of_the_application_waits_longer_than_one_after_an_error(core):
+    ours = run(core, frame(TEXT, b"x"), reply="close")
+    failed = run(core, frame(TEXT, b"x", masked=False))
+    assert (ours["state"], failed["state"]) == (1, 2)  # see core.buffers
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("opcode", [3, 4, 5, 6, 7, 11, 12, 13, 14, 15])
+def test_the_close_names_a_reserved_opcode(core, opcode, masked):
+    answer = run(core, frame(opcode, b"x", masked=masked))
+    assert answer["frames"] == [(CLOSE, b"\x03\xeareserved opcode")]

@@ -27,6 +27,12 @@ CASES = {
     "a line feed before the request": (b"\n" + _get(), 400, None),
     "the absolute form": (_get(start=b"GET http://board/text HTTP/1.1\r\n"), 200, TEXT),
     "the absolute form with a port": (_get(start=b"GET http://b:80/text HTTP/1.1\r\n"), 200, TEXT),
+    "a control character in the absolute form": (
+        _get(start=b"GET http://board/\x7f HTTP/1.1\r\n"),
+        400,
+        None,
+    ),
+    "another one": (_get(start=b"GET http://board/\x01 HTTP/1.1\r\n"), 400, None),
     "the absolute form without a path": (_get(start=b"GET http://b?x HTTP/1.1\r\n"), 200, None),
     "the authority form": (_get(start=b"CONNECT board:80 HTTP/1.1\r\n"), 400, None),
     "the asterisk form": (_get(start=b"OPTIONS * HTTP/1.1\r\n"), 204, b""),

@@ -70,7 +70,7 @@ def response(request):
 
 @server.route("/redirect")
 def redirect_(request):
-    return redirect("/text", 303)
+    return redirect("/text", 303) if request.query else redirect("/text")
 
 
 @server.route("/items/<int:id>/<name>", methods=("GET", "PUT", "DELETE"))
@@ -147,6 +147,16 @@ def raises(request):
     raise RuntimeError("on purpose")
 
 
+@server.route("/typed")
+def typed(request):
+    return Response("a,b", headers={"content-Type": "text/csv"})
+
+
+@server.route("/reset")
+def reset(request):
+    return "none", 205
+
+
 @server.route("/wrong/<int:which>")
 def wrong(request, which):
     return (
@@ -159,7 +169,48 @@ def wrong(request, which):
         lambda: Response("x", headers={"A": 1}),
         lambda: redirect("/a\r\nB: c"),
         lambda: ("a", 200, {}),
+        lambda: Response("x", headers={"Content-length": "5"}),
+        lambda: Response("x", headers={"Transfer-Encoding": "chunked"}),
+        lambda: Response("x", headers={"Connection": "keep-alive"}),
+        lambda: Response("x", headers=["b"]),
+        lambda: Response("x", headers={"B": "\ud800"}),
+        lambda: Response("x", headers={"B": "x" * 5000}),
+        lambda: cookie(5, "b"),
+        lambda: cookie("a", 5),
+        lambda: cookie("a", "b", 5),
+        lambda: cookie("", "b"),
+        lambda: cookie("a=b", "c"),
     )[which]()
+
+
+def cookie(*args):
+    response = Response("x")
+    response.set_cookie(*args)
+    return response
+
+
+class Thing:
+    pass
+
+
+@server.route("/no-json/<int:which>")
+def no_json(request, which):
+    return (
+        lambda: {"a": {1, 2}},
+        lambda: {"a": [1, object()]},
+        lambda: [(1, Thing())],
+        lambda: Response({"a": {"b": Thing}}),
+        lambda: {"a": range(3)},
+        lambda: {"a": float("nan")},
+        lambda: [float("-inf")],
+        lambda: {(1, "a"): 2},
+        lambda: {Thing(): 2},
+    )[which]()
+
+
+@server.route("/all-json")
+def all_json(request):
+    return {"a": [None, True, 2.5, (1, "b"), {}], 3: -1e30, "c": b"d", "e": 1 << 70}
 
 
 @server.route("/slow")
@@ -245,6 +296,27 @@ def send(request):
     for _ in range(order.pop("count", 1)):
         count += events.send(**order)
     return {"count": count}
+
+
+@server.route("/send-wrong/<int:which>")
+def send_wrong(request, which):
+    try:
+        count = events.send(
+            (
+                lambda: {"a": float("nan")},
+                lambda: [float("inf")],
+                lambda: {"a": {1}},
+                lambda: {Thing(): 1},
+                lambda: [b"\xff"],
+                lambda: ["\ud800"],
+                lambda: b"x",
+                lambda: memoryview(b"x"),
+                lambda: ("x",),
+            )[which]()
+        )
+        return "sent to %d" % count
+    except (TypeError, ValueError) as error:
+        return str(error) or type(error).__name__
 
 
 @server.route("/drop", methods=("POST",))

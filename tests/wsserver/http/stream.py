@@ -3,8 +3,12 @@
 import asyncio
 import binascii
 import gc
+import io
+import time
 
 from wsserver import Response
+
+BLOCK = bytes(range(4, 256))
 
 started = ended = 0
 
@@ -16,6 +20,11 @@ def add(server):
     async def wait(request, ms):
         await asyncio.sleep_ms(ms)
         return {"waited": ms, "body": len(request.body)}
+
+    @server.route("/blocking/<int:ms>")
+    def block(request, ms):
+        time.sleep_ms(ms)
+        return {"waited": ms}
 
     @server.route("/async-raises")
     async def raises(request):
@@ -31,6 +40,16 @@ def add(server):
                 await asyncio.sleep_ms(10)
         finally:
             ended += 1
+
+    def not_async(request):
+        return server and len(request.read(5))  # a closure, as handlers in setup() often are
+
+    server.route("/not-async", methods=("POST",), stream=True)(not_async)
+
+    @server.route("/forgotten", methods=("POST",), stream=True)
+    async def forgotten(request):
+        await asyncio.sleep_ms(100)
+        return "forgotten"
 
     @server.route("/tasks")
     def tasks(request):
@@ -96,30 +115,64 @@ def add(server):
 
     @server.route("/download/<int:size>")
     def download(request, size):
-        return Response(pattern(size))
+        return Response(Pattern(size))
+
+    server.websocket("/stream", Streams())
 
     @server.route("/peak")
     def peak(request):
         most, watch.peak = watch.peak, 0
         return "%d" % most
 
-    watch = Watch()
+    watch = Watch(server._pool)
     server.every(10, watch)
 
 
-class Watch:
-    """The most heap in use after a collection, since it was asked the last time."""
+class Streams:
+    """Sends as many bytes as a message says."""
 
-    peak = 0
+    def on_message(self, client, message):
+        client.send_stream(Pattern(int(message)))
+
+
+class Watch:
+    """The most heap in use after a collection, since it was asked the last time.
+
+    Spare buffers count as free: whoever borrows one uses its memory. Garbage to which the stack
+    still has a pointer does not count: it is gone when looking a second time.
+    """
+
+    peak = before = 0
+
+    def __init__(self, pool):
+        self._pool = pool
 
     def __call__(self):
         gc.collect()
-        self.peak = max(self.peak, gc.mem_alloc())
+        spare = sum([len(buffer) for buffer in self._pool._spare])
+        now = gc.mem_alloc() - spare
+        self.peak = max(self.peak, min(now, self.before))
+        self.before = now
 
 
-def pattern(size):
-    """Pieces of 1024 bytes, each of which begins with its position."""
-    piece = bytearray(bytes(range(256)) * 4)
-    for start in range(0, size, 1024):
-        piece[:4] = start.to_bytes(4, "big")
-        yield memoryview(piece)[: min(1024, size - start)]
+class Pattern(io.IOBase):
+    """A file of blocks of 256 bytes, each of which begins with its position.
+
+    It holds no data, so that what a transfer takes is the server's own.
+    """
+
+    def __init__(self, size):
+        self._size = size
+        self._pos = 0
+
+    def readinto(self, buf):
+        size = min(len(buf), self._size - self._pos)
+        if size > 256:
+            size -= size % 256
+        for start in range(0, size, 256):
+            stop = min(start + 256, size)
+            if stop - start > 4:
+                buf[start + 4 : stop] = BLOCK if stop - start == 256 else BLOCK[: stop - start - 4]
+            buf[start : start + 4] = (self._pos + start).to_bytes(4, "big")
+        self._pos += size
+        return size

@@ -1,5 +1,6 @@
 """Request bodies on a live board: complete or refused, never cut short."""
 
+import json
 import time
 
 import pytest
@@ -108,6 +109,25 @@ def test_json_and_forms_are_parsed(web):
     assert web.ask("/form", "POST", b"a=1", Content_Type="text/plain").json == {}
 
 
+def test_more_fields_or_brackets_than_memory_allows_get_400(web):
+    """A byte of them takes up to 50 bytes of the heap."""
+    kind = "application/x-www-form-urlencoded"
+    for count, status in ((64, 200), (65, 400)):
+        fields = [f"k{number}=1" for number in range(count)]
+        assert (
+            web.ask("/form", "POST", "&".join(fields).encode(), Content_Type=kind).status == status
+        )
+        assert web.ask("/describe?" + "&".join(fields)).status == status
+        assert web.ask("/describe", Cookie="; ".join(fields)).status == status
+    for value in (b"[" * 4000, b"[]," * 1000, b'{"":' * 1000):
+        assert b"brackets" in web.ask("/parsed", "POST", value).body
+    # 40 brackets, and one more for each 10 bytes.
+    assert web.ask("/parsed", "POST", b"[" * 45 + b"]" * 45).json["json"]
+    assert b"brackets" in web.ask("/parsed", "POST", b"[" * 51 + b"]" * 51).body
+    points = json.dumps([[1700000000 + number, 21.5] for number in range(180)]).encode()
+    assert len(web.ask("/parsed", "POST", points).json["json"]) == 180
+
+
 def test_a_short_multipart_form_is_parsed(web):
     body = (
         b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xc3\xbc\r\n--x\r\n'
@@ -183,3 +203,27 @@ def test_a_body_that_is_too_slow_frees_its_slot(web):
         with pytest.raises(RefusedError):
             connection.read(1)
         connection.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [request("/text", Connection="close"), request("/text"), lines("Content-Length: 100000")],
+    ids=["closed", "kept", "refused"],
+)
+def test_data_behind_a_response_does_not_keep_its_slot(web, data):
+    with web.connect() as connection:
+        answer(connection.send(data))
+        started = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - started < 4:
+                connection.send(b"x" * 1024)
+                time.sleep(0.1)
+
+
+def test_chunk_extensions_have_a_limit_for_the_whole_body(web):
+    extended = b"1;" + b"e" * 250 + b"\r\nx\r\n"
+    head = lines("Transfer-Encoding: chunked")
+    assert web.raw(head + extended * 2 + b"0\r\n\r\n").body == b"xx"
+    refused = web.raw(head + extended * 3 + b"0\r\n\r\n")
+    assert refused.status == 400
+    assert b"a chunk extension or trailer" in refused.body

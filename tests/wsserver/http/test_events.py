@@ -61,6 +61,20 @@ def test_an_event_that_is_not_valid_is_refused(web, event):
         assert connection.until(b"\n\n") == b"data: next\n\n"
 
 
+@pytest.mark.parametrize(
+    ("which", "problem"),
+    [
+        *enumerate(("JSON has no nan", "JSON has no inf", "type set", "key of the type Thing")),
+        *enumerate(("UnicodeError", "surrogate", "data must be", "data must be", "data"), 4),
+    ],
+)
+def test_data_that_json_cannot_express_is_not_sent(web, which, problem):
+    with subscribe(web) as connection:
+        assert problem in web.ask(f"/send-wrong/{which}").body.decode()
+        send(web, data="next")
+        assert connection.until(b"\n\n") == b"data: next\n\n"
+
+
 def test_a_client_that_reconnects_gets_what_it_has_missed(web):
     for number in range(1, 7):
         send(web, data="%d" % number, id=number)
@@ -72,6 +86,16 @@ def test_a_client_that_reconnects_gets_what_it_has_missed(web):
         send(web, data="new")
         for connection in (one, two):
             assert connection.until(b"\n\n") == b"data: new\n\n"
+
+
+def test_events_without_an_id_are_not_kept(web):
+    send(web, data="kept", id="a")
+    send(web, data="not kept")
+    send(web, data="kept, too", id="b")
+    with subscribe(web, Last_Event_ID="a") as connection:
+        assert connection.until(b"\n\n") == b"id: b\ndata: kept, too\n\n"
+        send(web, data="new")
+        assert connection.until(b"\n\n") == b"data: new\n\n"
 
 
 def test_on_open_can_greet_a_client(web):

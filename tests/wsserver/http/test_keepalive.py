@@ -1,5 +1,7 @@
 """HTTP connections that stay open for further requests."""
 
+import gzip
+import socket
 import time
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from tests.wsserver.conftest import wait_until
 from tools.wsclient import RefusedError
 
-from .conftest import answer, head, request
+from .conftest import BIG, FILES, Web, answer, head, request
 
 
 def test_a_connection_serves_one_request_after_the_other(web):
@@ -52,6 +54,41 @@ def test_the_board_closes_the_connection_when_it_must(web, data):
         assert connection.rest() == b""
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        request("/text", Connection="close"),
+        request("/text", version="1.0"),
+        request("/body", "POST", b"hello", Connection="close"),
+        request("/body", "POST", [b"hello"], Connection="close"),
+        request("/pieces/50/4000", Connection="close"),
+        request("/big.txt"),
+        request("/big.txt", "HEAD"),
+    ],
+)
+def test_the_end_follows_at_once_if_the_peer_has_sent_one_request(web, data):
+    times = []
+    for _ in range(5):
+        with web.connect() as connection:
+            answer(connection.send(data), data.startswith(b"HEAD"))
+            started = time.monotonic()
+            assert connection.rest() == b""
+            times.append(time.monotonic() - started)
+    assert min(times) < 0.4  # elsewhere the board waits for half a second
+
+
+@pytest.mark.parametrize("path", ["/async/50", "/blocking/50"])
+def test_the_board_waits_for_a_peer_that_has_sent_more(web, path):
+    started = time.monotonic()
+    with web.connect() as connection:
+        connection.send(request(path, Connection="close"))
+        time.sleep(0.02)
+        connection.send(b"x")
+        assert answer(connection).json["waited"] == 50
+        assert connection.rest() == b""
+    assert time.monotonic() - started > 0.4  # else it could not have read what follows
+
+
 def test_a_second_request_that_does_not_wait_is_not_answered(web):
     with web.connect() as connection:
         connection.send(request("/async/50"))
@@ -59,6 +96,15 @@ def test_a_second_request_that_does_not_wait_is_not_answered(web):
         connection.send(request("/text"))
         assert answer(connection).json["waited"] == 50
         assert connection.rest() == b""
+
+
+def test_a_peer_that_sends_no_more_gets_its_response_and_the_end(web):
+    with web.connect() as connection:
+        connection.send(request("/pieces/50/4000"))
+        connection.sock.shutdown(socket.SHUT_WR)
+        started = time.monotonic()
+        assert connection.rest().count(b"0049") == 1000
+        assert time.monotonic() - started < 2
 
 
 def test_idle_connections_leave_slots_for_others(web):
@@ -72,6 +118,16 @@ def test_idle_connections_leave_slots_for_others(web):
     for connection in kept:
         assert connection.rest() == b""
     for connection in (*kept, *waiting):
+        connection.close()
+
+
+def test_the_last_slot_is_not_kept(web):
+    waiting = [web.connect().send(request("/async/300")) for _ in range(2)]
+    with web.connect() as connection:
+        got = answer(connection.send(request("/text")))
+        assert got.headers["connection"] == "close"
+    for connection in waiting:
+        assert answer(connection).status == 200
         connection.close()
 
 
@@ -90,3 +146,76 @@ def test_a_kept_connection_that_stops_within_a_head_is_dropped(web):
         with pytest.raises(RefusedError):
             head(connection)
     wait_until(lambda: web.ask("/text").status == 200, "a slot")
+
+
+# --- files
+
+
+def damaged(size):
+    """A gzip file that promises more content than it has."""
+    packed = gzip.compress(b"x" * size, mtime=0)
+    return packed[:-4] + (size + 1000).to_bytes(4, "little")
+
+
+@pytest.fixture(scope="module")
+def large(make_board):
+    """A board whose heap is large, as with PSRAM."""
+    files = {**FILES, "program.json": '{"open_timeout": 1}', "site/damaged.txt.gz": damaged(3000)}
+    return Web(make_board(files=files, heap="512k"))
+
+
+def ask(*what, **headers):
+    """A request of a client that, like browsers, asks for an open connection."""
+    return request(*what, Connection="keep-alive", **headers)
+
+
+def test_files_and_routes_share_a_connection_on_a_large_heap(large):
+    with large.connect() as connection:
+        for _ in range(3):
+            got = answer(connection.send(ask("/big.txt")))
+            assert (got.status, got.body) == (200, BIG)
+            assert "connection" not in got.headers
+            got = answer(connection.send(ask("/big.txt", Range="bytes=5-9")))
+            assert (got.status, got.body) == (206, BIG[5:10])
+            assert answer(connection.send(ask("/big.txt", "HEAD")), True).status == 200
+            got = answer(connection.send(ask("/packed.txt", Accept_Encoding="gzip")))
+            assert gzip.decompress(got.body) == BIG
+            tag = got.headers["etag"]
+            fresh = ask("/packed.txt", Accept_Encoding="gzip", If_None_Match=tag)
+            assert answer(connection.send(fresh)).status == 304
+            assert answer(connection.send(request("/body", "POST", b"hello"))).body == b"hello"
+            assert answer(connection.send(request("/upload", "POST", [b"ab"]))).json["size"] == 2
+        connection.open("/ws").send(b"\x81\x81\0\0\0\0x")
+        assert connection.frame() == (1, b"x")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ask("/big.txt", "GET", b"body"),
+        ask("/big.txt", "GET", [b"body"]),
+        ask("/big.txt", version="1.0"),
+        request("/big.txt"),
+        request("/big.txt", Connection="close"),
+        ask("/big.txt") + b"GET",
+        ask("/none.txt"),
+    ],
+)
+def test_a_file_ends_the_connection_when_it_must(large, data):
+    with large.connect() as connection:
+        connection.send(request("/text"))
+        assert answer(connection).status == 200
+        connection.send(data)
+        assert answer(connection).headers["connection"] == "close"
+        assert connection.rest() == b""
+
+
+def test_a_file_that_is_too_short_ends_the_connection(large):
+    with large.connect() as connection, pytest.raises(RefusedError):
+        answer(connection.send(ask("/damaged.txt")))
+
+
+def test_a_file_ends_the_connection_on_a_small_heap(make_web):
+    with make_web(heap="192k").connect() as connection:
+        assert answer(connection.send(ask("/big.txt"))).headers["connection"] == "close"
+        assert connection.rest() == b""

@@ -39,6 +39,26 @@ def test_parameters_are_taken_from_the_path(lib, tmp_path):
     assert try_all(lib, tmp_path, list(cases)) == list(cases.values())
 
 
+def test_a_path_is_resolved_without_a_request(lib, tmp_path):
+    source = """
+from wsserver import Server
+from wsserver.http.patterns import resolve
+
+class Echo:
+    def on_message(self, client, message):
+        pass
+
+server = Server()
+print(resolve(server, "/rooms/a"))
+server.websocket("/rooms/<name>", Echo())
+for path in ("/rooms/a", "/rooms", "/rooms/%zz"):
+    route, params = resolve(server, path)
+    print(route is not None, params)
+"""
+    expected = "(None, None)\nTrue {'name': 'a'}\nFalse None\nFalse None\n"
+    assert run_script(lib, source, tmp_path) == expected
+
+
 def test_other_paths_do_not_match(lib, tmp_path):
     cases = [
         ("/api/items/<int:id>", "/api/items/x"),

@@ -40,9 +40,19 @@ def test_a_response_has_headers_cookies_and_a_type(web):
     assert got.headers["set-cookie"] == "session=abc; Path=/; HttpOnly"
 
 
+def test_a_type_among_the_headers_replaces_the_one_of_the_body(web):
+    assert web.ask("/typed").headers["content-type"] == "text/csv"
+
+
+def test_a_reset_of_the_content_has_none(web):
+    got = web.ask("/reset")
+    assert (got.status, got.headers["content-length"], got.body) == (205, "0", b"")
+
+
 def test_a_redirect_names_its_location_and_status(web):
-    got = web.ask("/redirect")
-    assert (got.status, got.headers["location"], got.body) == (303, "/text", b"")
+    for query, status in (("", 302), ("?other", 303)):
+        got = web.ask("/redirect" + query)
+        assert (got.status, got.headers["location"], got.body) == (status, "/text", b"")
 
 
 def test_a_handler_gets_typed_parameters_and_the_body(web):
@@ -113,11 +123,43 @@ def test_an_error_in_a_handler_gets_500_and_its_traceback_is_logged(web):
     web.board.wait_for_log("in raises\nRuntimeError: on purpose", since=position)
 
 
-@pytest.mark.parametrize("which", range(9))
-def test_a_result_that_is_no_response_gets_500(web, which):
+WRONG = (
+    *("not 42.5", "not <class 'Response'>", "status must be an int, not 'b'"),
+    *("must be 200 to 599, not 99", "surrogate pair", "headers must be valid, unlike 'A'"),
+    *("headers must be str, not 'A': 1", "headers must be valid, unlike 'Location'"),
+    *("a route must return None", "the server sets Content-length", "sets Transfer-Encoding"),
+    *("the server sets Connection", "headers must be a dict, not \\['b'\\]", "surrogate pair"),
+    *("the headers have 5[0-9]+ bytes, over [0-9]+ \\(write_limit\\)", "cookies .* str, not 5"),
+    *("cookies .* str, not 5", "cookies .* str, not 5", "cookies .* name ''", "name 'a=b'"),
+)
+
+
+@pytest.mark.parametrize(("which", "problem"), [*enumerate(WRONG)])
+def test_a_result_that_is_no_response_gets_500(web, which, problem):
+    position = web.board.log_position
     got = web.ask(f"/wrong/{which}")
     assert got.status == 500
     assert "b" not in got.headers and "c" not in got.headers
+    web.board.wait_for_log(f"(TypeError|ValueError): .*{problem}", since=position)
+
+
+@pytest.mark.parametrize(
+    ("which", "what"),
+    [*enumerate(("set", "object", "Thing", "type", "range", "nan", "-inf", "tuple", "Thing"))],
+)
+def test_what_json_cannot_express_gets_500(web, which, what):
+    position = web.board.log_position
+    assert web.ask(f"/no-json/{which}").status == 500
+    web.board.wait_for_log(f"(TypeError|ValueError): JSON .*{what}", since=position)
+
+
+def test_all_that_json_can_express_is_sent(web):
+    assert web.ask("/all-json").json == {
+        "a": [None, True, 2.5, [1, "b"], {}],
+        "3": -1e30,
+        "c": "d",
+        "e": 1 << 70,
+    }
 
 
 def test_a_slow_handler_is_named_in_a_warning(web):

@@ -17,7 +17,7 @@ MEGABYTE = 1 << 20
 def pattern(size):
     """What /download answers."""
     data = bytearray(bytes(range(256)) * (size // 256 + 1))[:size]
-    for start in range(0, size, 1024):
+    for start in range(0, size, 256):
         data[start : start + 4] = start.to_bytes(4, "big")[: size - start]
     return bytes(data)
 
@@ -36,6 +36,12 @@ def test_others_are_served_while_an_async_handler_waits(web):
         waiting.send(request("/async/500"))
         assert web.ask("/text").status == 200
         assert answer(waiting).json["waited"] == 500
+
+
+def test_a_handler_that_reads_its_body_must_be_async(web):
+    position = web.board.log_position
+    assert web.ask("/not-async", "POST", b"12345").status == 500
+    web.board.wait_for_log("TypeError: .*\n/not-async: make the handler async", since=position)
 
 
 def test_an_error_in_an_async_handler_gets_500(web):
@@ -122,6 +128,15 @@ def test_an_upload_that_breaks_off_never_looks_complete(web):
             assert web.board.log[position:].count("upload complete") == 1
 
 
+def test_an_upload_of_1_kb_in_open_timeout_is_not_ended(web):
+    with web.connect() as connection:
+        connection.send(request("/upload", "POST")[:-2] + b"Content-Length: 12000\r\n\r\n")
+        for _ in range(8):  # 2 s with an open_timeout of 1 s
+            time.sleep(0.25)
+            connection.send(b"x" * 1500)
+        assert answer(connection).json["size"] == 12000
+
+
 def test_an_upload_that_stops_is_ended_in_time(web):
     position = web.board.log_position
     with web.connect() as connection:
@@ -182,6 +197,16 @@ def test_an_answer_without_reading_the_body_arrives(web):
         assert connection.read(int(headers["content-length"])) == b"not read"
 
 
+def test_a_body_that_is_not_read_does_not_reset_the_connection(web):
+    with web.connect() as connection:
+        # More than the board takes while its handler waits: it is read after the response.
+        connection.send(request("/forgotten", "POST", b"x" * 50000))
+        status, headers = head(connection)
+        assert status == 200
+        assert connection.read(int(headers["content-length"])) == b"forgotten"
+        assert connection.rest() == b""
+
+
 def form(parts, boundary="----x"):
     body = b""
     for disposition, content in parts:
@@ -214,6 +239,12 @@ def test_multipart_fields_and_files_are_streamed(web, chunk):
     ]
 
 
+def test_the_head_of_a_part_may_have_509_bytes(web):
+    body = form([(f'name="{"n" * 470}"', b"1")])
+    got = web.ask("/parts", "POST", body, Content_Type="multipart/form-data; boundary=----x")
+    assert got.json[0][0] == "n" * 470
+
+
 def test_a_malformed_multipart_body_gets_400(web):
     good = form([('name="a"', b"1")])
     kind = "multipart/form-data; boundary=----x"
@@ -229,3 +260,17 @@ def test_a_malformed_multipart_body_gets_400(web):
         assert web.ask("/parts", "POST", wrong, Content_Type=kind).status == 400, wrong
     for other in ("text/plain", "multipart/form-data", "multipart/mixed; boundary=----x"):
         assert web.ask("/parts", "POST", good, Content_Type=other).status == 415
+
+
+def test_a_streamed_upload_that_is_too_slow_frees_its_slot(web):
+    """Each byte ends a wait of the handler: the time must go on."""
+    position = web.board.log_position
+    with web.connect() as connection:
+        connection.send(request("/upload", "POST")[:-2] + b"Content-Length: 9000\r\n\r\n")
+        started = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - started < 5:
+                connection.send(b"x")
+                time.sleep(0.1)
+        assert time.monotonic() - started < 4
+    web.board.wait_for_log("upload ended", since=position)

@@ -3,10 +3,12 @@
 The benchmarks use /ws and /all, `make compare` the rest.
 """
 
+import asyncio
 import gc
 import time
 
 from microdot import Microdot, Request
+from microdot.sse import with_sse
 from microdot.websocket import WebSocket, with_websocket
 
 TEXT = "b" * 100
@@ -14,6 +16,7 @@ Request.max_content_length = Request.max_body_length = MAX_SIZE
 WebSocket.max_message_length = MAX_SIZE
 app = Microdot()
 everyone = []
+readers = []  # of events
 
 
 @app.route("/ws")
@@ -75,6 +78,24 @@ async def upload(request):
 async def page(request, name):
     with open("/site/" + name, "rb") as file:  # a response of a file has no length there
         return file.read(), 200, {"Content-Type": "text/html"}
+
+
+@app.route("/events")
+@with_sse
+async def events(request, sse):
+    readers.append(sse)
+    try:
+        while True:
+            await asyncio.sleep(60)
+    finally:
+        readers.remove(sse)
+
+
+@app.route("/publish")
+async def publish(request):
+    for sse in readers:
+        await sse.send(TEXT)
+    return "sent"
 
 
 while True:

@@ -1,9 +1,10 @@
 """This server, by its public API. The benchmarks use /ws and /all, `make compare` the rest."""
 
 import gc
+import io
 import time
 
-from wsserver import Server
+from wsserver import Response, Server
 
 
 class Echo:
@@ -50,6 +51,32 @@ if HTTP:
     def upload(request):
         return {"size": len(request.body)}
 
+    @server.route("/publish")
+    def publish(request):
+        events.send(TEXT)
+        return "sent"
+
+    @server.route("/receive", methods=("POST",), stream=True)
+    async def receive(request):
+        while await request.read(1024):
+            pass
+
+    class Endless(io.IOBase):
+        """A file without an end, whose contents take no time."""
+
+        def readinto(self, buf):
+            return len(buf)
+
+    @server.route("/send")
+    def send(request):
+        return Response(Endless())
+
+    class Stream:
+        def on_open(self, client):
+            client.send_stream(Endless())
+
+    server.websocket("/stream", Stream())
+    events = server.events("/events")
     server.files("/site/", "/site")
 server.listen(PORT)
 server.run()

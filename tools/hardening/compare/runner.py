@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from tools import ROOT
 from tools.bench.report import machine
 from tools.docs import sections
@@ -42,4 +40,6 @@ def text(rows: list[list[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
     about = machine()
-    return f"On {time.strftime('%Y-%m-%d')}, {about['processor']}, {about['system']}.\n\n{table}"
+    return (
+        f"On {sections.when(sections.now())}, {about['processor']}, {about['system']}.\n\n{table}"
+    )

@@ -41,7 +41,7 @@ class Server:
 
 
 def _microdot():
-    names = ("__init__", "microdot", "websocket", "helpers")
+    names = ("__init__", "microdot", "websocket", "helpers", "sse")
     return package("microdot", *(f"microdot/{name}.py" for name in names))
 
 

@@ -135,7 +135,7 @@ def _update(board, chance):
     """Send parts of an update that is never committed."""
     with _admin(board, "/update") as peer:
         if chance.random() < 0.5:
-            peer.send(frame(TEXT, b'["begin"]') * 3)
+            peer.send(frame(TEXT, b'["begin"]') * 3 + frame(TEXT, b'["nonce"]'))
         for _ in range(chance.randrange(1, 6)):
             kind = chance.randrange(4)
             if kind == 0:

@@ -17,7 +17,7 @@ for _name in ("wsserver", "fleet"):
         _package.__path__ = [str(ROOT / "lib" / _name)]
         sys.modules[_name] = _package
 
-from fleet import packets  # noqa: E402
+from fleet import incoming, packets  # noqa: E402
 
 _LIMITS = (10, 300, 4396)
 
@@ -44,18 +44,16 @@ class Stream:
 
 def read_all(pieces: list[bytes], limit: int) -> list:
     """Return [(first byte, body)] of all packets, and at the end the type of the exception."""
-    reader = packets.PacketReader(limit)
-    stream = Stream(pieces)
     found: list = []
-    while True:
-        try:
-            body = reader.read(stream)
-        except (ValueError, EOFError) as error:
-            return [*found, type(error)]
-        if body is not None:
-            assert len(body) <= limit, "a body beyond the limit"
-            found.append((reader.kind, bytes(body)))
-            reader.reset()
+    try:
+        for packet in packets.read(Stream(pieces), limit):
+            if packet is not None:
+                kind, body = packet
+                assert len(body) <= limit, "a body beyond the limit"
+                found.append((kind, bytes(body)))
+    except (ValueError, EOFError) as error:
+        found.append(type(error))
+    return found
 
 
 def check_packets(data: bytes) -> None:
@@ -79,13 +77,13 @@ def check_packets(data: bytes) -> None:
 def _check_publish(kind, body):
     """Parse a PUBLISH; what can be parsed must result in the same packet again."""
     try:
-        topic, start, id = packets.parse_publish(kind, body)
+        topic, start, id = incoming.read(kind, body)
     except ValueError:  # and UnicodeDecodeError
         return
     assert topic and 0 <= id < 65536 and start <= len(body)
     again = packets.publish(topic, body[start:], id, bool(kind & 1))
     found = read_all([bytes(again)], 1 << 20)[0]
-    assert found == (kind & 0xF7, body), "publish() and parse_publish() differ"
+    assert found == (kind & 0xF7, body), "publish() and read() differ"
 
 
 def expected(data: bytes, limit: int) -> list:

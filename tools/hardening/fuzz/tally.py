@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def add(counts: Counter[str], finds: int, seconds: float) -> None:
     runs = load()
     runs.append(
         {
-            "date": time.strftime("%Y-%m-%d"),
+            **sections.now(),
             "minutes": round(seconds / 60, 1),
             "finds": finds,
             "inputs": dict(sorted(counts.items())),
@@ -46,7 +45,7 @@ def text(runs: list[dict]) -> str:
     minutes = sum(run["minutes"] for run in runs)
     finds = sum(run["finds"] for run in runs)
     about = (
-        f"{len(runs)} runs, {minutes:.0f} minutes in all, the latest on {latest['date']}; "
+        f"{len(runs)} runs, {minutes:.0f} minutes in all, the latest on {sections.when(latest)}; "
         f"{finds} finds in all, {latest['finds']} of them in the latest run. Each one is in "
         "`tools/hardening/fuzz/corpus/`, has a test, or was a mistake of the tool itself."
     )

@@ -54,9 +54,10 @@ def text(soak: dict) -> str:
     about, last = soak["machine"], soak["last"]
     problems = "".join(f"- {problem}\n" for problem in soak["problems"]) or "- none\n"
     measured = textwrap.fill(
-        f"{found['hours']:.2f} hours on {about['date']}, on a virtual board with {about['heap']} "
-        f"of heap ({about['processor']}, {about['system']}, {about['micropython']}; other "
-        "programs ran at the same time, which affects the latency).",
+        f"{found['hours']:.2f} hours on {sections.when(about)}, on a virtual board with "
+        f"{about['heap']} of heap ({about['processor']}, {about['system']}, "
+        f"{about['micropython']}; other programs ran at the same time, which affects the "
+        "latency).",
         100,
         break_on_hyphens=False,
     )

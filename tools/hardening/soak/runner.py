@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools.bench.report import machine
 from tools.certs import cli as certs
+from tools.docs import sections
 from tools.virtualboard import VirtualBoard
 
 from . import board as boards
@@ -56,7 +57,7 @@ def run(seconds: float) -> dict:
         problems = soak.problems + _left_over(last)
         problems += report.tracebacks(board.log)
     return {
-        "machine": {**machine(), "heap": HEAP},
+        "machine": {**machine(), **sections.now(), "heap": HEAP},
         "seconds": seconds,
         "samples": samples,
         "messages": soak.messages,

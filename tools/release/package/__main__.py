@@ -1,4 +1,4 @@
-"""Starts the command line of the installed package.
+"""Start the command line of the installed package.
 
 The wheel contains the folders of the repository (tools/, lib/, www/ and others) below this one, so
 that no general name such as `tools` becomes importable for other programs.
@@ -17,9 +17,12 @@ def main() -> int:
     # Commands that start other Python processes find `tools` there as well.
     paths = [HERE, os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    from tools.cli import main
+    try:
+        from tools.cli import main
 
-    return main()
+        return main()
+    except KeyboardInterrupt:  # while modules are imported
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 import { Prompt } from "./serial.js";
 
 const $ = (id) => document.getElementById(id);
-const SERVING = /serving (wss?):\/\/([^\s/]+?):(\d+)\//;
+const SERVING = /serving (wss?|https?):\/\/([^\s/]+?):(\d+)\//;
+const RETRY = "Close other programs that use the port, plug the board in again, and try again.";
 const START = 120000; // ms until the board must serve; joining a Wi-Fi may take a while
 
 // Python for the board. The settings are merged into config.json, which is replaced at once.
@@ -43,6 +44,8 @@ async function chooseBoard(boards) {
   const board = boards.find((one) => one.key === $("board").value);
   $("install").replaceChildren();
   $("board-notes").textContent = board.notes;
+  $("wifi").hidden = !board.wifi;
+  $("no-wifi").hidden = board.wifi;
   show("check", "Checking the image …");
   try {
     const manifest = await verified(board);
@@ -131,7 +134,7 @@ async function save(prompt) {
 function finish(scheme, address, port, output) {
   const refused = /wifi: (cannot join [^\r\n]*)/.exec(output);
   const access = /wifi: access point '([^']*)', ([^\r\n]*)/.exec(output);
-  const secure = scheme === "wss";
+  const secure = scheme === "wss" || scheme === "https";
   const usual = port === (secure ? "443" : "80");
   $("link").href = `${secure ? "https" : "http"}://${address}${usual ? "" : `:${port}`}/`;
   $("link").textContent = $("link").href;
@@ -149,10 +152,23 @@ async function act(use) {
     await withPrompt(use);
   } catch (error) {
     if (error.name === "NotFoundError") show("status", "No port was chosen.");
+    // The browser's own errors: a port that is in use, or a board that was unplugged.
+    else if (error instanceof DOMException) show("status", `${error.message} ${RETRY}`, true);
     else show("status", error.message, true);
   } finally {
     for (const id of ["scan", "save"]) $(id).disabled = false;
   }
+}
+
+// Return why the board would not take the name or the password, or "".
+function problem() {
+  const { mode, ...texts } = settings();
+  const [name, password] = Object.values(texts).map((text) => new TextEncoder().encode(text ?? ""));
+  if (name.length > 32) return "The name has more than 32 bytes (UTF-8): use a shorter one.";
+  if (password.length > 63) return "The password has more than 63 bytes (UTF-8).";
+  if (mode === "ap" && password.length && password.length < 8)
+    return "The password must have 8 to 63 characters. Without one, the board generates it.";
+  return "";
 }
 
 // --- start
@@ -174,7 +190,9 @@ $("board").addEventListener("change", () => chooseBoard(boards));
 $("scan").addEventListener("click", () => act(scan));
 $("wifi").addEventListener("submit", (event) => {
   event.preventDefault();
-  act(save);
+  const refused = problem();
+  if (refused) show("status", refused, true);
+  else act(save);
 });
 await chooseBoard(boards);
 document.body.dataset.ready = "yes";

@@ -1,4 +1,4 @@
-"""Gives the interpreter the memory of a chip: see ../chipheap.py. The launcher calls it, once.
+"""Give the interpreter the memory of a chip: see ../chipheap.py. The launcher calls it, once.
 
 It is for a 32-bit interpreter on x86, with the modules ffi and uctypes.
 """
@@ -78,13 +78,24 @@ def _word(address, value=None):
     return struct.unpack("<I", place)[0]
 
 
-def _base():
+def _base(path):
     """Return the address at which the interpreter's file begins in memory."""
     with open("/proc/self/maps") as file:
         for line in file:
-            if line.rstrip().endswith("bin/micropython"):
+            if line.rstrip().endswith(" " + path):
                 return int(line.split("-")[0], 16)
     raise OSError("the interpreter is not in /proc/self/maps")
+
+
+def _record(start, size):
+    """Return the address of the collector's record of the heap, which is within a structure."""
+    words = struct.unpack("<%dI" % (size >> 2), uctypes.bytearray_at(start, size & -4))
+    for index in range(len(words) - 6):
+        length = words[index + 1]
+        first, end = words[index + 3], words[index + 4]
+        if 0 < length < 1 << 24 and words[index] < first and end - first == length << 6:
+            return start + index * 4
+    raise OSError("no record of the heap")
 
 
 class Growth:
@@ -96,18 +107,29 @@ class Growth:
         libc = ffi.open("libc.so.6")
         self._map = libc.func("p", "mmap", "piiiii")
         self._protect = libc.func("i", "mprotect", "pii")
-        self._base = _base()
-        self._area = self._base + build["area"]
+        self._base = _base(build["file"])
+        if "area" in build:
+            self._area = self._base + build["area"]
+        else:
+            start, size = build["context"]
+            self._area = _record(self._base + start, size)
+            gc.collect()  # what follows stays, and must not lie behind garbage
         self._file = open(path, "r+b")
         page = self._mapped(_READ | _WRITE, _SHARED, self._file.fileno())
         self.page = {name: page + 4 * index for index, name in enumerate(fields)}
         self._redirect(build)
 
-    def _mapped(self, access, kind, descriptor):
-        address = self._map(None, _PAGE, access, kind, descriptor, 0)
+    def _mapped(self, access, kind, descriptor, size=_PAGE):
+        address = self._map(None, size, access, kind, descriptor, 0)
         if address == -1:
             raise OSError("mmap")
         return address & 0xFFFFFFFF
+
+    def flash(self, path, size):
+        """Return a file as memory outside the heap, as a chip sees a partition of its flash."""
+        with open(path, "rb") as file:
+            address = self._mapped(_READ, _PRIVATE, file.fileno(), size)
+        return uctypes.bytearray_at(address, size)
 
     def _redirect(self, build):
         """Have the interpreter call the machine code in place of gc_alloc()."""

@@ -1,6 +1,6 @@
-"""The chip's gc module, for HEAP=chip: what it says of memory is what a chip says.
+"""The chip's gc module, for HEAP=chip: it reports the memory of a chip.
 
-The launcher puts it in the place of the built-in one, which no file can be found instead of.
+The launcher replaces the built-in module by it: a file alone would not be found before that.
 """
 
 from gc import collect, disable, enable, isenabled, threshold

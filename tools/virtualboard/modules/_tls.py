@@ -1,6 +1,6 @@
 """The chip's tls module: Mbed TLS is the host's own, its memory is the chip's.
 
-The launcher puts it in the place of the built-in one, which no file can be found instead of.
+The launcher replaces the built-in module by it: a file alone would not be found before that.
 """
 
 import socket as _socket

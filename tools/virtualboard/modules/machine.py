@@ -186,6 +186,8 @@ class Pin:
             raise ValueError("pin can only be input")
         if value is not None:
             _levels[self._id] = int(bool(value))
+        elif pull == self.PULL_UP:  # nothing is connected; value() stands for what is
+            _levels.setdefault(self._id, 1)
 
     def value(self, x=None):
         if x is None:

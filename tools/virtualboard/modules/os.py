@@ -19,6 +19,9 @@ from uos import statvfs as _statvfs
 from vfs import VfsPosix as _VfsPosix
 from vfs import mount, umount
 
+_BLOCK = 4096
+_BLOCKS = 512
+_INLINE = 512  # bytes of a file that is stored in its folder's block
 _flash = ""
 _machine = ""  # from the launcher
 
@@ -56,11 +59,32 @@ def uname():
 
 
 def statvfs(path):
-    """As a 2 MB littlefs of 4 KB blocks, as good as empty, unless it is one."""
+    """As a littlefs of 2 MB, as on a board with 4 MB of flash, unless it is one."""
     if _flash is None:
         return _statvfs(path)
     stat(path)
-    return (4096, 4096, 512, 480, 480, 0, 0, 0, 0, 255)
+    free = max(0, _BLOCKS - _used("/"))
+    return (_BLOCK, _BLOCK, _BLOCKS, free, free, 0, 0, 0, 0, 255)
+
+
+def _used(folder):
+    """Return how many blocks of a littlefs the files in a folder take.
+
+    Not recursive: the memory is the board's, which a chip does not need for this.
+    """
+    count = 0
+    folders = [folder]
+    while folders:
+        folder = folders.pop()
+        count += 2  # a folder has two, which take turns
+        for name, kind, *_ in _ilistdir(folder):
+            if kind == 0x4000:
+                folders.append(folder + name + "/")
+                continue
+            size = stat(folder + name)[6]
+            if size > _INLINE:
+                count += -(-size // _BLOCK)
+    return count
 
 
 def sync():
