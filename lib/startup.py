@@ -83,6 +83,7 @@ def start(log, settings=None, safe: bool = False):
     print(text)
     if safe:
         print("safe mode: correct the application and deploy it again (docs/safety.md)")
+    globals().clear()  # else what the stack still refers to may keep all 5 KB of this module
     return server
 
 
