@@ -23,7 +23,7 @@ from tests.admin.test_update import (  # noqa: F401
 from tools.certs import cli
 from tools.deploy.deployment import Options, deploy
 from tools.failure import Failure
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 # Leaves no memory for a TLS session once the board serves.
 FULL = """

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.complaints import listen
 from tools import ROOT
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"

@@ -25,7 +25,7 @@ from tests.browser.slowlink import SlowLink
 from tests.browser.test_settings_page import expect, log_in, open_page  # noqa: F401
 from tests.tools.deploy.test_romfs import image  # noqa: F401
 from tools.deploy.updatefile import MANIFEST, Options, make
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 from tools.virtualboard.interpreter import native_arch
 
 DEMO = "lib/demo/application.py"

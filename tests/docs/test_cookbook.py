@@ -21,7 +21,7 @@ from tests.docs.blocks import code as block
 from tools import ROOT
 from tools.deploy.userfiles import read_config
 from tools.docs import browser as chromium
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 
 def code(title):

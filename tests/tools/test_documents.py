@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from tools import ROOT
+from tools.ports import free_port
 from tools.virtualboard import find_micropython
-from tools.virtualboard.board import free_port
 
 # What an example needs to end by itself: ports that are free, and a loop that runs for a moment.
 PRELUDE = """

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tools.board import images
 from tools import ROOT
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 pytestmark = pytest.mark.host
 

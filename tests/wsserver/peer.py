@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 from tools.wsclient import TEXT, RawClient, frame
 
 PROGRAM = Path(__file__).with_name("several_servers.py")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.wsserver.programs import run_script
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 # What the snippets below may use.
 PREPARED = """

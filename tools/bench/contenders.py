@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.certs import cli as certs
+from tools.ports import free_port
 from tools.virtualboard import VirtualBoard
-from tools.virtualboard.board import free_port
 from tools.virtualboard.interpreter import (
     WORD_VARIABLE,
     WORDS,

@@ -29,9 +29,9 @@ from pathlib import Path
 from tools.certs import cli as certs
 from tools.deploy import romfs
 from tools.failure import Failure
+from tools.ports import free_port
 from tools.virtualboard import VirtualBoard, chipheap, interpreter
 from tools.virtualboard import board as board_module
-from tools.virtualboard.board import free_port
 from tools.virtualboard.interpreter import compile_mpy
 from tools.wsclient import TEXT, RawClient, frame
 

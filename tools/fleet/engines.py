@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.failure import Failure
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 NAMES = ("nats-server", "mosquitto")
 MQTT_TIMEOUT_SINCE = (2, 11, 3)  # of nats-server

@@ -4,13 +4,11 @@ thread.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import fcntl
 import json
 import os
-import random
 import re
 import select
 import shutil
@@ -25,6 +23,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+from tools.ports import free_port
 
 from . import chipheap, chips, disk
 from . import flash as flash_filler
@@ -93,22 +93,6 @@ def _end_with_parent():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if LIBC:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-_CHANCE = random.SystemRandom()  # other tests seed the usual one
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """Return an unused port of this machine, of TCP or UDP.
-
-    It is below those that systems give to outgoing connections, which could take it meanwhile, and
-    above 10080, which browsers refuse.
-    """
-    while True:
-        port = _CHANCE.randrange(10081, 32768)
-        with socket.socket(type=kind) as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 _PORT_PROBLEMS = {

@@ -29,7 +29,7 @@ from tools.bench.loads import (
     TLS_LOADS,
     Load,
 )
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 QUICK = [
     Load("32 B text, 32 in flight", "echo", 32, in_flight=32),

@@ -1,7 +1,7 @@
 """What routes take of the heap."""
 
 from tests.wsserver.programs import run_script
-from tools.virtualboard.board import free_port
+from tools.ports import free_port
 
 # Bytes, by the size of words. Registering takes 2.6 KB with 32 bits, the handler included.
 MOST = {32: 3072, 64: 4608}
