@@ -146,6 +146,15 @@ def order(raw, lab, text):
     connection.close()
 
 
+def next_frame(connection):
+    """Return the next frame that is no keepalive Ping: a busy machine brings silence about."""
+    found = connection.frame()
+    while found == (PING, b""):
+        connection.send(frame(PONG))
+        found = connection.frame()
+    return found
+
+
 def test_messages_are_handled_in_order_and_one_at_a_time(raw, lab):
     position = lab.log_position
     connection = raw(lab).open("/gated")
@@ -160,9 +169,9 @@ def test_messages_are_handled_in_order_and_one_at_a_time(raw, lab):
 def test_a_ping_is_answered_while_a_coroutine_runs(raw, lab):
     connection = raw(lab).open("/gated")
     connection.send(frame(TEXT, b"wait c") + frame(TEXT, b"next") + frame(PING, b"1"))
-    assert connection.frame() == (PONG, b"1")
+    assert next_frame(connection) == (PONG, b"1")
     connection.send(frame(PING, b"2"))
-    assert connection.frame() == (PONG, b"2")
+    assert next_frame(connection) == (PONG, b"2")
     order(raw, lab, b"open c")
     assert [connection.message() for _ in range(2)] == [b"re: wait c", b"re: next"]
 
@@ -173,7 +182,7 @@ def test_pings_within_a_kept_fragmented_message_are_answered(raw, lab):
     for part in (b"some ", b"text ", b"in "):
         connection.send(frame(TEXT if part == b"some " else 0, part, final=False))
         connection.send(frame(PING, part))
-        assert connection.frame() == (PONG, part)
+        assert next_frame(connection) == (PONG, part)
     connection.send(frame(0, b"parts"))
     order(raw, lab, b"open d")
     assert [connection.message() for _ in range(2)] == [b"re: wait d", b"re: some text in parts"]
@@ -251,7 +260,7 @@ def test_an_exception_in_a_coroutine_closes_its_client_with_1011(raw, lab, text)
     connection = raw(lab).open("/gated")
     other = raw(lab).open("/control")
     connection.send(frame(TEXT, text.encode()))
-    assert connection.frame() == (CLOSE, b"\x03\xf3internal error")
+    assert next_frame(connection) == (CLOSE, b"\x03\xf3internal error")
     lab.wait_for_log("in on_message[^:]*\\s+ValueError: on purpose", since=position)
     assert other.send(frame(TEXT, b"hello")).message() == b"done"
 
@@ -260,7 +269,7 @@ def test_a_coroutine_may_close_its_client(raw, lab):
     position = lab.log_position
     connection = raw(lab).open("/gated")
     connection.send(frame(TEXT, b"close"))
-    assert connection.frame() == (CLOSE, b"\x0f\xa0")
+    assert next_frame(connection) == (CLOSE, b"\x0f\xa0")
     connection.send(close(4000)).rest()
     lab.wait_for_log("cancelled close", since=position)
     lab.wait_for_log("closed /gated 4000", since=position)
@@ -269,7 +278,7 @@ def test_a_coroutine_may_close_its_client(raw, lab):
 def test_drain_waits_until_the_peer_has_taken_the_data(raw, lab):
     connection = raw(lab, receive_buffer=4096).open("/gated")
     connection.send(frame(TEXT, b"drain"))
-    assert [connection.frame() for _ in range(50)] == [(BINARY, bytes(4000))] * 50
+    assert [next_frame(connection) for _ in range(50)] == [(BINARY, bytes(4000))] * 50
     assert connection.message() == b"re: drain"
 
 
@@ -289,8 +298,8 @@ def test_chunks_are_handled_by_a_coroutine(raw, lab):
 def test_a_ping_may_be_answered_by_a_coroutine(raw, lab):
     connection = raw(lab).open("/pings")
     connection.send(frame(PING, b"1") + frame(TEXT, b"hello"))
-    assert connection.frame() == (TEXT, b"hello")
-    assert connection.frame() == (PONG, b"async 1")
+    assert next_frame(connection) == (TEXT, b"hello")
+    assert next_frame(connection) == (PONG, b"async 1")
 
 
 @pytest.mark.parametrize("path", ["/closure", "/plain"])
