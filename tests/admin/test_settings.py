@@ -137,6 +137,15 @@ def test_the_generated_password_opens_the_settings(make_board):
     assert Admin(board, password).next()["secrets"]["admin.password"] == "generated"
 
 
+def test_a_password_that_cannot_be_stored_is_printed_again(make_board):
+    board = make_board(files={"secrets.json.new/x": ""})
+    first = board.wait_for_log(r"admin: password (\S+)")[1]
+    position = board.log_position
+    assert status(board, first) == 401
+    password = board.wait_for_log(r"admin: password (\S+)", since=position)[1]
+    assert status(board, password) == 101
+
+
 def test_a_missing_or_wrong_password_is_refused(make_changed):
     board = make_changed()
     assert status(board) == 401
