@@ -17,8 +17,8 @@ _PATHS = ("/settings", "/update")
 def admit(server, request, loaded, password, https, access=None) -> tuple:
     """Check a request to one of the paths, and return the arguments for register.serve.
 
-    Other clients have not made room for that yet: they need not for a request that is refused. If
-    `resolve` had to make room for this check, the Access stays: the owner must find it.
+    Other clients have not been closed for it yet: a request that is refused closes none. If
+    `resolve` had to free memory for this check, the Access stays: the owner must find it.
     password: None for the board's generated one. https: the port for TLS if it is required, or
     None. Raises HTTPError if the request is refused.
     """

@@ -463,16 +463,21 @@ def test_the_admin_restarts_the_board(make_changed):
     board.wait_for_log("serving", since=position)
 
 
-def test_the_board_forgets_its_network_for_good(make_changed):
-    wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home sweet home"}
-    air = {"networks": {"Home": {"password": "home sweet home"}}}
-    board = make_changed(options={"air": air}, wifi=wifi)
+def forget(board):
+    """Have the board forget its Wi-Fi network, and wait until it serves in its own."""
     admin = Admin(board)
     admin.next()
     position = board.log_position
     assert do(admin, "forget")["type"] == "restarting"
     board.wait_for_log("serving", since=position)
     assert "access point 'ESP32-WS-Server'" in board.log[position:]
+
+
+def test_the_board_forgets_its_network_for_good(make_changed):
+    wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home sweet home"}
+    air = {"networks": {"Home": {"password": "home sweet home"}}}
+    board = make_changed(options={"air": air}, wifi=wifi)
+    forget(board)
     assert "home sweet home" not in (board.flash / "config.json").read_text()
     assert not list(board.flash.glob("config.undo-*"))
 
@@ -481,12 +486,7 @@ def test_the_board_forgets_all_networks_of_its_network_section(make_changed):
     known = [{"ssid": "Home", "password": "home sweet home"}]
     network = {"order": ["station", "ap"], "wifi": known, "dns": "192.168.1.1"}
     board = make_changed(options={"air": {"networks": {"Home": known[0]}}}, network=network)
-    admin = Admin(board)
-    admin.next()
-    position = board.log_position
-    assert do(admin, "forget")["type"] == "restarting"
-    board.wait_for_log("serving", since=position)
-    assert "access point 'ESP32-WS-Server'" in board.log[position:]
+    forget(board)
     assert config_of(board)["network"] == {"order": ["ap"], "wifi": [], "dns": "192.168.1.1"}
 
 

@@ -55,7 +55,7 @@ def board(make_secure_board):
 
 @pytest.fixture(scope="module")
 def tls_lab(make_lab, certs):
-    """The lab, with TLS and room for more clients than a chip has."""
+    """The lab, with TLS and slots for more clients than a chip has."""
     board = make_lab(
         certs=certs,
         max_clients=8,
