@@ -51,7 +51,7 @@ class Bridge:
     widgets are published, or None.
 
     queue: (id, PUBLISH of QoS 1) until it is acknowledged; `sent` of them were sent on this
-    connection. fleet.opening and fleet.backoff use the other public attributes: failures counts
+    connection. fleet.connect and fleet.backoff use the other public attributes: failures counts
     lost connections and failed attempts, reason describes the latest one.
     """
 
@@ -140,7 +140,7 @@ class Bridge:
     # --- MQTT
 
     def adopt(self) -> None:
-        """Use the connection that fleet.opening has opened."""
+        """Use the connection that fleet.connect has opened."""
         self.is_open = True
         self._pong_due = 0
         self._advance()
@@ -235,7 +235,7 @@ class Bridge:
             elif self.opening:
                 next(self.opening)
             elif is_due:
-                self.opening = lazy.load("fleet.opening").connect(self)
+                self.opening = lazy.load("fleet.connect").connect(self)
         except StopIteration:  # connected
             self.opening = None
         except (OSError, ValueError, EOFError, MemoryError) as error:
