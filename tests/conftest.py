@@ -109,7 +109,7 @@ def _compile_tests():
     """
     compiled = (ROOT / "tests").glob("*/__pycache__/test_*.pyc")
     if not sys.dont_write_bytecode and not any(compiled):
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-qqq"]
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-qqq", "-n0"]
         subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
