@@ -657,7 +657,8 @@ def test_the_page_fits_the_width_of_the_screen(open_page):
     page = open_page()
     say(page, "w" * 300)
     expect(messages(page)).to_have_count(1)
-    for width, size in ((320, 100), (390, 100), (800, 100), (1280, 100), (640, 200), (1280, 200)):
+    sizes = ((160, 100), (320, 100), (390, 100), (800, 100), (1280, 100), (640, 200), (1280, 200))
+    for width, size in sizes:
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate(f"document.documentElement.style.fontSize = '{size}%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -318,7 +318,7 @@ def test_axe_finds_no_violation(open_page, board, size, scheme):
     assert results.violations_count == 0, results.generate_report()
 
 
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("width", [160, 320, 1280])
 def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     page = opened(open_page(board, viewport={"width": width, "height": 800}))
     for summary in page.locator("summary").all():
