@@ -357,7 +357,7 @@ function showProblems(problems, prefix = "") {
     first ||= input();
   }
   const others = Object.entries(problems).filter(([id]) => !fields.has(id));
-  $("note").textContent = others.map(([id, text]) => [id, words(text)].filter(Boolean).join(": ")).join(". ");
+  $("note").textContent = others.map(([id, text]) => [id, words(text)].filter(Boolean).join(": ") + ".").join(" ");
   if (first && !prefix) first.focus();
 }
 
