@@ -137,8 +137,8 @@ export const SETTINGS = {
   lost: "The connection was lost.",
   maintained: {
     restart: "The board restarts. Its address stays the same.",
-    forget: (own) => `The board restarts and opens its own network, "${own}". Join it, and open http://192.168.4.1/.`,
-    reset: "The board restarts and opens the network ESP32-WS-Server with a new password, which it prints on its serial port. Its address there is http://192.168.4.1/.",
+    forget: (url, ssid) => `The board restarts and opens its own network, "${ssid}". Join it, and open ${url}.`,
+    reset: (url) => `The board restarts and opens the network ESP32-WS-Server with a new password, which it prints on its serial port. Its address there is ${url}.`,
   },
   /* By section: its title, the fields that are always shown, and for each field its label, a hint and its choices. */
   sections: {

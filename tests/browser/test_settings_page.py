@@ -396,6 +396,19 @@ def test_the_crash_log_is_shown_and_the_board_restarts(open_page, make):
     board.wait_for_log("serving", since=position)
 
 
+def test_after_forgetting_the_network_the_page_leads_to_the_own_one(open_page, make):
+    wifi = {"ssid": "Workshop", "password": "in the workshop", "ip": "192.168.7.1"}
+    page = opened(open_page(make(wifi=wifi, server={"port": 8081})))
+    field(page, "Wi-Fi", "Name of its own network").fill("Typed, not saved")
+    field(page, "Server", "Port").fill("8082")
+    press(page, "Forget the Wi-Fi network")
+    text = 'its own network, "Workshop". Join it, and open http://192.168.7.1:8081/.'
+    expect(page.locator("#done-text")).to_contain_text(text)
+    link = page.locator("#done-link")
+    expect(link).to_be_visible()
+    expect(link).to_have_attribute("href", "http://192.168.7.1:8081/")
+
+
 def test_a_factory_reset_says_where_the_board_will_be(open_page, make):
     board = make()
     page = opened(open_page(board))
