@@ -333,6 +333,7 @@ export const FILES = {
   removed: (path, isFolder) => `The ${isFolder ? "folder" : "file"} ${path} is deleted.`,
   sure: (path) => `Delete ${path}? This cannot be undone.`,
   replace: (name) => `Replace ${name}?`,
+  noName: "Type the name of the new file.",
   invalidName: (name) => `${name} is not a valid name: it may not begin with . or end with . or a space, and not contain \\ : * ? " < > | or control characters; 200 bytes with the folder at most.`,
   exists: (name) => `${name} exists: open it in the list.`,
   unsaved: (path) => `Discard the changes of ${path}?`,

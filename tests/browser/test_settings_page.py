@@ -559,10 +559,13 @@ def test_an_error_of_the_file_browser_is_shown(open_page, make):
     own = listed(tool, "settings.html.gz")
     expect(own).to_contain_text("firmware")
     expect(own.get_by_role("button", name=re.compile("Delete"))).to_have_count(0)
-    for name in ("../lib/x.py", "a?b", "x\u202ey", "x" * 200, "a//b", "a."):
+    page.set_viewport_size({"width": 390, "height": 500})  # the list is longer
+    for name in ("../lib/x.py", "a?b", "x\u202ey", "x" * 200, "a//b", "a.", " "):
         tool.get_by_label("New file").fill(name)
         tool.get_by_role("button", name="Create").click()
-        expect(tool.get_by_role("status")).to_contain_text("is not a valid name")
+        text = "is not a valid name" if name != " " else "Type the name of the new file."
+        expect(tool.get_by_role("status")).to_contain_text(text)
+        expect(tool.get_by_role("status")).to_be_in_viewport(ratio=1)
         expect(tool.get_by_label("Content of")).to_have_count(0)
     for name, text in [("settings.html", "firmware")]:
         tool.get_by_label("New file").fill(name)
