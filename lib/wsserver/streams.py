@@ -336,5 +336,6 @@ class _Queue:
         if size > pool.write_limit:
             pool.log(WARNING, call(".core.errors", "too_long", size, limit))
         if not client._route.drops:
-            client._fail(_TRY_AGAIN_LATER, "send buffer full")
+            reason = "send buffer full" if self._out else "out of memory"
+            client._fail(_TRY_AGAIN_LATER, reason)
         return False

@@ -20,7 +20,7 @@ class Raw(RawClient):
     def __init__(self, board, port=None, **options):
         # A real board broadcasts, unless its config.json says otherwise.
         self.ignored = None if isinstance(board, VirtualBoard) else b"Server broadcast: "
-        super().__init__(port or board.http_port, board.address, timeout=10, **options)
+        super().__init__(port or board.http_port, board.address, timeout=30, **options)
 
     def frame(self):
         """Return the next frame that is not one of the board's own broadcasts."""

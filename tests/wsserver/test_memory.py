@@ -8,7 +8,7 @@ import pytest
 
 from tests.wsserver.conftest import REQUEST
 from tools.virtualboard.board import heap_bytes
-from tools.wsclient import PING, PONG, TEXT, close, frame
+from tools.wsclient import CLOSE, PING, PONG, TEXT, close, frame
 
 
 def echo(connection, text=b"x"):
@@ -19,12 +19,24 @@ def open_in_time(raw, board):
     """A connection to a board that may shed a visitor for want of memory, or still be busy with
     seeing others off.
     """
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while True:
         try:
             return raw(board).open()
         except (AssertionError, OSError):
             assert time.monotonic() < end, "the board takes no new client"
+
+
+def serve_in_time(raw, board):
+    """Wait until a new client gets its echo. One that is shed before must have been told why."""
+    end = time.monotonic() + 20
+    answer = None
+    while answer != (TEXT, b"x"):
+        assert time.monotonic() < end, "the board echoes nothing to new clients"
+        connection = open_in_time(raw, board)
+        answer = connection.send(frame(TEXT, b"x")).frame()
+        assert answer in ((TEXT, b"x"), (CLOSE, b"\x03\xf5out of memory")), board.log
+        connection.close()
 
 
 def test_with_little_heap_the_firmware_starts_echoes_and_broadcasts_to_five_clients(
@@ -98,6 +110,24 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
     echo(raw(lab).open())
 
 
+def test_a_client_for_whose_answer_there_is_no_buffer_is_told_so(raw, lab):
+    control, victim = raw(lab).open("/control"), raw(lab).open()
+    holders = [raw(lab, receive_buffer=4096).open("/drops") for _ in range(2)]
+    position = lab.log_position
+    for holder in holders:  # each keeps a buffer, because it does not read; two is what are kept
+        holder.send(frame(TEXT, b"1500 4000"))
+    lab.wait_for_log(r"(?s)(waiting [1-9].*){2}", since=position)
+    control.send(frame(TEXT, b"hog 2000 3000"))
+    lab.wait_for_log("hogged", since=position)
+    assert victim.send(frame(TEXT, b"x")).frame() == (CLOSE, b"\x03\xf5out of memory")
+    assert "released" not in lab.log[position:]
+    for holder in holders:
+        holder.reset()
+    lab.wait_for_log("released", since=position)
+    lab.wait_for_log("/ws 1006 out of memory", since=position)
+    echo(raw(lab).open())
+
+
 PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
 
 
@@ -110,12 +140,12 @@ def test_where_there_is_no_memory_for_pages_the_browser_is_told_and_clients_are_
     for _ in range(8):
         answer = raw(board).send(PAGE).rest()
         assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")), board.log
-    echo(open_in_time(raw, board))
+    serve_in_time(raw, board)
     for _ in range(8):
         request = PAGE.replace(b"Accept-Encoding: gzip\r\n", b"")
         head = raw(board).send(request).until(b"\r\n")
         assert head.split()[1] in (b"200", b"406", b"503"), board.log
-    echo(open_in_time(raw, board))
+    serve_in_time(raw, board)
 
 
 def test_with_little_memory_a_page_is_served_where_what_serves_it_is_loaded_already(raw, make_lab):

@@ -321,7 +321,7 @@ class VirtualBoard:
         """Return where the log ends now: to wait for what comes after."""
         return len(self._log)
 
-    def wait_for_log(self, pattern: str, timeout: float = 10, since: int = 0) -> re.Match:
+    def wait_for_log(self, pattern: str, timeout: float = 30, since: int = 0) -> re.Match:
         """Wait until the log, from `since` on, has the regular expression; returns the match.
         AssertionError in vain.
         """
@@ -334,7 +334,7 @@ class VirtualBoard:
         self._wait(look, timeout, f"the log to show {pattern!r}")
         return found[0]
 
-    def wait_ready(self, timeout: float = 10) -> None:
+    def wait_ready(self, timeout: float = 30) -> None:
         """Wait until the board serves. AssertionError in vain."""
         self._wait(lambda: self._ready, timeout, "the board to serve")
 
@@ -365,7 +365,7 @@ class VirtualBoard:
         self._interrupt_all(10)
         self.serial_write(b"\x02\x04")
 
-    def exec(self, code: str, timeout: float = 10) -> str:
+    def exec(self, code: str, timeout: float = 30) -> str:
         """Interrupt what runs, run `code` in the raw REPL, and return what it printed.
 
         RuntimeError, with the traceback, when it raised. The board stays at the prompt afterwards.

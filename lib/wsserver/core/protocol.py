@@ -227,7 +227,8 @@ class Protocol(SendBuffer):
         if size > limit:
             pool.log(WARNING, call(".core.errors", "too_long", size, limit))
         if not self._route.drops:
-            self._fail(_TRY_AGAIN_LATER, "send buffer full")
+            reason = "send buffer full" if self._out else "out of memory"
+            self._fail(_TRY_AGAIN_LATER, reason)
         return False
 
     def _send_control(self, opcode, data):
@@ -261,7 +262,17 @@ class Protocol(SendBuffer):
         self._plain = None
         self._state = state
         self._close_reason = reason
-        self._send_control(_CLOSE, payload)
+        if not self._send_control(_CLOSE, payload) and not self._out and self._pool.write:
+            try:
+                self._out = bytes((0x80 | _CLOSE, len(payload))) + payload
+                self._out_end = len(self._out)
+                self._pool.write(self)  # no buffer can be had; TCP takes as much without one
+            except MemoryError:
+                pass  # dropped without a Close
+            self._out = None
+            self._out_start = self._out_end = 0
+            if self._tls_pending:
+                self._tls_pending = 0
         self._out_limit = 0
 
     def _report(self, error: Exception, name: str = "") -> None:
