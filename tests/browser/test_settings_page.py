@@ -24,11 +24,14 @@ DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 @pytest.fixture(scope="module")
 def make(make_board):
-    """make(**config) -> a board with these settings and the admin password."""
+    """make(**config) -> a board with these settings and the admin password.
+
+    On a small heap its answers take six times as much CPU time: tests/admin does that.
+    """
 
     def make(**config):
         config = {"broadcast": {"interval": 0}, "admin": {"password": SECRET}, **config}
-        return make_board(config=config, heap="160k")
+        return make_board(config=config, heap="400k")
 
     return make
 
