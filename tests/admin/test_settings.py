@@ -129,6 +129,16 @@ def test_the_rules_of_a_section_are_those_of_the_schema(made):
     assert admin.hear()["type"] == "error"
 
 
+def test_with_an_application_the_sections_of_the_demo_are_left_out(made, make_changed):
+    demo = {"broadcast", "demo"}
+    assert demo <= set(Admin(made).hear()["sections"])
+    admin = Admin(make_changed({"files": {"app/app.py": "def setup(board): pass\n"}}))
+    assert not demo & set(admin.hear()["sections"])
+    # A file that is uploaded may have them.
+    admin.client.send(json.dumps({"save": {"demo": {"led_pin": 99}}}))
+    assert "demo.led_pin" in admin.hear()["problems"]
+
+
 def test_problems_of_the_file_are_reported_by_field(made):
     problems = Admin(made).next()["problems"]
     assert problems["wifi.channel"] == "must be a whole number from 1 to 13"
