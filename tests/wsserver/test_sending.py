@@ -1,6 +1,4 @@
-"""Sending on a live board: slow readers, full buffers, pacing, broadcast. Nobody waits for
-anybody.
-"""
+"""Sending on a live board: slow readers, full buffers, pacing, broadcast."""
 
 import json
 import time
