@@ -17,14 +17,14 @@ LIBRARY = "wsserver"
 # A package may import those that are named for it, and itself.
 LAYERS = {
     "wsserver": set(),
-    "config": {"wsserver"},
-    "certificates": {"config", "wsserver"},
-    "wifi": {"config", "wsserver"},
-    "failsafe": {"config", "wsserver"},
+    "config": set(),
+    "certificates": set(),
+    "wifi": {"wsserver"},
+    "failsafe": set(),
     "fleet": {"panel", "wsserver"},
     "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
-    "demo": {"config", "failsafe", "panel", "wifi", "wsserver"},
+    "demo": {"panel", "wsserver"},
     "application": {"demo", "failsafe", "panel", "wsserver"},
     "startup": {
         "admin",

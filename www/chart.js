@@ -57,9 +57,9 @@ export class Chart {
     if (!known.length) return;
     const least = Math.min(...known);
     const most = Math.max(...known);
-    const room = (most - least || Math.abs(most) || 1) * 0.1;
-    const low = this.minimum ?? (least >= 0 && least <= most / 2 || this.maximum !== undefined ? 0 : least - room);
-    const high = this.maximum ?? most + room;
+    const margin = (most - least || Math.abs(most) || 1) * 0.1;
+    const low = this.minimum ?? (least >= 0 && least <= most / 2 || this.maximum !== undefined ? 0 : least - margin);
+    const high = this.maximum ?? most + margin;
     this.high.textContent = valueText(round(high, high - low), unit);
     this.low.textContent = valueText(round(low, high - low), unit);
     const last = this.points[this.points.length - 1][1];

@@ -21,7 +21,7 @@ function drawChat(widget) {
   setTimeout(showPeople); // when the card is in the page
 }
 
-/* The card has two forms. One of them takes no more room when clients come and go, or when an error is shown. */
+/* The card has two forms. One of them takes no more space when clients come and go, or when an error is shown. */
 drawChat.card = (widget) => makeChat(widget.label);
 drawKind("chat", drawChat);
 

@@ -39,6 +39,7 @@ export function start(box, board) {
     if (!place.contains(state)) place.append(state);
     state.className = isError ? "note" : "soft";
     state.textContent = text;
+    if (isError) state.scrollIntoView({block: "nearest"});
   }
 
   /* Run an action; show its result or error. One at a time. */
@@ -216,9 +217,9 @@ export function start(box, board) {
   create.onsubmit = (event) => {
     event.preventDefault();
     const wanted = name.value.trim();
-    if (!wanted) return;
     const path = `${folder}/${wanted}`;
-    if (!path.slice(1).split("/").every((part) => VALID.test(part)) || bytesOf(path) > LONGEST) say(FILES.invalidName(wanted), true, top);
+    if (!wanted) say(FILES.noName, true, top);
+    else if (!path.slice(1).split("/").every((part) => VALID.test(part)) || bytesOf(path) > LONGEST) say(FILES.invalidName(wanted), true, top);
     else if (names.has(wanted)) say(FILES.exists(wanted), true, top);
     else if (mayClose()) {
       openEditor(path, "", "");

@@ -78,19 +78,20 @@ function showState(state, {why = "", delay = 0} = {}) {
     return;
   }
   $("state").dataset.state = state;
-  if ($("state-text").textContent !== PAGE[state]) $("state-text").textContent = PAGE[state];
+  const text = state === "open" && plain ? PAGE.openEcho : PAGE[state];
+  if ($("state-text").textContent !== text) $("state-text").textContent = text;
   const again = delay > 1500 ? PAGE.tryingIn(Math.round(delay / 1000)) : PAGE.tryingAgain;
-  showMore(state === "waiting" ? [why, again, PAGE.disabled].filter(Boolean).join(" ")
-    : state === "open" && plain ? PAGE.toEcho : "");
+  if (state === "waiting") showMore(again + " " + PAGE.disabled, why);
+  else $("state-more").textContent = "";
   $("now").hidden = state !== "waiting";
   $("refused").hidden = state !== "refused";
   $("refused-text").textContent = state === "refused" ? why : "";
   if (state === "open" && plain) startEcho();
 }
 
-/* Say more about the state. The space is part of this text: one in the page would move. */
-function showMore(text) {
-  $("state-more").textContent = " " + text;
+/* Say more about the state, and its reason. */
+function showMore(text, why = "") {
+  $("state-more").textContent = PAGE.more(text, why.replace(/\.$/, ""));
 }
 
 /* The board sends a message every second: report it when none has come. */

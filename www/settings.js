@@ -357,7 +357,7 @@ function showProblems(problems, prefix = "") {
     first ||= input();
   }
   const others = Object.entries(problems).filter(([id]) => !fields.has(id));
-  $("note").textContent = others.map(([id, text]) => [id, words(text)].filter(Boolean).join(": ")).join(". ");
+  $("note").textContent = others.map(([id, text]) => [id, words(text)].filter(Boolean).join(": ") + ".").join(" ");
   if (first && !prefix) first.focus();
 }
 
@@ -500,9 +500,12 @@ async function showReverted() {
 
 function showRestarting(name) {
   showDone(SETTINGS.maintenance);
+  const [ssid, ip, port] = ["wifi.ssid", "wifi.ip", "server.port"].map((id) => JSON.parse(fields.get(id).first));
+  const own = {forget: `http://${ip}${port === 80 ? "" : ":" + port}/`, reset: "http://192.168.4.1/"}[name];
   const text = SETTINGS.maintained[name];
-  $("done-text").textContent = typeof text === "function" ? text(fields.get("wifi.ssid").read()) : text;
-  $("done-link").hidden = name !== "restart";
+  $("done-text").textContent = own ? text(own, ssid) : text;
+  $("done-link").href = own || "./";
+  $("done-link").hidden = false;
   $("done-state").textContent = "";
 }
 

@@ -17,8 +17,8 @@ _PATHS = ("/settings", "/update")
 def admit(server, request, loaded, password, https, access=None) -> tuple:
     """Check a request to one of the paths, and return the arguments for register.serve.
 
-    Other clients have not made room for that yet: they need not for a request that is refused. If
-    `resolve` had to make room for this check, the Access stays: the owner must find it.
+    Other clients have not been closed for it yet: a request that is refused closes none. If
+    `resolve` had to free memory for this check, the Access stays: the owner must find it.
     password: None for the board's generated one. https: the port for TLS if it is required, or
     None. Raises HTTPError if the request is refused.
     """
@@ -74,7 +74,7 @@ class Access(Token):
         if not self._failures:
             server.routes.update(self.paths)
             if admin.log_state and "admin" in self.modules:
-                self.modules.remove("admin")  # it stays: a later live log goes on from there
+                self.modules.remove("admin")  # it stays: a later live log continues there
             lazy.unload(*self.modules)
 
     def check(self, request, ip: str) -> None:
@@ -83,7 +83,7 @@ class Access(Token):
         Without TLS where it is required, the secret is not looked at.
         """
         if self._where and not request.secure:
-            lazy.call("admin.insecure", "refuse", request, *self._where)
+            lazy.call("admin.tlsrequired", "refuse", request, *self._where)
         asks = request.query == "ask" and not request.wants_websocket()
         if not asks or self._given(request):
             super().check(request, ip)

@@ -30,12 +30,12 @@ def watch(server, number: int, led) -> None:
         if pin.value():
             if held >= _HOLD:
                 left = held = 0
-                lazy.call("admin.forgotten", "reset", server)
+                lazy.call("admin.passwordreset", "reset", server)
             held = 0
         elif held >= 0:
             held += 1
             if held >= _HOLD:
-                held = lazy.call("admin.forgotten", "hold", server, held, held == _HOLD, led)
+                held = lazy.call("admin.passwordreset", "hold", server, held, held == _HOLD, led)
         if left <= 0 >= held:
             timer.cancel()
 

@@ -1,7 +1,7 @@
 """Confirm a start, an OTA update and changed settings once they have proved to work.
 
 Loaded at startup if one of them is pending, or if the watchdog is on, and again for each timer
-(`due`). Anything that is not confirmed in time is reverted:
+(`confirmtimers`). Anything that is not confirmed in time is reverted:
 
 /failed-N         removed after 10 s of serving
 /update/trial-N   removed by `make deploy` over the network (`admin.update`) or by a connection to
@@ -9,7 +9,7 @@ Loaded at startup if one of them is pending, or if the watchdog is on, and again
 /config.undo-S    the settings before a change, removed by the settings page (`admin.settings`) or
                   with the confirmation of an update;
                   restored after S seconds of serving without it
-/reset-600        the passwords are those after BOOT was held (`admin.forgotten`); generated anew
+/reset-600        the passwords after BOOT was held (`admin.passwordreset`); generated anew
                   after ten minutes
 """
 
@@ -20,7 +20,7 @@ from micropython import const
 
 from wsserver import lazy
 
-from . import due
+from . import confirmtimers
 
 _PROVEN = const(10000)  # ms of serving after which a start has succeeded
 _UNCONFIRMED = const(180000)  # ms of serving after which an update on trial is rolled back
@@ -37,16 +37,16 @@ def watch(server, timeout: float) -> None:
 
         server.every(min(_SHORTEST, ms // 4), watchdog.arm(ms))
     if on_trial:
-        due.start(server, _PROVEN, "check_updates")
-        due.start(server, _UNCONFIRMED, "roll_back", server)
+        confirmtimers.start(server, _PROVEN, "check_updates")
+        confirmtimers.start(server, _UNCONFIRMED, "roll_back", server)
     elif _find("failed-"):
-        due.start(server, _PROVEN, "confirm_start")
+        confirmtimers.start(server, _PROVEN, "confirm_start")
     undo = _find(UNDO_SETTINGS)
     if undo:
         seconds = int(undo[len(UNDO_SETTINGS) :])
-        due.start(server, seconds * 1000, "revert_settings", server)
+        confirmtimers.start(server, seconds * 1000, "revert_settings", server)
     if _find("reset-"):
-        lazy.call("admin.forgotten", "resume", server)
+        lazy.call("admin.passwordreset", "resume", server)
 
 
 def confirm_update() -> None:

@@ -16,6 +16,7 @@ from .settings import PATH
 
 _PIECE = const(512)  # bytes
 _HIDDEN = ("network",)  # its values are lists and objects, with passwords in them
+_DEMO = ("broadcast", "demo")  # have no effect while an application takes the demo's place
 
 
 def summary(settings: dict, problems: list) -> str:
@@ -26,10 +27,11 @@ def summary(settings: dict, problems: list) -> str:
             if _is_secret(field) and section not in _HIDDEN:
                 state = "generated" if value is None else "set" if value else "none"
                 secrets["%s.%s" % (section, field)] = state
+    hidden = _HIDDEN + _DEMO if lazy.call("application", "find") else _HIDDEN
     message = {
         "type": "settings",
         "name": settings["wifi"]["hostname"],
-        "sections": [name for name in settings if name not in _HIDDEN],
+        "sections": [name for name in settings if name not in hidden],
         "secrets": secrets,
         "problems": by_field(problems),
         "unconfirmed": unconfirmed() is not None,

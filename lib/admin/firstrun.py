@@ -12,7 +12,7 @@ _ORIGINS = (None, "self")
 
 
 def admit(server, request, loaded) -> tuple:
-    """Check a request before other clients make room for the path: see lazy.route.
+    """Check a request before other clients are closed for the path: see lazy.route.
 
     Raises HTTPError if it is refused.
     """

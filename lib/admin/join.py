@@ -91,7 +91,7 @@ class JoinEndpoint:
         return self._networks
 
     def on_close(self, client, code: int, reason: str) -> None:
-        """Do nothing: an attempt goes on without its page."""
+        """Do nothing: an attempt continues without its page."""
 
 
 endpoint = JoinEndpoint  # LazyEndpoint calls this

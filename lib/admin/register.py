@@ -6,7 +6,7 @@ from wsserver import lazy
 
 from .access import ORIGINS
 
-_ROOM = const(18000)  # bytes that the settings page needs on a chip while it reads the file
+_NEED = const(18000)  # bytes that the settings page needs on a chip while it reads the file
 
 
 def serve(server, secret, access) -> None:
@@ -14,8 +14,8 @@ def serve(server, secret, access) -> None:
     # A full board stays reachable (reserved), and only for pages of its own (origins).
     options = {"origins": ORIGINS, "access": access, "reserved": True}
     # Without memory, the admin comes first.
-    room = lazy.call("wsserver.inplace", "room", _ROOM, __file__)
-    need = {"room": room, "urgent": True}
+    need = lazy.call("wsserver.inplace", "need", _NEED, __file__)
+    need = {"need": need, "urgent": True}
     settings = lazy.LazyEndpoint(server, "admin.settings", access, **need)
     server.websocket("/settings", settings, ("settings",), **options)
     update = lazy.LazyEndpoint(server, "admin.update", access, secret, **need)

@@ -90,7 +90,7 @@ class UpdateEndpoint:
             "free": max(0, _free() - _SPARE),
             "piece": min(_PIECE, self._server.max_size),
             "state": _state(),
-            "in_place": lazy.call("admin.place", "in_place"),
+            "in_place": lazy.call("admin.inplace", "in_place"),
         }
         client.send(json.dumps(about))
 

@@ -10,8 +10,8 @@ from wsserver import lazy
 from .echo import Broadcast, Echo
 
 # Bytes that /demo needs on a chip: 15 KB, and more while it is loaded. The same for /panel.
-_ROOM = const(20500)
-_PAGE_ROOM = const(14000)
+_NEED = const(20500)
+_PAGE_NEED = const(14000)
 _STARTUP = const(4500)  # bytes of the code that is loaded now, less the next table of names
 
 
@@ -23,18 +23,18 @@ def setup(board) -> None:
         started = time()
         inplace = lazy.load("wsserver.inplace")
         if settings["fleet"]["enabled"]:  # it describes the widgets at once
-            board.panel.load("demo.part", settings["demo"], started)
+            board.panel.load("demo.fleetpanel", settings["demo"], started)
         else:
             # Not the board, and not all settings: they would stay in memory.
             options = ("demo.status", board.name, settings["demo"], started)
             # The chip's heap is more fragmented than that of a 64-bit machine.
-            room = 16000 if sys.maxsize >> 62 else inplace.room(_PAGE_ROOM, __file__)
-            server.websocket("/panel", lazy.LazyEndpoint(server, *options, room=room))
-        room = inplace.room(_ROOM, __file__)
-        if lazy.free_heap() + inplace.room(_STARTUP, __file__) < room:
+            need = 16000 if sys.maxsize >> 62 else inplace.need(_PAGE_NEED, __file__)
+            server.websocket("/panel", lazy.LazyEndpoint(server, *options, need=need))
+        need = inplace.need(_NEED, __file__)
+        if lazy.free_heap() + inplace.need(_STARTUP, __file__) < need:
             print("demo: not enough memory for /demo")
         else:
-            options = ("demo.chat", "/demo", settings["demo"], started)
-            server.websocket("/demo", lazy.LazyEndpoint(server, *options, room=room))
+            options = ("demo.endpoint", "/demo", settings["demo"], started)
+            server.websocket("/demo", lazy.LazyEndpoint(server, *options, need=need))
     broadcast = settings["broadcast"]
     Broadcast(server, broadcast["text"], broadcast["interval"])

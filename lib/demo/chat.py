@@ -1,109 +1,140 @@
-"""The endpoint /demo: presence, chat, LED and statistics. docs/protocol.md has every message."""
+"""The chat: presence, and messages to all clients or to one. docs/protocol.md has every message.
 
-import gc
+Its clients are those of /demo and the pages at /panel.
+"""
+
 import json
-from os import uname
-from time import ticks_ms
 
 from micropython import const
 
-from . import commands, led, stats
-from .room import Room
-
-_STALE = const(5000)  # ms after which a command with a time is not executed any more
-_CLOCK = const(2**30 - 1)  # the board's clock in messages, in ms, wraps after this
-_OUT_OF_MEMORY = const(
-    '{"type": "error", "error": "out of memory: the command was not executed"%s}'
-)
+_PATHS = const(("/demo", "/panel"))
+_MAX_NAMED = const(10)  # ids in an error
+_MAX_MESSAGE = const(1000)  # characters
+_MAX_NAME = const(32)
 
 
 class Chat:
-    """Serve the chat. A client's `context` is its name.
+    """The clients of the chat. A client's `context` is its name.
 
-    path: where the server has this endpoint. settings: the section "demo", which also keeps the
-    LED's state, because this object is dropped with the last client. started: time() at startup.
+    It is also the endpoint of the page's chat widget (Panel.custom).
     """
 
-    def __init__(self, server, path: str, settings: dict, started: int):
+    def __init__(self, server):
         self._server = server
-        self._path = path
-        self._room = Room(server)
-        self._led = led.find(settings, server.log)
-        self._stats = stats.Stats(server, server.write_limit - 10, started)
+        self._limit = server.write_limit - 10  # bytes in a message, without its header
 
     def on_open(self, client):
+        """Give a client its name, and tell the others."""
         client.context = "client %d" % client.id
-        system = uname()
-        welcome = {
-            "type": "welcome",
-            "id": client.id,
-            "name": client.context,
-            "led": self._led and self._led.state(),
-            "board": system.machine,
-            "version": "MicroPython " + system.release,
-            "time": ticks_ms() & _CLOCK,
-        }
-        client.send(json.dumps(welcome))
-        self._room.send_clients()
+        self.send_clients()
 
-    def on_close(self, client, code, reason):
-        self._stats.unsubscribe(client)
-        self._room.on_close(client)
-
-    def on_message(self, client, message):
-        name = None
-        size = len(memoryview(message))
+    def on_close(self, client):
+        """Tell the others that a client has left."""
         try:
-            name, value, option = commands.parse(message)
-            message = None  # this memory may be needed below
-            getattr(self, "_do_" + name)(client, value, option)
-            if name in ("echo", "stats"):  # the page sends these all the time
-                self._stats.ignore(size)
-            return
-        except ValueError as error:
-            answer = {"type": "error", "error": str(error)}
+            self.send_clients()
         except MemoryError:
-            answer = None
-        if answer is None:
-            message = value = None
-            gc.collect()
-            client.send(_OUT_OF_MEMORY % (', "command": "%s"' % name if name else ""))
+            pass  # the list is sent again with the next change
+
+    def on_command(self, client, value):
+        """Execute {"message": text}, {"message": text, "to": id} or {"name": name} of a page."""
+        if not isinstance(value, dict):
+            raise ValueError("must be an object")
+        if "name" in value:
+            self.rename(client, check_name(value["name"]))
+        else:
+            self.say(client, check_message(value.get("message")), check_id(value.get("to")))
+
+    def rename(self, client, name: str) -> None:
+        """Change a client's name."""
+        client.context = name
+        self.send_clients()
+
+    def say(self, client, text: str, to) -> None:
+        """Send a message to all clients, or to the one with the id `to`.
+
+        Raises ValueError with a text for the sender if that is impossible.
+        """
+        message = {"type": "message", "from": client.id, "name": client.context, "message": text}
+        if to is None:
+            self._broadcast(self.encode(message))
             return
-        if name:
-            answer["command"] = name
-        client.send(json.dumps(answer))
+        message["to"] = to
+        here = self._clients()
+        for other in here:
+            if other.id == to:
+                if not other.send(self.encode(message)):
+                    raise ValueError("client %d cannot take more messages" % to)
+                return
+        ids = ", ".join([str(other.id) for other in here[:_MAX_NAMED]])
+        raise ValueError("no client has the id %d; connected: %s" % (to, ids))
 
-    # --- one method for each command that commands.parse can return
+    def encode(self, message: dict) -> str:
+        """Return a message as JSON. Raises ValueError if it does not fit a send buffer."""
+        text = json.dumps(message)
+        if len(memoryview(text)) > self._limit:  # bytes of UTF-8, without copying them
+            raise ValueError("too long to forward")
+        return text
 
-    def _do_echo(self, client, value, _):
-        client.send(self._room.encode({"type": "echo", "echo": value}))
+    def send_clients(self) -> None:
+        """Send the list of clients to all of them."""
+        here = self._clients()
+        head = '{"type": "clients", "count": %d' % len(here)
+        self._broadcast(listing(head, here, _describe, self._limit))
 
-    def _do_stats(self, client, value, _):
-        self._stats.subscribe(client, value)
+    def _clients(self):
+        here = list(self._server.clients)
+        here.extend(self._server.remote_clients)
+        return [one for one in here if one.path in _PATHS and one.is_open]
 
-    def _do_name(self, client, name, _):
-        self._room.rename(client, name)
-
-    def _do_led(self, client, value, option):
-        if not self._led:
-            raise ValueError("this board has no LED: set demo.led_pin in its settings")
-        is_plain = option is True
-        if not is_plain and option is not None:
-            age = (ticks_ms() - option) & _CLOCK
-            if _STALE < age <= _CLOCK >> 1:  # else the time is slightly ahead
-                raise ValueError(
-                    "led: this command is stale, it was sent %d s ago" % (age // 1000)
-                )
-        self._led.switch(value)
-        state = self._led.state()
-        if is_plain:
-            client.send("LED is ON" if state["on"] else "LED is OFF")
-        state["type"] = "led"
-        state["by"] = client.id
-        self._server.broadcast(json.dumps(state), self._path)
-
-    def _do_message(self, client, text, to):
-        self._room.say(client, text, to)
+    def _broadcast(self, text):
+        for path in _PATHS:
+            self._server.broadcast(text, path)
 
 
-endpoint = Chat  # LazyEndpoint calls this
+endpoint = Chat  # the chat widget of a panel calls this
+
+
+def _describe(client):
+    return '{"id": %d, "name": %s}' % (client.id, json.dumps(client.context))
+
+
+def listing(head: str, clients: list, describe, limit: int) -> str:
+    """Return the JSON that begins with `head`, with "clients": [describe(client), ...] added.
+
+    The list is cut to keep the JSON within `limit` bytes.
+    """
+    left = limit - len(head) - 20
+    items = []
+    for client in clients:
+        item = describe(client)
+        left -= len(item.encode()) + 2
+        if left < 0:
+            break
+        items.append(item)
+    return '%s, "clients": [%s]}' % (head, ", ".join(items))
+
+
+# --- checks of what clients send; each returns the value
+
+
+def check_message(value):
+    """Check the text of a message. Raises ValueError."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_MESSAGE:
+        raise ValueError("message: must be a string of 1 to %d characters" % _MAX_MESSAGE)
+    return value
+
+
+def check_name(value):
+    """Check a name, and return it without the spaces around it. Raises ValueError."""
+    name = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(name) <= _MAX_NAME or min(name.encode()) < 32:
+        text = "name: must be a string of 1 to %d characters without control characters"
+        raise ValueError(text % _MAX_NAME)
+    return name
+
+
+def check_id(value):
+    """Check the id of a receiver, or None. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, type(None))):
+        raise ValueError("to: must be the id of a client, an integer")
+    return value

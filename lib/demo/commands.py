@@ -3,7 +3,7 @@
 from micropython import const
 from panel.parse import parse_json
 
-from .room import check_message, check_name
+from .chat import check_message, check_name
 
 _MAX_SIZE = const(3200)  # bytes of a command, as in panel.parse
 

@@ -5,7 +5,7 @@ from time import ticks_diff, ticks_ms, time
 
 from micropython import const
 
-from .room import listing
+from .chat import listing
 from .sensors import heap, idf_heap, meter, temperature, wifi
 
 _LONGEST = const(3600)  # seconds between two reports

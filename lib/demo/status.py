@@ -1,7 +1,7 @@
 """The values of the demo's widgets. Loaded while a page is connected to /panel.
 
-`begin` and `widgets` are loaded only while they begin, or describe the widgets, `led` and `room`
-for commands. The widgets are not kept in between: they would take 1.5 KB.
+`statusstart` is loaded only at the start, `widgets` to describe the widgets, `led` and `chat` for
+commands. The widgets are not kept in between: they would take 1.5 KB.
 """
 
 import gc
@@ -9,7 +9,7 @@ from time import ticks_diff, ticks_ms, time
 
 import esp32
 from micropython import const
-from panel.viewers import Viewers
+from panel.endpoint import Endpoint
 
 from wsserver import lazy
 
@@ -18,13 +18,13 @@ _FRESH = const(500)  # ms for which a measurement is used
 
 def endpoint(server, *args):
     """Return the endpoint of /panel with the demo's widgets. LazyEndpoint calls this."""
-    return lazy.call("demo.begin", "begin", Status(), server, *args)
+    return lazy.call("demo.statusstart", "start", Status(), server, *args)
 
 
-class Status(Viewers):
+class Status(Endpoint):
     """Load and traffic since the last second, and the state of the board.
 
-    demo.begin sets the attributes. settings: the section "demo". started: time() at startup.
+    demo.statusstart sets the attributes. settings: the section "demo". started: time() at startup.
     meter: the Meter. last: what it returned last. measured: the values of that time.
 
     lamps: how many widgets the LED has, None if it is not known yet. sensor: a function that

@@ -30,7 +30,7 @@ def make(status) -> list:
     if status.lamps > 1:
         colour = ("colour", "LED colour", (status.read, 1), switch, "icon", "colour")
         widgets.append(colour)
-    widgets.append(("chat", "Chat", None, "demo.room"))
+    widgets.append(("chat", "Chat", None, "demo.chat"))
 
     def add(label, *options):
         get = (status.read, len(widgets))

@@ -2,7 +2,7 @@
 
 docs/fleet.md describes the topics. Loaded only if fleet.enabled: `bridge` and `packets` stay
 loaded, and `remote` and `incoming` while there are remote clients. Others are loaded while
-they work: `opening`, `resolver`, `clock` and `backoff` until a connection is open, `backoff` when
+they work: `connect`, `resolver`, `clock` and `backoff` until a connection is open, `backoff` when
 it is lost, `state` and `discovery` while they publish, and `streams` with the first stream.
 """
 

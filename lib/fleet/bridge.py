@@ -19,7 +19,7 @@ _PUBACK = const(0x40)
 _PINGRESP = const(0xD0)
 _TICK = const(100)  # ms
 _PACKETS = const(4)  # handled in one turn of the loop, so that a flood cannot hold it up
-_MAX_CONTROL = const(8)  # packets beside the queue; without room, nothing is read
+_MAX_CONTROL = const(8)  # packets beside the queue; without space, nothing is read
 # Messages that wait for an acknowledgement. Without a leader, NATS takes 4 s for each
 # retained one, and passes on none of those that it has read together.
 _IN_FLIGHT = const(4)
@@ -47,11 +47,11 @@ class Bridge:
     """Publish broadcasts and replies of a server, and pass the messages of viewers to it.
 
     settings: the section "fleet". prefix: of the board's topics. is_open: whether the broker has
-    accepted the board. dropped: the messages that the queue had no room for. panel: the board's if
-    its widgets are published, or None.
+    accepted the board. dropped: how many messages found the queue full. panel: the board's if its
+    widgets are published, or None.
 
     queue: (id, PUBLISH of QoS 1) until it is acknowledged; `sent` of them were sent on this
-    connection. fleet.opening and fleet.backoff use the other public attributes: failures counts
+    connection. fleet.connect and fleet.backoff use the other public attributes: failures counts
     lost connections and failed attempts, reason describes the latest one.
     """
 
@@ -104,7 +104,7 @@ class Bridge:
     def send(self, topic: str, message, retain: bool = False) -> bool:
         """Publish a message to viewers; its type is the last level of the topic.
 
-        Return whether the queue has room for it. Raises TypeError or ValueError as client.send().
+        Return whether the queue has space for it. Raises TypeError or ValueError as client.send().
         """
         topic += "/text" if isinstance(message, str) else "/binary"
         payload = payload_of(message, "send() takes")
@@ -121,10 +121,10 @@ class Bridge:
         """
         self._last_id = id = self._last_id % 65535 + 1
         packet = packets.publish(topic, payload, id, retain)
-        room = self.settings["queue"] - len(packet)
-        while self._size > room:
+        space = self.settings["queue"] - len(packet)
+        while self._size > space:
             self.dropped += 1
-            if room < 0 or self.settings["overflow"] != "oldest" or self.sent == len(self.queue):
+            if space < 0 or self.settings["overflow"] != "oldest" or self.sent == len(self.queue):
                 return False
             self._drop(self.sent)
         self.queue.append((id, packet))
@@ -140,7 +140,7 @@ class Bridge:
     # --- MQTT
 
     def adopt(self) -> None:
-        """Use the connection that fleet.opening has opened."""
+        """Use the connection that fleet.connect has opened."""
         self.is_open = True
         self._pong_due = 0
         self._advance()
@@ -235,7 +235,7 @@ class Bridge:
             elif self.opening:
                 next(self.opening)
             elif is_due:
-                self.opening = lazy.load("fleet.opening").connect(self)
+                self.opening = lazy.load("fleet.connect").connect(self)
         except StopIteration:  # connected
             self.opening = None
         except (OSError, ValueError, EOFError, MemoryError) as error:

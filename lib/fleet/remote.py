@@ -55,7 +55,7 @@ class RemoteClient:
         self.messages = 0
 
     def send(self, message) -> bool:
-        """Send a message to this viewer alone. Return whether the queue has room for it."""
+        """Send a message to this viewer alone. Return whether the queue has space for it."""
         return self.is_open and self._bridge.send(self._where, message)
 
     def ping(self, data=b"") -> bool:
@@ -68,7 +68,7 @@ class RemoteClient:
         """Send one message of any length in parts, which the gateway collects."""
         return lazy.load("fleet.streams").Stream(self, source, text)
 
-    def has_room(self, count: int) -> bool:
+    def has_space(self, count: int) -> bool:
         """Return whether less than `count` messages wait for the broker."""
         return len(self._bridge.queue) < count
 

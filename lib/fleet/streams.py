@@ -54,10 +54,10 @@ class Stream:
         return self._result
 
     def _step(self):
-        """Send as many parts as there is room for."""
+        """Send as many parts as there is space for."""
         client = self._client
         try:
-            while client.is_open and client.has_room(_MAX_QUEUED):
+            while client.is_open and client.has_space(_MAX_QUEUED):
                 part = next(self._parts)
                 if part is None:  # the source would block
                     return
@@ -75,7 +75,7 @@ class Stream:
         client = self._client
         async for piece in source:
             for part in _cut((piece,)):
-                while client.is_open and not client.has_room(_MAX_QUEUED):
+                while client.is_open and not client.has_space(_MAX_QUEUED):
                     await sleep_ms(_PAUSE)
                 if not client.is_open:
                     return False

@@ -58,7 +58,7 @@ def execute(session, id: int, value, client=None, number=None) -> bool:
         result = function(*args) if kind == "button" else function(*args, new)
         waits = hasattr(result, "throw")
         if waits:
-            lazy.load("panel.running").check(result)
+            lazy.load("panel.coroutines").check(result)
     except ValueError as error:
         raise ValueError(str(error)[:_MAX_ERROR]) from None
     except MemoryError:
@@ -69,7 +69,7 @@ def execute(session, id: int, value, client=None, number=None) -> bool:
         session.latest[id] = value
     _refresh(session, id, kind)
     if waits:
-        lazy.load("panel.running").start(session, result, id, kind, client, number)
+        lazy.load("panel.coroutines").start(session, result, id, kind, client, number)
     return waits
 
 

@@ -4,7 +4,7 @@ from micropython import const
 
 from wsserver import lazy
 
-_ROOM = const(4000)  # bytes that /panel needs
+_NEED = const(4000)  # bytes that /panel needs
 
 
 class Panel:
@@ -36,7 +36,7 @@ class Panel:
         self.parts = []
         self.session: Anything = None
         if serve:
-            endpoint = lazy.LazyEndpoint(server, "panel.panel", self, False, room=_ROOM)
+            endpoint = lazy.LazyEndpoint(server, "panel.panel", self, False, need=_NEED)
             server.websocket("/panel", endpoint)
             lazy.load("panel.widgets")  # until all widgets of the start are added
             server.after(1, lambda: lazy.unload("panel.widgets"))

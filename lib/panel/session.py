@@ -8,7 +8,7 @@ from micropython import const
 from wsserver import lazy
 from wsserver.core.frames import validate_utf8
 
-from .viewers import Viewers
+from .endpoint import Endpoint
 
 _MAX_TEXT = const(500)  # characters of a value
 _MAX_ERROR = const(120)
@@ -16,10 +16,10 @@ _MAX_ERROR = const(120)
 
 def start(server, panel):
     """Start the session of a panel, and return it."""
-    return lazy.call("panel.begin", "start", Session(), server, panel)
+    return lazy.call("panel.sessionstart", "start", Session(), server, panel)
 
 
-class Session(Viewers):
+class Session(Endpoint):
     """The widgets of a panel while a page, or a program, uses them.
 
     count: how many stay when it ends: the others belong to parts.

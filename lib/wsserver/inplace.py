@@ -14,6 +14,6 @@ def level(file: str) -> int:
     return 1 if file.startswith("/rom/") else 0
 
 
-def room(size: int, file: str) -> int:
+def need(size: int, file: str) -> int:
     """Return the bytes that code takes here. size: what it takes on a chip, from a file."""
     return size << (sys.maxsize >> 62) >> level(file)  # objects of 64-bit machines are larger

@@ -16,16 +16,16 @@ class LazyEndpoint:
 
     `module.endpoint(server, *args)` makes the real endpoint when the first client connects. When
     the last one has left, the module is unloaded, with all modules that it has loaded. Without
-    enough memory the client is closed with 1013. room: the bytes that must be free, or loading
+    enough memory the client is closed with 1013. need: the bytes that must be free, or loading
     is not tried. urgent: without these bytes, unload the other endpoints and close their clients
     with 1013, and load in any case. Meanwhile the others need its bytes as well as their own.
     """
 
-    def __init__(self, server, module: str, *args, room: int = 0, urgent: bool = False):
+    def __init__(self, server, module: str, *args, need: int = 0, urgent: bool = False):
         self._server = server
         self._module = module
         self._args = args
-        self._room = room
+        self._need = need
         self._urgent = urgent
         self._endpoint: Anything = None
         self._clients = []
@@ -64,12 +64,12 @@ class LazyEndpoint:
                     self._unload()
 
     def _load(self, client):
-        need = self._room
+        need = self._need
         for other in _endpoints:
             if other._urgent and not self._urgent:
-                need += other._room
+                need += other._need
         if self._urgent:
-            call(".resolve", "make_room", self._server, need, self._module, client)
+            call(".resolve", "free_up", self._server, need, self._module, client)
         elif free_heap() < need:
             raise MemoryError
         before = loaded()

@@ -1,4 +1,4 @@
-"""Load the module of a lazy route (`lazy.route`), and make room.
+"""Load the module of a lazy route (`lazy.route`), and free memory for it.
 
 Loaded for one request: resolve() unloads this module, but not what it loads.
 """
@@ -28,7 +28,7 @@ def resolve(server, request):
     module, args, guard = server.routes[path][:3]
     if guard:
         args = _admitted(server, request, guard, args)
-    make_room(server, _room(_REGISTERING), module)
+    free_up(server, _need(_REGISTERING), module)
     before = loaded()
     try:
         load(module).serve(server, *args)
@@ -38,14 +38,14 @@ def resolve(server, request):
     return server.routes[path]
 
 
-def _room(size):
-    return call(".inplace", "room", size, __file__)
+def _need(size):
+    return call(".inplace", "need", size, __file__)
 
 
 def _admitted(server, request, guard, args):
     """Ask the guard about a request, and return the arguments for serve()."""
     before = loaded()
-    need = _room(_CHECKING)
+    need = _need(_CHECKING)
     if guard not in before and free_heap() < need:
         path = request.path
         route = server.routes[path]
@@ -53,7 +53,7 @@ def _admitted(server, request, guard, args):
         if len(route) > 3 and 0 <= ticks_diff(now, route[3]) < _PAUSE:
             raise HTTPError(503, "out of memory", "Retry-After: 30")
         server.routes[path] = route[:3] + (now,)
-        make_room(server, need, guard)
+        free_up(server, need, guard)
         before = loaded()
     try:
         return load(guard).admit(server, request, before, *args)
@@ -62,7 +62,7 @@ def _admitted(server, request, guard, args):
         raise
 
 
-def make_room(server, need: int, module: str, client=None) -> None:
+def free_up(server, need: int, module: str, client=None) -> None:
     """Unless `need` bytes are free, close the clients of all lazy endpoints, which unloads these.
 
     If that is not enough, drop clients that hold buffers. module: what needs the memory. client:

@@ -619,7 +619,7 @@ class Server:
     def _update_poll(self, connection):
         """Set the events for which a connection is polled.
 
-        Backpressure: without room for replies, nothing is read.
+        Backpressure: without space for replies, nothing is read.
         """
         waiting = connection._out_end - connection._out_start
         events = 0 if connection._half_closed else _IN

@@ -89,11 +89,11 @@ class Stream:
         self._send = client.send
         client._stream = self
         client._is_direct = False
-        client._out_limit = 0  # so that a `send` that the application keeps calls _make_room()
+        client._out_limit = 0  # so that a `send` that the application keeps calls _make_space()
         client.send = self._queue.send
         client._send_frame = self._queue._send_frame
         client._send_control = self._send_control
-        client._make_room = self._make_room
+        client._make_space = self._make_space
         client._on_drained = self._on_drained
         client._on_lost = self._on_lost
 
@@ -103,14 +103,14 @@ class Stream:
         client._stream = None
         del client._send_frame
         del client._send_control
-        del client._make_room
+        del client._make_space
         del client._on_drained
         del client._on_lost
         client._is_direct = not client._secure and not client._route.drain
         if client._worker:
             client._worker.stand_in()
 
-    def _make_room(self, size):
+    def _make_space(self, size):
         return False
 
     def _send_control(self, opcode, data):
@@ -319,7 +319,7 @@ class _Queue:
             return self._client.send(message)
         return self._send_message(message)
 
-    def _make_room(self, size):
+    def _make_space(self, size):
         client = self._client
         pool = client._pool
         limit = pool.write_limit

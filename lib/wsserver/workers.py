@@ -246,7 +246,7 @@ class Worker:
         decoder.remaining = remaining
 
     def _keep(self, buf, end, need, is_full):
-        """Keep buf[pos:end], and stop reading if there is no room for more.
+        """Keep buf[pos:end], and stop reading if there is no space for more.
 
         Protocol._keep() copies what goes into an inbox.
         """
@@ -254,12 +254,12 @@ class Worker:
         pool = client._pool
         pos = self.pos
         held = end - pos
-        room = pool.read_size
+        space = pool.read_size
         self.need = 0
         try:
-            if max(need, held) > room and held <= pool.inbox_size:
+            if max(need, held) > space and held <= pool.inbox_size:
                 client._inbox = client._inbox or pool.take()
-                room = pool.inbox_size
+                space = pool.inbox_size
                 self.need = max(need, pool.read_size + 1)
             elif held and not client._in_start:
                 client._tail = bytearray(buf[pos:end])  # bytes would be hashed
@@ -271,8 +271,8 @@ class Worker:
                 for start in range(pos, end, _PIECE)
             ]
             self.pos = end
-            room = 0
-        if is_full or held >= room:
+            space = 0
+        if is_full or held >= space:
             self._pause()
 
     def _pause(self):

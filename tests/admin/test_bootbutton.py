@@ -52,7 +52,7 @@ def make(make_board):
     def make(program=PROGRAM, changes=QUICK, files=(), **config):
         files = {
             **quick("lib/admin/bootbutton.py", changes),
-            **quick("lib/admin/forgotten.py", LONGEST),
+            **quick("lib/admin/passwordreset.py", LONGEST),
             **dict(files),
             "app/app.py": program,
         }
@@ -188,7 +188,7 @@ AFTER["secrets.json"] = '{"wifi_password": "boot-reset", "admin_password": "boot
 
 
 def test_without_new_passwords_the_known_one_is_replaced(make_board):
-    limit = quick("lib/admin/forgotten.py", {"_LIMIT = const(600000)": "_LIMIT = const(500)"})
+    limit = quick("lib/admin/passwordreset.py", {"_LIMIT = const(600000)": "_LIMIT = const(500)"})
     board = make_board(files={**AFTER, **limit}, heap="160k", wait=False)
     board.wait_for_log("no new passwords were set within ten minutes")
     found = board.wait_for_log(r"(?s)no new passwords.*admin: password (\S+)\n.*serving")[1]

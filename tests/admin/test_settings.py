@@ -76,14 +76,18 @@ def config_of(board):
 
 @pytest.fixture(scope="module")
 def made(make_board):
-    """A board whose settings no test changes."""
+    """A board whose settings no test changes.
+
+    With this heap it does not collect garbage at each KB, which took most of the tests' CPU time.
+    The boards of make_changed do.
+    """
     config = {
         "broadcast": {"interval": 0},
         "wifi": {"ssid": "Löwe ✓", "channel": 99, "station_password": "of the network"},
         "admin": {"password": SECRET},
         "mine": {"kept": [1, 2]},
     }
-    return make_board(config=config, heap="160k")
+    return make_board(config=config, heap="400k")
 
 
 @pytest.fixture
@@ -125,6 +129,16 @@ def test_the_rules_of_a_section_are_those_of_the_schema(made):
     assert admin.hear()["type"] == "error"
 
 
+def test_with_an_application_the_sections_of_the_demo_are_left_out(made, make_changed):
+    demo = {"broadcast", "demo"}
+    assert demo <= set(Admin(made).hear()["sections"])
+    admin = Admin(make_changed({"files": {"app/app.py": "def setup(board): pass\n"}}))
+    assert not demo & set(admin.hear()["sections"])
+    # A file that is uploaded may have them.
+    admin.client.send(json.dumps({"save": {"demo": {"led_pin": 99}}}))
+    assert "demo.led_pin" in admin.hear()["problems"]
+
+
 def test_problems_of_the_file_are_reported_by_field(made):
     problems = Admin(made).next()["problems"]
     assert problems["wifi.channel"] == "must be a whole number from 1 to 13"
@@ -135,6 +149,15 @@ def test_the_generated_password_opens_the_settings(make_board):
     board = make_board()
     password = board.wait_for_log(r"admin: password (\S+)")[1]
     assert Admin(board, password).next()["secrets"]["admin.password"] == "generated"
+
+
+def test_a_password_that_cannot_be_stored_is_printed_again(make_board):
+    board = make_board(files={"secrets.json.new/x": ""})
+    first = board.wait_for_log(r"admin: password (\S+)")[1]
+    position = board.log_position
+    assert status(board, first) == 401
+    password = board.wait_for_log(r"admin: password (\S+)", since=position)[1]
+    assert status(board, password) == 101
 
 
 def test_a_missing_or_wrong_password_is_refused(make_changed):
@@ -463,16 +486,21 @@ def test_the_admin_restarts_the_board(make_changed):
     board.wait_for_log("serving", since=position)
 
 
-def test_the_board_forgets_its_network_for_good(make_changed):
-    wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home sweet home"}
-    air = {"networks": {"Home": {"password": "home sweet home"}}}
-    board = make_changed(options={"air": air}, wifi=wifi)
+def forget(board):
+    """Have the board forget its Wi-Fi network, and wait until it serves in its own."""
     admin = Admin(board)
     admin.next()
     position = board.log_position
     assert do(admin, "forget")["type"] == "restarting"
     board.wait_for_log("serving", since=position)
     assert "access point 'ESP32-WS-Server'" in board.log[position:]
+
+
+def test_the_board_forgets_its_network_for_good(make_changed):
+    wifi = {"mode": "station", "station_ssid": "Home", "station_password": "home sweet home"}
+    air = {"networks": {"Home": {"password": "home sweet home"}}}
+    board = make_changed(options={"air": air}, wifi=wifi)
+    forget(board)
     assert "home sweet home" not in (board.flash / "config.json").read_text()
     assert not list(board.flash.glob("config.undo-*"))
 
@@ -481,12 +509,7 @@ def test_the_board_forgets_all_networks_of_its_network_section(make_changed):
     known = [{"ssid": "Home", "password": "home sweet home"}]
     network = {"order": ["station", "ap"], "wifi": known, "dns": "192.168.1.1"}
     board = make_changed(options={"air": {"networks": {"Home": known[0]}}}, network=network)
-    admin = Admin(board)
-    admin.next()
-    position = board.log_position
-    assert do(admin, "forget")["type"] == "restarting"
-    board.wait_for_log("serving", since=position)
-    assert "access point 'ESP32-WS-Server'" in board.log[position:]
+    forget(board)
     assert config_of(board)["network"] == {"order": ["ap"], "wifi": [], "dns": "192.168.1.1"}
 
 

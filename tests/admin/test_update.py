@@ -667,19 +667,25 @@ def test_an_interrupted_update_changes_nothing_and_can_be_repeated(board, projec
     assert firmware_of(board) == {**freshly_made(board, project), **kept}, f"seed {SEED}"
 
 
+def cut_power(board, project, chance, text):
+    """Send a version, and cut the power four times after `text`. Return the last log position."""
+    position = board.log_position
+    run(board, project, wait=0)
+    for _ in range(4):
+        board.wait_for_log(text, since=position)
+        time.sleep(chance.random() * 0.05)
+        position = board.log_position
+        board.power_cycle()
+    return position
+
+
 def install_with_power_cuts(board, project, times):
     """Install versions, with four power cuts during each installation."""
     chance = random.Random(SEED)
     for number in range(times):
         for path in (project / "lib").rglob("*.py"):
             path.write_text(path.read_text() + f"\nNEW = {number}\n")
-        position = board.log_position
-        run(board, project, wait=0)
-        for _ in range(4):
-            board.wait_for_log("update: (installing|trial)", since=position)
-            time.sleep(chance.random() * 0.05)
-            position = board.log_position
-            board.power_cycle()
+        position = cut_power(board, project, chance, "update: (installing|trial)")
         confirm(board, position)
         new, there = freshly_made(board, project), firmware_of(board)
         changed = {path for path in new if new[path] != there.get(path)}
@@ -696,13 +702,7 @@ def roll_back_with_power_cuts(board, project, times):
         for path in (project / "lib").rglob("*.py"):
             path.write_text(path.read_text() + "\nNEW = 1\n")
         (project / "lib" / "demo" / "application.py").write_text("1 / 0\n")
-        position = board.log_position
-        run(board, project, wait=0)
-        for _ in range(4):
-            board.wait_for_log("rolling back|serving", since=position)
-            time.sleep(chance.random() * 0.05)
-            position = board.log_position
-            board.power_cycle()
+        position = cut_power(board, project, chance, "rolling back|serving")
         board.wait_for_log("serving", since=position)
         assert firmware_of(board) == before, f"seed {SEED}"
         (project / "lib" / "demo" / "application.py").write_text(good)

@@ -171,7 +171,7 @@ def start(browser, make_board, certs):
         http, https = free_port(), free_port()
         config = {**CONFIG, "server": {"port": http}, "tls": {"port": https, **tls}}
         config["access"] = {"maintenance_tls": secure}
-        options = {"http_port": http, "https_port": https, "certs": certs, "heap": "160k"}
+        options = {"http_port": http, "https_port": https, "certs": certs, "heap": "400k"}
         board = make_board(config=config, files=dict(files), **options)
         contexts.append(browser.new_context(ignore_https_errors=True))
         page = contexts[-1].new_page()

@@ -185,6 +185,15 @@ def test_the_button_of_a_text_field_keeps_its_word_in_one_line(open_page, width)
     assert button.evaluate(lines) == 1
 
 
+def test_the_widgets_fit_a_small_phone_with_text_of_200_percent(open_page):
+    page = open_page(viewport={"width": 160, "height": 300})
+    for one in page.locator(".widget *").all():
+        if one.is_visible():
+            box = one.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 160
+    assert page.evaluate("document.documentElement.scrollWidth") <= 160
+
+
 def test_labels_and_values_are_never_html(open_page):
     page = open_page()
     expect(widget(page, "<b>HTML</b>").locator("output")).to_have_text("<img src=x>")

@@ -301,7 +301,7 @@ def test_random_commands_neither_close_clients_nor_break_the_json(guest, board):
 @pytest.mark.parametrize(
     "name",
     [
-        *("demo/commands.py", "demo/chat.py", "demo/room.py", "demo/led.py", "demo/stats.py"),
+        *("demo/commands.py", "demo/endpoint.py", "demo/chat.py", "demo/led.py", "demo/stats.py"),
         *("panel/commands.py", "panel/parse.py", "panel/surrogates.py", "panel/session.py"),
     ],
 )
@@ -374,7 +374,7 @@ def test_when_memory_is_used_up_the_demo_is_refused_with_1013(make_board):
         opcode, payload = refused.recv_data()
         assert (opcode, payload) == (
             8,
-            (1013).to_bytes(2, "big") + b"not enough memory for demo.chat",
+            (1013).to_bytes(2, "big") + b"not enough memory for demo.endpoint",
         )
         refused.close()
         echo.send("hello")
@@ -420,7 +420,7 @@ def test_a_message_without_memory_for_it_is_answered_with_an_error(make_board, l
 
 
 LOADED = "import sys; print([name for name in sys.modules if name in %s])" % (
-    ("demo.chat", "demo.led", "demo.stats"),
+    ("demo.endpoint", "demo.led", "demo.stats"),
 )
 
 

@@ -241,7 +241,7 @@ def test_an_update_beside_an_open_demo_does_not_grow_the_heap(make_board, certs,
     send_files(board, trust)
     for client in plain:
         client.close()
-    with pytest.raises(OSError):  # closed to make room for the update
+    with pytest.raises(OSError):  # closed to free memory for the update
         demo.message(b"never")
     assert board.heap.grown == grown
 
@@ -298,7 +298,7 @@ def test_refused_requests_close_the_page_at_most_every_30_seconds(make_board, ce
         if not closed:
             one.wait("values")
             one.wait("values")
-            # Another path makes room once, and then its guard stays, so that the owner can come.
+            # Another path frees memory once, and then its guard stays, so that the owner can come.
             assert ask(board, "/settings") == (403, None)
             assert "admin.access needs the memory" in board.log[begin:]
             begin = board.log_position

@@ -89,6 +89,7 @@ def make(name, settings):
         server.websocket("/admin", Echo(), access=Token("s3cret"), reserved=True)
     server.websocket("/clock", Jump())
     server.websocket("/rooms/<name>", Echo())
+    server.route("/client")(lambda request: request.address[0])
     server.files("/", "/site", settings.get("https"))
     for port in settings["ports"]:
         server.listen(port)

@@ -196,7 +196,7 @@ def test_a_message_of_any_length_is_kept_in_parts(raw, lab, size):
     data = frame(TEXT, b"x" * size)
     for start, end in ((0, 3), (3, 700), (700, 5000)):
         connection.send(data[start:end])
-        if size < 4090:  # beyond, there is no room for a Ping
+        if size < 4090:  # beyond, there is no space for a Ping
             connection.send(frame(PING, b"") if data[end:] == b"" else b"")
     order(raw, lab, b"open " + name)
     assert connection.message() == b"re: " + b"wait " + name

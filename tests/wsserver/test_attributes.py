@@ -44,7 +44,7 @@ id address path query subprotocol context messages bytes buffered is_open text
 secure send ping pong close room put call control fail drained lost state route
 plain stock inbox out out_start out_end out_limit deaf raw owed reader tail
 pongs in_start in_end close_code close_reason receive store free_inbox
-send_other send_frame make_room crash hear_end discard sock events heard used
+send_other send_frame make_room make_space crash hear_end discard sock events heard used
 deadline closing_since counted_messages counted_bytes pool decoder name user
 data log server connection
 """.split()  # noqa: SIM905

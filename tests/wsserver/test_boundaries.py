@@ -61,6 +61,16 @@ print(out.count(b"b"), out.count(b"d"))
     assert output == "True True False\nFalse True 600\n296 296\n"
 
 
+def test_the_header_of_a_long_message_must_fit_too(lib, tmp_path):
+    source = """
+for size, header in (125, 2), (126, 4), (65535, 4), (65536, 10):
+    taken = [protocol(size + room).send(bytes(size)) for room in (header - 1, header)]
+    assert taken == [False, True], size
+"""
+    output = run_script(lib, PROTOCOL + source, tmp_path)
+    assert output.count("can never be sent") == 4
+
+
 def test_native_code_keeps_no_reference_to_a_message(lib, tmp_path):
     source = """
 from array import array
@@ -97,7 +107,11 @@ assert bytes(memoryview(cell))[:word] == bytes(word)
         ("[::1]", True),
         ("[::1]:80", True),
         ("[fe80::1]:8080", True),
+        ("[::1]:8", True),
+        ("[::1]:", True),
         ("[::1]:80x", False),
+        ("[::1]:x", False),
+        ("[::1]:x8", False),
         ("[::1]:-1", False),
         ("[::1]80", False),
         ("[::1]x", False),
@@ -194,6 +208,14 @@ def seconds_until_end(peer):
 def test_an_answered_connection_that_is_not_closed_is_dropped_after_half_a_second(board):
     peer = Peer(board).send(b"GET /none HTTP/1.1\r\nHost: board\r\n\r\n")
     peer.until(b"\r\n\r\n")
+    peer.until(b"\n")
+    assert 0.3 < seconds_until_end(peer) < 2
+
+
+def test_a_slow_request_leaves_as_much_time_to_read_the_answer(board):
+    peer = Peer(board).send(b"GET /none HTTP/1.1\r\n")
+    time.sleep(2.3)  # longer than an answered connection stays if it is not silent
+    peer.send(b"Host: board\r\n\r\n").until(b"\r\n\r\n")
     peer.until(b"\n")
     assert 0.3 < seconds_until_end(peer) < 2
 

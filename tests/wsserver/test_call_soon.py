@@ -25,7 +25,7 @@ def test_call_soon_hands_on_the_arguments_that_it_gets(lib, tmp_path, call, prin
     assert run_script(lib, f"{HEAD}{call}\nserver.step()\n", tmp_path) == printed
 
 
-def test_call_soon_says_whether_there_was_room(lib, tmp_path):
+def test_call_soon_says_whether_there_was_space(lib, tmp_path):
     source = "for _ in range(17):\n    taken = server.call_soon(print, 'called')\nprint(taken)\n"
     output = run_script(lib, HEAD + source + "server.step()\n", tmp_path)
     assert output == "False\n" + 16 * "called\n"

@@ -1,4 +1,4 @@
-"""The list of clients: how many, who makes room, who is dead."""
+"""The list of clients: how many, which one is replaced, which are dead."""
 
 import time
 
@@ -29,7 +29,7 @@ def test_one_client_too_many_gets_503_with_retry_after(raw, small):
     echo(raw(small).open())
 
 
-def test_with_purge_lru_the_client_idle_longest_makes_room(raw, make_lab):
+def test_with_purge_lru_the_client_idle_longest_is_replaced(raw, make_lab):
     board = make_lab(max_clients=3, purge="lru", ping_interval=None, close_timeout=1)
     clients = [raw(board).open() for _ in range(3)]
     for index in (1, 2, 0):
@@ -93,7 +93,7 @@ def test_a_client_that_talks_is_not_pinged(raw, watchful):
         time.sleep(0.08)
 
 
-def test_a_pong_alone_does_not_keep_a_client_from_making_room(raw, make_lab):
+def test_a_pong_alone_does_not_keep_a_client_from_being_replaced(raw, make_lab):
     board = make_lab(
         max_clients=2, purge="lru", ping_interval=0.2, ping_timeout=5, close_timeout=1
     )

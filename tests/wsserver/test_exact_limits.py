@@ -21,6 +21,9 @@ def get(request, ip):
 RATES = (
     CLOCK.replace("MODULE", "ratelimit")
     + """
+from wsserver.core import protocol
+
+
 class Route:
     reserved = False
 
@@ -29,7 +32,9 @@ class Client:
     # What Limits reads of a client.
     _route = Route
     _decoder = None
-    _state = _messages = _bytes = _counted_messages = _counted_bytes = 0
+    _state = _messages = _bytes = 0
+    _counted_messages = protocol.Client._counted_messages
+    _counted_bytes = protocol.Client._counted_bytes
     _address = ("1.1.1.1", 1)
     closed = 0
 

@@ -332,13 +332,13 @@ def test_an_endpoint_that_cannot_be_loaded_costs_only_who_asks_for_it(raw, board
     assert raw(board).open().send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
 
 
-def test_an_endpoint_whose_room_is_not_free_is_not_loaded(raw, board):
+def test_an_endpoint_whose_memory_is_not_free_is_not_loaded(raw, board):
     watcher = raw(board).open("/modules")
     assert raw(board).open("/patient").close_code() == 1013
     assert not loaded(watcher, "seldom")
 
 
-def test_an_urgent_endpoint_without_room_unloads_the_others(raw, board):
+def test_an_urgent_endpoint_without_memory_unloads_the_others(raw, board):
     watcher = raw(board).open("/modules")
     seldom = raw(board).open("/seldom")
     assert seldom.frame() == (TEXT, b"hello")
@@ -350,7 +350,7 @@ def test_an_urgent_endpoint_without_room_unloads_the_others(raw, board):
     assert urgent.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
 
 
-def test_an_urgent_endpoint_without_room_drops_unfinished_messages(raw, board):
+def test_an_urgent_endpoint_without_memory_drops_unfinished_messages(raw, board):
     idle = raw(board).open()
     holders = [raw(board).open("/counts") for _ in range(2)]
     holders[0].send(frame(TEXT, b"a" * 3000, final=False))  # a fragment

@@ -219,6 +219,13 @@ def test_a_preflight_of_an_allowed_origin_is_answered(servers):
     assert cors(servers.ask(request.replace(APP, "https://evil.example"), "cors")) == {}
 
 
+def test_a_preflight_may_ask_for_200_bytes_of_headers(servers):
+    for size, is_allowed in ((200, True), (201, False)):
+        asked = "Access-Control-Request-Headers: " + "x" * size
+        request = plain("/", "Origin: " + APP, asked, method="OPTIONS")
+        assert ("access-control-allow-headers" in cors(servers.ask(request, "cors"))) == is_allowed
+
+
 def test_the_servers_origins_hold_for_endpoints_without_their_own(servers):
     assert servers.upgrade("/ws", "Origin: " + APP, name="cors").status == 101
     assert servers.upgrade("/ws", "Origin: null", name="cors").status == 101

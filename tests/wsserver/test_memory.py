@@ -1,4 +1,4 @@
-"""A board with little memory: it sheds what does not fit, and goes on serving."""
+"""A board with little memory: it drops what does not fit, and continues to serve."""
 
 import contextlib
 import threading
@@ -16,9 +16,7 @@ def echo(connection, text=b"x"):
 
 
 def open_in_time(raw, board):
-    """A connection to a board that may shed a visitor for want of memory, or still be busy with
-    seeing others off.
-    """
+    """A connection to a board that may be out of memory, or still be closing other clients."""
     end = time.monotonic() + 20
     while True:
         try:

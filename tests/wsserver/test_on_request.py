@@ -43,8 +43,9 @@ class Door:
 
 class AsyncDoor(Door):
     async def on_request(self, request):
+        print("deciding about", request.query)
         try:
-            await asyncio.sleep_ms(20000 if request.query == "slow" else 20)
+            await asyncio.sleep_ms({"slow": 20000, "later": 300}.get(request.query, 20))
         except asyncio.CancelledError:
             print("decision cancelled")
             raise
@@ -82,6 +83,7 @@ server.websocket("/rooms/<name>/seats/<int:seat>", AsyncDoor())
 server.websocket("/files/<path:name>", Door())
 server.websocket("/strict", Door(), subprotocols=("chat", "v2"), require_subprotocol=True)
 server.websocket("/groups", Groups())
+server.websocket("/friends", Door(), origins=("http://friend",))
 server.route("/rooms/<name>")(lambda request, name: "page of " + name)
 server.listen(80)
 server.run()
@@ -137,6 +139,12 @@ def test_a_response_refuses_the_handshake(raw, door, path):
     assert json.loads(body) == {"reason": "no seat"}
 
 
+def test_a_page_that_may_connect_may_read_why_it_is_refused(raw, door):
+    origin = b"\r\nOrigin: http://friend\r\n\r\n"
+    head = request("/friends?response").replace(b"\r\n\r\n", origin)
+    assert b"\r\nAccess-Control-Allow-Origin: http://friend\r\n" in answer(raw, door, head)[1]
+
+
 @pytest.mark.parametrize("path", WAYS)
 @pytest.mark.parametrize(
     ("query", "error"),
@@ -152,6 +160,15 @@ def test_an_error_in_on_request_is_answered_with_500(raw, door, path, query, err
     line, _, _ = answer(raw, door, request(f"{path}?{query}"))
     assert line == "HTTP/1.1 500 Internal Server Error"
     door.wait_for_log(error, since=position)
+
+
+def test_a_message_that_comes_during_a_decision_is_answered(raw, door):
+    position = door.log_position
+    connection = raw(door).send(request("/async?later"))
+    door.wait_for_log("deciding about later", since=position)
+    connection.send(frame(TEXT, b"early"))
+    assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    assert connection.message().startswith(b"[")
 
 
 def test_a_slow_decision_ends_with_the_open_timeout(raw, door):

@@ -168,3 +168,12 @@ def test_a_client_that_reached_the_proxy_by_https_is_not_redirected(servers):
         assert servers.get("/", header, name="https", source=PROXY).status == 200
         assert servers.get("/", header, name="https", source="127.0.0.60").status == 302
     assert servers.get("/", name="https", source=PROXY).status == 302
+
+
+def test_a_proxys_connection_ends_with_the_response_of_a_route(servers):
+    """Its next request can be another client's."""
+    request = plain("/client", f"X-Forwarded-For: {REAL}")
+    with servers.connect(source=PROXY) as peer:
+        response = peer.send(request).response()
+        assert (response.body, response.headers["connection"]) == (REAL, "close")
+        assert peer.rest() == b""

@@ -1,6 +1,4 @@
-"""Sending on a live board: slow readers, full buffers, pacing, broadcast. Nobody waits for
-anybody.
-"""
+"""Sending on a live board: slow readers, full buffers, pacing, broadcast."""
 
 import json
 import time
@@ -103,6 +101,9 @@ def test_a_broadcast_reaches_every_client_of_its_path(raw, lab):
     assert [client.frame() for client in clients] == [(TEXT, "Grüße".encode())] * 3
     control.send(frame(TEXT, b"everyone hello"))
     assert [client.frame() for client in [*clients, control]] == [(TEXT, b"hello")] * 4
+    control.send(frame(TEXT, b"broadcast x") + frame(TEXT, b"everyone y"))
+    # For this client, the second one waits behind the reply to the first.
+    assert [control.frame() for _ in range(2)] == [(TEXT, b"reached 3"), (TEXT, b"y")]
 
 
 def test_a_broadcast_to_a_client_that_does_not_read_reaches_the_others(raw, lab):

@@ -15,7 +15,7 @@ from tools.failure import Failure
 
 BLOCK = 4096  # bytes: what the flash erases at once
 TABLE = 0x8000  # address of the table in the flash
-_ROOM = 0xC00  # bytes
+_SIZE = 0xC00  # bytes
 _ENTRY = struct.Struct("<2sBBII16sI")  # magic, type, subtype, offset, size, label, flags
 _MAGIC = b"\xaa\x50"
 _MD5 = b"\xeb\xeb" + b"\xff" * 14
@@ -47,7 +47,7 @@ def read(image: bytes, offset: int) -> list[Partition]:
 
     Raises Failure if it has no partition table.
     """
-    table = image[TABLE - offset :][:_ROOM]
+    table = image[TABLE - offset :][:_SIZE]
     found = []
     for at in range(0, len(table), _ENTRY.size):
         magic, kind, subtype, start, size, label, _ = _ENTRY.unpack(table[at : at + _ENTRY.size])
@@ -65,7 +65,7 @@ def file_system(partitions: list[Partition], flash: int) -> Partition:
 
     Without an entry, it is what MicroPython takes: the flash behind the last partition.
 
-    Raises Failure if the flash has no room for it.
+    Raises Failure if the flash has no space for it.
     """
     listed = next((part for part in partitions if part.label == NAME), None)
     start = max(part.end for part in partitions)
@@ -96,5 +96,5 @@ def with_file_system(image: bytes, offset: int, partition: Partition) -> bytes:
     entries += _ENTRY.pack(
         _MAGIC, partition.kind, partition.subtype, partition.offset, partition.size, label, 0
     )
-    table = (entries + _MD5 + hashlib.md5(entries).digest()).ljust(_ROOM, b"\xff")
-    return image[:start] + table + image[start + _ROOM :]
+    table = (entries + _MD5 + hashlib.md5(entries).digest()).ljust(_SIZE, b"\xff")
+    return image[:start] + table + image[start + _SIZE :]

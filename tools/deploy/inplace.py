@@ -23,7 +23,7 @@ _HOW = {
 }
 
 # Runs on the board, at its prompt. Packages have little in their own __init__.py. One that does
-# not load is in /lib: it is to be repaired.
+# not load is in /lib: repair it.
 ASK = """
 import sys
 _found = {}

@@ -168,13 +168,13 @@ class Addresses:
         self._limit = limit
         self._open: Counter[str] = Counter()
 
-    def has_room(self, address: str) -> bool:
+    def has_space(self, address: str) -> bool:
         """Return whether the address may have one more connection."""
         return self._open[address] < self._limit
 
     def enter(self, address: str) -> bool:
         """Count one more connection, unless the address has too many."""
-        if not self.has_room(address):
+        if not self.has_space(address):
             return False
         self._open[address] += 1
         return True

@@ -286,7 +286,7 @@ class Gateway:
         if len(board.viewers) >= self.options.max_viewers:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers", Retry_After="5")
         address = self._address(connection, request)
-        if not self._addresses.has_room(address):
+        if not self._addresses.has_space(address):
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS, "too many connections of this address"
             )

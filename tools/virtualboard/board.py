@@ -21,6 +21,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,12 +30,18 @@ from tools.ports import free_port
 from . import chipheap, chips, disk
 from . import flash as flash_filler
 from .disk import Disk
-from .interpreter import compile_mpy, interpreter, takes_interrupts
+from .interpreter import compile_text, interpreter, takes_interrupts
 from .serialport import Console, Port
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 TICK_MS = 20
+# While a program runs and no other one has the serial port open. With 20, the thread takes more
+# of a CPU than the interpreter of an idle board.
+IDLE_TICK_MS = 100
+# A start makes 200 files, which takes a disk's file system ten times as long as memory.
+MEMORY_FOLDER = Path("/dev/shm")
+MEMORY_LEAST = 32 * 1024 * 1024  # bytes free there; a board takes up to 3 MB
 LINE_SECONDS = 0.5  # how long a message of the virtual board waits for the end of a line
 PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it is
 # What the launcher and the stand-ins for the chip's built-in modules take of the heap, with the
@@ -100,6 +107,25 @@ _PORT_PROBLEMS = {
     " HTTP_PORT= and HTTPS_PORT= (--http-port, --https-port)",
     errno.EACCES: "ports below 1024 belong to the administrator; choose another one",
 }
+
+
+def _memory_folder() -> Path | None:
+    """Return a folder in memory, or None if there is none, it is full, or TMPDIR names another."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY_FOLDER, os.W_OK | os.X_OK):
+        return None
+    return MEMORY_FOLDER if shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_LEAST else None
+
+
+@lru_cache(maxsize=2)
+def _stand_ins(arch: str | None) -> dict[str, bytes]:
+    """Return the files of the stand-ins for the chip's built-in modules, {name: content}.
+
+    arch: the interpreter's, which they are compiled for, or None to leave them as they are.
+    """
+    paths = sorted((HERE / "modules").glob("*.py"))
+    if not arch:
+        return {path.name: path.read_bytes() for path in paths}
+    return {path.stem + ".mpy": compile_text(path.read_bytes(), path.name) for path in paths}
 
 
 def check_port(port: int) -> None:
@@ -183,7 +209,7 @@ class VirtualBoard:
         row = chips.choose(chip)
         self._chip = chips.describe(row)
         self._sockets = sockets or row.sockets
-        self._run = Path(tempfile.mkdtemp(prefix="virtualboard-"))
+        self._run = Path(tempfile.mkdtemp(prefix="virtualboard-", dir=_memory_folder()))
         self.flash = flash or self._run / "flash"
         # Of a littlefs file system; 0: the flash is a folder.
         self._blocks = disk.BLOCKS if littlefs else 0
@@ -419,14 +445,8 @@ class VirtualBoard:
         os.write(self._waker, b"x")
 
     def _install_stand_ins(self):
-        target = self._run / "modules"
-        target.mkdir()
-        compiled = flash_filler.can_compile()
-        for path in [*sorted((HERE / "modules").glob("*.py"))]:
-            if compiled:
-                compile_mpy(path, target / (path.stem + ".mpy"), path.name)
-            else:
-                shutil.copyfile(path, target / path.name)
+        arch = self._interpreter.arch if flash_filler.can_compile() else None
+        flash_filler.unfold(self._run / "modules", _stand_ins(arch))
 
     def _give_program(self, program):
         (self._run / "program.py").write_bytes(program)
@@ -529,9 +549,12 @@ class VirtualBoard:
         poller.register(self._console.master, select.POLLIN)
         poller.register(self._events, select.POLLIN)
         poller.register(self._wake, select.POLLIN)
+        tick = 2 if self._console.is_waiting() else TICK_MS
         if self._port.is_open():
             poller.register(self._port, select.POLLIN)
-        poller.poll(TICK_MS if not self._console.is_waiting() else 2)
+        elif tick == TICK_MS and self._console.is_running():
+            tick = IDLE_TICK_MS
+        poller.poll(tick)
         self._take_orders()
         self._take_events()
         self._take_output()

@@ -132,7 +132,7 @@ def _fill(heap):
 
     filler = None
     if heap <= 0x100000:  # in a larger one, holes do not matter, and looking at it takes long
-        _make_room_for_names()
+        _make_space_for_names()
         gc.collect()
         before = gc.mem_free()
         filler = (filler,)  # takes one block, and the lowest that is free
@@ -145,7 +145,7 @@ def _fill(heap):
     return filler
 
 
-def _make_room_for_names():
+def _make_space_for_names():
     """Have MicroPython allocate its next table of names (qstrs), which doubles each time.
 
     The stand-ins have filled most of the present one: the firmware would soon pay for one of twice
@@ -212,6 +212,6 @@ finally:
         globals()["_run"],
         globals()["_print"],
         globals()["_fill"],
-        globals()["_make_room_for_names"],
+        globals()["_make_space_for_names"],
         globals()["_main"],
     )

@@ -113,9 +113,9 @@ class SendBuffer:
 
     @micropython.native
     def _reserve(self, size: int, limit: int) -> bool:
-        """Make room for `size` bytes behind _out_end, with at most `limit` bytes waiting.
+        """Make space for `size` bytes behind _out_end, with at most `limit` bytes waiting.
 
-        Return False if there is no room or no memory.
+        Return False if there is no space or no memory.
         """
         if not self._out:
             try:
@@ -137,7 +137,7 @@ class SendBuffer:
         return True
 
     def _append(self, data) -> None:
-        """Append bytes for which _reserve() has made room."""
+        """Append bytes for which _reserve() has made space."""
         if data:  # a slice allocates memory, which an empty Ping must not
             end = self._out_end + len(data)
             self._out[self._out_end : end] = data

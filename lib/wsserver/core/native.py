@@ -359,7 +359,7 @@ def send(client, message) -> bool:
     pos = int(client._out_end)
     end = pos + 2 + length
     if end > int(client._out_limit):
-        if not client._make_room(2 + length):
+        if not client._make_space(2 + length):
             return False
         pos = int(client._out_end)
         end = pos + 2 + length
@@ -398,7 +398,7 @@ def _copy(made, length, buf, start):
 def _layout_is_known(cell: ptr32, made: ptr8, text: ptr8, data: ptr8) -> bool:
     """Return whether objects of this interpreter have the layout that `deliver` and `send` expect.
 
-    It is: type, hash or spare room, length, pointer to the bytes. cell: a bytearray, a str and a
+    It is: type, hash or spare space, length, pointer to the bytes. cell: a bytearray, a str and a
     bytes object of 5 bytes each, then their types.
     """
     big = 0x10000

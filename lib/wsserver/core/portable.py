@@ -169,8 +169,8 @@ def send(client, message) -> bool:
     the message is dropped, or the client is closed with 1013, as the endpoint's `overflow` says.
     Raises TypeError for other types.
 
-    This is the method Client.send. Short messages are written here, in the room that
-    Protocol._make_room makes; Protocol._send_other does the rest.
+    This is the method Client.send. Short messages are written here, in the space that
+    Protocol._make_space makes; Protocol._send_other does the rest.
     """
     opcode = 2
     data = message
@@ -185,7 +185,7 @@ def send(client, message) -> bool:
     pos = client._out_end
     end = pos + 2 + length
     if end > client._out_limit:
-        if not client._make_room(2 + length):
+        if not client._make_space(2 + length):
             return False
         pos = client._out_end
         end = pos + 2 + length

@@ -187,7 +187,7 @@ class Protocol(SendBuffer):
         message = payload_of(message, "send() takes")
         length = len(message)
         size = length + (2 if length < 126 else 4 if length < 0x10000 else _MAX_HEADER)
-        if not self._make_room(size):
+        if not self._make_space(size):
             return False
         start = write_header(self._out, self._out_end, opcode, length)
         end = start + length
@@ -200,16 +200,16 @@ class Protocol(SendBuffer):
 
     def _send_frame(self, data) -> bool:
         """Send a message that frames.encode() has encoded: one frame for many clients."""
-        if not self._make_room(len(data)):
+        if not self._make_space(len(data)):
             return False
         self._append(data)
         return True
 
     @micropython.native
-    def _make_room(self, size: int) -> bool:
-        """Make room for a message's frame of `size` bytes behind _out_end.
+    def _make_space(self, size: int) -> bool:
+        """Make space for a message's frame of `size` bytes behind _out_end.
 
-        If there is no room, apply the endpoint's `overflow`, and return False.
+        If there is no space, apply the endpoint's `overflow`, and return False.
         """
         if self._state:
             return False
@@ -232,7 +232,7 @@ class Protocol(SendBuffer):
         return False
 
     def _send_control(self, opcode, data):
-        # Behind write_limit there is room for a Close and one more control frame. A Pong that
+        # Behind write_limit there is space for a Close and one more control frame. A Pong that
         # does not fit is not sent.
         extra = 262 if opcode == _CLOSE else 131
         if self._reserve(len(data) + 2, self._pool.write_limit + extra):

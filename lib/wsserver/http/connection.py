@@ -202,7 +202,7 @@ class HTTPConnection(SendBuffer):
     def _upgrade(self, request, route, buf, pos, end):
         """Send the 101 response; from then on the socket belongs to a Client.
 
-        Raises HTTPError 503 if there is no room for a client.
+        Raises HTTPError 503 if there is no slot for a client.
         """
         server = self._server
         # The reserved TLS slots are for pages, and for reserved paths.

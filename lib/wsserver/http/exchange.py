@@ -23,7 +23,7 @@ _SLOW = const(200)  # ms in a handler after which a warning is logged
 # While the body is awaited, so many bytes must arrive in open_timeout.
 _PROGRESS = const(1024)
 _CHUNK_HEAD = const(6)  # bytes: four digits, CR, LF
-_MIN_ROOM = const(64)  # bytes of a send buffer that are worth filling
+_MIN_SPACE = const(64)  # bytes of a send buffer that are worth filling
 _MAX_PIECES = const(32)  # of an iterator in one turn
 _CONTINUE = const(b"HTTP/1.1 100 Continue\r\n\r\n")
 # Module globals are found much faster than built-ins, of which there are a hundred.
@@ -369,36 +369,36 @@ class Exchange(HTTPConnection):
             self._append_rest(self._pool.write_limit - self._out_end)
             return
         start = self._out_end + (_CHUNK_HEAD if self._chunked else 0)
-        room = self._pool.write_limit - start - 2
-        if room < _MIN_ROOM:
+        space = self._pool.write_limit - start - 2
+        if space < _MIN_SPACE:
             return
         if hasattr(self._source, "readinto"):
-            ended = self._read_source(start, room)
+            ended = self._read_source(start, space)
         else:
-            ended = self._iterate(start, room)
+            ended = self._iterate(start, space)
         if self._chunked:
             self._frame_chunk(start, ended)
         if ended:
             self._end_response()
 
-    def _append_rest(self, room):
+    def _append_rest(self, space):
         rest = self._rest
         count = len(rest)
-        if count <= room:  # most often
+        if count <= space:  # most often
             self._append(rest)
             self._rest = b""
             return count
-        if room > 0:
+        if space > 0:
             rest = memoryview(rest)
-            self._append(rest[:room])
-            self._rest = rest[room:]
-        return max(0, room)
+            self._append(rest[:space])
+            self._rest = rest[space:]
+        return max(0, space)
 
-    def _read_source(self, start, room):
+    def _read_source(self, start, space):
         """Read a part of a file into the send buffer. Return whether it was the last one."""
         if self._left is not None:
-            room = min(room, self._left)
-        count = room and self._source.readinto(self._out[start : start + room]) or 0
+            space = min(space, self._left)
+        count = space and self._source.readinto(self._out[start : start + space]) or 0
         self._out_end = start + count
         if self._left is None:
             return not count
@@ -407,7 +407,7 @@ class Exchange(HTTPConnection):
             raise OSError("the file is shorter than it was")
         return not self._left
 
-    def _iterate(self, start, room):
+    def _iterate(self, start, space):
         """Get some parts from an iterator. Return whether the last one was among them."""
         self._out_end = start
         for _ in range(_MAX_PIECES):
@@ -417,8 +417,8 @@ class Exchange(HTTPConnection):
                 except StopIteration:
                     return True
                 self._rest = text_bytes(piece) if isinstance(piece, str) else piece or b""
-            room -= self._append_rest(room)
-            if room < _MIN_ROOM:
+            space -= self._append_rest(space)
+            if space < _MIN_SPACE:
                 break
         return False
 

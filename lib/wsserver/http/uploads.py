@@ -68,7 +68,7 @@ class Upload(Exchange):
             data = self._take(n)
             if data or self._body is None or self._body.done:
                 return data
-            if self._sock is None:  # the handler goes on although it was cancelled
+            if self._sock is None:  # the handler continues although it was cancelled
                 raise OSError("the connection is lost")
             if not self._waiting:
                 from asyncio import Event

@@ -5,9 +5,9 @@
 import re
 
 import pytest
-import websocket
 
 from tests.admin.test_update import CONFIG, password  # noqa: F401
+from tests.admin.test_update_application import answer
 from tests.tools.deploy.test_romfs import image  # noqa: F401
 from tests.tools.deploy.test_usb import project  # noqa: F401
 from tools.deploy import romfs
@@ -46,14 +46,6 @@ def run(board, project, by, **options):
     else:
         host = f"127.0.0.1:{board.http_port}"
         deploy(Options(host=host, ca=project / "none", root=project, wait=20, **options))
-
-
-def answer(board):
-    client = websocket.create_connection(board.ws_url("/echo"), timeout=10)
-    client.send("")
-    text = client.recv()
-    client.close()
-    return text
 
 
 def library(board):

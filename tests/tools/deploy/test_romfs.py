@@ -122,16 +122,16 @@ from wsserver import lazy
 def level(file):
     return lazy.call("wsserver.inplace", "level", file)
 print(level("/lib/startup.mpy"), level("/rom/lib/startup.mpy"), level("startup.py"))
-room = lazy.load("wsserver.inplace").room
-print(room(8000, "/rom/lib/x.mpy") * 2, room(8000, "x.py") * 4, room(8000, "/lib/x.mpy"))
+need = lazy.load("wsserver.inplace").need
+print(need(8000, "/rom/lib/x.mpy") * 2, need(8000, "x.py") * 4, need(8000, "/lib/x.mpy"))
 """
 
 
 def test_code_in_place_counts_for_less_of_the_heap(make_board):
     board = make_board(files={"boot.py": "", "main.py": ""}, wait=False)
-    levels, rooms = board.exec(FIND).splitlines()
+    levels, needs = board.exec(FIND).splitlines()
     assert levels == "0 1 2"
-    assert len(set(rooms.split())) == 1
+    assert len(set(needs.split())) == 1
 
 
 def test_a_romfs_holds_every_module_compiled_for_the_chip(tmp_path):

@@ -102,7 +102,7 @@ def test_the_files_of_a_plan_exist(one):
 
 
 def test_each_file_of_core_http_and_failsafe_is_tried():
-    expected = {ROOT / "lib/config/atomic.py"}
+    expected = {ROOT / "lib/config/atomic.py", ROOT / "lib/admin/access.py"}
     for folder in ("wsserver/core", "wsserver/http", "failsafe"):
         expected |= set((ROOT / "lib" / folder).glob("*.py"))
     assert {ROOT / path for path in plan.sources()} == expected
@@ -118,6 +118,15 @@ def test_each_explanation_is_of_a_change_that_still_exists(monkeypatch):
         for change, _ in runner.queue()
     }
     assert set(reasons) <= found
+
+
+def test_a_function_without_a_tried_change_comes_before_second_changes(monkeypatch):
+    source = b"def one():\n    return 1 + 2\n\n\ndef two():\n    return 3\n"
+    monkeypatch.setattr(runner, "find_mutations", lambda path, _: find_mutations(path, source))
+    last = next(c for c, _ in reversed(runner.queue()) if c.function == "one")
+    entries = [change for change, _ in runner.queue({last.key}) if change.path == last.path]
+    assert entries[0] == last
+    assert [change.function for change in entries] == ["one", "two", "one", "one"]
 
 
 def test_the_figures_of_make_mutate_are_those_that_were_measured():

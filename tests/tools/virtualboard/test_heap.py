@@ -280,7 +280,7 @@ except OSError as error:
     assert value_of(chip(), code, "number") == 105
 
 
-def test_a_grown_heap_leaves_room_for_one_tls_connection(chip):
+def test_a_grown_heap_leaves_memory_for_one_tls_connection(chip):
     code = """
 import tls
 a, b = bytearray(40000), bytearray(30000)

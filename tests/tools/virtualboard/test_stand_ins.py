@@ -291,12 +291,12 @@ def test_there_are_ten_sockets_and_no_more(run):
     assert made == [""] * 10 + ["error 23"] * 2
 
 
-def test_a_closed_socket_makes_room_for_another(run):
+def test_a_closed_socket_frees_a_place_for_another(run):
     code = "import socket\nfor _ in range(30):\n    socket.socket().close()"
     assert value_of(run, code, "len([socket.socket() for _ in range(10)])") == 10
 
 
-def test_forgotten_sockets_make_room_for_others(run):
+def test_forgotten_sockets_free_places_for_others(run):
     code = TRY + "made = [isinstance(attempt(socket.socket), str) for _ in range(50)]"
     assert value_of(run, code, "any(made)") is False
 
@@ -390,7 +390,7 @@ def test_a_call_that_would_block_gives_none_or_eagain(run, peer):
 
 def test_a_write_that_does_not_fit_is_partial_and_then_none(run, peer):
     sock = peer(receive_buffer=4096)
-    fill = (  # in one go, since the network may make room again at any time
+    fill = (  # in one go, since the network may free memory again at any time
         "parts, data = [], bytes(20000)\n"
         "for _ in range(1000):\n"
         "    parts.append(conn.write(data))\n"

@@ -190,24 +190,24 @@ def deliver(order):
 class Box:
     """What `send` wants of a client."""
 
-    def __init__(self, pos, limit, room):
-        self._out = memoryview(bytearray(max(limit, room) + 10))
+    def __init__(self, pos, limit, space):
+        self._out = memoryview(bytearray(max(limit, space) + 10))
         self._out_end = pos
         self._out_limit = limit
-        self.room = room
-        self.others = self.rooms = 0
+        self.space = space
+        self.others = self.calls = 0
 
     def _send_other(self, message):
         self.others += 1
         return self.others == 1
 
-    def _make_room(self, size):
-        """Room there is at the beginning, as far as `room`."""
-        self.rooms += 1
-        if size > self.room:
+    def _make_space(self, size):
+        """The space that there is at the beginning, as far as `space`."""
+        self.calls += 1
+        if size > self.space:
             return False
         self._out_end = 0
-        self._out_limit = self.room
+        self._out_limit = self.space
         return True
 
 
@@ -219,7 +219,7 @@ class Names:
 
 
 def send(order):
-    box = Box(order["pos"], order["limit"], order.get("room", 0))
+    box = Box(order["pos"], order["limit"], order.get("space", 0))
     message = unhexlify(order["message"])
     kind = order["type"]
     if kind in ("str", "name"):
@@ -232,7 +232,7 @@ def send(order):
     return {
         "said": said,
         "others": box.others,
-        "rooms": box.rooms,
+        "calls": box.calls,
         "end": box._out_end,
         "out": to_hex(box._out),
     }

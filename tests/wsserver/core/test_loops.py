@@ -264,21 +264,21 @@ messages = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(messages, st.integers(0, 5), st.integers(-2, 2), st.integers(-2, 2))
-def test_a_short_message_is_sent_where_there_is_room_for_it_or_can_be_made(
+def test_a_short_message_is_sent_where_there_is_space_for_it_or_can_be_made(
     core, message, pos, spare, more
 ):
     kind, data = message
     expected = bytes([0x81 if kind == "str" else 0x82, len(data) & 0xFF]) + data
     limit = max(0, pos + len(expected) + spare)
-    room = len(expected) + more
+    space = len(expected) + more
     short, fits = len(data) < 126, spare >= 0
     begin = pos if fits else 0
     sent = short and (fits or more >= 0)
     for code in core.codes:
-        order = {"do": "send", "code": code, "type": kind, "message": data.hex(), "room": room}
+        order = {"do": "send", "code": code, "type": kind, "message": data.hex(), "space": space}
         answer = core(**order, pos=pos, limit=limit)
         assert answer["others"] == (not short)
-        assert answer["rooms"] == (short and not fits)
+        assert answer["calls"] == (short and not fits)
         assert answer["said"] is (sent or not short)
         assert answer["end"] == (begin + len(expected) if sent else pos)
         out = bytes.fromhex(answer["out"])

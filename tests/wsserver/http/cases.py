@@ -24,6 +24,11 @@ CASES = {
     "a plain request": (_get(), 200, TEXT),
     "an empty line before the request": (b"\r\n" + _get(), 200, TEXT),
     "several empty lines before the request": (b"\r\n\r\n" + _get(), 200, TEXT),
+    "the longest head behind eight empty lines": (
+        b"\r\n" * 8 + _get(b"X: " + b"a" * (2048 - len(GET + HOST) - len(b"X: "))),
+        200,
+        TEXT,
+    ),
     "a line feed before the request": (b"\n" + _get(), 400, None),
     "the absolute form": (_get(start=b"GET http://board/text HTTP/1.1\r\n"), 200, TEXT),
     "the absolute form with a port": (_get(start=b"GET http://b:80/text HTTP/1.1\r\n"), 200, TEXT),

@@ -147,8 +147,27 @@ def test_an_idle_stream_gets_comments_and_is_not_dropped(make_web):
         assert send(web, data="x") == 1
 
 
+def test_a_client_that_leaves_makes_room_although_no_event_is_sent(web):
+    for _ in range(8):  # the board has six clients
+        subscribe(web).close()
+
+
+def test_clients_that_come_again_get_no_more_comments(make_web):
+    web = make_web(ping_interval=0.3)
+    for _ in range(3):
+        subscribe(web).close()
+        wait_until(lambda: send(web, data="x") == 0, "the stream to end")
+    start = time.monotonic()
+    with subscribe(web) as connection:
+        assert connection.read(15) == b":\n\n" * 5
+        assert time.monotonic() - start > 1.3
+
+
 def test_head_of_events_and_bad_arguments_are_answered(web):
-    assert web.ask("/events", "HEAD").headers["content-type"] == "text/event-stream"
+    with web.connect() as connection:
+        connection.send(request("/events", "HEAD"))
+        assert head(connection)[1]["content-type"] == "text/event-stream"
+        assert connection.rest() == b""
     assert web.ask("/events", "POST", b"").headers["allow"] == "GET, HEAD, OPTIONS"
     with web.connect() as connection:
         connection.send(request("/events", Origin="http://evil"))

@@ -187,6 +187,9 @@ def test_a_stream_sends_100_continue_when_the_handler_reads(web):
             connection.until(b"\r\n\r\n" if status == b"200" else b"\r\n")
             if status == b"100":
                 assert answer(connection.send(b"abc")).json["size"] == 3
+    with web.connect() as connection:  # which does not wait
+        connection.send(request("/upload", "POST", b"ab", Expect="100-continue"))
+        assert answer(connection).json["size"] == 2
 
 
 def test_an_answer_without_reading_the_body_arrives(web):
@@ -237,6 +240,12 @@ def test_multipart_fields_and_files_are_streamed(web, chunk):
         ["skip", "s", None, 0, 0],
         ["last", None, None, 100, binascii.crc32(b"--" * 50)],
     ]
+
+
+def test_a_multipart_body_may_end_without_a_line_break(web):
+    body = form([('name="a"', b"1")]).rstrip()
+    got = web.ask("/parts", "POST", body, Content_Type="multipart/form-data; boundary=----x")
+    assert got.json == [["a", None, None, 1, binascii.crc32(b"1")]]
 
 
 def test_the_head_of_a_part_may_have_509_bytes(web):

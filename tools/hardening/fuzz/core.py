@@ -68,7 +68,7 @@ class _Endpoint:
         is_text = isinstance(message, str)
         data = message.encode() if is_text else message
         self.events.append(("text" if is_text else "binary", data))
-        assert client.send(message), "an echo found no room"
+        assert client.send(message), "an echo found no space"
 
     def _take_chunk(self, client, chunk, final):
         self._parts.append(bytes(chunk))
@@ -154,7 +154,7 @@ def _count_buffers(pool):
     take, give = pool.take, pool.give
 
     class Spare(list):
-        """The pool's buffers. Protocol._make_room() takes one without calling the pool."""
+        """The pool's buffers. Protocol._make_space() takes one without calling the pool."""
 
         def pop(self, index=-1, /):
             out[0] += 1
@@ -192,13 +192,13 @@ def _read(connection, buffer, data):
     """Have a connection read what fits, as the server does; returns the rest."""
     inbox = connection._inbox
     if inbox is None:
-        start, end, room, into = 0, len(connection._tail), len(buffer), buffer
+        start, end, space, into = 0, len(connection._tail), len(buffer), buffer
         into[:end] = connection._tail
     else:
-        start, end, room = connection._in_start, connection._in_end, connection._pool.inbox_size
+        start, end, space = connection._in_start, connection._in_end, connection._pool.inbox_size
         into = inbox
-    count = min(len(data), room - end)
-    assert count > 0, "there is no room to read into: the connection hangs"
+    count = min(len(data), space - end)
+    assert count > 0, "there is no space to read into: the connection hangs"
     into[end : end + count] = data[:count]
     connection._tail = b""
     connection._receive(into, start, end + count)

@@ -38,7 +38,9 @@ _STARTS = "failsafe/test_boundaries.py failsafe/test_safety.py"
 # The order is that of the tries.
 PLANS = (
     Plan("core/protocol.py core/decoder.py", _CORE, f"{_CLIENTS} test_streams.py", 3),
-    Plan("core/frames.py core/buffers.py", f"{_CORE} {_SURROGATES}", _CLIENTS, 2),
+    Plan(
+        "core/frames.py core/buffers.py", f"{_CORE} {_SURROGATES}", f"{_CLIENTS} test_memory.py", 2
+    ),
     Plan(
         "http/auth.py",
         "test_exact_limits.py test_boundaries.py test_guard.py",
@@ -52,7 +54,11 @@ PLANS = (
         3,
     ),
     Plan(
-        "/failsafe/rollback.py /failsafe/bootcount.py", _STARTS, "failsafe/test_power_loss.py", 3
+        "/failsafe/rollback.py /failsafe/bootcount.py",
+        _STARTS,
+        "failsafe/test_power_loss.py admin/test_settings.py admin/test_update_application.py",
+        3,
+        slowest=15,
     ),
     Plan(
         "http/request.py",
@@ -70,9 +76,10 @@ PLANS = (
     Plan(
         "http/exchange.py",
         f"{_ROUTES} http/test_keepalive.py",
-        "http/test_streams.py http/test_ranges.py",
+        "http/test_streams.py http/test_ranges.py test_proxies.py",
     ),
     Plan("/failsafe/crash.py /failsafe/crashlog.py /failsafe/watchdog.py", _STARTS, slowest=15),
+    Plan("/admin/access.py", "admin/test_settings.py admin/test_maintenance_tls.py", slowest=15),
     Plan("/config/atomic.py", "failsafe/test_boundaries.py", "config/test_settings.py"),
     Plan("core/portable.py", f"{_CORE} {_SURROGATES}", "", 1),
     Plan("core/native.py", f"{_CORE} {_SURROGATES}", _CLIENTS, 2, "[CPython"),
@@ -130,7 +137,7 @@ def sources() -> dict[Path, Plan]:
 
 def tests(names: str) -> list[str]:
     """Return test files, as paths in the repository."""
-    folders = {"failsafe", "config", "faults"}
+    folders = {"admin", "failsafe", "config", "faults"}
     return [
         f"tests/{name}" if name.split("/")[0] in folders else f"tests/wsserver/{name}"
         for name in names.split()

@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 
 from tools import ROOT
@@ -38,6 +39,7 @@ REASONS = {
     "memory": "only the memory in use differs",
     "defence": "another check behind it refuses the same",
     "text": "only a text for the reader of the serial port differs",
+    "word32": "only a 32-bit board runs it: there, a test fails (`make test WORD=32`)",
 }
 _SLOWER = 3  # times as long as unchanged code a run may take, and then
 _PATIENCE = 20  # as many seconds more
@@ -253,16 +255,18 @@ def _known() -> Results:
     return Results(FOLDER / "results.jsonl", tally.get("results"))
 
 
-def queue() -> list[tuple[Mutation, Plan]]:
+def queue(known: Container[str] = ()) -> list[tuple[Mutation, Plan]]:
     """Return all changes, at random, but each time in the same order.
 
     The first ones are one of each function, then comes a second one of each, and so on. Within
-    such a round, the files take turns, those with a higher weight more often.
+    such a round, the files take turns, those with a higher weight more often. known: the keys of
+    the changes that were tried; they are the first ones of their functions.
     """
     entries = []
     for number, (path, plan) in enumerate(plans.sources().items()):
         changes = find_mutations(path, (ROOT / path).read_bytes())
         random.Random(path.as_posix()).shuffle(changes)
+        changes.sort(key=lambda change: change.key not in known)
         rounds: Counter[str] = Counter()
         tried: Counter[int] = Counter()
         for change in changes:
@@ -281,7 +285,7 @@ def run(seconds: float, only: str, again: bool) -> int:
     """
     end = time.monotonic() + seconds
     results = _known()
-    entries = [entry for entry in queue() if only in str(entry[0])]
+    entries = [entry for entry in queue(results.by_key) if only in str(entry[0])]
     if again:
         survivors = {change.key for change in unexplained(results, entries)}
         left = [entry for entry in entries if entry[0].key in survivors]

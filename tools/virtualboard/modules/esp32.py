@@ -31,7 +31,7 @@ def _pool():
 
 
 def _take(size):
-    """Allocate as the chip's C code does; negative: free. Returns False if there is no room."""
+    """Allocate as the chip's C code does; negative: free. Returns False if there is no space."""
     free = _page.pool - size
     if free < 0:
         return False

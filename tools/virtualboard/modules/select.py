@@ -7,7 +7,7 @@ from uselect import poll as _poll
 
 
 def poll():
-    """A Poll with room for as many descriptors as there may be sockets.
+    """A Poll with space for as many descriptors as there may be sockets.
 
     When the Unix port's has to move its table of descriptors, it breaks its record of the objects
     that have none, such as TLS streams, and the interpreter dies. The chip's keeps no such table.

@@ -61,7 +61,7 @@ def resume(server) -> None:
     if is_done and settings["admin"]["password"] is not None:
         _forget()
     else:
-        server.after(_LIMIT, lambda: lazy.call("admin.forgotten", "expire", server))
+        server.after(_LIMIT, lambda: lazy.call("admin.passwordreset", "expire", server))
 
 
 def expire(server) -> None:

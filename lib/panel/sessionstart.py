@@ -1,4 +1,4 @@
-"""Begin to read the values of widgets. Loaded when the first page connects, and dropped."""
+"""Start to read the values of widgets. Loaded when the first page connects, and dropped."""
 
 from micropython import const
 
@@ -8,8 +8,8 @@ _INTERVAL = const(1000)  # ms between two reads of the values
 
 
 def start(session, server, panel):
-    """Begin the session of a program's panel, and load the parts of that. Return the session."""
-    begin(session, server, panel.name, panel.latest)
+    """Start the session of a program's panel, and load its parts. Return the session."""
+    prepare(session, server, panel.name, panel.latest)
     session.panel = panel
     session.widgets = panel.widgets.copy  # called, it returns those of now
     session.errors = {}
@@ -37,8 +37,8 @@ def _load(session, panel):
         session.server.log(ERROR, "panel: " + problem)
 
 
-def begin(session, server, name: str, latest: list) -> None:
-    """Set the attributes of a session, which is a Viewers, and begin to read its values."""
+def prepare(session, server, name: str, latest: list) -> None:
+    """Set the attributes of a session, which is an Endpoint, and begin to read its values."""
     session.server = server
     session.name = name
     session.latest = latest

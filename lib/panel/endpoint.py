@@ -1,4 +1,4 @@
-"""The pages that view the widgets: /panel. docs/protocol.md has every message.
+"""The endpoint /panel, whose clients are pages. docs/protocol.md has every message.
 
 Loaded while a page is connected. `pages` is loaded for those that come and go, `requests` for
 their messages.
@@ -19,15 +19,15 @@ _MAX_ECHO = const(100)  # bytes
 _BRACE = const("{")
 
 
-class Viewers:
+class Endpoint:
     """The endpoint of /panel. A subclass reads the values.
 
     widgets(): return the widgets, tuples as in the class Panel. update(id): read a value into
     `latest`, and return whether it has changed and can be sent.
 
-    panel.begin.begin sets the first of these. server: the Server. name: the board's. latest: the
-    values that were read last, by id. pages: {client: whether it is visible}. ends: functions to
-    call when the last page has left.
+    panel.sessionstart.prepare sets the first of these. server: the Server. name: the board's.
+    latest: the values that were read last, by id. pages: {client: whether it is visible}. ends:
+    functions to call when the last page has left.
 
     panel: a program's Panel, or None. held: whether this stays without a page. errors: {id: text}
     of the widgets whose value cannot be read. histories: {id: History}. problem: a text if widgets

@@ -1,16 +1,16 @@
-"""Begin to measure for the demo's widgets. Loaded when a page connects, and dropped."""
+"""Start to measure for the demo's widgets. Loaded when a page connects, and dropped."""
 
 from wsserver import lazy
 
 
-def begin(status, server, name: str, settings: dict, started: int):
+def start(status, server, name: str, settings: dict, started: int):
     """Make a demo.status.Status an endpoint of /panel, and return it. The arguments: see there.
 
     name: the board's.
     """
     measure(status, server, settings, started)
     latest = [None] * len(status.widgets())
-    lazy.call("panel.begin", "begin", status, server, name, latest)
+    lazy.call("panel.sessionstart", "prepare", status, server, name, latest)
     status.ends.append(status.meter.stop)
     return status
 

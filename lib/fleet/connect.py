@@ -37,7 +37,7 @@ def connect(client):
     try:
         yield from _connect(client)
     finally:
-        lazy.unload("fleet.opening", "fleet.resolver", "fleet.clock", "fleet.backoff")
+        lazy.unload("fleet.connect", "fleet.resolver", "fleet.clock", "fleet.backoff")
 
 
 # Long: one sequence with one clean-up; each part would be one more generator on the heap.
