@@ -8,7 +8,7 @@ from . import status
 def add(panel, settings: dict, started: int):
     """Add the widgets to a panel. Return a function that ends the measurement."""
     found = status.Status()
-    lazy.call("demo.statusstart", "measure", found, panel.server, settings, started)
+    lazy.call("demo.start", "measure", found, panel.server, settings, started)
     panel.widgets.extend(found.widgets())
     panel.latest.extend([None] * (len(panel.widgets) - len(panel.latest)))
     return found.meter.stop

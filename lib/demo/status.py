@@ -1,6 +1,6 @@
 """The values of the demo's widgets. Loaded while a page is connected to /panel.
 
-`statusstart` is loaded only at the start, `widgets` to describe the widgets, `led` and `chat` for
+`start` is loaded only at the start, `widgets` to describe the widgets, `led` and `chat` for
 commands. The widgets are not kept in between: they would take 1.5 KB.
 """
 
@@ -18,13 +18,13 @@ _FRESH = const(500)  # ms for which a measurement is used
 
 def endpoint(server, *args):
     """Return the endpoint of /panel with the demo's widgets. LazyEndpoint calls this."""
-    return lazy.call("demo.statusstart", "start", Status(), server, *args)
+    return lazy.call("demo.start", "start", Status(), server, *args)
 
 
 class Status(Endpoint):
     """Load and traffic since the last second, and the state of the board.
 
-    demo.statusstart sets the attributes. settings: the section "demo". started: time() at startup.
+    demo.start sets the attributes. settings: the section "demo". started: time() at startup.
     meter: the Meter. last: what it returned last. measured: the values of that time.
 
     lamps: how many widgets the LED has, None if it is not known yet. sensor: a function that

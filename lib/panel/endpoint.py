@@ -25,7 +25,7 @@ class Endpoint:
     widgets(): return the widgets, tuples as in the class Panel. update(id): read a value into
     `latest`, and return whether it has changed and can be sent.
 
-    panel.sessionstart.prepare sets the first of these. server: the Server. name: the board's.
+    panel.start.prepare sets the first of these. server: the Server. name: the board's.
     latest: the values that were read last, by id. pages: {client: whether it is visible}. ends:
     functions to call when the last page has left.
 
@@ -49,6 +49,7 @@ class Endpoint:
 
     def on_open(self, client) -> None:
         """Greet a page, which then asks for the descriptions."""
+        self.rest()
         lazy.call("panel.pages", "open", self, client)
 
     def on_message(self, client, message) -> None:
@@ -61,7 +62,7 @@ class Endpoint:
     def on_close(self, client, code: int, reason: str) -> None:
         """Forget a page, and end with the last one."""
         self.pages.pop(client, None)
-        lazy.unload(*self.loaded)  # first: the settings may close a page to get its memory
+        self.rest()  # first: the settings may close a page to get its memory
         try:
             lazy.call("panel.pages", "tell", self, "on_close", client)
         finally:
@@ -80,12 +81,16 @@ class Endpoint:
         self.loaded += tuple(lazy.loaded(before))
         return module
 
+    def rest(self) -> None:
+        """Unload the modules for commands, until the next one."""
+        lazy.unload(*self.loaded)
+        self.loaded = ()
+
     def tick(self) -> None:
         """Send the values that have changed. Called once a second."""
         self._quiet += 1
         if self._quiet == _QUIET:
-            lazy.unload(*self.loaded)
-            self.loaded = ()
+            self.rest()
         if True not in self.pages.values():
             return
         try:

@@ -16,7 +16,7 @@ _MAX_ERROR = const(120)
 
 def start(server, panel):
     """Start the session of a panel, and return it."""
-    return lazy.call("panel.sessionstart", "start", Session(), server, panel)
+    return lazy.call("panel.start", "start", Session(), server, panel)
 
 
 class Session(Endpoint):

@@ -10,7 +10,7 @@ def start(status, server, name: str, settings: dict, started: int):
     """
     measure(status, server, settings, started)
     latest = [None] * len(status.widgets())
-    lazy.call("panel.sessionstart", "prepare", status, server, name, latest)
+    lazy.call("panel.start", "prepare", status, server, name, latest)
     status.ends.append(status.meter.stop)
     return status
 
