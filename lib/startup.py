@@ -83,8 +83,8 @@ def start(log, settings=None, safe: bool = False):
     print(text)
     if safe:
         print("safe mode: correct the application and deploy it again (docs/safety.md)")
-    # The names of the code that serves pages stay in memory. With them the table of names grows, by
-    # 4,089 bytes in one piece, which there may not be later.
+    # The names of the code that serves pages stay in memory. With them the table of names grows,
+    # by 4,089 bytes in one piece, which there may not be later.
     before = lazy.loaded()
     lazy.load("wsserver.http.static")
     lazy.unload(*lazy.loaded(before))
