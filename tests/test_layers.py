@@ -22,7 +22,7 @@ LAYERS = {
     "wifi": {"wsserver"},
     "failsafe": set(),
     "fleet": {"panel", "wsserver"},
-    "admin": {"certificates", "config", "failsafe", "wifi", "wsserver"},
+    "admin": {"application", "certificates", "config", "failsafe", "wifi", "wsserver"},
     "panel": {"wsserver"},
     "demo": {"panel", "wsserver"},
     "application": {"demo", "failsafe", "panel", "wsserver"},
