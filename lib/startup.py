@@ -257,7 +257,7 @@ def _watch_button(server, settings, app):
     # The usual LED's pin may drive something else in an application. No function is passed on: it
     # would keep this module in memory.
     may_blink = not app or demo["led_pin"] is not None
-    led = ("demo.lamp", demo) if may_blink else None
+    led = ("demo.led", demo) if may_blink else None
     try:
         lazy.call("admin.bootbutton", "watch", server, pin, led)
     except ValueError as error:

@@ -298,6 +298,7 @@ def test_refused_requests_close_the_page_at_most_every_30_seconds(make_board, ce
         if not closed:
             one.wait("values")
             one.wait("values")
+            use(one)  # its code would be unloaded after five seconds
             # Another path frees memory once, and then its guard stays, so that the owner can come.
             assert ask(board, "/settings") == (403, None)
             assert "admin.access needs the memory" in board.log[begin:]
