@@ -12,7 +12,7 @@ from .http.request import HTTPError
 from .lazy import call, free_heap, load, loaded, unload
 
 _REGISTERING = const(13500)  # bytes that registering a route takes on a chip, with access to it
-_CHECKING = const(8500)  # bytes that a guard takes
+_CHECKING = const(7400)  # bytes that a guard takes
 _PAUSE = const(30000)  # ms until a request that is not admitted may close other clients again
 
 
