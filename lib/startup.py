@@ -83,11 +83,6 @@ def start(log, settings=None, safe: bool = False):
     print(text)
     if safe:
         print("safe mode: correct the application and deploy it again (docs/safety.md)")
-    # The names of the code that serves pages stay in memory. With them the table of names grows,
-    # by 4,089 bytes in one piece, which there may not be later.
-    before = lazy.loaded()
-    lazy.load("wsserver.http.static")
-    lazy.unload(*lazy.loaded(before))
     globals().clear()  # else what the stack still refers to may keep all 5 KB of this module
     return server
 
@@ -257,7 +252,7 @@ def _watch_button(server, settings, app):
     # The usual LED's pin may drive something else in an application. No function is passed on: it
     # would keep this module in memory.
     may_blink = not app or demo["led_pin"] is not None
-    led = ("demo.led", demo) if may_blink else None
+    led = ("demo.lamp", demo) if may_blink else None
     try:
         lazy.call("admin.bootbutton", "watch", server, pin, led)
     except ValueError as error:

@@ -7,7 +7,9 @@ from time import ticks_ms
 
 from micropython import const
 
-from . import commands, led, stats
+from wsserver import lazy
+
+from . import commands, stats
 from .chat import Chat
 
 _STALE = const(5000)  # ms after which a command with a time is not executed any more
@@ -28,7 +30,8 @@ class Endpoint:
         self._server = server
         self._path = path
         self._chat = Chat(server)
-        self._led = led.find(settings, server.log)
+        lazy.load("demo.led")  # stays when demo.lamp is unloaded
+        self._led = lazy.call("demo.lamp", "find", settings, server.log)
         self._stats = stats.Stats(server, server.write_limit - 10, started)
 
     def on_open(self, client):

@@ -22,7 +22,7 @@ def make(status) -> list:
     settings = status.settings
     switch = ("demo.led", status.server, settings)
     if status.lamps is None:
-        lamp = lazy.call("demo.led", "find", settings, status.server.log)
+        lamp = lazy.call("demo.lamp", "find", settings, status.server.log)
         status.lamps = len(lamp.state()) if lamp else 0
     widgets: list = []
     if status.lamps:

@@ -14,6 +14,7 @@ Without any of these there is nothing to do. `admin.confirm` ends a trial.
 starts fail, too, unless something was deployed after the change: then S begins with a 0.
 """
 
+import gc
 import json
 import os
 
@@ -127,10 +128,13 @@ def _continue_update(cause):
         return False
     print("update: %s of %d starts on trial" % (name, _MAX_TRIALS))
     if cause != machine.SOFT_RESET:
+        ms = update["seconds"] * 1000
+        update.clear()  # the watchdog stays: not behind a hundred paths, which leave a hole
+        gc.collect()
         # Whatever prevents the new version from serving, the board restarts.
         from . import watchdog
 
-        watchdog.arm(update["seconds"] * 1000)
+        watchdog.arm(ms)
     return True
 
 

@@ -60,7 +60,7 @@ def look(board, what):
 
 
 def test_the_pins_are_those_of_the_table_of_boards():
-    tree = ast.parse((ROOT / "lib" / "demo" / "led.py").read_text())
+    tree = ast.parse((ROOT / "lib" / "demo" / "lamp.py").read_text())
     (lines,) = [
         node.value.args[0].value
         for node in tree.body

@@ -83,9 +83,8 @@ def test_a_chip_without_wifi_and_settings_says_what_to_set(make_board):
 
 def test_the_led_of_the_chip_is_used(make_board):
     board = make_board(chip="c5")
-    code = (
-        "from demo import led\nkept = {'led_pin': None, 'led_kind': None}\nled.find(kept, print)\n"
-    )
+    code = "from demo import lamp\nkept = {'led_pin': None, 'led_kind': None}\n"
+    code += "lamp.find(kept, print)\n"
     code += "print(kept['led_pin'], kept['led_kind'])\nfrom machine import Pin\nPin(28)\n"
     assert board.exec(code) == "27 neopixel\n"
     with pytest.raises(RuntimeError, match="invalid pin"):
