@@ -74,20 +74,29 @@ def test_widgets_are_described_with_options_and_current_values(viewer):
     assert widgets[4] == {"id": 4, "kind": "select", "label": "Mode", **mode}
 
 
-def test_a_hundred_widgets_are_described_in_pieces(make_board, viewer, word):
-    hundred = """
+def with_a_hundred(make_board, program, lines, functions=""):
+    """Start a board whose program first makes 100 widgets, number n with these lines.
+
+    Return the board, and the bytes that the widgets take.
+    """
+    hundred = f"""{functions}
 gc.collect()
 full = gc.mem_alloc()
 for n in range(100):
-    panel.value("Sensor %d" % n, soil, unit="C")
+    {lines}
 gc.collect()
 print("100 take %d" % (gc.mem_alloc() - full))
 panel.value("Soil\""""
-    many = LAB.replace('panel.value("Soil"', hundred, 1)
-    other = make_board(files={"main.py": many}, heap="256k", wait=False)
-    taken = int(other.wait_for_log(r"100 take (\d+)")[1])
+    program = program.replace('panel.value("Soil"', hundred, 1)
+    board = make_board(files={"main.py": program}, heap="256k", wait=False)
+    taken = int(board.wait_for_log(r"100 take (\d+)")[1])
+    board.wait_for_log("serving")
+    return board, taken
+
+
+def test_a_hundred_widgets_are_described_in_pieces(make_board, word):
+    other, taken = with_a_hundred(make_board, LAB, 'panel.value("Sensor %d" % n, soil, unit="C")')
     assert taken <= 100 * 100 * word // 32
-    other.wait_for_log("serving")
     one = Viewer(other)
     assert [widget["label"] for widget in one.widgets[:100]] == [f"Sensor {n}" for n in range(100)]
     assert one.widgets[99]["value"] == 21.5
@@ -545,22 +554,13 @@ def limit(size, word):
 def test_a_hundred_widgets_take_102_bytes_each_while_a_page_is_connected(make_board, word):
     """With their labels (32 bytes each) and tuples of get (16), beside the 3 KB of a page."""
     program = LAB.replace('panel.load("part", "late")', "")
-    hundred = """
+    lines = """id = panel.value("Sensor %d" % n, (reading, n), unit="C")
+    panel.latest[id] = reading(n)  # as when a page was connected before"""
+    functions = """
 def reading(n):
     return State.soil + n
-
-gc.collect()
-full = gc.mem_alloc()
-for n in range(100):
-    id = panel.value("Sensor %d" % n, (reading, n), unit="C")
-    panel.latest[id] = reading(n)  # as when a page was connected before
-gc.collect()
-print("100 take %d" % (gc.mem_alloc() - full))
-panel.value("Soil\""""
-    program = program.replace('panel.value("Soil"', hundred, 1)
-    other = make_board(files={"main.py": program}, heap="256k", wait=False)
-    taken = int(other.wait_for_log(r"100 take (\d+)")[1])
-    other.wait_for_log("serving")
+"""
+    other, taken = with_a_hundred(make_board, program, lines, functions)
     plain = websocket.create_connection(other.ws_url("/echo"), timeout=10)
     plain.send("x" * 3000)
     plain.recv()
