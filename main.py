@@ -43,7 +43,7 @@ except Exception as error:
     builtins.print = builtins.print  # the built-in one again: admin.logring has replaced it
     # crash needs the memory of what has failed. Its own package stays: it may have the watchdog.
     server = None
-    sys.modules.pop("startup", None)  # the next line needs memory, too
+    sys.modules.pop("startup", None)  # the list of the others needs memory, too
     gc.collect()
     for name in set(sys.modules) - loaded:
         if not name.startswith("failsafe"):
