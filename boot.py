@@ -40,7 +40,7 @@ except Exception as error:
     # crash needs the memory of what has failed.
     loader = secrets = connect = None
     for name in set(sys.modules) - loaded:
-        del sys.modules[name]
+        sys.modules.pop(name, None)  # del fails for a name without a module (wsserver.lazy)
     gc.collect()
     from failsafe import crash
 

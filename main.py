@@ -47,7 +47,7 @@ except Exception as error:
     gc.collect()
     for name in set(sys.modules) - loaded:
         if not name.startswith("failsafe"):
-            del sys.modules[name]
+            sys.modules.pop(name, None)  # del fails for a name without a module (wsserver.lazy)
     gc.collect()
     from failsafe import crash
 

@@ -191,7 +191,7 @@ def test_a_position_of_an_earlier_start_gives_the_log_from_its_beginning(printer
     with Admin(printer) as admin:
         text, answer = read(admin, 1_000_000)
     assert text.startswith("\x1e")
-    assert text.endswith("connected)\n")
+    assert "connected)\n" in text  # on a busy machine a line about a slow callback may follow
     assert not answer["lost"]
 
 

@@ -153,6 +153,48 @@ def test_a_heap_too_small_for_any_start_ends_in_safe_mode(make_board, compiled, 
     assert len(crashes(board)) == 3
 
 
+# Fills the heap until an import leaves a name without a module, as MicroPython does where there is
+# no memory for the module itself.
+HALF_IMPORTED = """
+import gc
+import sys
+
+def half_imported():
+    for spare in range(1, 200):
+        full = spares = None
+        try:
+            for _ in range(spare):
+                spares = (spares,)
+            while True:
+                full = (full,)
+        except MemoryError:
+            spares = None
+            try:
+                import victim
+                sys.modules.pop("victim")
+            except MemoryError:
+                full = None
+                gc.collect()
+                if "victim" in sys.modules and sys.modules.get("victim") is None:
+                    return True
+                sys.modules.pop("victim", None)
+
+gc.collect()
+print("half imported:", half_imported())
+raise ValueError
+"""
+
+
+# One is imported by main.py, the other by boot.py.
+@pytest.mark.parametrize("module", ["startup", "config/loader"])
+def test_a_start_without_memory_for_a_module_ends_in_safe_mode(make_board, module):
+    files = {f"lib/{module}.py": HALF_IMPORTED, "lib/victim.py": ""}
+    board = make_board(files=files, wait=False)
+    board.wait_for_log("half imported: True")
+    last = "safe mode: 3 starts failed" if module == "startup" else "start 3 failed"
+    board.wait_for_log(last)
+
+
 def test_a_start_that_runs_out_of_memory_prints_advice(make_board):
     board = make_board(files={"lib/demo/application.py": "bytearray(1 << 30)\n"}, wait=False)
     board.wait_for_log(SAFE)
