@@ -219,6 +219,14 @@ def test_the_page_has_no_errors_under_its_own_policy(browser, address):
     page.close()
 
 
+def test_the_page_fits_the_width_of_a_phone(browser, address):
+    page = browser.new_page(viewport={"width": 320, "height": 600})
+    page.goto(address)
+    expect(page.locator("#check")).to_contain_text("The image is complete")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.close()
+
+
 def test_the_page_installs_the_image_on_a_chip(open_page, folder):
     # An ESP32: the simulated boot loader has no number for newer chips that esptool-js knows.
     with mock_bootloader("esp32") as chip:
