@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.complaints import listen
+from tests.browser.layout import cut_off
 from tools.docs import browser as chromium
 
 playwright_api = pytest.importorskip(
@@ -666,6 +667,22 @@ def test_the_page_fits_the_width_of_the_screen(open_page):
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate(f"document.documentElement.style.fontSize = '{size}%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_no_text_of_the_page_is_cut_off(open_page, width):
+    page = open_page(viewport={"width": width, "height": 800})
+    assert cut_off(page) == []
+    heights = "[...document.querySelectorAll('header, .state')].map((one) => one.offsetHeight)"
+    before = page.evaluate(heights)
+    write = "(one, text) => { one.textContent = text; }"
+    about = page.locator("#about")
+    about.evaluate(write, "Generic ESP32 module with ESP32 \u00b7 MicroPython 1.29.0")
+    assert page.evaluate(heights) == before
+    longest = "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3 \u00b7 MicroPython 1.29.0"
+    about.evaluate(write, longest)
+    page.locator("#board-name").evaluate(write, "board-" * 5)
+    assert cut_off(page) == []
 
 
 def test_at_200_percent_text_a_phone_shows_whole_words(open_page, board):

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests.browser.complaints import listen
+from tests.browser.layout import cut_off
 from tools import ROOT
 
 playwright_api = pytest.importorskip(
@@ -311,7 +312,7 @@ def test_axe_finds_no_violation(open_page, board, size, scheme):
     results = axe.run(page)
     assert results.violations_count == 0, results.generate_report()
     opened(page)
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     field(page, "Wi-Fi", "Password of its own network").select_option("your own")
     field(page, "Server", "Port").fill("0")
@@ -324,9 +325,25 @@ def test_axe_finds_no_violation(open_page, board, size, scheme):
 @pytest.mark.parametrize("width", [160, 320, 1280])
 def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     page = opened(open_page(board, viewport={"width": width, "height": 800}))
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_phone_shows_whole_texts_in_all_fields(open_page, board):
+    page = opened(open_page(board, viewport={"width": 390, "height": 800}))
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+    assert cut_off(page) == []
+
+
+def test_the_login_says_how_to_reset_a_forgotten_password(open_page, board):
+    page = open_page(board)
+    page.get_by_text("Forgotten password?").click()
+    steps = page.get_by_text("hold its BOOT button for 10 to 30 seconds")
+    expect(steps).to_be_visible()
+    expect(steps).to_contain_text("ESP32-WS-Server")
+    expect(steps).to_contain_text("boot-reset")
 
 
 # --- maintenance
@@ -579,6 +596,19 @@ def test_an_error_of_the_file_browser_is_shown(open_page, make):
         page.once("dialog", lambda dialog: dialog.accept())
         tool.get_by_role("button", name="Close").click()
     assert not (board.flash / "lib/x.py").exists()
+
+
+def test_files_whose_names_cannot_be_used_are_counted(open_page, make):
+    board = make()
+    (board.flash / "app").mkdir()
+    for name in ("good.txt", "a:b.txt", ".hidden", "dot."):
+        (board.flash / "app" / name).touch()
+    tool = open_tool(opened(open_page(board)), "Files in")
+    expect(listed(tool, "good.txt")).to_be_visible()
+    expect(tool.get_by_text("their names cannot be used here: 3.")).to_be_visible()
+    tool.get_by_role("button", name="/www", exact=True).click()
+    expect(listed(tool, "settings.html.gz")).to_be_visible()
+    expect(tool.get_by_text("cannot be used here")).to_have_count(0)
 
 
 def test_a_folder_chosen_while_another_is_read_is_shown(open_page, make):

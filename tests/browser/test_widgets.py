@@ -185,6 +185,21 @@ def test_the_button_of_a_text_field_keeps_its_word_in_one_line(open_page, width)
     assert button.evaluate(lines) == 1
 
 
+def test_widgets_begin_and_end_at_the_edges_of_their_card(open_page):
+    page = open_page(locale="en-GB")
+    for label in ("Soil", "Fan", "Mode", "Light", "Uptime"):
+        row = widget(page, label)
+        first = row.locator(".icon, .label").first
+        assert first.bounding_box()["x"] == row.bounding_box()["x"], label
+    rows = page.locator(".widget", has=page.get_by_role("button", name="Break"))
+    assert rows.get_by_role("button").bounding_box()["x"] == rows.bounding_box()["x"]
+    for label, last in (("Soil", "output"), ("Fan", "output"), ("Pump", "button")):
+        row, end = (
+            one.bounding_box() for one in (widget(page, label), widget(page, label).locator(last))
+        )
+        assert end["x"] + end["width"] == row["x"] + row["width"], label
+
+
 def test_the_widgets_fit_a_small_phone_with_text_of_200_percent(open_page):
     page = open_page(viewport={"width": 160, "height": 300})
     for one in page.locator(".widget *").all():
