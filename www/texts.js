@@ -151,7 +151,7 @@ export const SETTINGS = {
         hostname: ["Hostname", "The name of the board; its address is http://HOSTNAME.local/"],
         mode: ["Mode", "", {ap: "access point: its own network", station: "station: joins a network"}],
         ssid: ["Name of its own network", "Also used if it cannot join another network."],
-        password: ["Password of its own network", "The board prints a generated one on its serial port."],
+        password: ["Password of its own network", "A generated one is printed on the serial port."],
         station_ssid: ["Network to join"],
         station_password: ["Password of the network to join"],
         captive_portal: ["Captive portal: open the page on phones that join"],
@@ -214,7 +214,7 @@ export const SETTINGS = {
     admin: {
       title: "Admin",
       main: ["password"],
-      fields: {password: ["Admin password", "The board prints a generated one on its serial port."], enabled: ["Enable this page"]},
+      fields: {password: ["Admin password", "A generated one is printed on the serial port."], enabled: ["Enable this page"]},
     },
     fleet: {
       title: "Fleet",
