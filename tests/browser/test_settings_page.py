@@ -8,15 +8,8 @@ import signal
 
 import pytest
 
-from tests.browser.complaints import listen
-from tests.browser.layout import cut_off
+from tests.browser.pages import assert_accessible, cut_off, expect, width_of
 from tools import ROOT
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
-expect = playwright_api.expect
-expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 
 SECRET = "correct hörse"
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -44,23 +37,18 @@ def board(make):
 
 
 @pytest.fixture
-def open_page(browser):
+def open_page(new_page):
     """open_page(board, **options) -> its settings page before the login.
 
     Its errors are in page.complaints.
     """
-    contexts = []
 
     def start(board, **options):
-        contexts.append(browser.new_context(**{**DESKTOP, **options}))
-        page = contexts[-1].new_page()
-        listen(page)
+        page = new_page(**{**DESKTOP, **options})
         page.goto(board.http_url + "settings.html")
         return page
 
-    yield start
-    for context in contexts:
-        context.close()
+    return start
 
 
 def log_in(page, password=SECRET):
@@ -307,10 +295,8 @@ def test_the_page_works_with_the_keyboard_alone(open_page, board):
 
 @pytest.mark.parametrize("size, scheme", [(PHONE, "light"), (DESKTOP, "dark")], ids=str)
 def test_axe_finds_no_violation(open_page, board, size, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(board, color_scheme=scheme, **size)
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
     opened(page)
     for summary in page.locator("summary:visible").all():
         summary.click()
@@ -318,8 +304,7 @@ def test_axe_finds_no_violation(open_page, board, size, scheme):
     field(page, "Server", "Port").fill("0")
     save(page)
     expect(field(page, "Server", "Port")).to_have_attribute("aria-invalid", "true")
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
 
 
 @pytest.mark.parametrize("width", [160, 320, 1280])
@@ -327,7 +312,7 @@ def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     page = opened(open_page(board, viewport={"width": width, "height": 800}))
     for summary in page.locator("summary:visible").all():
         summary.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert width_of(page) <= width
 
 
 def test_a_phone_shows_whole_texts_in_all_fields(open_page, board):
