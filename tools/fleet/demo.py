@@ -32,9 +32,9 @@ def run(boards: int, engine: str | None, port: int) -> int:
     if not found:
         raise Failure(INSTALL)
     try:
-        check_port(port)
+        check_port(port, "GATEWAY_PORT= (--port)")
     except OSError as error:
-        raise Failure(error.strerror) from None
+        raise Failure(str(error.strerror)) from None
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
