@@ -77,7 +77,7 @@ export function start(box, board) {
     entries.sort(([a, size], [b, other]) => (size < 0) - (other < 0) ? other < 0 ? 1 : -1 : a.localeCompare(b));
     list.replaceChildren(...entries.map(row));
     if (!entries.length) list.append(element("li", {className: "soft"}, FILES.empty));
-    free.textContent = FILES.free(Math.floor(answer.free / 1024));
+    free.textContent = FILES.free(Math.floor(answer.free / 1024)) + FILES.hidden(answer.hidden);
     showCrumbs();
   }
 

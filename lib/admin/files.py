@@ -98,11 +98,12 @@ class Tool:
         if kind == _FILE:
             raise ValueError("%s is not a folder" % folder)
         entries = []
-        index = length = 0
+        index = length = hidden = 0
         for entry in os.ilistdir(folder) if kind else ():
             name, kind = entry[:2]
             # Names that _find() refuses cannot be used here, and some cannot even be sent.
-            if name[0] == "." or kind not in (_FOLDER, _FILE) or not _is_plain(name):
+            if kind not in (_FOLDER, _FILE) or not _is_usable(name):
+                hidden += 1
                 continue
             index += 1
             if index <= start:
@@ -116,7 +117,8 @@ class Tool:
             entries.append([name, size, _is_own(path)])
         else:
             index = None
-        self._answer(list=folder, entries=entries, next=index, free=max(0, _free()))
+        free = max(0, _free())
+        self._answer(list=folder, entries=entries, next=index, hidden=hidden, free=free)
 
     def _read(self, path, start):
         if _find(path) != _FILE:
@@ -225,8 +227,7 @@ def _find(path):
     for part in parts[1:]:
         if kind == _FILE:
             raise ValueError("%s is not a folder" % folder[:-1])
-        # No hidden files, which include "..", and nothing that a file system changes.
-        if not part or part[0] == "." or part[-1] in ". " or not _is_plain(part):
+        if not _is_usable(part):
             raise ValueError("%s: invalid file name" % path)
         if kind:
             kind = _kind_of(folder, part)
@@ -248,7 +249,10 @@ def _kind_of(folder, name):
     return 0
 
 
-def _is_plain(name):
+def _is_usable(name):
+    # No hidden files, which include "..", and nothing that a file system changes.
+    if not name or name[0] == "." or name[-1] in ". ":
+        return False
     data = name.encode()
     if not all(byte >= 32 and byte != 127 and byte not in b'\\:*?"<>|' for byte in data):
         return False

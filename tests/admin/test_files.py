@@ -278,14 +278,22 @@ def test_an_empty_folder_with_a_name_of_the_firmware_is_deleted(admin, board):
     assert not (board.flash / "www" / "settings.html").exists()
 
 
-def test_a_name_that_cannot_be_used_is_not_listed(admin, board):
-    names = {"a\u202eb": "", "\u00fc.txt": "", "\U0001f600": ""}
+def test_a_name_that_cannot_be_used_is_counted_and_not_listed(admin, board):
+    names = {
+        "a\u202eb": "",
+        "\u00fc.txt": "",
+        "\U0001f600": "",
+        ".hidden": "",
+        "end.": "",
+        "a b ": "",
+    }
     folder = board.flash / "app" / "odd"
     folder.mkdir()
     for name in names:
         (folder / name).touch()
     (board.flash / "app" / "odd" / os.fsdecode(b"\xed\xa0\x80x")).touch()
     assert set(entries(admin, "/app/odd")) == {"\u00fc.txt", "\U0001f600"}
+    assert admin.ask(do="files", list="/app/odd")["hidden"] == 5
 
 
 def test_an_upload_that_a_power_cut_has_left_is_removed(board):

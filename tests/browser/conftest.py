@@ -17,3 +17,24 @@ def browser(tmp_path_factory):
         found = chromium.launch(playwright, tmp_path_factory.mktemp("home"), LOCAL)
         yield found
         found.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """new_page(**options) -> an empty page in a browser context of its own, closed at the end.
+
+    options: of the context. Its errors are in page.complaints.
+    """
+    from tests.browser.pages import listen  # skips where there is no Playwright
+
+    contexts = []
+
+    def new(**options):
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        listen(page)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()

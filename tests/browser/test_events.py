@@ -4,12 +4,9 @@ import json
 
 import pytest
 
+from tests.browser.pages import playwright_api
 from tests.wsserver.http.conftest import FILES, Web
 from tools.docs import browser as chromium
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
 
 SUBSCRIBE = """
 window.seen = [];

@@ -4,13 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.complaints import listen
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
-expect = playwright_api.expect
-expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
+from tests.browser.pages import assert_accessible, expect, width_of
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 NETWORKS = {"Home": {"password": "home sweet home"}, "\u202eevil": {"password": "12345678"}}
@@ -24,22 +18,17 @@ def board(make_board):
 
 
 @pytest.fixture
-def open_page(browser, board):
+def open_page(new_page, board):
     """open_page() -> the page that has found the networks."""
-    contexts = []
 
     def start(**options):
-        contexts.append(browser.new_context(**{**PHONE, **options}))
-        page = contexts[-1].new_page()
-        listen(page)
+        page = new_page(**{**PHONE, **options})
         page.goto(board.http_url)
         page.get_by_role("link", name="Wi-Fi").click()
         expect(page.locator("#state")).to_have_text("2 networks found.")
         return page
 
-    yield start
-    for context in contexts:
-        context.close()
+    return start
 
 
 def join(page, password="home sweet home", name="kitchen"):
@@ -125,9 +114,9 @@ def test_a_hidden_network_is_joined_by_its_name(open_page, board):
     expect(page.locator("#steps")).to_contain_text('"Hidden"')
 
 
-def test_the_page_says_why_it_cannot_be_used(browser, make_board):
+def test_the_page_says_why_it_cannot_be_used(new_page, make_board):
     board = make_board(config={"wifi": {"password": ""}}, heap="192k")
-    page = browser.new_context(**PHONE).new_page()
+    page = new_page(**PHONE)
     page.goto(board.http_url + "join.html")
     expect(page.locator("#state")).to_contain_text("Use the settings instead")
     page.context.close()
@@ -135,16 +124,11 @@ def test_the_page_says_why_it_cannot_be_used(browser, make_board):
 
 @pytest.mark.parametrize("scheme, width", [("light", 320), ("dark", 160)])
 def test_axe_finds_no_violation_and_the_page_fits(open_page, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(color_scheme=scheme, viewport={"width": width, "height": 700})
     page.get_by_label("Network", exact=True).select_option("another network")
-    assert_accessible(axe, page)
+    assert_accessible(page)
+    assert width_of(page) <= width
     join(page)
     expect(page.get_by_role("heading", name="The board has joined")).to_be_visible()
-    assert_accessible(axe, page)
-
-
-def assert_accessible(axe, page):
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(page)
+    assert width_of(page) <= width

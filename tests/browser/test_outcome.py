@@ -7,15 +7,9 @@ import shutil
 
 import pytest
 
-from tests.browser.complaints import listen
+from tests.browser.pages import expect, playwright_api
 from tools import ROOT
 from tools.ports import free_port
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
-expect = playwright_api.expect
-expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 
 SECRET = "correct horse"
 CONFIG = {"broadcast": {"interval": 0}, "admin": {"password": SECRET}}
@@ -158,14 +152,13 @@ def test_the_own_network_of_a_station_can_change_without_a_move(where):
 
 
 @pytest.fixture
-def start(browser, make_board, certs):
+def start(new_page, make_board, certs):
     """start(scheme, files, secure, host, ...of tls) -> (board, its settings page after the login).
 
     secure: it requires https:// for this page while TLS serves.
 
     The board has its ports at the same numbers of this machine, so that links work.
     """
-    contexts = []
 
     def start(scheme="http", files=(), secure=False, host="127.0.0.1", **tls):
         http, https = free_port(), free_port()
@@ -173,16 +166,12 @@ def start(browser, make_board, certs):
         config["access"] = {"maintenance_tls": secure}
         options = {"http_port": http, "https_port": https, "certs": certs, "heap": "400k"}
         board = make_board(config=config, files=dict(files), **options)
-        contexts.append(browser.new_context(ignore_https_errors=True))
-        page = contexts[-1].new_page()
-        listen(page)
+        page = new_page(ignore_https_errors=True)
         page.goto(f"{scheme}://{host}:{https if scheme == 'https' else http}/settings.html")
         log_in(page)
         return board, page
 
-    yield start
-    for context in contexts:
-        context.close()
+    return start
 
 
 def log_in(page):

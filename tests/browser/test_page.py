@@ -13,14 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.complaints import listen
+from tests.browser.pages import assert_accessible, cut_off, expect, playwright_api, width_of
 from tools.docs import browser as chromium
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
-expect = playwright_api.expect
-expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 
 ROOT = Path(__file__).resolve().parents[2]
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -91,18 +85,15 @@ def browser(tmp_path_factory, certs):
 
 
 @pytest.fixture
-def open_page(browser, board):
+def open_page(new_page, board):
     """open_page(url, before=..., **options) -> a connected page in a browser context of its own.
 
     options: of the context. before(page) is called before it loads. Its errors are in
     page.complaints.
     """
-    contexts = []
 
     def start(url=None, before=None, connected=True, **options):
-        contexts.append(browser.new_context(**{**DESKTOP, **options}))
-        page = contexts[-1].new_page()
-        listen(page)
+        page = new_page(**{**DESKTOP, **options})
         if before:
             before(page)
         page.goto(url or board.http_url)
@@ -110,9 +101,7 @@ def open_page(browser, board):
             wait_connected(page)
         return page
 
-    yield start
-    for context in contexts:
-        context.close()
+    return start
 
 
 def wait_connected(page):
@@ -636,25 +625,19 @@ def test_the_page_works_on_a_slow_link(open_page):
     "size, scheme", [(PHONE, "dark"), (DESKTOP, "light")], ids=["phone", "desktop"]
 )
 def test_axe_finds_no_violation(open_page, board, size, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(color_scheme=scheme, **size)
     say(page, "hello")
     expect(messages(page)).to_have_text(["hello"])
     page.click("#log-card summary")
     expect(page.locator("figcaption b").first).to_have_text(re.compile(r"\d"))
-    assert_accessible(axe, page)
+    assert_accessible(page)
     with no_connection(page, board):
-        assert_accessible(axe, page)
+        assert_accessible(page)
     wait_connected(page)
     page.route_web_socket(re.compile("/panel"), lambda socket: socket.close(code=1013))
     page.reload()
     expect(page.locator("#refused")).to_be_visible()
-    assert_accessible(axe, page)
-
-
-def assert_accessible(axe, page):
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
 
 
 def test_the_page_fits_the_width_of_the_screen(open_page):
@@ -665,7 +648,23 @@ def test_the_page_fits_the_width_of_the_screen(open_page):
     for width, size in sizes:
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate(f"document.documentElement.style.fontSize = '{size}%'")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert width_of(page) <= width
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_no_text_of_the_page_is_cut_off(open_page, width):
+    page = open_page(viewport={"width": width, "height": 800})
+    assert cut_off(page) == []
+    heights = "[...document.querySelectorAll('header, .state')].map((one) => one.offsetHeight)"
+    before = page.evaluate(heights)
+    write = "(one, text) => { one.textContent = text; }"
+    about = page.locator("#about")
+    about.evaluate(write, "Generic ESP32 module with ESP32 \u00b7 MicroPython 1.29.0")
+    assert page.evaluate(heights) == before
+    longest = "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3 \u00b7 MicroPython 1.29.0"
+    about.evaluate(write, longest)
+    page.locator("#board-name").evaluate(write, "board-" * 5)
+    assert cut_off(page) == []
 
 
 def test_at_200_percent_text_a_phone_shows_whole_words(open_page, board):
@@ -680,7 +679,7 @@ def test_at_200_percent_text_a_phone_shows_whole_words(open_page, board):
     text, button = (page.locator(one).bounding_box() for one in (".state p", "#now"))
     assert text["width"] >= 80
     assert text["y"] + text["height"] <= button["y"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= 195
+    assert width_of(page) <= 195
     assert page.locator("#board-name").evaluate("(it) => it.scrollWidth <= it.clientWidth")
     wait_connected(page)
 
@@ -698,7 +697,6 @@ def test_a_phone_on_its_side_shows_the_field_above_its_keyboard(open_page):
 
 
 def test_forced_colours_show_which_way_a_switch_is(open_page):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(forced_colors="active")
     pictures = []
     for _ in range(2):
@@ -710,7 +708,7 @@ def test_forced_colours_show_which_way_a_switch_is(open_page):
         lamp(page).click()
         expect(lamp(page)).not_to_have_attribute("aria-checked", before)
     assert pictures[0] != pictures[1]
-    assert_accessible(axe, page)
+    assert_accessible(page)
 
 
 SHIFTS = """

@@ -8,14 +8,8 @@ import signal
 
 import pytest
 
-from tests.browser.complaints import listen
+from tests.browser.pages import assert_accessible, cut_off, expect, width_of
 from tools import ROOT
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
-expect = playwright_api.expect
-expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
 
 SECRET = "correct hörse"
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -43,23 +37,18 @@ def board(make):
 
 
 @pytest.fixture
-def open_page(browser):
+def open_page(new_page):
     """open_page(board, **options) -> its settings page before the login.
 
     Its errors are in page.complaints.
     """
-    contexts = []
 
     def start(board, **options):
-        contexts.append(browser.new_context(**{**DESKTOP, **options}))
-        page = contexts[-1].new_page()
-        listen(page)
+        page = new_page(**{**DESKTOP, **options})
         page.goto(board.http_url + "settings.html")
         return page
 
-    yield start
-    for context in contexts:
-        context.close()
+    return start
 
 
 def log_in(page, password=SECRET):
@@ -306,27 +295,40 @@ def test_the_page_works_with_the_keyboard_alone(open_page, board):
 
 @pytest.mark.parametrize("size, scheme", [(PHONE, "light"), (DESKTOP, "dark")], ids=str)
 def test_axe_finds_no_violation(open_page, board, size, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(board, color_scheme=scheme, **size)
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
     opened(page)
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     field(page, "Wi-Fi", "Password of its own network").select_option("your own")
     field(page, "Server", "Port").fill("0")
     save(page)
     expect(field(page, "Server", "Port")).to_have_attribute("aria-invalid", "true")
-    results = axe.run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
 
 
 @pytest.mark.parametrize("width", [160, 320, 1280])
 def test_the_page_fits_the_width_of_the_screen(open_page, board, width):
     page = opened(open_page(board, viewport={"width": width, "height": 800}))
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert width_of(page) <= width
+
+
+def test_a_phone_shows_whole_texts_in_all_fields(open_page, board):
+    page = opened(open_page(board, viewport={"width": 390, "height": 800}))
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+    assert cut_off(page) == []
+
+
+def test_the_login_says_how_to_reset_a_forgotten_password(open_page, board):
+    page = open_page(board)
+    page.get_by_text("Forgotten password?").click()
+    steps = page.get_by_text("hold its BOOT button for 10 to 30 seconds")
+    expect(steps).to_be_visible()
+    expect(steps).to_contain_text("ESP32-WS-Server")
+    expect(steps).to_contain_text("boot-reset")
 
 
 # --- maintenance
@@ -579,6 +581,19 @@ def test_an_error_of_the_file_browser_is_shown(open_page, make):
         page.once("dialog", lambda dialog: dialog.accept())
         tool.get_by_role("button", name="Close").click()
     assert not (board.flash / "lib/x.py").exists()
+
+
+def test_files_whose_names_cannot_be_used_are_counted(open_page, make):
+    board = make()
+    (board.flash / "app").mkdir()
+    for name in ("good.txt", "a:b.txt", ".hidden", "dot."):
+        (board.flash / "app" / name).touch()
+    tool = open_tool(opened(open_page(board)), "Files in")
+    expect(listed(tool, "good.txt")).to_be_visible()
+    expect(tool.get_by_text("their names cannot be used here: 3.")).to_be_visible()
+    tool.get_by_role("button", name="/www", exact=True).click()
+    expect(listed(tool, "settings.html.gz")).to_be_visible()
+    expect(tool.get_by_text("cannot be used here")).to_have_count(0)
 
 
 def test_a_folder_chosen_while_another_is_read_is_shown(open_page, make):

@@ -141,20 +141,8 @@ client = Client()
 """
 
 
-@pytest.mark.parametrize("state", ["trial-1", "trial-3", "todo"])
-def test_no_update_begins_while_another_is_on_trial(run, state):
-    code = f"""
-import os
-os.mkdir("/update")
-open("/update/{state}", "w").close()
-{BEGIN}
-one.on_message(client, '["begin"]')
-"""
-    assert "on trial" in printed(run, code)[-1]
-
-
-@pytest.mark.parametrize("state", ["undone", "undo"])
-def test_an_update_begins_after_another_was_rolled_back(run, state):
+def begun(run, state):
+    """Begin an update while another is in this state; return the lines that are printed."""
     code = f"""
 import os
 os.mkdir("/update")
@@ -163,8 +151,19 @@ open("/update/{state}", "w").close()
 one.on_message(client, '["begin"]')
 print("+", os.listdir("/update"))
 """
-    last = printed(run, code)[-1]
-    assert last == "+ []"
+    return printed(run, code)
+
+
+@pytest.mark.parametrize("state", ["trial-1", "trial-3", "todo"])
+def test_no_update_begins_while_another_is_on_trial(run, state):
+    *_, answer, left = begun(run, state)
+    assert "on trial" in answer
+    assert left == f"+ ['{state}']"
+
+
+@pytest.mark.parametrize("state", ["undone", "undo"])
+def test_an_update_begins_after_another_was_rolled_back(run, state):
+    assert begun(run, state)[-1] == "+ []"
 
 
 @pytest.mark.parametrize(("missing", "answer"), [(0, "= 0"), (1, "flash is full")])

@@ -65,47 +65,42 @@ def deaf_echo(board):
             pass
 
 
+def silence(connection):
+    """Send nothing more."""
+    while True:
+        yield connection
+        time.sleep(0.05)
+
+
 def half_closed(board):
     """Half-close the connection."""
     connection = Raw(board).open()
     connection.sock.shutdown(socket.SHUT_WR)
-    while True:
-        yield connection
-        time.sleep(0.05)
+    yield from silence(connection)
 
 
 def half_closed_within(board):
     """Half-close the connection within a frame."""
     connection = Raw(board).open().send(frame(TEXT, b"x" * 200)[:50])
     connection.sock.shutdown(socket.SHUT_WR)
-    while True:
-        yield connection
-        time.sleep(0.05)
+    yield from silence(connection)
 
 
 def half_closed_visitor(board):
     """Half-close the connection within the handshake."""
     connection = Raw(board).send(HANDSHAKE[:40])
     connection.sock.shutdown(socket.SHUT_WR)
-    while True:
-        yield connection
-        time.sleep(0.05)
+    yield from silence(connection)
 
 
 def silent(board):
     """Connect and send no request."""
-    connection = Raw(board)
-    while True:
-        yield connection
-        time.sleep(0.05)
+    yield from silence(Raw(board))
 
 
 def no_pong(board):
     """Hang: TCP acknowledges, but no Pong comes."""
-    connection = Raw(board).open()
-    while True:
-        yield connection
-        time.sleep(0.05)
+    yield from silence(Raw(board).open())
 
 
 FAULTS = [slowloris, drip, deaf, deaf_echo, half_closed, half_closed_within]

@@ -1,5 +1,7 @@
 """The messages of the gateway's command for options that cannot work."""
 
+import socket
+
 import pytest
 from click.testing import CliRunner
 
@@ -27,6 +29,16 @@ from tools.fleet.engines import Engine, User, installed
 def test_a_wrong_option_is_named(options, message):
     run = CliRunner().invoke(commands, ["fleet-gateway", *options])
     assert run.exit_code and message in run.output
+
+
+@pytest.mark.skipif(not installed(), reason="there is no engine")
+def test_a_port_in_use_is_named_with_the_option_that_chooses_another():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = CliRunner().invoke(commands, ["fleet", "--port", str(port)])
+    assert run.exit_code
+    assert f"port {port} of this machine cannot be used: it is in use" in run.output
+    assert "GATEWAY_PORT= (--port)" in run.output
 
 
 @pytest.mark.parametrize("name", installed())

@@ -83,7 +83,9 @@ def make(folder: Path = FOLDER, seconds: float = SECONDS) -> None:
                 _shoot(page, folder / f"{name}.webp")
         with VirtualBoard(config=SETTINGS, heap="192k") as board:
             board.wait_ready()
-            _shoot(_settings(chromium, board.http_url, **PHONE), folder / "settings-phone.webp")
+            settings = _settings(chromium, board.http_url, **PHONE)
+            settings.set_viewport_size({"width": 390, "height": 860})  # with the error in it
+            _shoot(settings, folder / "settings-phone.webp")
             board.air(networks={"Home": {"password": "home sweet home"}, "Neighbours": {}})
             _shoot(_join(chromium, board.http_url, **PHONE), folder / "join-phone.webp")
         app: dict[str, str | bytes] = {"app/app.py": WIDGETS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from contextlib import ExitStack
 
 from tools.failure import Failure
 from tools.virtualboard import VirtualBoard
+from tools.virtualboard.board import check_port
 
 from .engines import INSTALL, Engine, installed
 
@@ -31,7 +31,10 @@ def run(boards: int, engine: str | None, port: int) -> int:
     found = [name for name in installed() if engine in (None, name)]
     if not found:
         raise Failure(INSTALL)
-    _check_port(port)
+    try:
+        check_port(port, "GATEWAY_PORT= (--port)")
+    except OSError as error:
+        raise Failure(str(error.strerror)) from None
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
@@ -95,12 +98,3 @@ def end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _check_port(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Failure(f"port {port} cannot be used: {error.strerror}") from None

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from tools import ROOT
 
-from .project import run
-from .types import make_typeshed
+from .types import run_mypy
 
 # The types of arguments, by position, without self.
 _CLIENT = "wsserver.Client"
@@ -51,16 +50,12 @@ def check_applications(files: list[Path], root: Path = ROOT) -> list[str]:
     if not files:
         return findings
     with tempfile.TemporaryDirectory(prefix="applications-") as folder:
-        make_typeshed(Path(folder, "typeshed"))
-        settings = Path(folder, "mypy.ini")
-        settings.write_text(_SETTINGS.format(root=root, typeshed=Path(folder, "typeshed")))
         names = {}
         for file in files:
             copy = Path(folder, file.name)
             copy.write_text(annotated(file.read_text(encoding="utf-8")), encoding="utf-8")
             names[str(copy)] = str(file)
-        options = f"--config-file {settings} --no-error-summary --hide-error-context"
-        for line in run(f"mypy {options}", Path(folder), *names):
+        for line in run_mypy(_SETTINGS, root, Path(folder), Path(folder), *names):
             name, _, rest = line.partition(":")
             findings.append(f"{names.get(str(Path(folder, name)), name)}:{rest}")
     return findings

@@ -104,11 +104,19 @@ disable_error_code = var-annotated, assignment, misc
 def check_board_types(root: Path = ROOT) -> list[str]:
     """Return where the board's code uses names that a chip lacks, or calls them wrongly."""
     with tempfile.TemporaryDirectory(prefix="typeshed-") as folder:
-        make_typeshed(Path(folder, "typeshed"))
-        settings = Path(folder, "mypy.ini")
-        settings.write_text(_SETTINGS.format(root=root, typeshed=Path(folder, "typeshed")))
-        options = f"--config-file {settings} --no-error-summary --hide-error-context"
-        return run(f"mypy {options}", root, *map(str, board_files(root)))
+        return run_mypy(_SETTINGS, root, Path(folder), root, *map(str, board_files(root)))
+
+
+def run_mypy(settings: str, root: Path, scratch: Path, folder: Path, *files: str) -> list[str]:
+    """Run mypy in `folder` with the chip's standard library, and return its findings.
+
+    settings: of mypy, with {root} and {typeshed}. scratch: an empty folder.
+    """
+    make_typeshed(scratch / "typeshed")
+    config = scratch / "mypy.ini"
+    config.write_text(settings.format(root=root, typeshed=scratch / "typeshed"))
+    options = f"--config-file {config} --no-error-summary --hide-error-context"
+    return run(f"mypy {options}", folder, *files)
 
 
 def make_typeshed(folder: Path) -> None:

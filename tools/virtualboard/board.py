@@ -103,8 +103,7 @@ def _end_with_parent():
 
 
 _PORT_PROBLEMS = {
-    errno.EADDRINUSE: "it is in use, perhaps by another virtual board; choose others with"
-    " HTTP_PORT= and HTTPS_PORT= (--http-port, --https-port)",
+    errno.EADDRINUSE: "it is in use, perhaps by another virtual board; choose others: {options}",
     errno.EACCES: "ports below 1024 belong to the administrator; choose another one",
 }
 
@@ -128,8 +127,14 @@ def _stand_ins(arch: str | None) -> dict[str, bytes]:
     return {path.stem + ".mpy": compile_text(path.read_bytes(), path.name) for path in paths}
 
 
-def check_port(port: int) -> None:
-    """OSError, with a message for people, when a port is invalid, taken or not allowed."""
+_PORT_OPTIONS = "HTTP_PORT= and HTTPS_PORT= (--http-port, --https-port)"
+
+
+def check_port(port: int, options: str = _PORT_OPTIONS) -> None:
+    """Raise OSError, with a message for people, if a port is invalid, taken or not allowed.
+
+    options: those that choose another one.
+    """
     if not 0 <= port < 65536:
         raise OSError(
             errno.EINVAL, f"port {port} is not valid: use 1 to 65535, or 0 for any that is free"
@@ -139,7 +144,8 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            why = _PORT_PROBLEMS.get(error.errno or 0, error.strerror)
+            why = _PORT_PROBLEMS.get(error.errno or 0, str(error.strerror))
+            why = why.format(options=options)
             raise OSError(
                 error.errno, f"port {port} of this machine cannot be used: {why}"
             ) from None

@@ -19,7 +19,7 @@ from esp32_mock_bootloader.api import mock_bootloader
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-from tests.browser.complaints import listen
+from tests.browser.pages import expect, listen, playwright_api, width_of
 from tests.tools.board import images
 from tools.board import table
 from tools.docs import browser as chromium
@@ -28,10 +28,6 @@ from tools.release import site
 
 pytestmark = pytest.mark.host
 
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright has no wheel for this machine"
-)
-expect = playwright_api.expect
 VFS = ("vfs", 0x200000, 0x200000)
 CHIPS = ("esp32", "esp32c3", "esp32h2")
 
@@ -216,6 +212,14 @@ def test_the_page_has_no_errors_under_its_own_policy(browser, address):
     page.wait_for_selector("body[data-ready]")
     expect(page.locator("#check")).to_contain_text("The image is complete: SHA-256")
     assert page.complaints == []
+    page.close()
+
+
+def test_the_page_fits_the_width_of_a_phone(browser, address):
+    page = browser.new_page(viewport={"width": 320, "height": 600})
+    page.goto(address)
+    expect(page.locator("#check")).to_contain_text("The image is complete")
+    assert width_of(page) <= 320
     page.close()
 
 
