@@ -15,6 +15,7 @@ from micropython import const
 from wsserver import lazy
 
 _FOLDER = const("/app")
+_SETUP = const("setup(board)")
 _PAGES = const("/www")
 _RESERVED = const(("/settings", "/update", "/join"))  # paths of the firmware
 # (module, file without suffix)
@@ -84,23 +85,26 @@ def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
 
 def _start(board, name):
     sys.path.append(_FOLDER)
-    module = lazy.load(name)
-    if not hasattr(module, "setup"):
-        raise ValueError("application: %s has no function setup(board)" % name)
-    result = module.setup(board)
+    programs = lazy.load("wsserver.programs")
+    result = programs.register(board.server, name, _SETUP, board, _RESERVED, _report)
+    lazy.unload("wsserver.programs")
     if result is not None:
         coroutines = lazy.load("wsserver.coroutines")
         if coroutines.is_coroutine(result):
             coroutines.start(board.server, result, _check)
-    for path in _RESERVED:
-        if path in board.server.routes:
-            raise ValueError("application: the path %s is used by the firmware" % path)
 
 
 def _check(value, error):
     """Restart the board if an error has ended an async setup()."""
     if isinstance(error, Exception):  # a CancelledError, when the server stops, is not
-        lazy.call("failsafe.crash", "restart", error)
+        crash = lazy.load("failsafe.crash")  # which lazy.call would unload
+        lazy.call("wsserver.programs", "describe", error, _SETUP, _report)
+        crash.restart(error)
+
+
+def _report(text):
+    """Let failsafe.crash, which restarts the board, print hints below the traceback."""
+    lazy.load("failsafe.crash").detail = text  # ignored by one from before
 
 
 def _serve_pages(board, path):

@@ -82,7 +82,7 @@ def start(log, settings=None, safe: bool = False):
         text += " and %ss://%s:%d/%s" % (scheme, address, settings["tls"]["port"], path)
     print(text)
     if safe:
-        print("safe mode: correct the application and deploy it again (docs/safety.md)")
+        print("safe mode: correct the application and install it again (docs/safety.md)")
     globals().clear()  # else what the stack still refers to may keep all 5 KB of this module
     return server
 
@@ -228,7 +228,10 @@ def _serve_admin(server, settings, secure):
         if secure:
             port = tls["port"]
         else:  # the owner must not be locked out
-            print("maintenance: over http, because TLS does not serve (access.maintenance_tls)")
+            print(
+                "maintenance: over http, because TLS does not serve (access.maintenance_tls):"
+                " passwords are sent unencrypted"
+            )
     args = settings["admin"]["password"], port
     for path in ("/settings", "/update"):
         lazy.route(server, path, "admin.register", *args, guard="admin.access")

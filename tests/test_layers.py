@@ -41,7 +41,18 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning", "inplace", "gcgrowth", "eviction"),
+    *(
+        "lazy",
+        "log",
+        "errornumbers",
+        "nearest",
+        "errorhints",
+        "reports",
+        "gctuning",
+        "inplace",
+        "gcgrowth",
+        "eviction",
+    ),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     *("core.buffers", "ipv6"),
     *(
@@ -56,6 +67,7 @@ ORDER = [
     ),
     *(
         "http.responses",
+        "http.nearpaths",
         "http.cors",
         "http.ranges",
         "http.static",
@@ -79,7 +91,7 @@ ORDER = [
         "http.decision",
         "http.events",
     ),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "waits"),
+    *("tls", "keepalive", "setup", "programs", "acceptor", "timers", "readers", "waits"),
     *("server", "lazyroutes", "resolve"),
     *(
         "clientmethods",
@@ -124,6 +136,8 @@ UPWARDS = {
     ("http.responses", "http.cors"),  # only for servers with origins
     # Loaded while a text is made:
     ("log", "reports"),
+    ("log", "errornumbers"),
+    ("http.responses", "http.nearpaths"),
     ("core.frames", "core.errors"),
 }
 # The library runs on every board from MicroPython 1.22 on, so it may import only these.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from tools import HOME, IS_CHECKOUT, PROGRAM, ROOT
-from tools.failure import Failure, Interrupted, spelled
+from tools.failure import Failure, Interrupted, spelled, with_variable
 
 SECTIONS = {
     "A board": "boards flash erase config deploy join monitor repl reset backup client",
@@ -86,7 +87,11 @@ def main(arguments: list[str] | None = None, obj: object = None) -> int:
         print(spelled(failure.message), file=sys.stderr)
         return 1
     except click.ClickException as error:
-        error.show()
+        text = "MAKELEVEL" in os.environ and with_variable(error)
+        if text:
+            print(text, file=sys.stderr)
+        else:
+            error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130

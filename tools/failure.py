@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from tools import IS_CHECKOUT
+from tools import IS_CHECKOUT, ROOT
 
 _COMMANDS = (
     "new run certs boards flash image config deploy join monitor repl reset backup erase client "
@@ -55,6 +55,34 @@ class Interrupted(KeyboardInterrupt):
 
     It is no Failure, because commands try again after some of these.
     """
+
+
+def variable_of(command: str, option: str) -> str:
+    """Return the variable of the Makefile that a command gets an option from, or ""."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    for name, value in re.findall(r"^(\w+) = (.*)$", text, re.M):
+        if "$(call " in value:
+            text = text.replace(f"$({name})", value)
+    option = re.escape(option.lstrip("-"))
+    uses = rf'\$\(call (?:opt|flag),(\w+),{option}\)|--{option} "?\$\((\w+)\)'
+    for line in re.findall(rf"\$\(TOOLS\) {command}\b(?!-).*", text):
+        found = re.search(uses, line)
+        if found:
+            return found[1] or found[2]
+    return ""
+
+
+def with_variable(error: click.ClickException) -> str:
+    """Return a wrong use of a command with the variable that `make` got, or "" if it has none."""
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    if not context or not parameter or not parameter.opts or not IS_CHECKOUT:
+        return ""
+    option = parameter.opts[0]
+    name = variable_of(context.info_name, option)
+    hint = parameter.get_error_hint(context)
+    if not name:
+        return ""
+    return f"{context.info_name}: {error.format_message().replace(hint, f'{name}= ({option})')}"
 
 
 def warn(text: str) -> None:

@@ -5,6 +5,7 @@ import json
 from micropython import const
 
 from wsserver import INFO, lazy
+from wsserver.log import describe
 
 from .describe import unconfirmed
 
@@ -47,7 +48,7 @@ def _save(server, client, wanted, version):
         raise ValueError("out of memory: nothing is changed") from None
     except OSError as error:
         text = "the settings cannot be written (%s): nothing is changed"
-        raise ValueError(text % error) from None
+        raise ValueError(text % describe(error)) from None
     if problems:
         _send(client, type="problems", problems=problems)
         return

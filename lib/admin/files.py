@@ -13,6 +13,7 @@ from binascii import hexlify
 from micropython import const
 
 from wsserver import INFO, lazy
+from wsserver.log import describe
 
 _ROOTS = ("www", "app")
 # Pages of the firmware. An application may have its own index.html, but no other settings page.
@@ -74,7 +75,7 @@ class Tool:
                 self._finish()
         except OSError as error:
             self.close()
-            text = "the file cannot be written (%s): nothing is changed" % error
+            text = "the file cannot be written (%s): nothing is changed" % describe(error)
             raise ValueError(text) from None
         finally:
             if not self._left:
@@ -187,7 +188,7 @@ class Tool:
         except OSError as error:
             if kind == _FOLDER and error.errno in _NOT_EMPTY:
                 raise ValueError("the folder %s is not empty" % path) from None
-            raise ValueError("%s cannot be deleted (%s)" % (path, error)) from None
+            raise ValueError("%s cannot be deleted (%s)" % (path, describe(error))) from None
         self._log(path, "deleted")
         self._answer(deleted=path)
 

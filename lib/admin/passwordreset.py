@@ -14,6 +14,7 @@ from micropython import const
 
 from config import atomic, configfile
 from wsserver import INFO, lazy
+from wsserver.log import describe
 
 from .settings import PATH
 
@@ -46,7 +47,7 @@ def reset(server) -> None:
         atomic.write(_SECRETS, lambda: (secrets,))
         _reset_settings()
     except OSError as error:
-        server.log(INFO, "BOOT: the flash cannot be written: %s" % error)
+        server.log(INFO, "BOOT: the flash cannot be written: %s" % describe(error))
         return
     server.log(INFO, "BOOT was held: the passwords and the Wi-Fi are reset; restarting")
     lazy.load("admin.restart").soon(server)
@@ -73,7 +74,7 @@ def expire(server) -> None:
 
 def _reset_settings():
     raw, problem = configfile.read_raw(PATH)
-    if problem:
+    if problem or not isinstance(raw, dict):
         try:
             os.rename(PATH, PATH + ".broken")  # the user may want to repair it
         except OSError:

@@ -9,6 +9,7 @@ import json
 from micropython import const
 
 from wsserver import lazy
+from wsserver.log import describe
 
 PATH = "/config.json"
 # {name: module of the Tool} for {"do": name}, maintenance that keeps a state. These modules stay
@@ -65,7 +66,7 @@ class SettingsEndpoint:
         except ValueError as error:
             text = str(error)
         except OSError as error:
-            text = "the flash cannot be used: %s" % error
+            text = "the flash cannot be used: %s" % describe(error)
         except MemoryError:
             text = _NO_MEMORY
         except (TypeError, KeyError, AttributeError):

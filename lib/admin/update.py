@@ -38,6 +38,7 @@ from micropython import const
 
 from config import atomic
 from wsserver import WARNING, __version__, lazy
+from wsserver.log import describe
 
 from .names import MODULES, PACKAGES, is_taken
 
@@ -106,7 +107,7 @@ class UpdateEndpoint:
         except TypeError:  # another number of arguments, or a path that is no str
             answer = json.dumps({"error": _COMMANDS})
         except (OSError, ValueError) as error:
-            answer = json.dumps({"error": str(error) or _COMMANDS})
+            answer = json.dumps({"error": str(error) and describe(error) or _COMMANDS})
         except MemoryError:
             answer = '{"error": "out of memory"}'
         client.send(answer)

@@ -37,7 +37,15 @@ def read_raw(path: str) -> tuple:
         return {}, "cannot be read (%s); using defaults" % error
     except (ValueError, UnicodeError):
         pass
-    return {}, "is not JSON, or incomplete; using defaults: correct it or remove it"
+    place = ""
+    try:
+        from .place import find
+
+        place = find(path)
+    except (MemoryError, OSError):
+        pass
+    text = "is not JSON, or incomplete%s; using defaults: correct it or remove it"
+    return {}, text % (place and " (%s)" % place)
 
 
 def _scan(file):

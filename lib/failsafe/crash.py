@@ -15,6 +15,8 @@ Out of memory: deploy lib/ compiled, lower server.max_size and server.max_client
 code of your own (docs/safety.md).
 """
 
+detail = ""  # a line below the traceback, for an error of the application
+
 
 def restart(error: Exception, count: bool = True) -> None:
     """Log the traceback, count a failed start and restart the board.
@@ -32,6 +34,8 @@ def restart(error: Exception, count: bool = True) -> None:
         text = repr(error)
     try:
         last = count and bootcount.repeats(text) and text[text.rstrip().rfind("\n") + 1 :]
+        if detail:
+            text = text.rstrip() + "\n" + detail
     except MemoryError:
         last = ""
     if last:

@@ -47,7 +47,7 @@ def start() -> bool:
     bootcount.repeats("")  # whose traceback is printed in full
     what = "the application is not started" if exists("/app") else "main.py does nothing"
     print("safe mode: %d starts failed, so %s now." % (count, what))
-    print("/crash.log has the reason. A restart tries again; 'make deploy' repairs the board")
+    print("/crash.log has the reason. A restart tries again; corrected files repair the board")
     print("(docs/safety.md).")
     return False
 

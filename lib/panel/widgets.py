@@ -61,16 +61,20 @@ def add(panel, kind: str, label: str, get, set, options: dict) -> int:
 def _check_functions(where, kind, get, set):
     if kind == "value":
         if not _is_function(get):
-            raise TypeError(where + "get must be a function, not %r" % (get,))
+            raise TypeError(_not_a_function(where + "get", get))
         return
     if get is not None and not _is_function(get):
-        raise TypeError(where + "get must be a function or None, not %r" % (get,))
+        raise TypeError(_not_a_function(where + "get", get, "a function or None"))
     if kind in _KINDS:
         if not _is_function(set, str):
             name = "function" if kind == "button" else "set"
-            raise TypeError(where + "%s must be a function, not %r" % (name, set))
+            raise TypeError(_not_a_function(where + name, set))
     elif not (set is None or isinstance(set, str) or hasattr(set, "on_command")):
         raise TypeError(where + "endpoint must have a method on_command: %r" % (set,))
+
+
+def _not_a_function(name, value, kind="a function"):
+    return lazy.call("wsserver.errorhints", "not_callable", name, value, kind)
 
 
 def _is_function(function, *others):

@@ -4,7 +4,8 @@
 modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
 loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
 `gctuning` for boards with PSRAM, `lazyroutes` for lazy endpoints, and parts of `http` (see there).
-`setup`, `resolve`, `readers`, `waits` and `reports` are loaded only while they run.
+`setup`, `resolve`, `readers`, `waits`, `reports`, `errornumbers`, `errorhints`, `nearest` and
+`programs` are loaded only while they run.
 """
 
 from . import lazy

@@ -17,7 +17,7 @@ def log(level: int, text: str) -> None:
 def describe(error: Exception) -> str:
     """Return an exception as text; for an OSError, the name and the meaning of its errno."""
     try:
-        return call(".reports", "describe", error)
+        return call(".errornumbers", "describe", error)
     except MemoryError:
         return repr(error)
 

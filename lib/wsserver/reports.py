@@ -1,30 +1,13 @@
 """Texts for the log that are rarely needed. Loaded while one is made."""
 
-import errno
 import io
 import sys
 
+from . import log
+from .lazy import call
 from .log import escape
 
-# The meaning of errno names that a server's user will see.
-_MEANINGS = (
-    "|EADDRINUSE=port in use|ECONNRESET=connection reset by the peer|ENOMEM=out of memory|"
-    "EPIPE=connection closed by the peer|ETIMEDOUT=timed out|"
-)
-
-
-def describe(error: Exception) -> str:
-    """Return an exception as text; for an OSError, the name and the meaning of its errno."""
-    number = error.args[0] if error.args else 0
-    # MicroPython's errno module has no EPIPE, but it is the same number everywhere.
-    name = errno.errorcode.get(number) or number == 32 and "EPIPE"
-    if not isinstance(error, OSError) or not name:
-        return str(error) or type(error).__name__
-    start = _MEANINGS.find("|%s=" % name)
-    if start < 0:
-        return name
-    start += len(name) + 2
-    return "%s (%s)" % (name, _MEANINGS[start : _MEANINGS.find("|", start)])
+_MAX_HINT = 400  # characters, which a peer may have chosen some of
 
 
 def traceback(error: Exception, owner=None, name: str = "") -> str:
@@ -34,14 +17,10 @@ def traceback(error: Exception, owner=None, name: str = "") -> str:
     must accept. owner: the client, the HTTP connection or the function of the callback; name: of a
     client's callback; the one for messages by default.
     """
-    text = io.StringIO()
-    sys.print_exception(error, text)
-    lines = text.getvalue().strip().split("\n")
-    count = 0
-    while lines[count : count + 1] and lines[count].startswith(("Traceback", "  File")):
-        count += 1
+    lines, count = _lines_of(error)
     # What follows is the message, which can contain text of a peer.
     lines[count:] = [escape("\n".join(lines[count:]), 300)]
+    lines.extend(_hints(error, lines[:count]))
     # A callback that was called would be in the last line.
     not_called = count < 2 or "wsserver/" in lines[count - 1]
     if not_called and isinstance(error, TypeError) and "argument" in str(error):
@@ -50,7 +29,49 @@ def traceback(error: Exception, owner=None, name: str = "") -> str:
     # An async handler is not run by _call_handler(): it only makes a coroutine there.
     if getattr(route, "stream", False) is True and "_call_handler" in "".join(lines[:count]):
         lines.append("%s: make the handler async: stream=True" % owner._path)
+    handler = getattr(route, "handler", None)
+    if callable(handler) and "_respond_with" in "".join(lines[:count]):
+        text = "%s: %s has returned it%s"
+        lines.append(text % (owner._path, _name_of(handler), _place_of(handler)))
     return "\n".join(lines)
+
+
+def describe(error: Exception, advice: str) -> str:
+    """Return the lines below the traceback of an error in a function of the application, or "".
+
+    advice: the line if it could not be called with its arguments.
+    """
+    lines, count = _lines_of(error)
+    found = _hints(error, lines[:count])
+    is_signature = isinstance(error, TypeError) and "argument" in str(error)
+    if is_signature and not found and "wsserver/programs." in lines[count - 1]:
+        found = [advice]
+    return "\n".join(found)
+
+
+def _lines_of(error):
+    """Return (the lines of a traceback, how many of them come before the message)."""
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    lines = text.getvalue().strip().split("\n")
+    count = 0
+    while lines[count : count + 1] and lines[count].startswith(("Traceback", "  File")):
+        count += 1
+    return lines, count
+
+
+def _hints(error, lines):
+    """Return lines about an error, in a list; or none. lines: of the traceback."""
+    if isinstance(error, OSError):
+        text = log.describe(error)
+        return [text] if " " in text and text != str(error) else []
+    if isinstance(error, (AttributeError, TypeError, NameError)):
+        try:
+            text = call(".errorhints", "hint", error, lines)
+            return [escape(text, _MAX_HINT)] if text else []
+        except MemoryError:
+            pass  # the traceback is more important
+    return []
 
 
 # Of the callbacks of an endpoint, beside the client.

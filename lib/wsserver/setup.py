@@ -8,7 +8,7 @@ import socket
 
 from wsserver.core.frames import const
 
-from .lazy import load
+from .lazy import call, load
 from .log import ERROR, describe
 
 _DAY = const(86400)  # seconds
@@ -127,14 +127,15 @@ def _is_list(value):
 def _check_idle(server, name: str) -> None:
     """Raise RuntimeError if run() or step(), which `name` says, may not be called now."""
     if server._stepping:
-        raise RuntimeError("%s() was called by a callback of the server" % name)
+        text = "%s() was called by a callback of the server, or by setup(): return first"
+        raise RuntimeError(text % name)
     if server._asyncio.is_current():
         raise RuntimeError("%s() was called while asyncio serves the server" % name)
 
 
 def refuse(function) -> None:
     """Raise the TypeError for a function that cannot be called."""
-    raise TypeError("function must be callable, not %r" % (function,))
+    raise TypeError(call(".errorhints", "not_callable", "function", function))
 
 
 def check_int(name: str, value: int, least: int, most=None) -> None:

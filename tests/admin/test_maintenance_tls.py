@@ -193,7 +193,8 @@ def test_without_the_setting_maintenance_needs_no_tls(secure_board):
 def test_if_tls_cannot_start_maintenance_works_without_it(secure_board, broken):
     files = {"certs/server.crt.der": "none", "certs/server.key.der": "none"} if broken else None
     board = secure_board(certs=None, files=files)
-    board.wait_for_log("maintenance: over http, because TLS does not serve")
+    line = board.wait_for_log("maintenance: over http, because TLS does not serve.*")[0]
+    assert "passwords are sent unencrypted" in line
     for path in ("/settings", "/update"):
         assert get(board, path, PASSWORD)[0] == 426
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wsserver.programs import run_script
+from tools.settings import parse
 from tools.virtualboard import find_micropython
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -325,6 +327,88 @@ def test_a_broken_file_is_reported_and_the_defaults_are_used(make_board, name):
     board = make_board(files={"config.json": BROKEN[name]})
     assert re.search(r"/config\.json: is .*using defaults", board.log)
     assert "'ESP32-WS-Server'" in board.log
+
+
+PLACES = {
+    '{\n  "wifi": {\n    "ssid": "a"\n    "hostname": "b"\n  }\n}\n': (
+        'line 4, column 5: a "," is missing before this'
+    ),
+    '{"server": {"port": 80': 'line 1: the file ends, but a "}" is missing',
+    '{"server": {"port": 80]}': 'line 1, column 23: "]" closes "{"',
+    "{'wifi': {}}": "line 1, column 2: texts need double quotes",
+    "{wifi: {}}": 'line 1, column 2: a name in double quotes is missing: "name": value',
+    '{"demo": {"enabled": True}}': "line 1, column 22: write true",
+    '{"demo": None}': "line 1, column 10: write null",
+    "{\n# mine\n}": "line 2, column 1: comments are not allowed",
+    '{"wifi": {}} // mine': "line 1, column 14: comments are not allowed",
+    '{"wifi" {}}': 'line 1, column 9: a ":" is missing after the name',
+    '{"wifi": }': "line 1, column 10: a value is missing",
+    '{"wifi": {"ssid": mine}}': "line 1, column 19: mine is no value: texts need double quotes",
+    '{"wifi": {"ssid": "mine\n}}': "line 1, column 19: a text has no quote at its end",
+    '{"wifi": {}}}': "line 1, column 13: nothing may follow the last bracket",
+    "": "line 1: the file has no settings",
+    '\ufeff{"wifi":\r\n {"ü": "é", 5: 6}}': (
+        'line 2, column 13: a name in double quotes is missing: "name": value'
+    ),
+    '{"wifi": {"password": "' + "x" * 300 + '",\n"ssid": [1, 2,}}': (
+        'line 2, column 15: "}" closes "["'
+    ),
+}
+
+
+@pytest.mark.parametrize("text", list(PLACES)[1:2] + list(PLACES)[3:7])
+def test_the_place_of_an_error_in_a_broken_file_is_reported(make_board, text):
+    board = make_board(files={"config.json": text.encode()})
+    problem = f"/config.json: is not JSON, or incomplete ({PLACES[text]}); using defaults"
+    assert problem in board.log
+    assert (board.flash / "config.json").read_bytes() == text.encode()
+
+
+def places(lib, folder, cases):
+    """What config.place.find() returns for each of these texts."""
+    (folder / "cases.json").write_text(json.dumps(cases))
+    program = """
+import json
+from config.place import find
+
+with open("cases.json") as file:
+    cases = json.load(file)
+places = []
+for case in cases:
+    with open("case", "w") as file:
+        file.write(case)
+    places.append(find("case"))
+print(json.dumps(places))
+"""
+    return json.loads(run_script(lib, program, folder, heap="16m"))
+
+
+def test_the_first_error_of_a_file_is_found(lib, tmp_path):
+    """Also where MicroPython's json is more tolerant."""
+    found = places(lib, tmp_path, list(PLACES))
+    assert dict(zip(PLACES, found, strict=True)) == PLACES
+
+
+def test_the_place_of_each_error_that_json_finds_is_found(lib, tmp_path):
+    """One character is changed or removed at a time: only what Python refuses has a place."""
+    text = (ROOT / "config.example.json").read_text()[:700]
+    good = text[: text.rindex("},")] + "}}"
+    cases = []
+    for index in range(0, len(good), 7):
+        for new in ("", '"', "{", "]", ",", ":", "x", "\\"):
+            cases.append(good[:index] + new + good[index + 1 :])
+    found = places(lib, tmp_path, cases)
+    wrong = [(case, place) for case, place in zip(cases, found, strict=True)
+             if bool(place) == is_json(case)]  # fmt: skip
+    assert not wrong, wrong[0]
+
+
+def is_json(text):
+    try:
+        parse(text.encode())
+        return True
+    except ValueError:
+        return False
 
 
 @pytest.mark.needs(wifi=True)

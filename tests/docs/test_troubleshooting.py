@@ -92,6 +92,14 @@ def test_a_blocking_handler_is_named(board):
     appears(board, "slow: on_message of /ws")
 
 
+def test_the_number_of_an_error_is_explained(make_board):
+    program = "import socket\n\ndef setup(board):\n"
+    program += "    board.server.after(1, lambda: socket.getaddrinfo('no.such.host', 80))\n"
+    board = make_board(files={"app/app.py": program})
+    appears(board, "OSError: -202")
+    appears(board, "the host name could not be resolved")
+
+
 def test_a_ghost_is_dropped_and_meanwhile_takes_the_place(board):
     ghost = websocket.create_connection(board.ws_url(), timeout=10)  # does not read, so no Pong
     assert "503 Service Unavailable" in answer(board, UPGRADE.format("/ws"))

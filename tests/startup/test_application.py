@@ -144,7 +144,8 @@ def test_an_error_in_setup_is_logged_and_leads_to_safe_mode(make_board):
     assert board.log.count("Traceback") == 1
     for start in (2, 3):
         assert f"\nstart {start} failed in the same way: KeyError: soil\n" in board.log
-    board.wait_for_log(r"serving http:.*\nsafe mode: correct the application and deploy it again")
+    board.wait_for_log(r"serving http:.*\nsafe mode: correct the application and install it again")
+    assert "make deploy" not in board.log
     assert "<title>" in page(board, "settings.html")
     headers = [f"Authorization: Bearer {PASSWORD}"]
     client = connect(board, "/update", header=headers)
@@ -170,12 +171,13 @@ def test_a_setup_that_never_returns_leads_to_safe_mode(make_board):
 @pytest.mark.parametrize(
     ("program", "problem"),
     [
-        ("x = 1\n", "ValueError: application: app.app has no function setup(board)"),
+        ("x = 1\n", "ValueError: app/app.py has no function setup(board)"),
+        ("def setpu(board):\n    pass\n", "app/app.py has no function setup(board), but setpu"),
         ("def setup(\n", "SyntaxError: invalid syntax"),
         (
             "def setup(board):\n    board.server.websocket('/update', Endpoint())\n"
             "class Endpoint:\n    pass\n",
-            "ValueError: application: the path /update is used by the firmware",
+            "ValueError: path '/update' is used by the firmware: choose another one",
         ),
     ],
 )
@@ -183,6 +185,68 @@ def test_an_application_that_cannot_be_set_up_is_reported(make_board, program, p
     board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
     board.wait_for_log(SAFE, 20)
     assert problem in crash_log(board)
+
+
+# The function that a beginner has written: a line of the log that explains the error.
+MISTAKES = {
+    "board.server.websockets('/x', None)": "Server has no websockets: did you mean websocket?",
+    "board.sever.clients": "Board has no sever: did you mean server?",
+    "board.panel.vallue('x', 1)": "Panel has no vallue: did you mean value?",
+    "board.server.frobnicate()": "Server has no frobnicate. It has websocket, route, events,",
+    "board.server.events('/e', on_opn=1)": "on_opn: did you mean on_open?",
+    "from wsserver import Sever": "wsserver has no Sever: did you mean Server?",
+    "server.clients": "the server is board.server in setup(board)",
+    "import socket; socket.getaddrinfo('no.such.host', 80)": (
+        "the host name could not be resolved: is there a network? (-202)"
+    ),
+    "raise OSError(28)": "ENOSPC (no space on the flash)",
+    "board.server.listen(80)": (
+        "EADDRINUSE (port in use): the server that setup(board) gets listens already"
+    ),
+    "board.server.run()": "by a callback of the server, or by setup(): return first",
+    "board.panel.value('Soil', print())": "get must be a function, not None: pass f, not f()",
+    "board.panel.button('Soil', print())": "function must be a function, not None: pass f, not f",
+    "board.panel.switch('Soil', set=print())": "set must be a function, not None: pass f, not f",
+}
+
+
+@pytest.mark.parametrize("call", MISTAKES)
+def test_a_beginners_mistake_is_explained_below_its_traceback(make_board, call):
+    program = f"def setup(board):\n    {call}\n"
+    board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
+    board.wait_for_log(SAFE, 20)
+    for log in (board.log, crash_log(board)):
+        assert MISTAKES[call] in log
+        assert 'File "app/app.py", line 2, in setup' in log
+    assert board.log.count("Traceback") == 1
+
+
+def test_a_setup_with_other_parameters_is_explained(make_board):
+    files = {"app/app.py": "def setup():\n    pass\n"}
+    board = make_board(config=CONFIG, files=files, wait=False)
+    board.wait_for_log(r"TypeError.*\nit is called as setup\(board\)", 20)
+
+
+def test_an_error_of_an_async_setup_is_explained(make_board):
+    program = ECHO.split("def setup")[0] + ASYNC.format(end="board.sever")
+    board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
+    board.wait_for_log("Board has no sever: did you mean server", 20)
+
+
+@pytest.mark.parametrize("path", ["/settings", "/update", "/join"])
+@pytest.mark.parametrize("call", ["route({!r})(print)", "websocket({!r}, Echo())"])
+def test_a_path_of_the_firmware_is_refused_with_the_line(make_board, path, call):
+    program = ECHO.split("def setup")[0] + "def setup(board):\n    board.server."
+    board = make_board(files={"app/app.py": program + call.format(path)}, wait=False)
+    board.wait_for_log(f"ValueError: path '{path}' is used by the firmware", 20)
+    assert 'File "app/app.py", line 7, in setup' in board.log
+
+
+def test_an_async_setup_cannot_take_the_paths_of_the_firmware_later(make_board):
+    end = "board.server.websocket('/settings', Echo())"
+    program = ECHO.split("def setup")[0] + ASYNC.format(end=end)
+    board = make_board(config=CONFIG, files={"app/app.py": program}, wait=False)
+    board.wait_for_log("ValueError: path '/settings' is used by admin.register", 20)
 
 
 def test_a_restart_in_safe_mode_tries_the_application_again(make_board):

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tools import ROOT
-from tools.failure import spelled
+from tools.cli import commands
+from tools.failure import spelled, variable_of
 
 pytestmark = pytest.mark.host
 
@@ -31,6 +32,56 @@ def test_the_installed_package_has_its_command_in_place_of_make(text, expected):
     assert spelled(text, for_make=True) == text
     app = "--app fan does not exist; did you mean --app fan.py?"
     assert spelled(text, for_make=False) == (expected or app)
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "variable"),
+    [
+        ("run", "--http-port", "HTTP_PORT"),
+        ("fleet", "--port", "GATEWAY_PORT"),
+        ("monitor", "--port", "PORT"),
+        ("flash", "--config", "CONFIG"),
+        ("image", "--flash-size", "FLASH"),
+        ("certs", "--key", "KEY"),
+        ("fuzz", "--minutes", "MINUTES"),
+        ("bench", "--rounds", "ROUNDS"),
+        ("bench", "--word", "WORD"),
+        ("run", "--sockets", ""),
+        ("bench-fleet", "--boards", ""),
+    ],
+)
+def test_the_variable_of_an_option_is_found_in_the_makefile(command, option, variable):
+    assert option in {name for one in commands.commands[command].params for name in one.opts}
+    assert variable_of(command, option) == variable
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ("run HTTP_PORT=abc", "run: Invalid value for HTTP_PORT= (--http-port): 'abc' is not"),
+        ("fleet GATEWAY_PORT=0", "fleet: Invalid value for GATEWAY_PORT= (--port): 0 is not"),
+        ("certs KEY=dsa", "certs: Invalid value for KEY= (--key): 'dsa' is not one of"),
+    ],
+)
+def test_a_wrong_value_is_reported_with_the_variable_of_make(wrong, line):
+    # Not `make` itself, which would set up everything that its targets need.
+    command, _, value = wrong.partition(" ")
+    name, _, value = value.partition("=")
+    option = "--port" if name == "GATEWAY_PORT" else "--" + name.lower().replace("_", "-")
+    arguments = [sys.executable, "-m", "tools", command, option, value]
+    environment = {**os.environ, "MAKELEVEL": "1"}
+    done = subprocess.run(arguments, cwd=ROOT, env=environment, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_make_a_wrong_value_is_reported_with_the_option():
+    environment = {name: value for name, value in os.environ.items() if name != "MAKELEVEL"}
+    arguments = [sys.executable, "-m", "tools", "run", "--http-port", "abc"]
+    done = subprocess.run(arguments, cwd=ROOT, env=environment, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert "Invalid value for '--http-port': 'abc'" in done.stderr
 
 
 @pytest.mark.parametrize("module", ["tools", "tools.release.package"])

@@ -21,6 +21,17 @@ from tools.wsclient import TEXT, frame
         ("MemoryError()", "MemoryError"),
         ("ValueError('no')", "no"),
         ("ValueError(104)", "104"),
+        ("OSError(-202)", "the host name could not be resolved: is there a network? (-202)"),
+        ("OSError(-2)", "the host name could not be resolved (-2)"),
+        ("OSError(23)", "ENFILE (no socket is free)"),
+        ("OSError(28)", "ENOSPC (no space on the flash)"),
+        ("OSError(39)", "ENOTEMPTY"),
+        ("OSError(84)", "the file system is damaged (84)"),
+        ("OSError(-30592)", "TLS: the peer refused the handshake (-30592)"),
+        ("OSError(-30000)", "error -0x7530 of TLS or ESP-IDF"),
+        ("OSError(12345)", "12345"),
+        ("OSError(-202, 'EAI_FAIL')", "EAI_FAIL"),
+        ("ValueError(28)", "28"),
     ],
 )
 def test_an_error_is_described_by_name_and_meaning(lib, tmp_path, error, text):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.wsserver.http.conftest import Web
 from tests.wsserver.peer import Servers, handshake, plain
 from tools.wsclient import TEXT, close, frame
 
@@ -114,6 +115,21 @@ def test_what_is_served_leaves_no_line_about_refusals(servers):
     with servers.open() as peer:
         assert peer.echo()
     assert "[main 30] refused" not in servers.board.log[since:]
+
+
+def test_a_request_that_fails_is_not_called_refused(make_board):
+    program = """
+from wsserver import Server
+
+server = Server()
+server.route("/boom")(lambda request: 1 / 0)
+server.listen(80)
+server.run()
+"""
+    board = make_board(files={"main.py": program})
+    assert Web(board).ask("/boom").status == 500
+    board.wait_for_log(r"failed 127\.0\.0\.1 GET /boom: 500: internal error")
+    assert "refused" not in board.log
 
 
 # --- text of peers

@@ -45,11 +45,14 @@ def check(config: Path | None, word: int | None, heap: str | None, ports: tuple[
 
 
 def _check_names(config: Path) -> None:
-    """Warn about names that resemble those of a setting. The board logs all other problems."""
+    """Warn about names that resemble those of a setting, and about what is no object.
+
+    The board logs these and all other problems.
+    """
     _, problems = rules().validate(parse(read(config, "config")))
     for problem in problems:
         explained = explain(problem)
-        if explained != problem:
+        if explained != problem or ": must be an object" in problem:
             warn(f"{config}: {explained}")
 
 
@@ -132,13 +135,22 @@ class Screen:
         self._write(("" if self._at_start else "\n").encode() + f"{line}\n".encode())
 
 
-def _announce(screen: Screen, urls: str, is_safe: bool) -> None:
-    """Say that a board serves. is_safe: without its application, which has failed too often."""
+def _announce(screen: Screen, urls: str, is_safe: bool, line: str = "") -> None:
+    """Say that a board serves. is_safe: without its application, which has failed too often.
+
+    line: its own, which names addresses that exist on the board only.
+    """
     if is_safe:
         screen.say(f"board ready, without the application: {urls}")
         screen.say("Correct the application (its traceback is above), and start this again.")
     else:
         screen.say(f"board ready: {urls}")
+        serving = SERVING.search(line)
+        if serving and "http" in urls:
+            screen.say(
+                f"Open {urls.split()[0]} in a browser on this computer: the address "
+                f"{serving[2]} above is that of the board in its own network."
+            )
 
 
 def hint(word: int) -> str:
@@ -206,14 +218,15 @@ def run(
 
 def _watch(board: VirtualBoard, screen: Screen, ended: list[None], announces: bool) -> int:
     """Say what a board's output means until it or this program ends. Return what run() does."""
-    position, is_safe, is_hinted = 0, False, False
+    position, is_safe, is_hinted, is_named = 0, False, False, False
     while not ended:
         time.sleep(_POLL)
         end = board.log.rfind("\n") + 1
         for line in board.log[position:end].splitlines():
             is_safe = is_safe or line.startswith(SAFE_MODE)
             if line.startswith("serving ") and announces:
-                _announce(screen, addresses(board, line), is_safe)
+                _announce(screen, addresses(board, line), is_safe, "" if is_named else line)
+                is_named = True
                 is_safe = False
             if line.startswith("MemoryError") and not is_hinted:
                 screen.say(hint(interpreter().word))

@@ -56,6 +56,12 @@ def bad_type(text: str, message) -> None:
     kind = type(message).__name__
     if isinstance(message, memoryview):
         kind += ", unless its items are single bytes"
+    elif hasattr(message, "throw"):
+        kind = "a coroutine: put `await` before the call of the async function"
+    elif isinstance(message, (dict, list)):
+        kind += ": json.dumps() makes a text of it"
+    elif callable(message):
+        kind += ": call it, as in f()"
     raise TypeError("%s str or bytes, not %s" % (text, kind))
 
 

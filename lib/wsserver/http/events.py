@@ -184,7 +184,8 @@ def add(server, path, history, retry, access, origins, on_open) -> Events:
         if value is not None and value < 0:
             raise ValueError("%s must be at least 0, not %d" % (name, value))
     if on_open is not None and not callable(on_open):
-        raise TypeError("on_open must be a function or None, not %r" % (on_open,))
+        text = call(".errorhints", "not_callable", "on_open", on_open, "a function or None")
+        raise TypeError(text)
     events = Events(server, history, retry, on_open)
     server._router.add(path, ("GET",), EventStream, access, origins, 0)(events)
     return events

@@ -33,7 +33,7 @@ class RefusalLog:
             reason = reason.detail
         elif not isinstance(reason, str):
             reason = "cannot accept a connection: " + describe(reason)
-        text = "refused " + ip
+        text = ("failed " if status == 500 else "refused ") + ip
         if request:
             text += " %s %s" % (escape(request.method, 16), escape(request.path, 60))
         if status:

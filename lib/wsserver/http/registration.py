@@ -1,13 +1,13 @@
 """Check and register HTTP routes. Loaded while one is registered."""
 
-from ..lazy import load
+from ..lazy import call, load
 from .request import TOKEN, consists_of
 from .routes import _strings, check_path
 from .routing import Route
 
 
 # Long: one check an argument, one after the other.
-def check_route(path, methods, stream, access, origins, max_body) -> None:
+def check_route(router, path, methods, stream, access, origins, max_body) -> None:
     """Check the arguments of Server.route.
 
     Raises TypeError or ValueError, which names the argument.
@@ -16,7 +16,7 @@ def check_route(path, methods, stream, access, origins, max_body) -> None:
         check_path("path", path.replace("<", "").replace(">", ""))
         load(".http.patterns").compile(path)
     else:
-        check_path("path", path)
+        check_path("path", path, router._server.routes)
     for method in _strings("methods", methods):
         if not isinstance(method, str):
             raise TypeError("methods must be a tuple or list of str: not %r" % (method,))
@@ -44,7 +44,7 @@ def register(router, path, handler, methods, *options) -> None:
     been registered already.
     """
     if not callable(handler) and not isinstance(options[0], type):
-        raise TypeError("a route must be a function, not %r" % (handler,))
+        raise TypeError(call(".errorhints", "not_callable", "a route", handler, "a function"))
     # MicroPython's type of async functions is "generator". A closure may be async or not.
     if options[0] is True and type(handler).__name__ == "function":
         raise TypeError("the handler %s() must be async: stream=True" % handler.__name__)

@@ -5,8 +5,6 @@ from wsserver.core.frames import const, text_bytes
 from ..lazy import call
 from ..log import escape
 
-_MAX_PATHS = const(160)  # characters of a list of paths: the smallest send buffer has 512 bytes
-
 # One string takes a fraction of the memory of a dict.
 _REASONS = const(
     "200 OK|201 Created|202 Accepted|204 No Content|206 Partial Content|301 Moved Permanently|"
@@ -68,14 +66,18 @@ def can_keep(connection, request, received: bool):
 def error_response(error, request=None, server=None) -> bytearray:
     """Return the whole response for an HTTPError. request: None if it is malformed."""
     text = _reason(error.status)[4:]
+    more = ""
+    status = error.status
+    if request and (
+        status == 426 or status == 404 and (server._router or request.wants_websocket())
+    ):
+        try:
+            more = call(".http.nearpaths", "describe", server, request, error)
+        except MemoryError:
+            pass  # the status is more important
     if error.detail != text.lower():  # else it would say "Not Found: not found"
         text += ": " + escape(error.detail, 200)
-    if request and (error.status == 426 or error.status == 404 and request.wants_websocket()):
-        paths = list(server.routes)
-        for matcher, _ in server.patterns or ():
-            paths.append(matcher.path)
-        text += "; WebSocket paths: " + escape(", ".join(sorted(paths)), _MAX_PATHS)
-    body = text_bytes(text + "\n")
+    body = text_bytes(text + more + "\n")
     headers = error.headers + ("Content-Type: text/plain", "Connection: close")
     if request and server.origins:
         headers += call(".http.cors", "allow_origin", request, server.origins)

@@ -5,7 +5,7 @@ import os
 from wsserver.core.frames import const
 from wsserver.core.protocol import Route
 
-from ..lazy import call, load
+from ..lazy import call, load, loaded
 
 _MAX_PORT = const(65535)
 _MAX_NAMED = const(6)  # paths of one kind in the log
@@ -28,8 +28,8 @@ def add_route(server, path: str, endpoint, *options) -> None:
             raise ValueError("path %r has been registered already" % path)
         patterns.append((matcher, make_route(endpoint, *options)))
         return
-    check_path("path", path)
-    if path in routes and not isinstance(routes[path], tuple):  # a tuple is a lazy route
+    check_path("path", path, routes)
+    if path in routes and not isinstance(routes[path], tuple):
         raise ValueError("path %r has been registered already" % path)
     routes[path] = make_route(endpoint, *options)
 
@@ -52,18 +52,24 @@ def registered(server) -> str:
     return "; ".join(parts)
 
 
-def check_path(name: str, path: str) -> None:
+def check_path(name: str, path: str, routes=()) -> None:
     """Check the path of a URL, without a query; `name` is the argument's name.
 
+    routes: of a server. A lazy one may be replaced only by its own module. Where a program that
+    calls this one has reserved a path, there is a tuple with its name.
     Raises TypeError or ValueError.
     """
     if not isinstance(path, str):
-        raise TypeError("%s must be a str, not %r" % (name, path))
+        raise TypeError(call(".errorhints", "wrong_path_type", name, path))
     if path[:1] != "/":
         raise ValueError("%s must begin with '/', unlike %r" % (name, path))
     for byte in path.encode():  # a loop over a str would intern each character
         if byte <= 32 or byte == 127 or byte in b"?#<>":
             raise ValueError("%s must not contain %r: %r" % (name, chr(byte), path))
+    if path in routes and isinstance(routes[path], tuple):
+        owner = routes[path][0]
+        if owner not in loaded():
+            raise ValueError("path %r is used by %s: choose another one" % (path, owner))
 
 
 def folder(others: list, prefix: str, directory: str, https) -> tuple:
@@ -165,7 +171,8 @@ def _check_callbacks(endpoint):
     values = (str, bytes, int, float, dict, list, tuple)
     no_object = callable(endpoint) or endpoint is None or isinstance(endpoint, values)
     if no_object and not any(hasattr(endpoint, name) for name in known):
-        raise TypeError("endpoint must be an object with on_... methods, not %r" % (endpoint,))
+        text = "endpoint must be an object with on_... methods, not "
+        raise TypeError(text + call(".errorhints", "description", endpoint))
     for name, value in _attributes(endpoint):
         if name[:3] != "on_":
             continue
@@ -173,7 +180,8 @@ def _check_callbacks(endpoint):
             text = "endpoint %s has an unknown method %s; known are %s"
             raise ValueError(text % (type(endpoint).__name__, name, ", ".join(known)))
         if not callable(value) and value is not None:
-            raise TypeError("endpoint's %s must be a function, not %r" % (name, value))
+            text = call(".errorhints", "not_callable", "endpoint's " + name, value, "a function")
+            raise TypeError(text)
 
 
 def _attributes(endpoint):

@@ -30,7 +30,7 @@ class Router:
         """Return a decorator that registers its function for `path`: see Server.route."""
         if isinstance(path, str) and "<" in path:
             load(".http.patterns")  # which stays, unlike what `call` loads
-        call(".http.registration", "check_route", path, *options)
+        call(".http.registration", "check_route", self, path, *options)
 
         def register(handler):
             call(".http.registration", "register", self, path, handler, *options)

@@ -219,6 +219,7 @@ def test_the_boards_settings_are_replaced_when_told_to(full_board, project):
     ("text", "problem"),
     [
         ("{", "is not JSON"),
+        ("[1]", r"the whole file: must be an object \{\.\.\.\}"),
         ('{"wifi": {"password": "short"}}', r"wifi\.password: must be a text of 8 to 63 bytes"),
         ('{"wlan": {}}', "wlan: unknown section; known are access, admin,"),
         ('{"wifi": {"pasword": ""}}', r"wifi\.pasword: unknown field; did you mean 'password'\?"),

@@ -471,6 +471,18 @@ def test_the_command_line_names_its_port_and_says_when_it_serves(make_run):
         pass
 
 
+def test_the_command_line_says_once_which_address_to_open_here(make_run, tmp_path):
+    app = tmp_path / "mine.py"
+    app.write_text("import machine\n\ndef setup(board):\n"
+                   "    board.server.after(500, machine.reset)\n")  # fmt: skip
+    process = make_run("--app", str(app))
+    lines = lines_until(process, "Open ") + lines_until(process, "board ready: ")
+    url = f"http://127.0.0.1:{process.http}/"
+    text = "in a browser on this computer: the address 192.168.4.1 above is that of the board"
+    opening = [line for line in lines if line.startswith("Open ")]
+    assert [line.startswith(f"Open {url} {text}") for line in opening] == [True]
+
+
 def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_path):
     assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
     process = make_run("--certs", str(tmp_path / "certs"))
@@ -684,6 +696,7 @@ def test_an_application_that_always_fails_ends_with_what_to_do(make_run, tmp_pat
     assert "ws://" not in ready
     assert ready.startswith("board ready, without the application: http://127.0.0.1:")
     assert advice == "Correct the application (its traceback is above), and start this again."
+    assert not [line for line in lines if "deploy" in line]
 
 
 def test_an_application_without_memory_is_told_of_the_heap_and_the_words(make_run, tmp_path):
@@ -729,6 +742,20 @@ def test_a_config_that_is_not_json_gets_a_warning_and_reaches_the_board(make_run
     lines = lines_until(process, "board ready: ")
     assert lines[0].startswith(f"warning: {config} is not JSON")
     assert any(line.startswith("/config.json: ") for line in lines[1:]), lines
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1]", "the whole file: must be an object {...}; using defaults"),
+        ('{"wifi": 5}', "wifi: must be an object {...}; using defaults"),
+    ],
+)
+def test_a_config_without_objects_gets_a_warning(make_run, tmp_path, text, problem):
+    config = tmp_path / "my.json"
+    config.write_text(text)
+    lines = lines_until(make_run("--config", str(config)), "board ready: ")
+    assert lines[0] == f"warning: {config}: {problem}"
 
 
 def test_the_config_reaches_the_board_and_its_port_is_mapped(make_run, tmp_path):
