@@ -98,7 +98,7 @@ export const SETTINGS = {
   wherePassword: "The admin password is printed on the board's serial port at startup, and by make join.",
   password: "Admin password",
   forgotten: "Forgotten password?",
-  useBoot: "Within a minute after the board has started, hold its BOOT button for 10 to 30 seconds, and release it. The board restarts: join its network ESP32-WS-Server. The password of both is boot-reset. This resets the Wi-Fi, too. It does nothing if admin.boot_pin is -1.",
+  useBoot: "Start the board. Within a minute, hold its BOOT button for 10 to 30 seconds, and release it. The board restarts: join its network ESP32-WS-Server. The password of that network and the admin password are boot-reset then. This also resets the Wi-Fi settings, and has no effect if admin.boot_pin is -1.",
   all: "All settings",
   save: "Save and restart the board",
   saved: "Saved",

@@ -166,6 +166,8 @@ def start(new_page, make_board, certs):
         config["access"] = {"maintenance_tls": secure}
         options = {"http_port": http, "https_port": https, "certs": certs, "heap": "400k"}
         board = make_board(config=config, files=dict(files), **options)
+        if scheme == "https":
+            assert board.serves_https(10)  # it is ready as soon as it serves one of the two
         page = new_page(ignore_https_errors=True)
         page.goto(f"{scheme}://{host}:{https if scheme == 'https' else http}/settings.html")
         log_in(page)

@@ -65,7 +65,9 @@ def board(make_board, certs):
     # An RGB LED; five pages with TLS need more memory than most boards have.
     config = {"broadcast": {"interval": 0}, "demo": {"led_pin": 18, "led_kind": "neopixel"}}
     config["access"] = {"maintenance_tls": False}  # the settings page is opened without TLS, too
-    return make_board(config=config, heap="256k", certs=certs)
+    board = make_board(config=config, heap="256k", certs=certs)
+    assert board.serves_https(10)  # it is ready as soon as it serves one of the two
+    return board
 
 
 @pytest.fixture(scope="module")
