@@ -91,6 +91,8 @@ def _of_attribute(text, lines):
         for place, kind in _OWNERS:
             if place in lines[-1]:
                 owner = kind
+    if owner == "dict":
+        return 'a dict has no attributes of its own: write ["%s"]' % name
     if owner == "NoneType" and name in _NAMES["Client"].split():
         return "the value is None: server.client() returns None when the client has left"
     if owner not in _NAMES:

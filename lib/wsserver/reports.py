@@ -20,7 +20,7 @@ def traceback(error: Exception, owner=None, name: str = "") -> str:
     lines, count = _lines_of(error)
     # What follows is the message, which can contain text of a peer.
     lines[count:] = [escape("\n".join(lines[count:]), 300)]
-    lines.extend(_hints(error, lines[:count]))
+    size = len(lines)
     # A callback that was called would be in the last line.
     not_called = count < 2 or "wsserver/" in lines[count - 1]
     if not_called and isinstance(error, TypeError) and "argument" in str(error):
@@ -29,6 +29,8 @@ def traceback(error: Exception, owner=None, name: str = "") -> str:
     # An async handler is not run by _call_handler(): it only makes a coroutine there.
     if getattr(route, "stream", False) is True and "_call_handler" in "".join(lines[:count]):
         lines.append("%s: make the handler async: stream=True" % owner._path)
+    if len(lines) == size:
+        lines.extend(_hints(error, lines[:count]))
     handler = getattr(route, "handler", None)
     if callable(handler) and "_respond_with" in "".join(lines[:count]):
         text = "%s: %s has returned it%s"

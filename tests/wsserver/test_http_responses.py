@@ -69,10 +69,10 @@ def test_the_paths_include_those_with_parameters(servers, ask):
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/nowhere/"])
-def test_a_plain_request_for_an_unknown_path_gets_404_without_a_hint(servers, path):
+def test_a_plain_request_for_an_unknown_path_gets_no_websocket_paths(servers, path):
     response = servers.get(path)
     assert response.status == 404
-    assert response.body == "Not Found\n"
+    assert response.body == "Not Found; HTTP paths: /client\n"  # the routes of this program
 
 
 def test_only_what_misses_a_websocket_is_told_the_paths(servers):

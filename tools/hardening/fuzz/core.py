@@ -22,7 +22,7 @@ from tools.wsclient import CLOSE, PONG, mask, parse_server  # noqa: E402
 from wsserver import callbacks, clientmethods, lazy  # noqa: E402
 from wsserver.core import buffers, errors, protocol  # noqa: E402
 from wsserver.http import connection as http  # noqa: E402
-from wsserver.http import request, responses, routes, unusual  # noqa: E402
+from wsserver.http import nearpaths, request, responses, routes, unusual  # noqa: E402
 
 from . import oracle  # noqa: E402
 from .packets import check_packets  # noqa: E402
@@ -275,7 +275,7 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
             self._answer(request.accept_response(asked, chosen))
 
     # loaded once: lazy.load() cannot import some on CPython, and collects garbage at each load
-    assert callbacks and errors and responses and unusual
+    assert callbacks and errors and nearpaths and responses and unusual
     server = types.SimpleNamespace(
         _pool=pool,
         _max_head=400,
@@ -283,7 +283,7 @@ def _visit(data: bytes, cuts: list[int]) -> tuple:
         origins=(),
         limits=None,
         routes={},
-        patterns=None,
+        **dict.fromkeys(("_router", "patterns")),
     )
     server._log_refusal = lambda *what: None
     one = Connection(server, None, ("", 0), 0)
