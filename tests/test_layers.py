@@ -41,7 +41,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *("lazy", "log", "reports", "gctuning", "inplace", "gcgrowth", "eviction"),
+    *("lazy", "log", "reports", "gctuning", "inplace"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     *("core.buffers", "ipv6"),
     *(
@@ -79,7 +79,8 @@ ORDER = [
         "http.decision",
         "http.events",
     ),
-    *("tls", "keepalive", "setup", "acceptor", "timers", "readers", "waits"),
+    *("tls", "tlsspare", "gcgrowth", "gcsetup", "tlsfits", "eviction"),
+    *("keepalive", "setup", "acceptor", "timers", "readers", "waits"),
     *("server", "lazyroutes", "resolve"),
     *(
         "clientmethods",
