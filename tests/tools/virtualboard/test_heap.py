@@ -298,6 +298,17 @@ except OSError as error:
     assert value_of(chip(), code, "taken") == [23800, 0, 23800, 0, 12]
 
 
+def test_without_the_pool_another_block_counts_as_free(chip):
+    code = """
+gc.collect()
+free = gc.mem_free() - 94176
+esp32._take(94176)
+gc.collect()
+other = gc.mem_free() - free
+"""
+    assert value_of(chip(), code, "other") == pytest.approx(13312, abs=500)
+
+
 def test_listen_has_no_buffers_when_the_pool_is_low(chip):
     code = """
 esp32._take(94176 - 21000)
