@@ -214,10 +214,10 @@ def setup(application, server, settings, secure, safe, reserved):
     """
     tls = settings["tls"]
     https = tls["port"] if secure and tls["redirect"] else None
-    held = lazy.call("wsserver.gcgrowth", "hold") if reserved else None
+    held = lazy.call("wsserver.gcsetup", "hold") if reserved else None
     board = application.start(server, settings, https, safe)  # if it fails, the board restarts
     if held:
-        lazy.call("wsserver.gcgrowth", "release", held, server, tls)
+        lazy.call("wsserver.gcsetup", "release", held, server, tls)
     return board
 
 

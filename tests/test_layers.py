@@ -41,18 +41,7 @@ LAYERS = {
 }
 # The modules of the library: each may import those before it, and packages stand for __init__.
 ORDER = [
-    *(
-        "lazy",
-        "log",
-        "errornumbers",
-        "nearest",
-        "errorhints",
-        "reports",
-        "gctuning",
-        "inplace",
-        "gcgrowth",
-        "eviction",
-    ),
+    *("lazy", "log", "errornumbers", "nearest", "errorhints", "reports", "gctuning", "inplace"),
     *("core", "core.surrogates", "core.portable", "core.native", "core.frames", "core.errors"),
     *("core.buffers", "ipv6"),
     *(
@@ -91,7 +80,8 @@ ORDER = [
         "http.decision",
         "http.events",
     ),
-    *("tls", "keepalive", "setup", "programs", "acceptor", "timers", "readers", "waits"),
+    *("tls", "tlsspare", "gcgrowth", "gcsetup", "tlsfits", "eviction"),
+    *("keepalive", "setup", "programs", "acceptor", "timers", "readers", "waits"),
     *("server", "lazyroutes", "resolve"),
     *(
         "clientmethods",

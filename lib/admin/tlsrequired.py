@@ -9,7 +9,7 @@ def refuse(request, server, port: int) -> None:
 
     The settings page asks with ?ask: its answer has status 200 (`access`).
     """
-    if _is_out_of_memory(server):  # nothing must lock the owner out
+    if not lazy.call("wsserver.tlsfits", "check", server):  # nothing must lock the owner out
         text = "maintenance over http: no memory for a TLS session (access.maintenance_tls)"
         server.log(WARNING, text)
         return
@@ -17,10 +17,3 @@ def refuse(request, server, port: int) -> None:
     text = "maintenance requires https (access.maintenance_tls): https://%s%s/settings.html"
     status = 200 if request.query == "ask" else 403
     raise HTTPError(status, text % (host, "" if port == 443 else ":%d" % port))
-
-
-def _is_out_of_memory(server):
-    """Return whether not even a first TLS session fits."""
-    if any(client.secure for client in server.clients):
-        return False
-    return not lazy.load("wsserver.tls").has_memory()

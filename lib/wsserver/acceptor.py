@@ -112,13 +112,12 @@ class Acceptor:
         raw.setblocking(False)
         raw.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         if acceptor:
-            sock = acceptor.wrap(raw, server._connections.values())
+            sock = acceptor.wrap(raw, server)
         try:
             connection = HTTPConnection(server, sock, address, ticks_ms())
             connection._events = _IN
             if acceptor:
-                connection._use_tls(raw)
-                connection._tls = acceptor
+                connection._use_tls(raw, acceptor)
                 connection._counted = address[0] not in server.proxies
             server._connections[sock] = connection
             self.http_connections.append(connection)
@@ -127,6 +126,7 @@ class Acceptor:
             server._connections.pop(sock, None)
             if self.http_connections and self.http_connections[-1]._sock is sock:
                 self.http_connections.pop()
+            sock.close()  # frees the memory of TLS
             raise
 
     def release(self, connection) -> None:

@@ -2,8 +2,7 @@
 
 A chip without PSRAM has two heaps. When a request cannot be met, MicroPython doubles its GC heap,
 but takes no more than the largest free block of the IDF heap. `grow` makes that block small while
-the GC heap grows. `hold` and `release` keep the memory of all sessions but one while an
-application is set up.
+the GC heap grows.
 Loaded at startup only.
 """
 
@@ -21,8 +20,6 @@ _MAX_BLOCKS = const(14)  # more than a heap of 64,000 bytes has
 _RELEASE = const(200)  # ms for the idle task to free the stack
 _CONTEXT = const(3000)  # bytes of the IDF heap that an SSLContext takes, and a session
 _SESSION = const(23800)
-_SPARE = const(6000)  # bytes of the GC heap that serving takes later
-_ELSEWHERE = const(6300)  # bytes of a session that need not be in its largest block
 
 
 def grow(reserved: int):
@@ -50,38 +47,6 @@ def grow(reserved: int):
         if lock:
             _free(lock, reserved - _MARGIN)
     return max(1, (_largest() - _CONTEXT) // _SESSION)
-
-
-def hold():
-    """Occupy the memory of all TLS sessions that fit but one, or of one. A TLS context exists.
-
-    Return what release() takes, or None.
-    """
-    largest = _largest()
-    size = max(1, largest // _SESSION - 1) * _SESSION
-    try:
-        return (_occupy(size), size) if largest else None
-    except (ImportError, OSError, MemoryError):  # no thread, or there is not that much
-        return None
-
-
-def release(kept, server, tls) -> None:
-    """End what hold() has begun, and lower the server's TLS connections to what fits.
-
-    tls: the section of the settings.
-    """
-    _free(*kept)
-    if free_heap() < _SPARE and _largest() >= 3 * _SESSION:
-        grow(2 * _SESSION + _MARGIN)
-    fits = (_largest() + _ELSEWHERE) // _SESSION
-    if fits >= tls["max_clients"]:
-        return
-    most = max(1, fits)  # the application may free memory later
-    text = "the application leaves memory for %d TLS connection%s: tls.max_clients is %d"
-    print((text + " (docs/tls.md)") % (fits, "" if fits == 1 else "s", most))
-    for acceptor in server._acceptor.tls.values():
-        acceptor._max_tls = most
-        acceptor._max_clients = max(1, most - tls["reserved"])
 
 
 def _largest():

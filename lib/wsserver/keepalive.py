@@ -109,8 +109,8 @@ def _has_expired(server, connection, now, busy):
         return age >= (limit >> 2 if busy else limit)
     if connection._kept and not connection._head:
         return busy or age >= _MAX_KEPT
-    if connection._secure:
-        busy = busy or connection._tls.is_full(server._connections.values())
+    if connection._tls:
+        busy = busy or connection._tls.is_full(server)
         if connection._last_heard == connection._since:
             limit = min(limit, _BUSY_TIMEOUT if busy else _HELLO_TIMEOUT)
         elif busy:

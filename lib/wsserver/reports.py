@@ -137,3 +137,8 @@ def slow(ms: int, name, client) -> str:
     elif not isinstance(name, str):
         name = "timer %s" % getattr(name, "__name__", name)
     return "slow: %s took %d ms and blocked the server" % (name, ms)
+
+
+def tls_slots() -> str:
+    """Return why a client with TLS is refused."""
+    return "all TLS slots for WebSocket are in use (tls.max_clients)"

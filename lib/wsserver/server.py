@@ -592,7 +592,7 @@ class Server:
             except OSError as error:
                 return error
             connection._out_start = start + count
-            if connection._secure:
+            if connection._tls:
                 connection._tls_pending = waiting - count
 
     def _flush(self, connection):
@@ -659,8 +659,8 @@ class Server:
         """Hand the socket of an HTTP connection over to the client that replaces it."""
         client._last_heard = client._last_used = connection._last_heard
         client._events = connection._events
-        if connection._secure:
-            client._use_tls(connection._raw)
+        if connection._tls:
+            client._use_tls(connection._raw, connection._tls)
         self.clients.append(client)
         # Until here a MemoryError drops the HTTP connection. From here on, nothing raises one.
         client._sock, connection._sock = connection._sock, None
@@ -686,8 +686,10 @@ class Server:
             self._acceptor.release(connection)
         try:
             sock.close()
-            if connection._secure:
+            if connection._tls:
                 connection._raw.close()  # a failed TLS handshake does not close it
+                if connection._tls._spare:
+                    connection._tls._spare.give()
             if not isinstance(reason, str):
                 reason = "connection lost: " + describe(reason)
             connection._on_lost(reason)

@@ -39,6 +39,9 @@ def begin(server) -> None:
     server._start_timers()
     acceptor = server._acceptor
     acceptor.set_accepting(False)
+    for secure in acceptor.tls.values():
+        if secure._spare:
+            secure._spare.end()
     acceptor.tls.clear()
     while acceptor.listeners:
         sock = acceptor.listeners.pop()

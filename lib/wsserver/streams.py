@@ -106,7 +106,7 @@ class Stream:
         del client._make_space
         del client._on_drained
         del client._on_lost
-        client._is_direct = not client._secure and not client._route.drain
+        client._is_direct = not client._tls and not client._route.drain
         if client._worker:
             client._worker.stand_in()
 

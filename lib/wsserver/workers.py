@@ -368,7 +368,7 @@ class Worker:
     def _on_drained(self):
         client = self._client
         del client._on_drained
-        client._is_direct = not client._secure and not client._route.drain
+        client._is_direct = not client._tls and not client._route.drain
         self._drained.set()
         self._drained = None
         client._on_drained()

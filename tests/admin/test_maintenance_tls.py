@@ -25,14 +25,11 @@ from tools.deploy.deployment import Options, deploy
 from tools.failure import Failure
 from tools.ports import free_port
 
-# Leaves no memory for a TLS session once the board serves.
+# Leaves no memory for a TLS session.
 FULL = """
 import esp32
 
 def setup(board):
-    board.server.after(1, fill)
-
-def fill():
     esp32.idf_heap_info = lambda kind: [(99000, 9000, 9000, 9000)]
     print("memory is full")
 """

@@ -10,6 +10,7 @@ import websocket
 
 from tools.virtualboard import chipheap
 from tools.virtualboard.interpreter import interpreter
+from tools.wsclient import CLOSE, TEXT, RawClient, frame
 
 EVENTS = """
 def setup(board):
@@ -24,13 +25,13 @@ def setup(board):
 """
 
 
-def start(make_board, certs, application=None):
+def start(make_board, certs, application=None, **config):
     if chipheap.build_of(Path(interpreter().command[-1])) is None:
         pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
     files = {"app/app.py": application} if application else {}
-    config = {"admin": {"password": "memory-password"}}
+    config = {"admin": {"password": "memory-password"}, **config}
     board = make_board(config=config, files=files, certs=certs, heap="chip")
-    board.wait_for_log("and https://" if application else "and wss://")
+    board.wait_for_log("and (https|wss)://")
     return board
 
 
@@ -58,6 +59,272 @@ def test_a_small_application_leaves_both_tls_connections(make_board, certs):
     visit(board, certs)
     assert board.heap.grown == (0 if interpreter().is_frozen else 1)
     assert "the application leaves" not in board.log
+
+
+SESSION = 23_800
+ECHO = """
+class Echo:
+    def on_message(self, client, message):
+        client.send(message)
+"""
+# What each of them takes after the start let the heap grow into the memory of all TLS connections.
+ASYNC_SETUP = """
+import asyncio
+
+kept = []
+
+async def setup(board):
+    await asyncio.sleep_ms(100)
+    for _ in range(4):
+        kept.append(bytearray(4000))
+    print("it is set up")
+"""
+HALF_SENT = (
+    ECHO
+    + """
+kept = [bytearray(4000) for _ in range(3)]
+
+def setup(board):
+    board.server.websocket("/ws", Echo())
+"""
+)
+SMALL = (
+    ECHO
+    + """
+def setup(board):
+    board.server.websocket("/ws", Echo())
+"""
+)
+WIDGETS = (
+    ECHO
+    + """
+import asyncio
+
+async def status(request):
+    await asyncio.sleep_ms(5)
+    return {"count": 1}
+
+async def tick():
+    await asyncio.sleep_ms(10)
+
+def setup(board):
+    board.panel.value("Count", lambda: 1)
+    board.panel.value("Temperature", lambda: 20.5)
+    board.panel.switch("Lamp", lambda: False, print)
+    board.server.websocket("/ws", Echo())
+    board.server.route("/status")(status)
+    board.server.every(1000, tick)
+"""
+)
+FILL = (
+    ECHO
+    + """
+kept = []
+
+class Fill:
+    def on_message(self, client, message):
+        try:
+            while True:
+                kept.append(bytearray(1000))
+        except MemoryError:
+            kept.clear()
+            raise
+
+def setup(board):
+    board.server.websocket("/fill", Fill())
+    board.server.websocket("/ws", Echo())
+"""
+)
+
+
+def wait_for_setup(board):
+    board.wait_for_log("it is set up")
+
+
+def send_halves(board):
+    """Have four clients send a part of a message of 4 KB, and leave."""
+    clients = [RawClient(board.http_port).open() for _ in range(4)]
+    for client in clients:
+        client.send(frame(TEXT, b"x" * 4000)[:3000])
+    echo(board, clients)
+
+
+def request_pages(board):
+    """Request a page and a route as curl does, four times each."""
+    for path in (b"/", b"/status") * 4:
+        client = RawClient(board.http_port)
+        client.send(b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % path)
+        assert client.rest().startswith(b"HTTP/1.1 200 ")
+
+
+def fill(board):
+    """Have a callback run out of memory, twice; its client is closed, and the board goes on."""
+    for _ in range(2):
+        client = RawClient(board.http_port).open("/fill")
+        opcode, reason = client.send(frame(TEXT, b"now")).frame()
+        assert opcode == CLOSE and int.from_bytes(reason[:2], "big") == 1011
+        client.sock.close()
+    board.wait_for_log("MemoryError: memory allocation failed")
+    echo(board, [RawClient(board.http_port).open()])
+
+
+def echo(board, clients):
+    """The board answers one more client; then all leave."""
+    if board.heap.free > 2000 and len(clients) < 5:
+        one = RawClient(board.http_port).open()
+        assert one.send(frame(TEXT, b"still here")).frame() == (TEXT, b"still here")
+        one.sock.close()
+    for client in clients:
+        client.sock.close()
+
+
+LATER = {
+    "an async setup": (ASYNC_SETUP, wait_for_setup),
+    "messages that are half sent": (HALF_SENT, send_halves),
+    "widgets and async routes": (WIDGETS, request_pages),
+    "a callback that fills the memory": (FILL, fill),
+}
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_what_an_application_takes_later_leaves_memory_for_tls(make_board, certs, case):
+    application, act = LATER[case]
+    board = start(make_board, certs, application)
+    act(board)
+    for _ in range(2):
+        visit(board, certs)
+    assert board.heap.size < 125_000
+
+
+def secure_client(board, certs):
+    context = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+    url = f"wss://localhost:{board.https_port}/ws"
+    return websocket.create_connection(url, timeout=10, sslopt={"context": context})
+
+
+def wait_for_pool(board, size):
+    deadline = time.monotonic() + 10
+    while board.heap.pool != size:
+        assert time.monotonic() < deadline, (board.heap.pool, size)
+        time.sleep(0.05)
+
+
+def test_the_first_tls_connection_takes_the_spare_sessions_memory(make_board, certs):
+    board = start(make_board, certs, SMALL, tls={"reserved": 0})
+    free = board.heap.pool
+    # Of the two that fit, one is spare; with frozen modules, of three or more.
+    assert free >= SESSION
+    for _ in range(3):
+        first = secure_client(board, certs)
+        assert board.heap.pool == free
+        second = secure_client(board, certs)
+        assert board.heap.pool == free - SESSION
+        first.close()
+        wait_for_pool(board, free)
+        second.close()
+        wait_for_pool(board, free)
+    assert board.heap.least >= 0
+
+
+def test_many_tls_connections_leave_the_spare_session_and_no_garbage(make_board, certs):
+    board = start(make_board, certs, SMALL)
+    free = board.heap.pool
+    visit(board, certs)
+    wait_for_pool(board, free)
+    size = board.heap.size
+    for _ in range(30):
+        secure_client(board, certs).close()
+        wait_for_pool(board, free)
+    assert board.heap.size == size
+
+
+NEEDY = (
+    ECHO
+    + """
+kept = []
+
+def setup(board):
+    board.server.websocket("/ws", Echo())
+    board.server.route("/need")(need)
+
+def need(request):
+    while len(kept) < 12:
+        kept.append(bytearray(4000))
+    return "%d" % len(kept)
+"""
+)
+
+
+def ask(board):
+    client = RawClient(board.http_port)
+    client.send(b"GET /need HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    return client.rest().split(b"\r\n")[0]
+
+
+def test_a_refused_request_gives_the_memory_of_tls_to_the_application(make_board, certs):
+    """Else an application that needs more than is left could not serve a single page."""
+    board = start(make_board, certs, NEEDY)
+    if interpreter().is_frozen:
+        pytest.skip("there is enough memory for the application of this test")
+    line = "the application needs the memory of TLS: https may end now"
+    client = RawClient(board.http_port).open()
+    client.send(frame(TEXT, b"x" * 4000)[:3000])
+    for _ in range(2):  # the client may be what needs the memory
+        assert ask(board).startswith(b"HTTP/1.1 503 ")
+    assert line not in board.log
+    client.sock.close()
+    board.wait_for_log("disconnected")
+    deadline = time.monotonic() + 20
+    while not ask(board).startswith(b"HTTP/1.1 200 "):
+        assert time.monotonic() < deadline, board.log
+    assert line in board.log
+
+
+def test_an_application_that_leaves_little_is_told_what_tls_may_lose(make_board, certs):
+    if interpreter().is_frozen:
+        pytest.skip("there is enough memory for the application of this test")
+    board = start(make_board, certs, LARGE.replace("range(6)", "range(9)"))
+    board.wait_for_log(
+        r"the application leaves \d+ KB of memory: https may end when it needs more"
+    )
+    assert ask(board).startswith(b"HTTP/1.1 404 ")  # it serves
+
+
+FULL = """
+from wsserver import lazy
+
+kept = []
+
+def setup(board):
+    board.server.after(100, fill)
+    board.server.after(300, leave)
+
+def fill():
+    try:
+        while True:
+            kept.append(bytearray(1000))
+    except MemoryError:
+        kept.clear()
+
+def leave():
+    global kept
+    while lazy.free_heap() > 12000:
+        kept = kept, bytearray(200)
+    print("memory is full")
+"""
+
+
+def test_an_application_that_fills_the_memory_does_not_lock_the_owner_out(make_board, certs):
+    """The settings need more of the GC heap, which cannot grow into the spare session."""
+    board = start(make_board, certs, FULL)
+    board.wait_for_log("memory is full")
+    url = f"ws://localhost:{board.http_port}/settings"
+    header = ["Authorization: Bearer memory-password"]
+    settings = websocket.create_connection(
+        url, timeout=20, header=header, subprotocols=["settings"]
+    )
+    assert "sections" in settings.recv()
+    board.wait_for_log("maintenance over http: no memory for a TLS session")
 
 
 def settled(board):

@@ -76,11 +76,11 @@ class SendBuffer:
 
     _bytes = 0  # received, modulo 2 ** 30, where the small integers of a 32-bit chip end
     _half_closed = False  # the peer sends no more, but still reads
-    _secure = False  # uses TLS
     _plain = None  # the function for messages; see Protocol
     _pongs = 0  # received since the server looked last
     _tail = b""  # received bytes that are put before those of the next read
     _is_direct = False  # without TLS and on_drain: the server may write replies at once
+    _tls = None  # with TLS: the TLSAcceptor
     _raw = None  # with TLS: the socket below the TLS stream
     # Bytes that TLS has put into a record but not sent. The next write must have the same
     # length, because TLS would count any further bytes as sent.
@@ -104,9 +104,9 @@ class SendBuffer:
         """Return whether to keep the connection although the peer sends no more."""
         return False
 
-    def _use_tls(self, raw) -> None:
+    def _use_tls(self, raw, acceptor) -> None:
         """Note that the connection uses TLS on top of the socket `raw`."""
-        self._secure = True
+        self._tls = acceptor
         self._is_direct = False
         self._raw = raw
         self._tls_pending = 0  # allocated now: later there may be no memory for the attribute

@@ -396,7 +396,9 @@ class Client(Protocol):
             return self._state == _OPEN
         if name == "text":
             return self._decoder is not None and self._decoder.is_text
-        if name in ("id", "address", "path", "messages", "bytes", "secure"):
+        if name == "secure":
+            return self._tls is not None
+        if name in ("id", "address", "path", "messages", "bytes"):
             return getattr(self, "_" + name)
         if name in ("drain", "join", "leave", "ping", "pong", "send_stream"):
             load(".clientmethods")  # adds these methods to this class

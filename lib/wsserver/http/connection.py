@@ -43,7 +43,6 @@ class HTTPConnection(SendBuffer):
     _static: "Anything"  # the module that reads _file
     _file: "Anything" = None
     _left: "Anything" = 0  # bytes of the file that are still to be sent
-    _tls: "Anything"  # with TLS: the TLSAcceptor
     _counted = False  # whether limits.handshakes has counted it before its request
 
     def __init__(self, server, sock, address: tuple, now: int):
@@ -91,7 +90,7 @@ class HTTPConnection(SendBuffer):
                 load(".http.proxies").identify(self, request)
             if request:
                 request.address = self._address
-                request.secure = self._secure or self._https
+                request.secure = self._tls is not None or self._https
             if self._server.limits and not self._counted:
                 self._server.limits.check_handshake(self._address[0])
             if error:
@@ -206,9 +205,8 @@ class HTTPConnection(SendBuffer):
         """
         server = self._server
         # The reserved TLS slots are for pages, and for reserved paths.
-        if self._secure and not route.reserved and self._tls.is_full(server.clients, True):
-            text = "all TLS slots for WebSocket are in use (tls.max_clients)"
-            raise HTTPError(503, text, "Retry-After: 5")
+        if self._tls and not route.reserved and self._tls.is_full(server, True):
+            raise HTTPError(503, call(".reports", "tls_slots"), "Retry-After: 5")
         if not server._has_place(route.reserved):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         subprotocol = choose_subprotocol(request, route.subprotocols)

@@ -84,9 +84,8 @@ class EventStream(Exchange):
     def __init__(self, connection, request, route):
         super().__init__(connection, request, route)
         server = self._server
-        if self._secure and self._tls.is_full(server.clients, True):
-            text = "all TLS slots for WebSocket are in use (tls.max_clients)"
-            raise HTTPError(503, text, "Retry-After: 5")
+        if self._tls and self._tls.is_full(server, True):
+            raise HTTPError(503, call(".reports", "tls_slots"), "Retry-After: 5")
         if request.method != "HEAD" and not server._has_place(False):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._owner = route.handler

@@ -115,9 +115,8 @@ class Exchange(HTTPConnection):
         if connection._trusted:
             self._trusted = True
             self._https = connection._https
-        if connection._secure:
-            self._use_tls(connection._raw)
-            self._tls = connection._tls
+        if connection._tls:
+            self._use_tls(connection._raw, connection._tls)
             self._counted = connection._counted
         self._prepare(request, route)
 

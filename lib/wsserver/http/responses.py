@@ -53,7 +53,7 @@ def can_keep(connection, request, received: bool):
         return False
     if request.is_1_0 or "sec-websocket-key" in headers:
         return None
-    if connection._secure or connection._trusted:
+    if connection._tls or connection._trusted:
         return None
     option = headers.get("connection", "keep-alive")
     if option != "keep-alive" and "close" in [

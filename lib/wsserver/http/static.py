@@ -38,7 +38,7 @@ def find_file(connection, request: Request):
     """
     for prefix, directory, https_port in connection._server._folders:
         if request.path.startswith(prefix):
-            port = None if connection._secure or connection._https else https_port
+            port = None if connection._tls or connection._https else https_port
             try:
                 return open_file(request, prefix, directory, port, connection)
             except HTTPError as error:

@@ -262,11 +262,51 @@ def test_setting_up_an_application_leaves_all_tls_sessions_but_one(chip):
 from wsserver import lazy
 esp32._take(3000)
 before = measure()[2][0]
-lock, size = lazy.call("wsserver.gcgrowth", "hold")
+lock, size = lazy.call("wsserver.gcsetup", "hold")
 taken = [before - measure()[2][0], size]
 lock.release()
 """
     assert value_of(chip(), code, "taken") == [2 * 23800 + 400, 2 * 23800]
+
+
+def test_a_session_without_a_socket_takes_its_memory_until_it_is_closed_or_collected(chip):
+    code = """
+import io, tls
+context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+def wrap():
+    stream = context.wrap_socket(io.BytesIO(), server_side=True, do_handshake_on_connect=False)
+    return stream, before - measure()[2][0]
+before = measure()[2][0]
+stream, size = wrap()
+taken = [size]
+stream.close()
+stream.close()
+taken.append(before - measure()[2][0])
+stream, size = wrap()
+taken.append(size)
+stream = None
+gc.collect()
+[bytearray(100) for _ in range(10)]
+gc.collect()
+taken.append(before - measure()[2][0])
+made = [wrap()[0] for _ in range(3)]
+try:
+    wrap()
+except OSError as error:
+    taken.append(error.errno)
+"""
+    assert value_of(chip(), code, "taken") == [23800, 0, 23800, 0, 12]
+
+
+def test_without_the_pool_another_block_counts_as_free(chip):
+    code = """
+gc.collect()
+free = gc.mem_free() - 94176
+esp32._take(94176)
+gc.collect()
+other = gc.mem_free() - free
+"""
+    assert value_of(chip(), code, "other") == pytest.approx(13312, abs=500)
 
 
 def test_listen_has_no_buffers_when_the_pool_is_low(chip):

@@ -18,4 +18,4 @@ def mem_alloc():
 
 def mem_free():
     """The heap could grow by the largest block of the other one, which counts as free, too."""
-    return _mem_free() + _esp32._pool()
+    return _mem_free() + max(_esp32._pool(), _esp32._REGIONS[2][2])

@@ -3,6 +3,7 @@
 The launcher replaces the built-in module by it: a file alone would not be found before that.
 """
 
+import io as _io
 import socket as _socket
 
 import esp32 as _esp32
@@ -18,6 +19,27 @@ from tls import SSLContext as _SSLContext
 
 _ENOMEM = 12
 _CONTEXT = 3000  # bytes of the IDF heap, as measured: with an RSA certificate; 1,500 with EC
+
+
+class _stream(_io.IOBase):
+    """A stream that is no socket, below a session, whose memory counts until that is closed."""
+
+    def __init__(self, stream):
+        if not _esp32._take(_socket._SESSION):
+            raise OSError(_ENOMEM)
+        self._stream = stream
+
+    def readinto(self, buf):
+        return self._stream.readinto(buf)
+
+    def write(self, buf):
+        return self._stream.write(buf)
+
+    def ioctl(self, request, argument):
+        if request == 4 and self._stream:  # MP_STREAM_CLOSE; the collector closes it as well
+            self._stream = None
+            _esp32._take(-_socket._SESSION)
+        return 0 if request == 4 else -22
 
 
 class SSLContext:
@@ -50,6 +72,8 @@ class SSLContext:
         self._context.verify_mode = mode
 
     def wrap_socket(self, sock, **options):
+        if not isinstance(sock, _socket.socket):
+            return self._context.wrap_socket(_stream(sock), **options)
         if not _socket._take_session(sock):
             raise OSError(_ENOMEM)
         try:
