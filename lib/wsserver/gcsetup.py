@@ -11,10 +11,8 @@ from .lazy import free_heap, load
 
 _MARGIN = const(1024)  # see gcgrowth
 _SESSION = const(23800)
-_SPARE = const(6000)  # bytes of the GC heap that serving takes later
-_ROOM = const(
-    14500
-)  # of both heaps, for code that is loaded later, when the spare session is held
+_SERVING = const(6000)  # bytes of the GC heap that serving takes later
+_LATER = const(14500)  # of both heaps, beside the spare session: for code that is loaded later
 _OBJECTS = const(1024)  # bytes of the GC heap that a session takes, and more
 _ELSEWHERE = const(6300)  # bytes of a session that need not be in its largest block
 
@@ -45,7 +43,7 @@ def release(kept, server, tls) -> None:
     except MemoryError:  # the application may free memory later
         pass
     _free(*kept)
-    if free_heap() < _SPARE and _largest() >= 3 * _SESSION:
+    if free_heap() < _SERVING and _largest() >= 3 * _SESSION:
         grow(2 * _SESSION + _MARGIN)
     fits = (_largest() + _ELSEWHERE) // _SESSION
     if fits < tls["max_clients"]:
@@ -57,9 +55,9 @@ def release(kept, server, tls) -> None:
             acceptor._max_clients = max(1, most - tls["reserved"])
     if not fits:
         return
-    room = free_heap() + max(0, _largest() - _SESSION)
-    if spare and room >= _ROOM:
+    left = free_heap() + max(0, _largest() - _SESSION)
+    if spare and left >= _LATER:
         spare.begin(acceptors)
     else:
         text = "the application leaves %d KB of memory: https may end when it needs more"
-        print((text + " (docs/tls.md)") % (room >> 10))
+        print((text + " (docs/tls.md)") % (left >> 10))
