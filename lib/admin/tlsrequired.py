@@ -5,22 +5,15 @@ from wsserver.http.request import HTTPError, host_name
 
 
 def refuse(request, server, port: int) -> None:
-    """Raise HTTPError 403 with the https address, unless no TLS session fits into the memory.
+    """Raise HTTPError 403 with the https address, unless no TLS connection can be opened.
 
     The settings page asks with ?ask: its answer has status 200 (`access`).
     """
-    if _is_out_of_memory(server):  # nothing must lock the owner out
-        text = "maintenance over http: no memory for a TLS session (access.maintenance_tls)"
+    if lazy.call("wsserver.gcgrowth", "is_blocked", server):  # nothing must lock the owner out
+        text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
         server.log(WARNING, text)
         return
     host = host_name(request.headers.get("host", ""))
     text = "maintenance requires https (access.maintenance_tls): https://%s%s/settings.html"
     status = 200 if request.query == "ask" else 403
     raise HTTPError(status, text % (host, "" if port == 443 else ":%d" % port))
-
-
-def _is_out_of_memory(server):
-    """Return whether not even a first TLS session fits."""
-    if any(client.secure for client in server.clients):
-        return False
-    return not lazy.load("wsserver.tls").has_memory()

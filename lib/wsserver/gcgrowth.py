@@ -4,7 +4,7 @@ A chip without PSRAM has two heaps. When a request cannot be met, MicroPython do
 but takes no more than the largest free block of the IDF heap. `grow` makes that block small while
 the GC heap grows. `hold` and `release` keep the memory of all sessions but one while an
 application is set up.
-Loaded at startup only.
+Loaded at startup, and for requests without TLS to the admin's paths.
 """
 
 import gc
@@ -12,7 +12,7 @@ import time
 
 from micropython import const
 
-from .lazy import free_heap, has_large_heap
+from .lazy import free_heap, has_large_heap, load
 
 _LEAST = const(16000)  # bytes; a little more than an ESP32's other free blocks
 _MARGIN = const(1024)  # bytes that a thread takes beside its stack, and more
@@ -65,14 +65,20 @@ def hold():
         return None
 
 
-def release(kept, server, tls) -> None:
-    """End what hold() has begun, and lower the server's TLS connections to what fits.
-
-    tls: the section of the settings.
-    """
+def release(kept) -> None:
+    """End what hold() has begun."""
     _free(*kept)
     if free_heap() < _SPARE and _largest() >= 3 * _SESSION:
         grow(2 * _SESSION + _MARGIN)
+
+
+def lower(server, tls) -> None:
+    """Lower the server's TLS connections to what fits after its start.
+
+    tls: the section of the settings.
+    """
+    if not _largest():
+        return
     fits = (_largest() + _ELSEWHERE) // _SESSION
     if fits >= tls["max_clients"]:
         return
@@ -82,6 +88,19 @@ def release(kept, server, tls) -> None:
     for acceptor in server._acceptor.tls.values():
         acceptor._max_tls = most
         acceptor._max_clients = max(1, most - tls["reserved"])
+
+
+def is_blocked(server) -> bool:
+    """Return whether no TLS connection can be opened, and none that will soon end is open.
+
+    Clients hold all sessions, or there is no memory for another one.
+    """
+    if any(connection._secure for connection in server._acceptor.http_connections):
+        return False
+    clients = sum(client._secure for client in server.clients)
+    if any(clients < acceptor._max_tls for acceptor in server._acceptor.tls.values()):
+        return not load(".tls").has_memory()
+    return True
 
 
 def _largest():
