@@ -10,10 +10,14 @@ def refuse(request, server, port: int) -> None:
     The settings page asks with ?ask: its answer has status 200 (`access`).
     """
     if lazy.call("wsserver.gcgrowth", "is_blocked", server):  # nothing must lock the owner out
-        text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
-        server.log(WARNING, text)
         return
     host = host_name(request.headers.get("host", ""))
     text = "maintenance requires https (access.maintenance_tls): https://%s%s/settings.html"
     status = 200 if request.query == "ask" else 403
     raise HTTPError(status, text % (host, "" if port == 443 else ":%d" % port))
+
+
+def warn(server) -> None:
+    """Log that the admin uses no TLS. For others, who may ask often, there is no line."""
+    text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
+    server.log(WARNING, text)

@@ -210,6 +210,9 @@ def test_a_wss_client_that_holds_the_only_place_does_not_lock_the_owner_out(secu
     assert get(board, "/settings", PASSWORD)[0] == 403
     address = f"wss://127.0.0.1:{board.https_port}/ws"
     client = websocket.create_connection(address, sslopt={"cert_reqs": ssl.CERT_NONE})
+    for _ in range(20):  # without the password they must not fill the log
+        assert get(board, "/settings")[0] == 401
+    assert "maintenance over http" not in board.log
     assert get(board, "/settings", PASSWORD)[0] == 426
     board.wait_for_log("maintenance over http: no place or memory for TLS")
     client.close()
