@@ -9,8 +9,9 @@ def refuse(request, server, port: int) -> None:
 
     The settings page asks with ?ask: its answer has status 200 (`access`).
     """
-    if lazy.call("wsserver.gcgrowth", "is_blocked", server):  # nothing must lock the owner out
-        return
+    has_memory = lazy.load("wsserver.tls").has_memory
+    if lazy.call("wsserver.gcgrowth", "is_blocked", server, has_memory):
+        return  # nothing must lock the owner out
     host = host_name(request.headers.get("host", ""))
     text = "maintenance requires https (access.maintenance_tls): https://%s%s/settings.html"
     status = 200 if request.query == "ask" else 403

@@ -12,7 +12,7 @@ import time
 
 from micropython import const
 
-from .lazy import free_heap, has_large_heap, load
+from .lazy import free_heap, has_large_heap
 
 _LEAST = const(16000)  # bytes; a little more than an ESP32's other free blocks
 _MARGIN = const(1024)  # bytes that a thread takes beside its stack, and more
@@ -90,16 +90,16 @@ def lower(server, tls) -> None:
         acceptor._max_clients = max(1, most - tls["reserved"])
 
 
-def is_blocked(server) -> bool:
+def is_blocked(server, has_memory) -> bool:
     """Return whether no TLS connection can be opened, and none that will soon end is open.
 
-    Clients hold all sessions, or there is no memory for another one.
+    Clients hold all sessions, or there is no memory for another one. has_memory: of wsserver.tls.
     """
     if any(connection._secure for connection in server._acceptor.http_connections):
         return False
     clients = sum(client._secure for client in server.clients)
     if any(clients < acceptor._max_tls for acceptor in server._acceptor.tls.values()):
-        return not load(".tls").has_memory()
+        return not has_memory()
     return True
 
 

@@ -200,7 +200,8 @@ def _size_of(name):
 
 def _decompressed(file, server):
     """Return a file with the content of a gzip file, or None if that takes too much memory."""
-    if not has_large_heap():  # one at a time: for a second window the GC heap could grow
+    # One at a time: for a second window the GC heap could grow into the memory of TLS.
+    if server._acceptor.tls and not has_large_heap():
         for other in server._acceptor.http_connections:
             if other._file and not hasattr(other._file, "seek"):
                 return None
