@@ -74,6 +74,8 @@ def start(log, settings=None, safe: bool = False):
     _limit_clients(server, _HTTP_SOCKETS + fleet)
     if fleet:
         lazy.load("fleet").start(board)
+    if secure:
+        lazy.call("wsserver.gcgrowth", "lower", server, settings["tls"])
     address = lazy.call("wifi.interfaces", "address")
     # An application may have no WebSocket at all; its page is at the root.
     scheme, path = ("ws", "ws") if "/ws" in server.routes else ("http", "")
@@ -217,7 +219,7 @@ def setup(application, server, settings, secure, safe, reserved):
     held = lazy.call("wsserver.gcsetup", "hold") if reserved else None
     board = application.start(server, settings, https, safe)  # if it fails, the board restarts
     if held:
-        lazy.call("wsserver.gcsetup", "release", held, server, tls)
+        lazy.call("wsserver.gcsetup", "release", held, server)
     return board
 
 

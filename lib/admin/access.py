@@ -82,10 +82,13 @@ class Access(Token):
 
         Without TLS where it is required, the secret is not looked at.
         """
-        if self._where and not request.secure:
+        plain = self._where and not request.secure
+        if plain:
             lazy.call("admin.tlsrequired", "refuse", request, *self._where)
         asks = request.query == "ask" and not request.wants_websocket()
         if not asks or self._given(request):
             super().check(request, ip)
+            if plain:
+                lazy.call("admin.tlsrequired", "warn", self._where[0])
         if asks:
             raise HTTPError(200, "use a WebSocket client")

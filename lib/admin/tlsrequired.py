@@ -5,15 +5,19 @@ from wsserver.http.request import HTTPError, host_name
 
 
 def refuse(request, server, port: int) -> None:
-    """Raise HTTPError 403 with the https address, unless no TLS session fits into the memory.
+    """Raise HTTPError 403 with the https address, unless no TLS connection can be opened.
 
     The settings page asks with ?ask: its answer has status 200 (`access`).
     """
-    if not lazy.call("wsserver.tlsfits", "check", server):  # nothing must lock the owner out
-        text = "maintenance over http: no memory for a TLS session (access.maintenance_tls)"
-        server.log(WARNING, text)
-        return
+    if not lazy.call("wsserver.tlsfits", "check", server):
+        return  # nothing must lock the owner out
     host = host_name(request.headers.get("host", ""))
     text = "maintenance requires https (access.maintenance_tls): https://%s%s/settings.html"
     status = 200 if request.query == "ask" else 403
     raise HTTPError(status, text % (host, "" if port == 443 else ":%d" % port))
+
+
+def warn(server) -> None:
+    """Log that the admin uses no TLS. For others, who may ask often, there is no line."""
+    text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
+    server.log(WARNING, text)

@@ -1,6 +1,7 @@
 """Set widgets to new values. Loaded for a command, unloaded soon after the last."""
 
 import json
+from binascii import unhexlify
 from time import ticks_ms
 
 from micropython import const
@@ -122,8 +123,16 @@ def _check(kind, value, options):
         size = options["size"]
         if not isinstance(value, str) or len(value) > size or not is_valid(value):
             raise ValueError("must be a text of at most %d characters" % size)
-    else:  # a colour
-        if not isinstance(value, str) or len(value) != 7 or value[0] != "#":
-            raise ValueError("must be a colour such as #ff8000")
-        return tuple([int(value[at : at + 2], 16) for at in (1, 3, 5)])
+    else:
+        return _colour(value)
     return value
+
+
+def _colour(value):
+    """Return the three numbers of a colour. Raises ValueError."""
+    try:
+        if isinstance(value, str) and len(value) == 7 and value[0] == "#":
+            return tuple(unhexlify(value[1:]))  # int() would take "-1" and "+1"
+    except ValueError:
+        pass
+    raise ValueError("must be a colour such as #ff8000")

@@ -20,6 +20,7 @@ _MAX_BLOCKS = const(14)  # more than a heap of 64,000 bytes has
 _RELEASE = const(200)  # ms for the idle task to free the stack
 _CONTEXT = const(3000)  # bytes of the IDF heap that an SSLContext takes, and a session
 _SESSION = const(23800)
+_ELSEWHERE = const(6300)  # bytes of a session that need not be in its largest block
 
 
 def grow(reserved: int):
@@ -47,6 +48,28 @@ def grow(reserved: int):
         if lock:
             _free(lock, reserved - _MARGIN)
     return max(1, (_largest() - _CONTEXT) // _SESSION)
+
+
+def lower(server, tls) -> None:
+    """Lower the server's TLS connections to what fits after its start.
+
+    tls: the section of the settings.
+    """
+    if not _largest():
+        return
+    fits = (_largest() + _ELSEWHERE) // _SESSION
+    acceptors = list(server._acceptor.tls.values())
+    spare = acceptors[0]._spare
+    if spare and spare.is_open:
+        fits += 1
+    if fits >= tls["max_clients"]:
+        return
+    most = max(1, fits)  # the application may free memory later
+    text = "the application leaves memory for %d TLS connection%s: tls.max_clients is %d"
+    print((text + " (docs/tls.md)") % (fits, "" if fits == 1 else "s", most))
+    for acceptor in acceptors:
+        acceptor._max_tls = most
+        acceptor._max_clients = max(1, most - tls["reserved"])
 
 
 def _largest():

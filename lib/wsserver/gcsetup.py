@@ -9,12 +9,12 @@ from micropython import const
 from .gcgrowth import _free, _largest, _occupy, grow
 from .lazy import free_heap, load
 
-_MARGIN = const(1024)  # see gcgrowth
+_MARGIN = const(1024)  # these three: see gcgrowth
 _SESSION = const(23800)
+_ELSEWHERE = const(6300)
 _SERVING = const(6000)  # bytes of the GC heap that serving takes later
 _LATER = const(14500)  # of both heaps, beside the spare session: for code that is loaded later
 _OBJECTS = const(1024)  # bytes of the GC heap that a session takes, and more
-_ELSEWHERE = const(6300)  # bytes of a session that need not be in its largest block
 
 
 def hold():
@@ -30,11 +30,8 @@ def hold():
         return None
 
 
-def release(kept, server, tls) -> None:
-    """End what hold() has begun, and lower the server's TLS connections to what fits.
-
-    From now on, a spare session keeps the memory of one of them. tls: the section of the settings.
-    """
+def release(kept, server) -> None:
+    """End what hold() has begun. From now on, a spare session keeps the memory of one."""
     acceptors = list(server._acceptor.tls.values())
     spare = None
     try:
@@ -45,15 +42,7 @@ def release(kept, server, tls) -> None:
     _free(*kept)
     if free_heap() < _SERVING and _largest() >= 3 * _SESSION:
         grow(2 * _SESSION + _MARGIN)
-    fits = (_largest() + _ELSEWHERE) // _SESSION
-    if fits < tls["max_clients"]:
-        most = max(1, fits)
-        text = "the application leaves memory for %d TLS connection%s: tls.max_clients is %d"
-        print((text + " (docs/tls.md)") % (fits, "" if fits == 1 else "s", most))
-        for acceptor in acceptors:
-            acceptor._max_tls = most
-            acceptor._max_clients = max(1, most - tls["reserved"])
-    if not fits:
+    if not (_largest() + _ELSEWHERE) // _SESSION:  # no session fits: gcgrowth.lower() logs it
         return
     left = free_heap() + max(0, _largest() - _SESSION)
     if spare and left >= _LATER:

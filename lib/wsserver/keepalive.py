@@ -103,6 +103,9 @@ def _has_expired(server, connection, now, busy):
     if connection._state == _LINGERING:
         return age >= _MAX_LINGER or ticks_diff(now, connection._last_heard) >= _LINGER
     if connection._state == _HANDLING:
+        most = server._async_timeout
+        if connection._task and most is not None and age >= (min(most, limit) if busy else most):
+            connection._end_handler()
         return False
     if connection._state != _READING:
         # The time for each part of a response, which fills a send buffer.

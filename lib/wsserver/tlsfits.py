@@ -8,14 +8,18 @@ _NEED = const(18000)  # bytes of the GC heap that they take: see admin.register
 
 
 def check(server) -> bool:
-    """Return whether there is memory for a TLS connection, and for the pages beside it.
+    """Return whether a TLS connection can be opened, or one that will soon end is open.
 
-    The GC heap cannot grow into the memory of the spare session. If the application does not leave
-    enough of it, the spare session is given up.
+    Clients may hold all places. The GC heap cannot grow into the memory of the spare session: if
+    the application does not leave enough for the pages beside it, the spare session is given up.
     """
-    if any(client.secure for client in server.clients):
+    if any(connection._tls for connection in server._acceptor.http_connections):
         return True
-    for acceptor in server._acceptor.tls.values():
+    clients = sum(client.secure for client in server.clients)
+    acceptors = server._acceptor.tls.values()
+    if all(clients >= acceptor._max_tls for acceptor in acceptors):
+        return False
+    for acceptor in acceptors:
         spare = acceptor._spare
         if spare and spare.is_open:
             return free_heap() >= call(".inplace", "need", _NEED, __file__) or not spare.cancel()

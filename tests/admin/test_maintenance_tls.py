@@ -200,4 +200,19 @@ def test_if_no_tls_session_fits_any_more_maintenance_works_without_it(secure_boa
     board = secure_board(files={"app/app.py": FULL})
     board.wait_for_log("memory is full")
     assert get(board, "/settings", PASSWORD)[0] == 426
-    board.wait_for_log("maintenance over http: no memory for a TLS session")
+    board.wait_for_log("maintenance over http: no place or memory for TLS")
+
+
+def test_a_wss_client_that_holds_the_only_place_does_not_lock_the_owner_out(secure_board):
+    board = secure_board(tls={"max_clients": 1})
+    assert get(board, "/settings", PASSWORD)[0] == 403
+    address = f"wss://127.0.0.1:{board.https_port}/ws"
+    client = websocket.create_connection(address, sslopt={"cert_reqs": ssl.CERT_NONE})
+    for _ in range(20):  # without the password they must not fill the log
+        assert get(board, "/settings")[0] == 401
+    assert "maintenance over http" not in board.log
+    assert get(board, "/settings", PASSWORD)[0] == 426
+    board.wait_for_log("maintenance over http: no place or memory for TLS")
+    client.close()
+    board.wait_for_log("client 1 disconnected")
+    assert get(board, "/settings", PASSWORD)[0] == 403

@@ -84,7 +84,9 @@ def test_all_clients_see_a_changed_name(guest):
     assert one.wait("message")["name"] == "Änn O'Neill"
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 33, "two\nlines", 5, None, ["Ann"]])
+@pytest.mark.parametrize(
+    "name", ["", "   ", "x" * 33, "two\nlines", "\x7f", "\x9b31m", 5, None, ["Ann"]]
+)
 def test_an_invalid_name_is_refused(guest, name):
     one = guest()
     assert "name: must be a string of 1 to 32 characters" in one.error({"name": name})

@@ -250,6 +250,8 @@ def test_a_set_value_is_kept_on_the_board_and_shown_to_all(viewer, board):
         ("Soil is", "x" * 11, "must be a text of at most 10 characters"),
         ("Soil is", 5, "must be a text of at most 10 characters"),
         ("Light", "red", "must be a colour such as #ff8000"),
+        ("Light", "#-1-1-1", "must be a colour such as #ff8000"),
+        ("Light", "#gg0000", "must be a colour such as #ff8000"),
         ("Soil", 5, "this value can only be read"),
     ],
 )

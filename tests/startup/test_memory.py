@@ -347,6 +347,42 @@ def test_each_start_leaves_the_same_memory(make_board, certs):
     assert interpreter().is_frozen or max(used) < 79_000, used
 
 
+def test_no_request_head_of_2_kb_makes_the_heap_grow(make_board, certs):
+    """Split at each mark, it took up to 20 times its size, until TLS had no memory left."""
+    board = start(make_board, certs, access={"maintenance_tls": False})
+    fields = ("Sec-WebSocket-Protocol", "Accept-Encoding")
+    targets = ("/" + "a/" * 850, "/" + "x" * 1700, "/" + "%41" * 570, "/settings?" + "abc&" * 415)
+    heads = [f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" for target in targets]
+    heads.append("GET /settings?token=" + "%41" * 560 + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    start_of = "GET /settings HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    heads += [f"{start_of}{field}: {'a,' * 830}\r\n\r\n" for field in fields]
+    heads.append("G " * 850 + "\r\n\r\n")
+    for head in heads:
+        before = board.heap
+        with RawClient(board.http_port) as peer:
+            peer.send(head.encode())
+            assert peer.until(b"\r\n\r\n")
+        after = board.heap
+        assert after.grown == before.grown, (head[:40], after)
+    visit(board, certs)
+
+
+def test_pages_for_two_clients_that_do_not_decompress_fit(make_board, certs):
+    board = start(make_board, certs)
+    grown = board.heap.grown
+    peers = [RawClient(board.http_port, receive_buffer=1024) for _ in range(2)]
+    for peer in peers:
+        peer.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    heads = [peer.until(b"\r\n\r\n") for peer in peers]
+    assert all(head.startswith(b"HTTP/1.1 200 ") for head in heads)
+    assert [b"Content-Encoding: gzip" in head for head in heads] == [False, True]
+    for peer in peers:
+        assert peer.rest()
+        peer.close()
+    assert board.heap.grown == grown
+    visit(board, certs)
+
+
 SLOW = """
 import asyncio
 import gc

@@ -251,3 +251,76 @@ def test_half_closed_requests_are_answered_within_the_same_bounds(servers):
     with servers.connect() as peer:
         peer.send(plain()).sock.shutdown(socket.SHUT_WR)
         assert peer.response().status == 200
+
+
+ENDLESS = """
+import asyncio
+
+from wsserver import Server
+
+server = Server(open_timeout=1, async_timeout=2)
+
+
+@server.route("/endless")
+async def endless(request):
+    try:
+        while True:
+            await asyncio.sleep(1)
+    finally:
+        print("the handler has ended")
+
+
+@server.route("/upload", methods=("POST",), stream=True)
+async def upload(request):
+    size = 0
+    while True:
+        data = await request.read(100)
+        if not data:
+            return str(size)
+        size += len(data)
+        await asyncio.sleep_ms(300)
+
+
+@server.route("/")
+def index(request):
+    return "here"
+
+
+server.listen(80)
+server.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def endless(make_board):
+    return make_board(files={"main.py": ENDLESS}, heap="256k")
+
+
+def test_handlers_that_never_end_do_not_keep_their_slots(endless):
+    since = endless.log_position
+    peers = [Peer(endless.http_port).send(plain("/endless")) for _ in range(3)]
+    started = time.monotonic()
+    with Peer(endless.http_port) as peer:
+        assert peer.send(plain("/")).response().body == "here"
+    assert time.monotonic() - started < 3
+    for peer in peers:
+        assert peer.response().status == 503
+        peer.close()
+    endless.wait_for_log("503: the handler of this path takes too long", since=since)
+    ended = "(?s)" + "the handler has ended.*" * 3
+    endless.wait_for_log(ended, since=since)
+    assert "Traceback" not in endless.log[since:]
+
+
+def test_a_single_handler_that_never_ends_has_async_timeout(endless):
+    with Peer(endless.http_port) as peer:
+        started = time.monotonic()
+        assert peer.send(plain("/endless")).response().status == 503
+        assert 1.5 < time.monotonic() - started < 4
+
+
+def test_a_handler_that_reads_a_long_body_is_not_too_slow(endless):
+    body = "x" * 1500  # takes 4.5 s
+    with Peer(endless.http_port) as peer:
+        request = plain("/upload", f"Content-Length: {len(body)}", method="POST")
+        assert peer.send(request + body).response().body == "1500"

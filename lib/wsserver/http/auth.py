@@ -80,10 +80,8 @@ class Token:
         for offer in request.tokens("sec-websocket-protocol"):
             if offer.startswith(_OFFER):
                 return (_decode(offer[len(_OFFER) :].replace("-", "+").replace("_", "/")),)
-        for field in request.query.split("&"):
-            if field.startswith("token="):
-                return (unquote(field[6:]).encode(),)
-        return ()
+        _, mark, rest = ("&" + request.query).partition("&token=")
+        return (unquote(rest.partition("&")[0]).encode(),) if mark else ()
 
 
 class Basic(Token):

@@ -227,6 +227,7 @@ class Exchange(HTTPConnection):
     def _call_handler(self):
         request = self._request
         self._state = _HANDLING
+        self._since = None
         started = ticks_ms()
         if request.params:
             result = self._route.handler(request, **request.params)
@@ -243,9 +244,9 @@ class Exchange(HTTPConnection):
 
     def _on_result(self, result, error):
         """Answer with what an async handler has returned or raised."""
-        self._task = None
-        if self._sock is None:
+        if self._task is None or self._sock is None:  # it was cancelled
             return
+        self._task = None
         if error:
             self._fail(error)
             return
@@ -253,6 +254,11 @@ class Exchange(HTTPConnection):
             self._respond_with(result)
         except Exception as wrong:
             self._fail(wrong)
+
+    def _end_handler(self):
+        """Cancel an async handler that has not answered in time."""
+        text = "the handler of this path takes too long (async_timeout)"
+        self._fail(HTTPError(503, text, "Retry-After: 5"))
 
     def _fail(self, error):
         """Answer with what an error means."""

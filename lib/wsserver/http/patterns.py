@@ -22,7 +22,7 @@ class Matcher:
         """
         expected = self._segments
         last = len(expected) - 1
-        found = path.split("/", last) if isinstance(expected[last], tuple) else path.split("/")
+        found = path.split("/", last)
         if len(found) != len(expected):
             return None
         params: Anything = {}

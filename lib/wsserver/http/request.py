@@ -12,6 +12,7 @@ from ..lazy import call, load
 _UNUSUAL = const(".http.unusual")  # 1.5 KB on a 32-bit board
 _END = const(b"\r\n\r\n")
 _AROUND_HEAD = const(20)  # bytes of the empty lines before a head, and of the one behind it
+_MAX_TOKENS = const(32)
 _SPACE = const(32)
 _SLASH = const(47)
 _DELETE = const(127)
@@ -73,8 +74,10 @@ class Request:
         return "upgrade" in self.headers or "sec-websocket-key" in self.headers
 
     def tokens(self, name: str) -> list:
-        """Return the comma-separated elements of a header, stripped."""
-        return [token.strip() for token in self.headers.get(name, "").split(",")]
+        """Return the comma-separated elements of a header, stripped. The last holds all further
+        ones if there are many, since each takes far more memory than its text.
+        """
+        return [token.strip() for token in self.headers.get(name, "").split(",", _MAX_TOKENS)]
 
 
 def malformed(name: str) -> HTTPError:
@@ -120,7 +123,7 @@ def parse_request(head: bytes) -> Request:
     end = head.find(b"\r\n")
     if end < 0:
         end = len(head)
-    start = head[:end].split(b" ")
+    start = head[:end].split(b" ", 3)
     if len(start) != 3 or not (start[0].isalpha() or consists_of(start[0], TOKEN)):
         raise malformed("request line")
     method, target, version = start

@@ -17,6 +17,7 @@ _TYPES = const(
     b".jpg=image/jpeg|.woff2=font/woff2|.txt=text/plain; charset=utf-8|"
 )
 _ALLOW = const("Allow: GET, HEAD, OPTIONS")
+_MAX_PATH = const(765)  # bytes: 255, with each of them percent-encoded
 _FOLDER = const(0x4000)  # in the mode of os.stat
 
 # Windows for decompression, as powers of 2: the largest ones with and without PSRAM.
@@ -37,7 +38,8 @@ def find_file(connection, request: Request):
     Raises what open_file() raises.
     """
     for prefix, directory, https_port in connection._server._folders:
-        if request.path.startswith(prefix):
+        # A longer path is no file's, and each of its copies would take as much memory again.
+        if request.path.startswith(prefix) and len(request.path) <= _MAX_PATH:
             port = None if connection._tls or connection._https else https_port
             try:
                 return open_file(request, prefix, directory, port, connection)
@@ -86,7 +88,7 @@ def open_file(request: Request, prefix: str, directory: str, https_port, connect
     if origins:
         headers += call(".http.cors", "allow_origin", request, origins)
     try:
-        status, size, file = _open(name, request, headers)
+        status, size, file = _open(name, request, headers, connection._server)
     except OSError:
         raise HTTPError(404, "not found") from None
     if status == 200 and "range" in request.headers and hasattr(file, "seek"):
@@ -128,7 +130,7 @@ def _content_type(name):
     return _TYPES[start + len(extension) : _TYPES.find(b"|", start)]
 
 
-def _open(name, request, headers):
+def _open(name, request, headers, server):
     """Return (status, size, file); add the headers of the file's coding."""
     packed = name + ".gz"
     size = _size_of(packed)
@@ -148,7 +150,7 @@ def _open(name, request, headers):
     trailer = file.read(8)
     file.seek(0)
     headers.append("Vary: Accept-Encoding")
-    content = None if accepts_gzip else _decompressed(file)
+    content = None if accepts_gzip else _decompressed(file, server)
     if content:
         length = int.from_bytes(trailer[4:], "little")
         if length > size * _MAX_RATIO:
@@ -196,8 +198,13 @@ def _size_of(name):
         return -1
 
 
-def _decompressed(file):
+def _decompressed(file, server):
     """Return a file with the content of a gzip file, or None if that takes too much memory."""
+    # One at a time: for a second window the GC heap could grow into the memory of TLS.
+    if server._acceptor.tls and not has_large_heap():
+        for other in server._acceptor.http_connections:
+            if other._file and not hasattr(other._file, "seek"):
+                return None
     head = file.read(17)
     file.seek(0)
     bits = head[16] if head[10:16] == _WINDOW_FIELD else _GZIP_WINDOW

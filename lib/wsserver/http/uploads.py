@@ -67,6 +67,7 @@ class Upload(Exchange):
         while True:
             data = self._take(n)
             if data or self._body is None or self._body.done:
+                self._since = None  # the handler makes progress
                 return data
             if self._sock is None:  # the handler continues although it was cancelled
                 raise OSError("the connection is lost")
