@@ -324,7 +324,7 @@ def test_an_application_that_fills_the_memory_does_not_lock_the_owner_out(make_b
         url, timeout=20, header=header, subprotocols=["settings"]
     )
     assert "sections" in settings.recv()
-    board.wait_for_log("maintenance over http: no memory for a TLS session")
+    board.wait_for_log("maintenance over http: no place or memory for TLS")
 
 
 def settled(board):
