@@ -47,7 +47,9 @@ PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it 
 # What the launcher and the stand-ins for the chip's built-in modules take of the heap, with the
 # holes that loading them leaves, and the collector's tables for them. On the chip these are not in
 # the heap, so they are added to what the firmware is given; the launcher fills what is too much.
-STAND_INS_COST = 112 * 1024
+STAND_INS_COST = 80 * 1024
+# More where the heap can grow: the paths of the project cost up to 15 KB there.
+PATHS_COST = 32 * 1024
 DEFAULT_HEAP = "192k"  # with 64 bits; docs/virtual-board.md compares it with a chip's
 # With 32 bits, if the interpreter cannot grow its heap as a chip's. The firmware uses up to 90 KB.
 FIXED_HEAP = "128k"
@@ -486,7 +488,7 @@ class VirtualBoard:
         self._asked = 0.0
         heap = self._heap or chipheap.FREE
         if self._build:
-            heap += chipheap.POOL  # to grow into
+            heap += chipheap.POOL + PATHS_COST  # to grow into
         else:
             heap += self._romfs
         heap += heap // 40 + STAND_INS_COST

@@ -129,7 +129,7 @@ def test_it_grows_by_no_more_than_the_pool_has(chip):
 
 def test_the_heap_never_grows_past_the_interpreters_own(chip, monkeypatch):
     """It did where the path of the project was long: the interpreter crashed when all was used."""
-    monkeypatch.setattr("tools.virtualboard.board.STAND_INS_COST", 70 * 1024)
+    monkeypatch.setattr("tools.virtualboard.board.PATHS_COST", -8192)
     chip(wait=False).wait_for_log("OSError: the interpreter's heap is too small for HEAP=chip")
 
 
