@@ -676,8 +676,13 @@ def test_at_200_percent_text_a_phone_shows_whole_words(open_page, board):
     for one, lines in ((label, 1), (word, 1), (client, 2)):
         assert one.bounding_box()["height"] <= 30 * lines
     board.power_cycle()
-    expect(page.locator("#now")).to_be_visible()
-    text, button = (page.locator(one).bounding_box() for one in (".state p", "#now"))
+    # Both at once: the text changes with each attempt to connect.
+    boxes = """() => {
+        const boxes = [".state p", "#now"].map(
+            (one) => document.querySelector(one).getBoundingClientRect().toJSON());
+        return boxes[1].width && boxes;
+    }"""
+    text, button = page.wait_for_function(boxes).json_value()
     assert text["width"] >= 80
     assert text["y"] + text["height"] <= button["y"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 195

@@ -161,7 +161,9 @@ def bridge():
                     number = line.fileno()
                     shovel(websocket, lambda: os.read(number, 4096), line.write, number)
 
-        server = serve(handle, "127.0.0.1", 0, max_size=None)
+        # A busy page takes more than ten seconds for a handshake, and 20 s for a Pong.
+        options = {"open_timeout": None, "ping_interval": None, "max_size": None}
+        server = serve(handle, "127.0.0.1", 0, **options)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         running.append(server)
         return f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
