@@ -678,9 +678,8 @@ def test_at_200_percent_text_a_phone_shows_whole_words(open_page, board):
     board.power_cycle()
     # Both at once: the text changes with each attempt to connect.
     boxes = """() => {
-        const boxes = [".state p", "#now"].map(
-            (one) => document.querySelector(one).getBoundingClientRect().toJSON());
-        return boxes[1].width && boxes;
+        const both = [".state p", "#now"].map((one) => document.querySelector(one));
+        return !both[1].hidden && both.map((one) => one.getBoundingClientRect().toJSON());
     }"""
     text, button = page.wait_for_function(boxes).json_value()
     assert text["width"] >= 80
