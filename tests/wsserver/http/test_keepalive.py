@@ -103,7 +103,7 @@ def test_a_peer_that_sends_no_more_gets_its_response_and_the_end(web):
         connection.sock.shutdown(socket.SHUT_WR)
         started = time.monotonic()
         assert connection.rest().count(b"0049") == 1000
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4  # an idle connection stays for 5 s
 
 
 def test_idle_connections_leave_slots_for_others(web, release):
