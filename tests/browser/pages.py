@@ -9,7 +9,7 @@ playwright_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright has no wheel for this machine"
 )
 expect = playwright_api.expect
-expect.set_options(timeout=20_000)  # a loaded machine is no reason to fail
+expect.set_options(timeout=60_000)  # a loaded machine is no reason to fail
 
 _CUT_OFF = """() => {
   const pen = document.createElement("canvas").getContext("2d");

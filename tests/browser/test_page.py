@@ -677,8 +677,12 @@ def test_at_200_percent_text_a_phone_shows_whole_words(open_page, board):
     for one, lines in ((label, 1), (word, 1), (client, 2)):
         assert one.bounding_box()["height"] <= 30 * lines
     board.power_cycle()
-    expect(page.locator("#now")).to_be_visible()
-    text, button = (page.locator(one).bounding_box() for one in (".state p", "#now"))
+    # Both at once: the text changes with each attempt to connect.
+    boxes = """() => {
+        const both = [".state p", "#now"].map((one) => document.querySelector(one));
+        return !both[1].hidden && both.map((one) => one.getBoundingClientRect().toJSON());
+    }"""
+    text, button = page.wait_for_function(boxes).json_value()
     assert text["width"] >= 80
     assert text["y"] + text["height"] <= button["y"]
     assert width_of(page) <= 195
@@ -738,8 +742,11 @@ def test_nothing_moves_on_load_connect_and_disconnect(open_page, board, size):
     other.context.close()
     for _ in range(3):
         board.power_cycle()
-        expect(page.locator("#state-text")).to_have_text("Not connected")
-        expect(page.locator("#now")).to_be_visible()
+        # Looks at each frame: the state lasts for less than a second.
+        page.wait_for_function(
+            "() => document.querySelector('#state-text').textContent.trim() === 'Not connected'"
+            " && !document.querySelector('#now').hidden"
+        )
         wait_connected(page)
         expect(page.locator("#people li")).to_have_count(1)
     assert page.evaluate("shifts") == []

@@ -195,6 +195,24 @@ def test_a_start_without_memory_for_a_module_ends_in_safe_mode(make_board, modul
     board.wait_for_log(last)
 
 
+# Uses all of the heap, also what handling the error needs.
+FILLS = """
+full = None
+
+def start(*_):
+    global full
+    while True:
+        full = (full,)
+"""
+
+
+@pytest.mark.parametrize("heap", [None, "60k"])
+def test_what_a_failed_start_has_taken_is_free_for_its_restart(make_board, heap):
+    board = make_board(files={"lib/startup.py": FILLS}, heap=heap, wait=False)
+    board.wait_for_log(SAFE)
+    assert len(crashes(board)) == 3
+
+
 def test_a_start_that_runs_out_of_memory_prints_advice(make_board):
     board = make_board(files={"lib/demo/application.py": "bytearray(1 << 30)\n"}, wait=False)
     board.wait_for_log(SAFE)

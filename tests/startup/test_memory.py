@@ -12,6 +12,7 @@ from tools.virtualboard import chipheap
 from tools.virtualboard.interpreter import interpreter
 from tools.wsclient import CLOSE, TEXT, RawClient, frame
 
+ROOT = Path(__file__).resolve().parents[2]
 EVENTS = """
 def setup(board):
     board.server.events("/events")
@@ -25,10 +26,12 @@ def setup(board):
 """
 
 
-def start(make_board, certs, application=None, **config):
+def start(make_board, certs, application=None, program=None, **config):
     if chipheap.build_of(Path(interpreter().command[-1])) is None:
         pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
     files = {"app/app.py": application} if application else {}
+    if program:
+        files["main.py"] = program
     config = {"admin": {"password": "memory-password"}, **config}
     board = make_board(config=config, files=files, certs=certs, heap="chip")
     board.wait_for_log("and (https|wss)://")
@@ -345,6 +348,21 @@ def test_each_start_leaves_the_same_memory(make_board, certs):
         board.stop()
     assert max(used) - min(used) < 3500, used
     assert interpreter().is_frozen or max(used) < 79_000, used
+
+
+def test_a_reference_to_startups_names_keeps_none_of_its_code(make_board, certs):
+    """The stack may hold one by chance, as long as the server runs."""
+    main = (ROOT / "main.py").read_text()
+    keeps = main.replace(
+        "    import startup\n", "    import startup\n\n    kept.append(startup.__dict__)\n"
+    )
+    assert keeps != main
+    used = []
+    for program in (main, keeps):
+        board = start(make_board, certs, program="kept = []\n" + program)
+        used.append(settled(board))
+        board.stop()
+    assert used[1] - used[0] < 2000, used
 
 
 def test_no_request_head_of_2_kb_makes_the_heap_grow(make_board, certs):

@@ -137,5 +137,5 @@ def test_a_ping_interval_set_before_run_is_in_seconds(board):
     peer = Peer(board).open("/pings")
     started = time.monotonic()
     assert peer.frame()[0] == 9
-    assert 0.25 < time.monotonic() - started < 2
+    assert 0.25 < time.monotonic() - started < 8
     peer.close()

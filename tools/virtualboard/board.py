@@ -48,6 +48,8 @@ PATIENCE = 0.3  # s until a program that waits for nothing is interrupted as it 
 # holes that loading them leaves, and the collector's tables for them. On the chip these are not in
 # the heap, so they are added to what the firmware is given; the launcher fills what is too much.
 STAND_INS_COST = 80 * 1024
+# More where the heap can grow: the paths of the project cost up to 15 KB there.
+PATHS_COST = 32 * 1024
 DEFAULT_HEAP = "192k"  # with 64 bits; docs/virtual-board.md compares it with a chip's
 # With 32 bits, if the interpreter cannot grow its heap as a chip's. The firmware uses up to 90 KB.
 FIXED_HEAP = "128k"
@@ -492,7 +494,7 @@ class VirtualBoard:
         self._asked = 0.0
         heap = self._heap or chipheap.FREE
         if self._build:
-            heap += chipheap.POOL  # to grow into
+            heap += chipheap.POOL + PATHS_COST  # to grow into
         else:
             heap += self._romfs
         heap += heap // 40 + STAND_INS_COST

@@ -127,6 +127,12 @@ def test_it_grows_by_no_more_than_the_pool_has(chip):
     assert heap.size == pytest.approx(56000 + 94176 * 128 / 131, abs=200)
 
 
+def test_the_heap_never_grows_past_the_interpreters_own(chip, monkeypatch):
+    """It did where the path of the project was long: the interpreter crashed when all was used."""
+    monkeypatch.setattr("tools.virtualboard.board.PATHS_COST", -8192)
+    chip(wait=False).wait_for_log("OSError: the interpreter's heap is too small for HEAP=chip")
+
+
 def test_a_request_for_more_than_the_pool_is_a_memory_error(chip):
     board = chip()
     with pytest.raises(RuntimeError, match="MemoryError: memory allocation failed, allocating 95"):

@@ -437,13 +437,16 @@ def test_echoing_more_than_the_window_does_not_stall(prompt, run, peer):
     sock = peer()
     # Pasted at the prompt, which does not wait for its end as `run` does.
     prompt.serial_write(b"\x05" + ECHO.encode() + b"\x04")
-    began = time.monotonic()
+    times = []
     for _ in range(50):
+        began = time.monotonic()
         sock.sendall(bytes(8000))
         left = 8000
         while left:
             left -= len(sock.recv(65536))
-    assert time.monotonic() - began < 1.5, "it takes 40 ms of delayed ACK each time"
+        times.append(time.monotonic() - began)
+    # The tenth of them: the machine may be busy.
+    assert sorted(times)[5] < 0.03, "it takes 40 ms of delayed ACK each time"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="CPU time is read from /proc")

@@ -46,6 +46,13 @@ class Web:
         """A connection that can send anything."""
         return RawClient(self.board.http_port, self.board.address, timeout=10, **options)
 
+    def hold(self, path="/held-async", **headers) -> RawClient:
+        """A connection whose request is waiting for `release`."""
+        position = self.board.log_position
+        connection = self.connect().send(request(path, **headers))
+        self.board.wait_for_log("held", since=position)
+        return connection
+
     def raw(self, data: bytes) -> Answer:
         """The answer to the bytes of a request."""
         with self.connect() as connection:
@@ -128,3 +135,11 @@ def make_web(make_board):
 def web(make_web):
     """The board that most tests share."""
     return make_web(open_timeout=1, max_clients=6, ping_interval=None)
+
+
+@pytest.fixture
+def release(web):
+    """release(): have the handlers of /held-async and /held-blocking answer."""
+    go = web.board.flash / "go"
+    yield go.touch
+    go.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import asyncio
 import binascii
 import gc
 import io
+import os
 import time
 
 from wsserver import Response
@@ -21,10 +22,20 @@ def add(server):
         await asyncio.sleep_ms(ms)
         return {"waited": ms, "body": len(request.body)}
 
-    @server.route("/blocking/<int:ms>")
-    def block(request, ms):
-        time.sleep_ms(ms)
-        return {"waited": ms}
+    # These answer when the test has made a file /go: see `release` in conftest.py.
+    @server.route("/held-async")
+    async def held_async(request):
+        print("held")
+        while "go" not in os.listdir("/"):
+            await asyncio.sleep_ms(5)
+        return "released"
+
+    @server.route("/held-blocking")
+    def held_blocking(request):
+        print("held")
+        while "go" not in os.listdir("/"):
+            time.sleep_ms(5)
+        return "released"
 
     @server.route("/async-raises")
     async def raises(request):

@@ -192,6 +192,9 @@ class Growth:
         first = _small(_top() - start) >> 4  # the block from which on all is free
         gc.collect()
         last = (first + (free >> 4) + 32) & -4
+        # Were the heap to grow past its real end, it would overwrite the interpreter's memory.
+        if start + (last << 4) + _word(self.page["pool"]) > end:
+            raise OSError("the interpreter's heap is too small for HEAP=chip: see PATHS_COST")
         block = bytearray((last - first - 1) << 4)  # and one block for the object itself
         # This stays beyond the end, so that no object lies across it when the heap has grown.
         seam = (filler,)
