@@ -113,16 +113,20 @@ class Session:
                     self._transport.enter_raw_repl(
                         soft_reset=False, timeout_overall=self._patience
                     )
-                    self.run(_FREE_MEMORY)
+                    # Not longer: if the board has restarted since, only the next attempt helps.
+                    self.run(_FREE_MEMORY, self._patience)
                     return
                 except (TransportError, OSError, Failure):
                     continue
         raise Failure(f"{self.port}: {_SILENT.format(port=self.port)}")
 
-    def run(self, code: str) -> str:
-        """Run code on the board and return what it printed. Raises BoardError if it raised."""
+    def run(self, code: str, seconds: float | None = None) -> str:
+        """Run code on the board and return what it printed. Raises BoardError if it raised.
+
+        seconds: how long the board may be silent, if not for the usual time.
+        """
         try:
-            output, error_output = self._ask(self._transport.exec_raw, code)
+            output, error_output = self._ask(self._transport.exec_raw, code, seconds)
         except OSError as error:
             raise Failure(f"{self.port}: the board stopped answering ({error}): {_GONE}") from None
         if error_output:
