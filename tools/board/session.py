@@ -173,7 +173,8 @@ class Session:
         A port that disappears with the reset (a chip with USB of its own) is opened again.
         """
         end = time.monotonic() + seconds
-        self._transport.serial.timeout = 0.1
+        with contextlib.suppress(OSError):  # it has gone already: the timeout is for the next one
+            self._transport.serial.timeout = 0.1
         line = b""
         while time.monotonic() < end:
             try:

@@ -602,7 +602,8 @@ def test_a_board_on_another_machine_is_deployed_to(full_board, far_port, project
 
 
 @pytest.mark.host
-def test_a_port_that_goes_away_with_the_reset_is_opened_again(full_board, tmp_path):
+@pytest.mark.parametrize("is_gone", [False, True], ids=["while it is read", "before"])
+def test_a_port_that_goes_away_with_the_reset_is_opened_again(full_board, tmp_path, is_gone):
     port = tmp_path / "port"
     port.symlink_to(full_board.serial)
     again = VirtualBoard()
@@ -618,6 +619,8 @@ def test_a_port_that_goes_away_with_the_reset_is_opened_again(full_board, tmp_pa
 
     with Session(str(port)) as session:
         session.restart()
+        if is_gone:
+            full_board.stop()
         thread = threading.Thread(target=come_and_go)
         thread.start()
         lines = session.lines(20)
