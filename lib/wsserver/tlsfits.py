@@ -12,6 +12,7 @@ def check(server) -> bool:
 
     Clients may hold all places. The GC heap cannot grow into the memory of the spare session: if
     the application does not leave enough for the pages beside it, the spare session is given up.
+    From then on, a TLS connection may fit, but not the pages beside it.
     """
     if any(connection._tls for connection in server._acceptor.http_connections):
         return True
@@ -21,6 +22,9 @@ def check(server) -> bool:
         return False
     for acceptor in acceptors:
         spare = acceptor._spare
-        if spare and spare.is_open:
-            return free_heap() >= call(".inplace", "need", _NEED, __file__) or not spare.cancel()
+        if spare and (spare.is_open or not spare._context):  # it has no context once given up
+            if free_heap() < call(".inplace", "need", _NEED, __file__) and spare.cancel():
+                return False
+            if spare.is_open:
+                return True
     return load(".tls").has_memory()
