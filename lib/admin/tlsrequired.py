@@ -18,6 +18,10 @@ def refuse(request, server, port: int) -> None:
 
 
 def warn(server) -> None:
-    """Log that the admin uses no TLS. For others, who may ask often, there is no line."""
+    """Log that the admin uses no TLS, and make space for that.
+
+    For others, who may ask often, there is no line, and TLS keeps its memory.
+    """
     text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
     server.log(WARNING, text)
+    lazy.call("wsserver.tlsfits", "give_up", server)

@@ -127,7 +127,7 @@ def _is_list(value):
 def _check_idle(server, name: str) -> None:
     """Raise RuntimeError if run() or step(), which `name` says, may not be called now."""
     if server._stepping:
-        text = "%s() was called by a callback of the server, or by setup(): return first"
+        text = "%s() was called by a callback of the server, or by setup(): remove the call"
         raise RuntimeError(text % name)
     if server._asyncio.is_current():
         raise RuntimeError("%s() was called while asyncio serves the server" % name)

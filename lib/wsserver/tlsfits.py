@@ -11,7 +11,8 @@ def check(server) -> bool:
     """Return whether a TLS connection can be opened, or one that will soon end is open.
 
     Clients may hold all places. The GC heap cannot grow into the memory of the spare session: if
-    the application does not leave enough for the pages beside it, the spare session is given up.
+    the application does not leave enough for the pages beside it, give_up() follows when the
+    password is right. From then on, a TLS connection may fit, but not the pages beside it.
     """
     if any(connection._tls for connection in server._acceptor.http_connections):
         return True
@@ -21,6 +22,17 @@ def check(server) -> bool:
         return False
     for acceptor in acceptors:
         spare = acceptor._spare
-        if spare and spare.is_open:
-            return free_heap() >= call(".inplace", "need", _NEED, __file__) or not spare.cancel()
+        if spare and (spare.is_open or not spare._context):  # it has no context once given up
+            needy = any(c._inbox or c._tail or c._out for c in server.clients)
+            if not needy and free_heap() < call(".inplace", "need", _NEED, __file__):
+                return False
+            if spare.is_open:
+                return True
     return load(".tls").has_memory()
+
+
+def give_up(server) -> None:
+    """Give up the spare session if there is one, so that the GC heap has memory for the pages."""
+    for acceptor in server._acceptor.tls.values():
+        if acceptor._spare:
+            acceptor._spare.cancel()

@@ -69,19 +69,18 @@ class Spare:
         self.give()
         self._log(ip, reason, *args)
 
-    def cancel(self) -> bool:
+    def cancel(self) -> None:
         """Let the GC heap have the memory, since the application needs more than there is.
 
-        Return False if a client holds a buffer: then it is the clients who need it.
+        If a client holds a buffer, it is the clients that need it, and the session stays.
         """
         for client in self._server.clients:
             if client._inbox or client._tail or client._out:
-                return False
+                return
         if self.is_open:
             self.end()
             text = "the application needs the memory of TLS: https may end now (docs/tls.md)"
             self._server._log(WARNING, text)
-        return True
 
     def end(self) -> None:
         """Free the memory for ever."""

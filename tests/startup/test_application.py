@@ -203,7 +203,8 @@ MISTAKES = {
     "board.server.listen(80)": (
         "EADDRINUSE (port in use): the server that setup(board) gets listens already"
     ),
-    "board.server.run()": "by a callback of the server, or by setup(): return first",
+    "board.server.run()": "by a callback of the server, or by setup(): remove the call",
+    "board.server.websocket('/x', object)": "the class object: pass object()",
     "board.panel.value('Soil', print())": "get must be a function, not None: pass f, not f()",
     "board.panel.button('Soil', print())": "function must be a function, not None: pass f, not f",
     "board.panel.switch('Soil', set=print())": "set must be a function, not None: pass f, not f",

@@ -90,7 +90,9 @@ def _tell_new_authority(store: Store, authority: Authority) -> None:
     fingerprint = authority.identity.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
     print(f"new authority: {store.folder / 'ca.pem'} (for phones and Windows: ca.crt)")
     print(f"  SHA-256 {fingerprint}")
-    print("  Install it where browsers are to trust the board: docs/tls.md says how, per system.")
+    print(
+        "  Install it on each device whose browser should trust the board (docs/tls.md says how)."
+    )
     print(f"  {store.folder / 'ca.key'} can sign certificates in its name: keep it secret.")
 
 
@@ -116,7 +118,7 @@ def _make_server(
     end = server.certificate.not_valid_after_utc
     print(f"board's certificate: {store.folder / 'server.pem'}, valid until {end:%Y-%m-%d}")
     print("  for " + ", ".join(str(name.value) for name in names))
-    print(f"  onto the board, with its key: the *.der files in {store.folder}, and nothing else.")
+    print(f"  The board needs the *.der files in {store.folder}. Copy no other file to it.")
 
 
 def _make_client(

@@ -339,6 +339,11 @@ class VirtualBoard:
             raise ValueError("only HEAP=chip on the interpreter of WORD=32 tells of its memory")
         return chipheap.read(self._run / "heap", self.pid)
 
+    @property
+    def has_chip_heap(self) -> bool:
+        """Return whether the board has the memory of a chip (HEAP=chip)."""
+        return self._heap is None
+
     def files(self) -> dict[str, bytes]:
         """Return the files on the flash, {path: content}, also of a littlefs image."""
         if not self._blocks:

@@ -153,8 +153,16 @@ def _announce(screen: Screen, urls: str, is_safe: bool, line: str = "") -> None:
             )
 
 
-def hint(word: int) -> str:
-    """Return what to do if the memory of a virtual board is too small."""
+def hint(word: int, is_chip: bool) -> str:
+    """Return what to do if the memory of a virtual board is too small.
+
+    With the memory of a chip, a larger heap would only hide that the chip has too little as well.
+    """
+    if is_chip:
+        return (
+            "Out of memory, as on a chip: load less code, keep less data, or lower "
+            "server.max_size and server.max_clients (docs/safety.md)."
+        )
     text = "Out of memory on the virtual board: HEAP=256k (--heap 256k) gives it more"
     if word == 64:
         text += ", and WORD=32 (--word 32) the words and the memory of a chip"
@@ -229,7 +237,7 @@ def _watch(board: VirtualBoard, screen: Screen, ended: list[None], announces: bo
                 is_named = True
                 is_safe = False
             if line.startswith("MemoryError") and not is_hinted:
-                screen.say(hint(interpreter().word))
+                screen.say(hint(interpreter().word, board.has_chip_heap))
                 is_hinted = True
         position = end
         if not board.is_running and not ended:

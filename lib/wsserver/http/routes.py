@@ -166,7 +166,8 @@ def _strings(name, values):
 
 def _check_callbacks(endpoint):
     if isinstance(endpoint, type):
-        raise TypeError("endpoint must be an object, not the class %s" % endpoint.__name__)
+        name = endpoint.__name__
+        raise TypeError("endpoint must be an object, not the class %s: pass %s()" % (name, name))
     known = ["on_" + name for name in _CALLBACKS]
     values = (str, bytes, int, float, dict, list, tuple)
     no_object = callable(endpoint) or endpoint is None or isinstance(endpoint, values)

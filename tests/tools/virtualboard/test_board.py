@@ -25,7 +25,7 @@ from tests.wsserver.conftest import wait_until
 from tools.certs.cli import main as make_certs
 from tools.certs.names import board_names, parse_name
 from tools.deploy.userfiles import read_config
-from tools.virtualboard import VirtualBoard
+from tools.virtualboard import VirtualBoard, chipheap
 from tools.virtualboard.cli import Screen
 from tools.virtualboard.interpreter import interpreter
 from tools.virtualboard.serialport import Console
@@ -702,9 +702,21 @@ def test_an_application_that_always_fails_ends_with_what_to_do(make_run, tmp_pat
 def test_an_application_without_memory_is_told_of_the_heap_and_the_words(make_run, tmp_path):
     app = tmp_path / "large.py"
     app.write_text("def setup(board):\n    bytearray(10_000_000)\n")
-    line = lines_until(make_run("--app", str(app)), "Out of memory on the virtual board")[-1]
+    process = make_run("--app", str(app), "--heap", "192k")
+    line = lines_until(process, "Out of memory on the virtual board")[-1]
     assert "HEAP=" in line
     assert "WORD=32" in line or interpreter().word == 32
+
+
+def test_an_application_without_memory_on_a_chip_is_not_told_of_a_larger_heap(make_run, tmp_path):
+    if chipheap.build_of(Path(interpreter().command[-1])) is None:
+        pytest.skip("only HEAP=chip has the memory of a chip")
+    app = tmp_path / "large.py"
+    app.write_text("def setup(board):\n    bytearray(10_000_000)\n")
+    line = lines_until(make_run("--app", str(app), "--heap", "chip"), "Out of memory, as")[-1]
+    assert "HEAP=" not in line
+    assert "server.max_size" in line
+    assert "docs/safety.md" in line
 
 
 def test_a_port_that_is_none_is_explained_in_one_line(make_run):
