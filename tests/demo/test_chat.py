@@ -367,7 +367,8 @@ def test_a_heap_too_small_for_the_demo_is_reported_at_startup(make_board, compil
 
 def test_when_memory_is_used_up_the_demo_is_refused_with_1013(make_board):
     # 544 bytes each, so that what is left is in one piece.
-    hog = "hog = [bytearray(500) for _ in range((gc.mem_free() - 26000) // 544)]; "
+    left = "(26000 if sys.maxsize >> 62 else 13000)"
+    hog = f"import sys; hog = [bytearray(500) for _ in range((gc.mem_free() - {left}) // 544)]; "
     main = MAIN.replace("server.run", hog + "server.run")
     full = make_board(config=QUIET, files={"main.py": main})
     echo = websocket.create_connection(full.ws_url(), timeout=10)
