@@ -127,20 +127,16 @@ def check_message(value):
 def check_name(value):
     """Check a name, and return it without the spaces around it. Raises ValueError."""
     name = value.strip() if isinstance(value, str) else ""
-    if not 0 < len(name) <= _MAX_NAME or _has_controls(name.encode()):
+    good = 0 < len(name) <= _MAX_NAME
+    before = 0
+    for byte in name.encode():  # of UTF-8: U+0000 to 1F and U+007F to 9F are control characters
+        if byte < 32 or byte == 127 or before == 0xC2 and byte < 0xA0:
+            good = False
+        before = byte
+    if not good:
         text = "name: must be a string of 1 to %d characters without control characters"
         raise ValueError(text % _MAX_NAME)
     return name
-
-
-def _has_controls(data):
-    """Return whether UTF-8 has control characters: U+0000 to 1F and 7F to 9F."""
-    before = 0
-    for byte in data:
-        if byte < 32 or byte == 127 or before == 0xC2 and byte < 0xA0:
-            return True
-        before = byte
-    return False
 
 
 def check_id(value):
