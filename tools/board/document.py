@@ -83,10 +83,10 @@ The 32-bit virtual board with a certificate, in bytes:
 
 | 32-bit board, `HEAP=chip` | files | ROMFS | frozen |
 | --- | --- | --- | --- |
-| serving | 66,608 | 47,296 | 33,616 |
-| page, settings, five clients used; `/demo` closed | 74,176 | 49,648 | 35,424 |
-| `/demo` open with statistics | 88,560 | 56,944 | 40,080 |
-| largest free block then | 4,752 to 5,184 | 12,448 | 8,192 |
+| serving | 66,752 | 47,296 | 33,616 |
+| page, settings, five clients used; `/demo` closed | 74,432 | 49,648 | 35,424 |
+| `/demo` open with statistics | 88,848 | 56,944 | 40,080 |
+| largest free block then | 4,304 to 4,944 | 12,448 | 8,192 |
 | GC heap grows beyond 56,000 | at start-up, to 98,304 | at start-up, to 75,008 | never |
 | largest allocation after Wi-Fi is up | 4,504 | 4,089 | 4,089 |
 | `wss` clients beside two plain ones | 2 | 3 | 3 |
