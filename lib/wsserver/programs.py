@@ -1,6 +1,6 @@
 """Call a program's function that registers its endpoints. Loaded while it runs."""
 
-import errno
+from errno import EADDRINUSE
 
 from .lazy import call, load
 
@@ -39,7 +39,7 @@ def describe(error: Exception, signature: str, show) -> None:
     """Call show() with hints about an error of such a program; "" if there are none."""
     try:
         text = call(".reports", "describe", error, "it is called as " + signature)
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        if isinstance(error, OSError) and error.errno == EADDRINUSE:
             text += ": the server that %s gets listens already" % signature
         show(text)
     except Exception:  # the error itself matters more

@@ -297,7 +297,8 @@ def test_random_commands_neither_close_clients_nor_break_the_json(guest, board):
         for one in guests:
             for message in one.rest():
                 assert isinstance(message, dict) or message in ("LED is ON", "LED is OFF")
-    assert board.log[position:] == ""
+    lines = board.log[position:].splitlines()
+    assert not [line for line in lines if not line.startswith("slow: ")]  # the machine is busy
 
 
 @pytest.mark.parametrize(
