@@ -74,12 +74,11 @@ def expire(server) -> None:
 
 def _reset_settings():
     raw, problem = configfile.read_raw(PATH)
-    if problem or not isinstance(raw, dict):
+    if problem:
         try:
             os.rename(PATH, PATH + ".broken")  # the user may want to repair it
         except OSError:
             pass
-    raw = raw if isinstance(raw, dict) else {}
     _remove(raw, "admin", ("password",))
     wifi = raw.get("wifi")
     if isinstance(wifi, dict):

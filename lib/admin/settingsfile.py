@@ -71,8 +71,6 @@ def _change(wanted, path):
     raw, broken = configfile.read_raw(path)
     before = by_field(_validate(raw)[1])
     gc.collect()
-    if not isinstance(raw, dict):
-        raw, broken = {}, True
     for section, values in wanted.items():
         if not isinstance(raw.get(section), dict):
             raw[section] = {}

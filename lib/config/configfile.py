@@ -30,7 +30,10 @@ def read_raw(path: str) -> tuple:
             file.seek(0)
             file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
             if is_whole:
-                return json.load(file), None
+                value = json.load(file)
+                if isinstance(value, dict):
+                    return value, None
+                return {}, "the whole file: must be an object {...}; using defaults"
     except OSError as error:
         if error.errno == errno.ENOENT:  # a new board has no file
             return {}, None

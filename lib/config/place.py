@@ -5,7 +5,7 @@ from micropython import const
 _PIECE = const(256)  # bytes per read
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._"
 _COMMENT = "comments are not allowed"
-# What is expected, and how a message calls it.
+# Parts of JSON that may come next, and the error if none of them does.
 _EXPECTED = {
     "value": "a value is missing",
     "name": 'a name in double quotes is missing: "name": value',
@@ -16,7 +16,7 @@ _EXPECTED = {
 
 
 def find(path: str) -> str:
-    """Return where the first error of a file is, and what is wrong, or "" if none is found.
+    """Return the place of the first error of a file, and its text, or "" if none is found.
 
     Raises OSError if it cannot be read.
     """
@@ -49,7 +49,7 @@ class _Place:
         self._is_name = False  # whether the text is a name
 
     def next(self, byte: int) -> str:
-        """Process a byte. Return what is wrong with it, or ""."""
+        """Process a byte. Return the error that it makes, or ""."""
         if byte & 0xC0 != 0x80:  # not within a character of UTF-8
             self.column += 1
         text = self._in_string(byte) if self._in_text else self._outside(byte)
@@ -59,7 +59,7 @@ class _Place:
         return text
 
     def at_end(self) -> str:
-        """Return what is wrong at the end of the file, or ""."""
+        """Return the error of a file that ends here, or ""."""
         if self._open:
             return 'the file ends, but a "%s" is missing' % ("}" if self._open[-1] == 123 else "]")
         return "the file has no settings" if self._expected == "value" else ""

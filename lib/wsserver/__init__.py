@@ -3,9 +3,10 @@
 `import wsserver` loads only `log` and `lazy`. The first use of `Server` or `Client` loads the
 modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
 loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
-`gctuning` for boards with PSRAM, `lazyroutes` for lazy endpoints, and parts of `http` (see there).
-`setup`, `resolve`, `readers`, `waits`, `reports`, `errornumbers`, `errorhints`, `nearest` and
-`programs` are loaded only while they run.
+`tlsspare` for an application with TLS, `gctuning` for boards with PSRAM, `lazyroutes` for lazy
+endpoints, and parts of `http` (see there). `setup`, `resolve`, `eviction`, `readers`, `waits`,
+`reports`, `errornumbers`, `errorhints`, `nearest`, `programs`, `gcgrowth`, `gcsetup` and `tlsfits`
+are loaded only while they run.
 """
 
 from . import lazy

@@ -107,7 +107,7 @@ def _of_attribute(text, lines):
 
 
 def not_callable(name: str, value, kind: str = "callable") -> str:
-    """Return the text of a TypeError for what is no function; name: of the argument."""
+    """Return the text of a TypeError for a value that is no function; name: of the argument."""
     if hasattr(value, "throw"):  # a coroutine, or what a function with `yield` has returned
         parts = repr(value).split("'")
         called = parts[1] if len(parts) > 2 else "f"

@@ -50,6 +50,11 @@ def grow(reserved: int):
     return max(1, (_largest() - _CONTEXT) // _SESSION)
 
 
+def count() -> int:
+    """Return how many TLS sessions fit into the IDF heap now."""
+    return (_largest() + _ELSEWHERE) // _SESSION
+
+
 def lower(server, tls) -> None:
     """Lower the server's TLS connections to what fits after its start.
 
@@ -57,7 +62,7 @@ def lower(server, tls) -> None:
     """
     if not _largest():
         return
-    fits = (_largest() + _ELSEWHERE) // _SESSION
+    fits = count()
     acceptors = list(server._acceptor.tls.values())
     spare = acceptors[0]._spare
     if spare and spare.is_open:

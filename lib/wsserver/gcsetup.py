@@ -6,15 +6,13 @@ keeps that of one. Loaded at startup, for an application with TLS only.
 
 from micropython import const
 
-from .gcgrowth import _free, _largest, _occupy, grow
+from .gcgrowth import _free, _largest, _occupy, count, grow
 from .lazy import free_heap, load
 
-_MARGIN = const(1024)  # these three: see gcgrowth
+_MARGIN = const(1024)  # these two: see gcgrowth
 _SESSION = const(23800)
-_ELSEWHERE = const(6300)
 _SERVING = const(6000)  # bytes of the GC heap that serving takes later
 _LATER = const(14500)  # of both heaps, beside the spare session: for code that is loaded later
-_OBJECTS = const(1024)  # bytes of the GC heap that a session takes, and more
 
 
 def hold():
@@ -36,13 +34,13 @@ def release(kept, server) -> None:
     spare = None
     try:
         spare = load(".tlsspare").Spare(server, acceptors[0]._context)
-        bytearray(_OBJECTS)  # the GC heap grows now if it must
+        spare.make_space()
     except MemoryError:  # the application may free memory later
         pass
     _free(*kept)
     if free_heap() < _SERVING and _largest() >= 3 * _SESSION:
         grow(2 * _SESSION + _MARGIN)
-    if not (_largest() + _ELSEWHERE) // _SESSION:  # no session fits: gcgrowth.lower() logs it
+    if not count():  # gcgrowth.lower() logs it
         return
     left = free_heap() + max(0, _largest() - _SESSION)
     if spare and left >= _LATER:

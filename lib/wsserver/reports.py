@@ -139,6 +139,6 @@ def slow(ms: int, name, client) -> str:
     return "slow: %s took %d ms and blocked the server" % (name, ms)
 
 
-def tls_slots() -> str:
+def tls_slots_in_use() -> str:
     """Return why a client with TLS is refused."""
     return "all TLS slots for WebSocket are in use (tls.max_clients)"

@@ -23,8 +23,8 @@ def check(server) -> bool:
     for acceptor in acceptors:
         spare = acceptor._spare
         if spare and (spare.is_open or not spare._context):  # it has no context once given up
-            needy = any(c._inbox or c._tail or c._out for c in server.clients)
-            if not needy and free_heap() < call(".inplace", "need", _NEED, __file__):
+            need = call(".inplace", "need", _NEED, __file__)
+            if free_heap() < need and not spare.serves_clients():
                 return False
             if spare.is_open:
                 return True

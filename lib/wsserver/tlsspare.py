@@ -33,6 +33,13 @@ class Spare:
         self._server._log_refusal = self._log_refusal
         self.give()
 
+    def make_space(self) -> None:
+        """Let the GC heap grow now, if it must for a session: not into memory that TLS will need.
+
+        Raises MemoryError if it cannot.
+        """
+        bytearray(_OBJECTS)
+
     def take(self) -> bool:
         """Make space for a connection. Return False if this has no memory to give.
 
@@ -40,7 +47,7 @@ class Spare:
         """
         if not self.is_open:
             return False
-        bytearray(_OBJECTS)  # if the GC heap must grow, it does so while the memory is in use
+        self.make_space()
         self.is_open = False
         self._session.close()
         return True
@@ -69,21 +76,25 @@ class Spare:
         self.give()
         self._log(ip, reason, *args)
 
+    def serves_clients(self) -> bool:
+        """Return whether a client holds a buffer: then it is the clients that need memory."""
+        for client in self._server.clients:  # noqa: SIM110 - any() needs memory, which may be full
+            if client._inbox or client._tail or client._out:
+                return True
+        return False
+
     def cancel(self) -> None:
         """Let the GC heap have the memory, since the application needs more than there is.
 
-        If a client holds a buffer, it is the clients that need it, and the session stays.
+        The session stays if it is the clients that need it.
         """
-        for client in self._server.clients:
-            if client._inbox or client._tail or client._out:
-                return
-        if self.is_open:
+        if self.is_open and not self.serves_clients():
             self.end()
             text = "the application needs the memory of TLS: https may end now (docs/tls.md)"
             self._server._log(WARNING, text)
 
     def end(self) -> None:
-        """Free the memory for ever."""
+        """Free the memory, and never hold it again."""
         if self.is_open:
             self.is_open = False
             self._session.close()

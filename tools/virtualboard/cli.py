@@ -45,7 +45,7 @@ def check(config: Path | None, word: int | None, heap: str | None, ports: tuple[
 
 
 def _check_names(config: Path) -> None:
-    """Warn about names that resemble those of a setting, and about what is no object.
+    """Warn about names that resemble those of a setting, and about values that are no object.
 
     The board logs these and all other problems.
     """

@@ -206,7 +206,7 @@ class HTTPConnection(SendBuffer):
         server = self._server
         # The reserved TLS slots are for pages, and for reserved paths.
         if self._tls and not route.reserved and self._tls.is_full(server, True):
-            raise HTTPError(503, call(".reports", "tls_slots"), "Retry-After: 5")
+            raise HTTPError(503, call(".reports", "tls_slots_in_use"), "Retry-After: 5")
         if not server._has_place(route.reserved):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         subprotocol = choose_subprotocol(request, route.subprotocols)

@@ -85,7 +85,7 @@ class EventStream(Exchange):
         super().__init__(connection, request, route)
         server = self._server
         if self._tls and self._tls.is_full(server, True):
-            raise HTTPError(503, call(".reports", "tls_slots"), "Retry-After: 5")
+            raise HTTPError(503, call(".reports", "tls_slots_in_use"), "Retry-After: 5")
         if request.method != "HEAD" and not server._has_place(False):
             raise HTTPError(503, "too many clients (server.max_clients)", "Retry-After: 5")
         self._owner = route.handler

@@ -227,7 +227,6 @@ class Exchange(HTTPConnection):
     def _call_handler(self):
         request = self._request
         self._state = _HANDLING
-        self._since = None
         started = ticks_ms()
         if request.params:
             result = self._route.handler(request, **request.params)
@@ -238,6 +237,7 @@ class Exchange(HTTPConnection):
             self._server._warn_slow(took, "route " + self._path, None)
         if type(result).__name__ == "generator":  # MicroPython's type of coroutines
             coroutines = load(".coroutines")
+            self._since = None  # the time of the handler begins
             self._task = coroutines.start(self._server, result, self._on_result)
         else:
             self._respond_with(result)

@@ -8,7 +8,7 @@ from .request import HTTPError
 _MAX_PATHS = const(160)  # characters of a list of paths: the smallest send buffer has 512 bytes
 _MAX_PATH = const(60)  # characters of a path that is compared with others
 _MAX_COMPARED = const(16)  # other paths
-_LEAST = 0.7  # of what is alike
+_LEAST = 0.7  # how much of two paths must be alike, 0 to 1
 
 
 def describe(server, request, error) -> str:

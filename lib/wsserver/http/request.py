@@ -12,7 +12,7 @@ from ..lazy import call, load
 _UNUSUAL = const(".http.unusual")  # 1.5 KB on a 32-bit board
 _END = const(b"\r\n\r\n")
 _AROUND_HEAD = const(20)  # bytes of the empty lines before a head, and of the one behind it
-_MAX_TOKENS = const(32)
+_MAX_TOKENS = const(32)  # elements of a header that are separated, without the last
 _SPACE = const(32)
 _SLASH = const(47)
 _DELETE = const(127)
@@ -74,8 +74,9 @@ class Request:
         return "upgrade" in self.headers or "sec-websocket-key" in self.headers
 
     def tokens(self, name: str) -> list:
-        """Return the comma-separated elements of a header, stripped. The last holds all further
-        ones if there are many, since each takes far more memory than its text.
+        """Return the comma-separated elements of a header, stripped.
+
+        If there are many, the last holds all further ones: each takes more memory than its text.
         """
         return [token.strip() for token in self.headers.get(name, "").split(",", _MAX_TOKENS)]
 
