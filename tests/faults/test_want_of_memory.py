@@ -213,11 +213,15 @@ def hogged(victim, lefts, stages, figures):
     for stage in stages:
         for left in lefts[::8]:  # what the first errors make stays
             survives(victim, hog, stage, left)
-    before = wait_alone(victim, 1)
-    for stage in stages:
-        for left in lefts:
-            survives(victim, hog, stage, left)
-    after = wait_alone(victim, 1)
+    for _ in range(2):
+        before = wait_alone(victim, 1)
+        for stage in stages:
+            for left in lefts:
+                survives(victim, hog, stage, left)
+        after = wait_alone(victim, 1)
+        # Code for an error that few of these amounts cause is loaded once. What leaks, leaks again.
+        if after["heap"] <= before["heap"] + 700:
+            break
     hog.connection.close()
     heaps = f"{before['heap']:,}, {after['heap']:,}"
     figures("memory", ", ".join(stages), len(lefts), "none", heaps)
