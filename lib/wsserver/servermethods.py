@@ -9,11 +9,12 @@ def route(
 ):
     """Return a decorator that registers a function for HTTP requests to `path`.
 
-    It gets a Request, and the parameters of the path by name; what it returns is the response
-    (see http.response). stream: it reads the body itself. access: a Token or Basic, or None.
-    origins: whose pages may use it, by default server.origins. max_body: of bytes; by default
-    max_size, or no limit with stream. Raises TypeError or ValueError, which names the
-    argument, if one is wrong.
+    The function gets a Request, and the parameters of the path by name. Its result is the response
+    (see http.response). stream: the function reads the body itself. access: a Token or Basic, or
+    None. origins: the origins whose pages may use the route, by default server.origins. max_body:
+    the longest body in bytes, by default max_size, or no limit with stream.
+
+    Raises TypeError or ValueError, which names the argument, if one is invalid.
     """
     server._router = server._router or load(".http.routing").Router(server)
     return server._router.add(path, methods, stream, access, origins, max_body)
@@ -23,8 +24,9 @@ def events(server, path: str, history=0, retry=None, access=None, origins=None, 
     """Serve Server-Sent Events at `path`. Return an Events, whose send() reaches all clients.
 
     history: how many events are kept for clients that reconnect. retry: the ms after which
-    they do. on_open(stream, request): called for each client. Raises TypeError or ValueError,
-    which names the argument, if one is wrong.
+    they do. on_open(stream, request): called for each client.
+
+    Raises TypeError or ValueError, which names the argument, if one is invalid.
     """
     server._router = server._router or load(".http.routing").Router(server)
     options = (path, history, retry, access, origins, on_open)
@@ -34,8 +36,9 @@ def events(server, path: str, history=0, retry=None, access=None, origins=None, 
 def serve(server):
     """Serve inside asyncio: `await server.serve()`. It ends after stop() or a cancellation.
 
-    Sockets are closed whatever ends it. Raises RuntimeError if the server is served already,
-    and what run() raises.
+    All sockets are closed at the end, also after an error.
+
+    Raises RuntimeError if the server is served already, and the errors of run().
     """
     return load(".coroutines").serve(server)
 
