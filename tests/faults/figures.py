@@ -73,7 +73,11 @@ class Figures:
 def text(table: str, content: dict) -> str:
     """Return a table of the document."""
     heads = TABLES[table]
-    lines = [heads, ["---"] * len(heads)]
-    lines += [[what, *cells] for what, cells in content["rows"].items()]
+    lines = [list(heads), ["---"] * len(heads)]
+    for what, cells in content["rows"].items():
+        if table == "heap" and lines[-1][1:] == cells:  # one row for all sizes with this result
+            lines[-1][0] = f"{lines[-1][0].split()[0]} to {what}"
+        else:
+            lines.append([what, *cells])
     rows = "".join("| " + " | ".join(line) + " |\n" for line in lines)
     return f"Measured on {sections.when(content)}.\n\n{rows}"

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from tests.faults import figures
 from tools import ROOT
 from tools.ports import free_port
 from tools.virtualboard import find_micropython
@@ -96,3 +97,10 @@ def test_an_example_in_the_documents_runs(code, lib, tmp_path):
 
 def test_there_are_examples_to_run():
     assert len(list(examples())) >= 5
+
+
+def test_sizes_of_the_heap_with_the_same_result_share_a_row_of_the_table():
+    rows = {"12k": ["serves", "5"], "8k": ["stops", ""], "4k": ["stops", ""], "2k": ["stops", ""]}
+    content = {"date": "2026-12-01", "commit": "abc", "rows": rows}
+    table = figures.text("heap", content).splitlines()
+    assert table[-2:] == ["| 12k | serves | 5 |", "| 8k to 2k | stops |  |"]

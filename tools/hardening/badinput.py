@@ -207,15 +207,14 @@ def text() -> str:
     rows = "".join(
         f"| {bad.what} | `{bad.answer}`: {bad.says.strip(': ')} |\n" for bad in REQUESTS
     )
-    frames = "".join(
-        f"| {bad.what} | {bad.answer} {bad.says} | `client 1 {bad.log} (0 connected)` |\n"
-        for bad in FRAMES
-    )
+    frames = "".join(f"| {bad.what} | {bad.answer} {bad.says} |\n" for bad in FRAMES)
     return (
         "| instead of a handshake | answer; then TCP is closed |\n"
         f"| --- | --- |\n{rows}\n"
-        "| instead of a frame | Close frame | log, at level INFO |\n"
-        f"| --- | --- | --- |\n{frames}"
+        "For a bad frame, the log gives the same reason:\n\n"
+        f"    client 1 {FRAMES[0].log} (0 connected)\n\n"
+        "| instead of a frame | Close frame |\n"
+        f"| --- | --- |\n{frames}"
     )
 
 
