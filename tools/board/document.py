@@ -108,8 +108,8 @@ Which builds have them, in MicroPython 1.25 to 1.28 and 1.29 preview:
 
 - **ROMFS**: no ESP32 board's configuration sets `MICROPY_VFS_ROM`, so no published image has
   one. The driver is there (`ports/esp32/esp32_partition.c`) for a build of your own. MicroPython's
-  `partitions-4MiB-romfs.csv` has 128 KB for it, but `lib/` takes 223 KB: it needs another
-  partition table.
+  `partitions-4MiB-romfs.csv` has 128 KB for it, but the image of `lib/` takes 240 KB: it
+  needs another partition table.
 - **Frozen modules**: every ESP32 board, in a build of your own with `FROZEN_MANIFEST`. They make
   the image about 300 KB larger (measured with the Unix port).
 
