@@ -23,7 +23,7 @@ FOLDER = ROOT / "docs"
 PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5}
 DESKTOP = {"viewport": {"width": 1180, "height": 720}}
 SECONDS = 40
-# Whoever sends: what. The visitors are those of `_visit`, in this order.
+# (number of the page that sends, text): the pages are numbered in the order of `_visit`.
 TALK = (
     (0, "Hello from the sofa"),
     (1, "Hi Ann! Is the lamp on?"),
