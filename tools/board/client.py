@@ -31,7 +31,7 @@ DIRECT: dict[str, Any] = {"http_proxy_host": "none.invalid", "http_no_proxy": ["
 _PATHS = re.compile(rb"WebSocket paths: (.*)")  # in the body of a 404
 TIMEOUT = 10  # s for connecting; a TLS handshake takes two on a chip
 _STATUSES = {
-    401: "authentication is required, which this client does not support",
+    401: "the secret is missing or wrong: add ?token=SECRET to the address if it takes a token",
     403: "only its own pages are allowed: omit --origin",
     404: "the board has no WebSocket there",
     421: "the board does not accept this host name: use its address, or set access.hosts",
