@@ -23,9 +23,9 @@ _FORMS = const((("app.app", "/app/app"), ("app", "/app/__init__")))
 
 
 class Board:
-    """What the firmware gives to an application.
+    """The argument of an application's setup(board).
 
-    server: the Server; it answers as soon as setup() has returned. settings: all sections of
+    server: the Server, which begins to answer when setup() has returned. settings: all sections of
     config.json, as a dict of dicts. name: the board's host name. https_port: the port to which
     pages without TLS are redirected (tls.redirect), or None.
     """
@@ -39,7 +39,7 @@ class Board:
 
     @property
     def panel(self):
-        """The widgets on the board's page. The first use loads their code."""
+        """Return the Panel, which adds widgets to the page. The first use loads its code."""
         if self._panel is None:
             self._panel = lazy.load("panel.panel").Panel(self.server, self.settings)
         return self._panel

@@ -5,7 +5,7 @@ from panel import Panel
 from wsserver import Server
 
 class Board:
-    """What the firmware gives to an application: docs/applications.md."""
+    """The argument of an application's setup(board): docs/applications.md."""
 
     server: Server
     settings: dict[str, dict[str, Any]]

@@ -4,9 +4,12 @@
 modules `server`, `acceptor`, `keepalive`, `timers`, `core` and most of `http`; all of these stay
 loaded. Other modules are loaded when they are needed, and stay: `tls` for a listener with TLS,
 `tlsspare` for an application with TLS, `gctuning` for boards with PSRAM, `lazyroutes` for lazy
-endpoints, and parts of `http` (see there). `setup`, `resolve`, `eviction`, `readers`, `waits`,
-`reports`, `errornumbers`, `errorhints`, `nearest`, `programs`, `gcgrowth`, `gcsetup` and `tlsfits`
-are loaded only while they run.
+endpoints, `servermethods` and `clientmethods` with the first call of one, `coroutines` and
+`eventloop` with the first coroutine, `workers` for async endpoints, `streams` with the first
+stream, `ipv6` for IPv6 addresses, and parts of `http` (see there). `setup`, `callbacks`,
+`resolve`, `eviction`, `readers`, `waits`, `reports`, `errornumbers`, `errorhints`, `nearest`,
+`programs`, `gcgrowth`, `gcsetup`, `tlsfits`, `inplace` and `shutdown` are loaded only while they
+run.
 """
 
 from . import lazy

@@ -48,26 +48,23 @@ _OUT = const(4)  # select.POLLOUT
 class Server:
     """A WebSocket server. Times are in seconds, and None turns one off; sizes are in bytes.
 
-    max_clients: beyond it handshakes get 503, or, with purge="lru", evict the client idle longest.
-    max_size: of the longest message for on_message; longer ones are refused with 1009.
+    max_clients: WebSocket clients at the same time. Further handshakes get 503, or, with
+        purge="lru", evict the client that has been idle longest.
+    max_size: bytes of the longest message for on_message. Longer ones are refused with 1009.
     ping_interval: the silence after which a client is pinged; ping_timeout: its time to answer.
-    open_timeout, close_timeout: for the opening and the closing handshake.
-    write_limit: of the data that waits to be sent to one client; None: enough for an echo.
-    read_size: of one read.
-    max_head: of an HTTP request head.
+    open_timeout, close_timeout: the time for the opening and the closing handshake.
+    write_limit: bytes that may wait to be sent to one client; None: enough for an echo.
+    read_size: bytes of one read. max_head: bytes of an HTTP request head.
     max_tls: TLS connections at the same time; tls_reserved: how many of them are kept for pages.
     log: a function(level, text) instead of the one that prints warnings and errors.
     async_timeout: how long a client may not be read because its coroutine runs.
 
     The times are attributes as well, which may be set before run(). max_clients, log and these may
     be set at any time. hosts: the names, in lower case, that are accepted in Host beside IP
-    addresses, or None for any. portal: a URL to which browsers that ask for another name are
-    redirected. limits: a Limits of wsserver.http.ratelimit. origins: whose pages may connect and
-    read responses, beside the server's own. proxies: the IP addresses of reverse proxies, whose
-    X-Forwarded-For or Forwarded is trusted.
-
-    routes: {path: Route of a WebSocket}. patterns: [(Matcher, Route)] of paths with parameters, or
-    None. Both are only read.
+    addresses, or None for any. portal: the URL to which requests for another name are redirected.
+    limits: a Limits of wsserver.http.ratelimit. origins: other origins whose pages may connect and
+    read responses. proxies: the IP addresses of reverse proxies whose headers are trusted.
+    routes, patterns: the registered WebSocket paths; read only.
     """
 
     hosts = portal = limits = None
@@ -161,15 +158,14 @@ class Server:
     ) -> None:
         """Serve WebSocket connections at `path` with `endpoint`, an object with on_... methods.
 
-        path: it may have parameters, as in "/rooms/<name>".
+        path: may have parameters, as in "/rooms/<name>". subprotocols: the supported ones.
+        origins: the accepted Origin headers; by default no header, the server's own host, or one
+        of server.origins. overflow: if the send buffer is full, "close" the client or "drop" the
+        message. access: a Token or Basic of wsserver.http.auth, or None. reserved: clients of this
+        path may exceed max_clients by one; beyond that they evict the client idle longest.
+        require_subprotocol: whether a client must offer one of the subprotocols.
 
-        subprotocols: those that it supports. origins: the accepted Origin headers, by default
-        none, the server's own host, or one of server.origins. overflow: when a client's send
-        buffer is full, "close" the client or "drop" the message. access: a Token or Basic of
-        wsserver.http.auth that a request must satisfy, or None. reserved: its clients may exceed
-        max_clients by one, and beyond that evict the client idle longest. require_subprotocol:
-        whether a client must offer one of the subprotocols. Raises TypeError or
-        ValueError, which names the argument, if one is wrong.
+        Raises TypeError or ValueError, which names the argument, if one is invalid.
         """
         options = (subprotocols, origins, overflow, access, reserved, require_subprotocol)
         call(".http.routes", "add_route", self, path, endpoint, *options)
@@ -177,18 +173,19 @@ class Server:
     def files(self, prefix: str, directory: str, https=None) -> None:
         """Serve the files in `directory` of the flash to GET requests below `prefix`.
 
-        Several folders may have one prefix; they are searched in the order of the calls. https:
-        the port with TLS to which requests without TLS are redirected. Raises TypeError or
-        ValueError, which names the argument, if one is wrong.
+        Several directories may have one prefix; they are searched in the order of the calls.
+        https: the port to which requests without TLS are redirected.
+
+        Raises TypeError or ValueError, which names the argument, if one is invalid.
         """
         folder = call(".http.routes", "folder", self._folders, prefix, directory, https)
         self._folders.append(folder)
 
     def listen(self, port: int = 80, host: str = "0.0.0.0", tls=None) -> None:
-        """Listen on one more port; with `tls`, an SSLContext, for wss:// and https://.
+        """Listen on one more port. tls: an SSLContext, for wss:// and https://.
 
-        Raises OSError if the port is in use, or if there is no free socket, and TypeError or
-        ValueError, which names the argument, if one is wrong.
+        Raises OSError if the port is in use, or if no socket is free, and TypeError or
+        ValueError, which names the argument, if one is invalid.
         """
         acceptor = tls and load(".tls").TLSAcceptor(tls, *self._tls_slots)
         call(".setup", "listen", self, port, host, tls, acceptor)

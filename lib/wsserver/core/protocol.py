@@ -346,12 +346,12 @@ class Protocol(SendBuffer):
 class Client(Protocol):
     """A connected WebSocket client.
 
-    id: unique as long as the server runs. address: (IP, port). path, query: those of the request.
-    params: those of the path, or None.
-    subprotocol: the negotiated one, or None. context: free for the application. buffered: bytes
-    that wait to be passed to TCP. messages: how many were received. bytes: how many were received,
-    headers included, modulo 2 ** 30. is_open: whether messages can be sent. secure: whether the
-    connection uses TLS. text: in on_chunk, whether the chunk belongs to a text message.
+    id: a number that this server never uses again. address: (IP, port). path, query: those of the
+    request. params: the parameters of the path as a dict, or None. subprotocol: the selected one,
+    or None. context: free for the application. buffered: bytes that wait to be sent. messages:
+    messages received. bytes: bytes received with frame headers, modulo 2 ** 30. is_open: whether
+    messages can be sent. secure: whether the connection uses TLS. text: in on_chunk, whether the
+    message is a text.
     """
 
     query = ""

@@ -6,7 +6,8 @@ loaded. `responses` is loaded for the first response other than 101, `static` fo
 `server.proxies`. `routing` comes with the first route, `events` with the first path for events,
 `patterns` with the first path that has parameters. The first request to a route loads `exchange`
 and `response`; `bodies`, `uploads`, `fields` and `multipart` follow with the first request that
-needs them. All of these stay loaded. `routes`, `registration` and `arguments`, `cors`, `ranges`,
-`percent` and `unusual` (HTTP/1.0, other hosts, no HTTP at all, refused handshakes) are loaded
-while they run. `auth` and `ratelimit` are loaded only by programs that import them.
+needs them, `prehandshake` with the first on_request, and `decision` if that is async or returns a
+Response. All of these stay loaded. `routes`, `registration`, `arguments`, `cors`, `ranges`,
+`percent`, `nearpaths` and `unusual` (HTTP/1.0, other hosts, no HTTP at all, refused handshakes)
+are loaded while they run. `auth` and `ratelimit` are loaded only by programs that import them.
 """
