@@ -11,15 +11,15 @@ _MAX_CONTROL = const(125)  # bytes of payload in a control frame (section 5.5)
 
 
 def drain(client):
-    """Return a coroutine that waits until TCP has taken all data that waits.
+    """Return a coroutine that waits until TCP has taken all data for this client.
 
-    It returns False if the connection was closed before.
+    Its result is True, or False if the connection was closed before.
     """
     return load(".workers").worker_of(client).drain()
 
 
 def join(client, group: str) -> None:
-    """Add a client to a group, for broadcast(group=...). Raises TypeError if it is no str."""
+    """Add a client to a group, for broadcast(group=...). Raises TypeError if it is not a str."""
     if not isinstance(group, str):
         raise TypeError("group must be a str, not %r" % (group,))
     if group not in client._groups:
@@ -27,7 +27,7 @@ def join(client, group: str) -> None:
 
 
 def leave(client, group: str) -> None:
-    """Remove a client from a group; ignored if it is not in it."""
+    """Remove a client from a group. Do nothing if it is not in the group."""
     client._groups = tuple([other for other in client._groups if other != group])
 
 

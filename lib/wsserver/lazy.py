@@ -119,8 +119,8 @@ def route(server, path: str, module: str, *args, guard=None) -> None:
     """Register a path whose module is imported on the first request.
 
     `module.serve(server, *args)` must register the real route with server.websocket(). guard: a
-    module that is imported before; its admit(server, request, loaded, *args) raises HTTPError, or
-    returns the arguments for serve(). `loaded` are the names of the modules before.
+    module that is imported first. Its admit(server, request, loaded, *args) raises HTTPError, or
+    returns the arguments for serve(). `loaded` has the names of the modules loaded before.
     """
     server.routes[path] = (module, args, guard)  # see `resolve`
 

@@ -205,7 +205,9 @@ class Server:
         """Call function(sock) when there is something to read from a non-blocking socket.
 
         If it raises, it is not called for a second. stop() closes the socket. Each such socket
-        takes the slot of one HTTP connection. Raises TypeError if the function cannot be called.
+        takes the slot of one HTTP connection.
+
+        Raises TypeError if the function cannot be called.
         """
         check_callable(function)
         self._poll.register(sock, _IN)
@@ -250,9 +252,11 @@ class Server:
         """Send a message to all open clients, or to those at `path` and in `group`.
 
         Clients of reserved paths get it only if `path` or `group` is given. Clients with an empty
-        send buffer get it at once, without copying it. Return the number of clients whose message
-        is sent or waits. Raises TypeError if it is neither str nor bytes, and ValueError if a text
-        is not valid UTF-8.
+        send buffer get it at once, without a copy. Return the number of clients to which the
+        message was sent, or for which it waits.
+
+        Raises TypeError if it is neither str nor bytes, and ValueError if a text is not valid
+        UTF-8.
         """
         frame = encode(message)
         length = len(frame)
@@ -297,11 +301,12 @@ class Server:
             self._shut_down()
 
     def run(self) -> None:
-        """Serve until stop() is called. Sockets are closed whatever ends it, Ctrl-C included.
+        """Serve until stop() is called. All sockets are closed at the end, also after Ctrl-C.
 
         On a large heap this tunes garbage collection, unless the program has set gc.threshold.
+
         Raises RuntimeError in a callback, ValueError without listen(), and TypeError or ValueError
-        if an attribute is wrong.
+        if an attribute is invalid.
         """
         self._check_idle("run")
         try:

@@ -22,8 +22,8 @@ class Token:
     """Access with a secret text.
 
     It is accepted as `Authorization: Bearer SECRET` (RFC 6750) and as `?token=SECRET` in the URL.
-    Browsers cannot send headers, and keep URLs in their history. They can offer a subprotocol
-    "bearer." + base64url(SECRET), beside the one that is spoken.
+    Pages cannot add headers to a WebSocket, and browsers keep URLs in their history. So a page can
+    offer the subprotocol "bearer." + base64url(SECRET), in addition to the one that it uses.
     """
 
     challenge = "Bearer"

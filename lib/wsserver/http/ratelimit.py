@@ -20,11 +20,11 @@ _MINUTE = const(60000)
 class Limits:
     """Limits for each IP address; None means no limit.
 
-    connections: at the same time, WebSocket or not; further ones are closed at once. handshakes:
-    HTTP requests of any kind, and TLS connections, per minute; further ones get 429, or are
-    closed. messages, bytes: per second, from all clients of the address, with bursts of twice the
-    rate; a client beyond it is closed with 1008. Control frames and fragments count as messages.
-    Clients of reserved paths are not counted.
+    connections: connections at the same time; further ones are closed at once. handshakes: HTTP
+    requests and TLS connections per minute; further ones get 429, or are closed. messages, bytes:
+    messages and bytes per second from all clients of the address, with bursts of twice the rate. A
+    client beyond that is closed with 1008. Control frames and fragments count as messages. Clients
+    of reserved paths are not counted.
     """
 
     def __init__(self, connections=None, handshakes=None, messages=None, bytes=None):

@@ -47,9 +47,10 @@ class HTTPError(Exception):
 class Request:
     """A parsed request head.
 
-    method; path; query: what follows "?", not decoded; headers: by name in lower case. is_1_0:
-    whether it is HTTP/1.0. address: (ip, port) of the client. secure: whether it uses TLS. params:
-    of the path, by name. context: for the application. `fields` has the other attributes.
+    method, path. query: the text after "?", not decoded. headers: a dict with names in lower case.
+    is_1_0: whether it is HTTP/1.0. address: (ip, port) of the client. secure: whether it uses TLS.
+    params: the parameters of the path, a dict. context: free for the application. `fields` has the
+    other attributes.
     """
 
     address: "Anything" = ("", 0)

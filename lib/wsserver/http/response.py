@@ -17,12 +17,13 @@ isinstance = isinstance
 
 
 class Response:
-    """What a handler answers.
+    """The response of a handler.
 
     body: None, a str, bytes, a dict or list (JSON), a file, or an iterator of str or bytes.
-    headers: by name; a list of values makes several lines. content_type: by default that of the
-    body, unless it is among the headers. Raises TypeError or ValueError, which names the argument,
-    if one is wrong.
+    headers: a dict; a list of values makes several lines. content_type: by default the one for the
+    type of the body, unless it is among the headers.
+
+    Raises TypeError or ValueError, which names the argument, if one is invalid.
     """
 
     def __init__(self, body=None, status: int = 200, headers=None, content_type=None):
@@ -74,7 +75,7 @@ class Response:
 
 
 def redirect(location: str, status: int = 302) -> Response:
-    """Return a redirect. Raises TypeError or ValueError if an argument is wrong."""
+    """Return a redirect. Raises TypeError or ValueError if an argument is invalid."""
     return Response(status=status, headers={"Location": location})
 
 
