@@ -36,8 +36,8 @@ def serve(server) -> None:
 class Access:
     """Let in a client of the access point, as long as the board has not joined a network.
 
-    The access point's password is what protects the board then; an open one does not. state: what
-    all clients share; "address" and "name" are set when the board has joined a network.
+    The access point's password protects the board then, so an open network is refused. state: a
+    dict for all clients; "address" and "name" are set when the board has joined a network.
     """
 
     def __init__(self, state: dict):

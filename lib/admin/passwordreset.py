@@ -1,8 +1,8 @@
 """Reset the passwords and the Wi-Fi after BOOT was held. Loaded for a call.
 
-The board then opens its own network, and its password and the admin's are the same known word: a
-user without a computer cannot read a generated one. The file /reset-600 limits this to ten
-minutes, after which the passwords are generated anew.
+The board then opens its own network. The passwords of the network and of the admin are one word,
+which is documented, because a user without a computer cannot read generated ones. The file
+/reset-600 limits this to ten minutes, after which the passwords are generated anew.
 """
 
 import json

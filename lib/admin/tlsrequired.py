@@ -18,9 +18,9 @@ def refuse(request, server, port: int) -> None:
 
 
 def warn(server) -> None:
-    """Log that the admin uses no TLS, and make space for that.
+    """Log that the admin uses no TLS, and free memory for the admin's pages.
 
-    For others, who may ask often, there is no line, and TLS keeps its memory.
+    Called after the right password only: other clients could flood the log and take TLS's memory.
     """
     text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
     server.log(WARNING, text)

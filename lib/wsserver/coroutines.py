@@ -72,7 +72,7 @@ def _run(server, coroutine, done):
 def adopt(server, coroutine, name, client, args) -> None:
     """Run the coroutine that a callback of the application has returned.
 
-    name: of a client's callback; otherwise the function of a timer, a reader or call_soon().
+    name: the name of a client's callback, or the function of a timer, a reader or call_soon().
     """
     if client:
         load(".workers").adopt(client, coroutine, name)

@@ -6,9 +6,9 @@ from .lazy import free_heap
 def evict(server, need: int, module: str, client) -> None:
     """Drop clients that hold a buffer until `need` bytes are free.
 
-    These have sent a part of a message, or do not read. Otherwise a few of them could keep the
-    admin out for as long as they like. module: what needs the memory. client: the one that waits
-    for it, which stays, or None.
+    These have sent a part of a message, or do not read. Otherwise a few of them could lock the
+    admin out. module: the name of the module that needs the memory. client: the client that waits
+    for it, which is kept, or None.
     """
     for other in list(server.clients):
         if other is client or other._state or other._route.reserved:

@@ -16,9 +16,10 @@ class LazyEndpoint:
 
     `module.endpoint(server, *args)` makes the real endpoint when the first client connects. When
     the last one has left, the module is unloaded, with all modules that it has loaded. Without
-    enough memory the client is closed with 1013. need: the bytes that must be free, or loading
-    is not tried. urgent: without these bytes, unload the other endpoints and close their clients
-    with 1013, and load in any case. Meanwhile the others need its bytes as well as their own.
+    enough memory the client is closed with 1013. need: the bytes that must be free, otherwise
+    loading is not tried. urgent: if they are not free, unload the other endpoints, close their
+    clients with 1013, and load nevertheless. Until it is unloaded, the others need these bytes in
+    addition to their own.
     """
 
     def __init__(self, server, module: str, *args, need: int = 0, urgent: bool = False):

@@ -13,9 +13,9 @@ _MAX_HINT = 400  # characters, which a peer may have chosen some of
 def traceback(error: Exception, owner=None, name: str = "") -> str:
     """Return the traceback of an exception.
 
-    If a callback could not be called with its arguments, a last line says where it is and what it
-    must accept. owner: the client, the HTTP connection or the function of the callback; name: of a
-    client's callback; the one for messages by default.
+    If a callback could not be called with its arguments, a last line says where it is defined and
+    what it must accept. owner: the client, the HTTP connection or the function of the callback.
+    name: the name of a client's callback, by default the one for messages.
     """
     lines, count = _lines_of(error)
     # What follows is the message, which can contain text of a peer.

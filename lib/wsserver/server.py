@@ -734,10 +734,10 @@ class Server:
     # --- callbacks of the application
 
     def _call(self, callback, owner, client, args):
-        """Call a callback; warn if it takes long.
+        """Call a callback, and warn if it takes long.
 
-        owner: what a warning names: of a client's callback its name, of a timer, of a reader or
-        of call_soon(), which have no client, the function.
+        owner: what a warning names: the name of a client's callback; without a client, the
+        function of a timer, a reader or call_soon().
         """
         start = ticks_ms()
         if client:
@@ -762,7 +762,7 @@ class Server:
     def _report(self, error, owner=None):
         """Log the traceback of an error, unless the same one has just been logged.
 
-        owner: the connection or the function of the callback that has raised it.
+        owner: the connection, or the function of the callback that has raised it.
         """
         try:
             text = traceback(error, owner)

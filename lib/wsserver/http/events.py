@@ -32,9 +32,10 @@ class Events:
     def send(self, data, event=None, id=None) -> int:
         """Send an event to all clients. Return how many get it.
 
-        data: a str, or a dict or list (JSON). event: its type. id: what a client that reconnects
-        gives as the last one that it has seen. Raises TypeError or ValueError, which names the
-        argument, if one is wrong.
+        data: a str, or a dict or list (JSON). event: the type of the event. id: a reconnecting
+        client sends the id of its last event.
+
+        Raises TypeError or ValueError, which names the argument, if one is invalid.
         """
         content = encode(data, event, id, self._server.max_size)
         if id is not None and self._most:

@@ -15,9 +15,11 @@ _MAX_BRACKETS = const(40)  # of JSON, and one more for each 10 bytes
 def get(request: Request, name: str):
     """Return an attribute of a request that it does not have yet, and add it.
 
-    args: of the query, a dict. cookies: a dict. form: of the body, a dict. json: a function that
-    returns the body's content. parts: a function that returns those of a streamed multipart body,
-    an asynchronous iterator. Raises HTTPError 400, or AttributeError for another name.
+    args: a dict of the query's fields. cookies: a dict. form: a dict of the body's fields. json: a
+    function that returns the body's content. parts: a function that returns an asynchronous
+    iterator of a streamed multipart body.
+
+    Raises HTTPError 400, or AttributeError for another name.
     """
     value: Anything = None
     if name == "args":
