@@ -219,7 +219,7 @@ def hogged(victim, lefts, stages, figures):
             for left in lefts:
                 survives(victim, hog, stage, left)
         after = wait_alone(victim, 1)
-        # Code for an error that few of these amounts cause is loaded once. What leaks, leaks again.
+        # Code for an error that few of these amounts cause is loaded once; a leak comes again.
         if after["heap"] <= before["heap"] + 700:
             break
     hog.connection.close()
