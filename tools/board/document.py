@@ -69,12 +69,13 @@ A chip has ten sockets in all, an ESP32-C2 has six. At startup the board lowers
 
 On an ESP32 without PSRAM, MicroPython's GC heap starts with 56,000 bytes, and 94 KB of IDF heap
 remain once Wi-Fi is up. A TLS connection takes 24 KB of the IDF heap. A program whose GC heap
-does not grow serves three of them. The whole firmware needs more than 56,000 bytes: with a
-certificate, it grows the GC heap to 98,000 at start-up, permanently, and two TLS connections fit
-([design.md](design.md#memory)). With [frozen modules](#romfs-and-frozen-modules) it fits, and
-three do. Other chips start with a GC heap of 64,000 bytes; the size of their IDF heap has not
-been measured. With PSRAM, the GC heap lies there. The server checks the free memory before it
-accepts a TLS connection, so a setting that is too large only leads to refused connections.
+does not grow serves three of them. From files, the firmware needs more than 56,000 bytes. With a
+certificate, it grows the GC heap to 98,000 bytes at start-up, permanently, and two TLS
+connections fit ([design.md](design.md#memory)). With [frozen modules](#romfs-and-frozen-modules)
+the GC heap does not grow, and three fit. Other chips start with a GC heap of 64,000 bytes; the
+size of their IDF heap has not been measured. With PSRAM, the GC heap lies there. The server
+checks the free memory before it accepts a TLS connection, so a setting that is too large only
+leads to refused connections.
 
 ## ROMFS and frozen modules
 
