@@ -24,13 +24,14 @@ def admit(server, request, loaded, password, https, access=None) -> tuple:
     """
     check_origin(request, ORIGINS, server.origins)
     if not access:
-        password = password or _generated()
+        routes = server.routes
+        args = list(routes[_PATHS[0]][1])  # for later requests
+        password = args[0] = password or _generated()
         access = Access(password, server, https)
         access.modules = lazy.loaded(loaded)
-        routes = server.routes
         for path in _PATHS:
             before = routes[path]
-            access.paths[path] = before[:3]
+            access.paths[path] = (before[0], args) + before[2:3]
             routes[path] = (before[0], (password, https, access)) + before[2:]
     try:
         access.check(request, request.address[0])
@@ -89,6 +90,6 @@ class Access(Token):
         if not asks or self._given(request):
             super().check(request, ip)
             if plain:
-                lazy.call("admin.tlsrequired", "warn", self._where[0])
+                lazy.call("admin.tlsrequired", "warn", self._where[0], self.paths[_PATHS[0]][1])
         if asks:
             raise HTTPError(200, "use a WebSocket client")

@@ -17,11 +17,14 @@ def refuse(request, server, port: int) -> None:
     raise HTTPError(status, text % (host, "" if port == 443 else ":%d" % port))
 
 
-def warn(server) -> None:
-    """Log that the admin uses no TLS, and free memory for the admin's pages.
+def warn(server, args: list) -> None:
+    """Log once in each start that the admin uses no TLS, and free memory for the admin's pages.
 
     Called after the right password only: other clients could flood the log and take TLS's memory.
+    args: those that `access.admit` gets; a third one tells that the line has been logged.
     """
-    text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
-    server.log(WARNING, text)
+    if len(args) < 3:
+        args.append(None)
+        text = "maintenance over http: no place or memory for TLS (access.maintenance_tls)"
+        server.log(WARNING, text)
     lazy.call("wsserver.tlsfits", "give_up", server)

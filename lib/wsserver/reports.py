@@ -7,6 +7,7 @@ from . import log
 from .lazy import call
 from .log import escape
 
+_MAX_LINE = 300  # bytes of a request line
 _MAX_HINT = 400  # characters, which a peer may have chosen some of
 
 
@@ -130,13 +131,28 @@ def _place_of(function):
 def slow(ms: int, name, client) -> str:
     """Return the warning that a callback took so many ms.
 
-    name: of a client's callback, or the function of a timer, or a description.
+    name: of a client's callback, or the function of a timer, or a description. client: it may be
+    an HTTP connection.
     """
-    if client:
-        name = "on_%s of %s" % (name, getattr(client, "_path", "HTTP"))
+    if hasattr(client, "_server"):
+        name = _request_of(client)
+    elif client:
+        name = "on_%s of %s" % (name, client._path)
     elif not isinstance(name, str):
         name = "timer %s" % getattr(name, "__name__", name)
     return "slow: %s took %d ms and blocked the server" % (name, ms)
+
+
+def _request_of(connection):
+    """Return the method and the path of the request that a connection has just read."""
+    # The connection keeps neither. The query may have a secret.
+    line = bytes(connection._server._read_buffer[:_MAX_LINE]).split(b"\n")[0].split()
+    if len(line) == 3 and line[2].startswith(b"HTTP/"):
+        try:
+            return escape(str(line[0] + b" " + line[1].split(b"?")[0], "utf-8"))
+        except UnicodeError:
+            pass
+    return "a request of " + connection._address[0]  # for example, it came in several reads
 
 
 def tls_slots_in_use() -> str:

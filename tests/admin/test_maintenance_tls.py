@@ -213,6 +213,9 @@ def test_a_wss_client_that_holds_the_only_place_does_not_lock_the_owner_out(secu
     assert "maintenance over http" not in board.log
     assert get(board, "/settings", PASSWORD)[0] == 426
     board.wait_for_log("maintenance over http: no place or memory for TLS")
+    for path in ("/settings", "/update", "/settings"):
+        assert get(board, path, PASSWORD)[0] == 426
+    assert board.log.count("maintenance over http") == 1
     client.close()
     board.wait_for_log("client 1 disconnected")
     assert get(board, "/settings", PASSWORD)[0] == 403

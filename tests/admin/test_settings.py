@@ -160,6 +160,17 @@ def test_a_password_that_cannot_be_stored_is_printed_again(make_board):
     assert status(board, password) == 101
 
 
+def test_the_password_that_cannot_be_stored_stays_until_the_next_start(make_board):
+    board = make_board(files={"secrets.json.new/x": ""})
+    position = board.log_position
+    assert status(board, "wrong") == 401
+    password = board.wait_for_log(r"admin: password (\S+)", since=position)[1]
+    for _ in range(3):
+        Admin(board, password).client.close()
+        assert status(board, password) == 101
+    assert board.log[position:].count("admin: password") == 1
+
+
 def test_a_missing_or_wrong_password_is_refused(make_changed):
     board = make_changed()
     assert status(board) == 401

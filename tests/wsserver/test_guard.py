@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,43 @@ def test_a_slow_timer_is_named(make_board):
         "server = Server()\nserver.after(1, dawdle)\nserver.listen(80)\nserver.run()"
     )
     make_board(files={"main.py": program}).wait_for_log(r"slow: timer dawdle took 2\d\d ms")
+
+
+SLOW_REQUESTS = """
+import time
+from wsserver import Server
+
+
+class Slow:
+    def check(self, request, ip):
+        time.sleep_ms(250)
+
+
+server = Server()
+server.websocket("/door", object(), access=Slow())
+server.listen(80)
+server.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ([b"GET /door?token=sesame HTTP/1.1\r\nHost: x\r\n\r\n"], "GET /door"),
+        ([b"HEAD /door HTTP/1.1\r\nHost: x\r\n\r\n"], "HEAD /door"),
+        ([b"GET /door HTTP/1.1\r\n", b"Host: x\r\n\r\n"], "a request of 127.0.0.1"),
+        ([b"GET /door HTTP/1.1\r\n" + b"X: \xff\r\nHost: x\r\n\r\n"], "GET /door"),
+    ],
+)
+def test_a_slow_request_is_named_without_its_secrets(raw, make_board, parts, name):
+    board = make_board(files={"main.py": SLOW_REQUESTS})
+    connection = raw(board)
+    for part in parts:
+        connection.send(part)
+        time.sleep(0.1)
+    connection.rest()
+    board.wait_for_log(rf"slow: {name} took [23]\d\d ms and blocked the server")
+    assert "sesame" not in board.log
 
 
 # --- endpoints that are loaded on demand
