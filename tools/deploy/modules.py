@@ -11,6 +11,7 @@ from pathlib import Path
 from tools import ROOT
 from tools.failure import Failure, warn
 
+from . import mistakes
 from .application import FOLDER, Application, parsed
 from .files import APPLICATION, PAGES, firmware
 from .mpycross import CompilerError, compile_file, compiler
@@ -32,7 +33,7 @@ _CATCHES = ("ImportError", "Exception")
 
 
 def check(application: Application, root: Path = ROOT) -> None:
-    """Compile the modules of an application, and warn about imports of unknown modules.
+    """Compile the modules of an application, and warn about mistakes in them.
 
     Raises Failure, with file and line, if a module does not compile.
     """
@@ -44,9 +45,22 @@ def check(application: Application, root: Path = ROOT) -> None:
     _compile(modules.values())
     known = _names(modules) | _names(firmware(root))
     for path, file in modules.items():
-        for line, name in _imports(file, _dotted(path)):
-            if not _is_known(name, known):
-                warn(f"{file}:{line}: {_remedy(name, known)}")
+        _warn(file, _dotted(path), known)
+
+
+def check_main(file: Path, root: Path = ROOT) -> None:
+    """Check a program that is main.py on a board, as `check` does."""
+    _compile([file])
+    _warn(file, "main", _names(firmware(root)), is_main=True)
+
+
+def _warn(file: Path, module: str, known: set[str], is_main: bool = False) -> None:
+    """Warn about imports of modules that are not known, and about mistakes."""
+    for line, name in _imports(file, module):
+        if not _is_known(name, known):
+            warn(f"{file}:{line}: {_remedy(name, known)}")
+    for line, text in mistakes.find(parsed(file), is_main):
+        warn(f"{file}:{line}: {text}")
 
 
 def _compile(files) -> None:

@@ -188,6 +188,9 @@ def run(
     check(config, word, heap, (http_port, https_port))
     application = find(app) if app else Application()
     modules.check(application)
+    program: dict[str, str | bytes] = {"main.py": read(main, "program")} if main else {}
+    if main:
+        modules.check_main(main)
     ended: list[None] = []  # not an Event, whose lock a signal handler may find taken
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.append(None))
@@ -207,7 +210,7 @@ def run(
         board = VirtualBoard(
             image=image,
             config=config,
-            files={"main.py": read(main, "program")} if main else {},
+            files=program,
             application=application.files if app else None,
             heap=heap,
             http_port=http_port,
