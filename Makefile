@@ -96,7 +96,7 @@ boards: ; $(TOOLS) boards $(ON)
 #: make flash        erase a chip and write MicroPython: PORT=/dev/ttyUSB0 CHIP=esp32 FIRMWARE=file.bin,
 #:                     each only if there is a choice; PORT may be a device, COM3 or a pyserial URL;
 #:                     IMAGE=1 writes the firmware's files as well, with APP=, CONFIG=, CERTS=1
-flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(call flag,IMAGE,image) $(if $(IMAGE),$(CONTENT)) $(ARGS)
+flash: ; $(TOOLS) flash $(ON) $(call opt,CHIP,chip) $(call opt,FIRMWARE,firmware) $(call flag,IMAGE,image) $(CONTENT) $(ARGS)
 #: make image        make one file for a chip, with MicroPython and all files: CHIP=esp32 FIRMWARE=file.bin
 #:                     APP=app.py CONFIG=config.json CERTS=1 FLASH=8 (MB); build/image/CHIP.bin
 image: ; $(TOOLS) image --chip "$(CHIP)" $(call opt,FIRMWARE,firmware) $(CONTENT) $(call opt,FLASH,flash-size) $(ARGS)
@@ -130,7 +130,10 @@ erase: ; $(TOOLS) erase $(ON) $(call flag,YES,yes)
 # With CHIP=, and no other choice: the tests that say most about a chip.
 CHIP_TESTS = tests/startup tests/wifi tests/config tests/demo/test_echo.py \
 	$(addprefix tests/wsserver/test_,messages.py closing.py requests.py sending.py http_requests.py ipv6.py)
-test: ; $(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(if $(CHIP),$(or $(ARGS),$(CHIP_TESTS)),$(ARGS))
+test:
+	@case "$(JOBS)" in auto) ;; ""|*[!0-9]*) \
+		echo "test: JOBS=$(JOBS) is no number of test files to run at the same time: JOBS=10" >&2; exit 2 ;; esac
+	$(TESTS) $(if $(BOARD),--board "$(BOARD)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(if $(SOURCE),--lib source) $(if $(BYTECODE),--lib bytecode) $(call opt,WORD,word) $(call opt,CHIP,chip) $(if $(CHIP),$(or $(ARGS),$(CHIP_TESTS)),$(ARGS))
 #: make conformance  run the Autobahn test suite's large messages (group 9), which take longer
 conformance: ; $(TESTS) -m conformance $(call opt,BOARD,board) $(ARGS)
 #: make faults       run the long tests: power cuts, slow, dead and hostile clients (half an hour)

@@ -158,7 +158,10 @@ def flash(
 
         complete = Complete(Options(chip=chip, firmware=firmware, **options))
     elif any(options.values()):
-        raise Failure("--app, --config, --certs and --source need --image")
+        raise Failure(
+            "APP=, CONFIG=, CERTS=1 and SOURCE=1 are for an image with the firmware: add IMAGE=1, "
+            "or give them to `make deploy` after `make flash`"
+        )
     flash(port, chip, firmware, wait, baud, complete)
 
 

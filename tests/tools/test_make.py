@@ -149,6 +149,22 @@ def test_the_program_ends_when_its_terminal_is_closed(terminal):
     assert is_gone(pid)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["test", "JOBS=x"], "test: JOBS=x is no number of test files to run at the same time"),
+        (["test", "JOBS="], "test: JOBS= is no number of test files to run at the same time"),
+        (["flash", "CONFIG=no.json"], "add IMAGE=1, or give them to `make deploy` after"),
+        (["flash", "CERTS=1"], "add IMAGE=1, or give them to `make deploy` after"),
+    ],
+)
+def test_a_variable_that_would_have_no_effect_is_refused(arguments, problem):
+    command = ["make", "-o", ".venv/.ready", *arguments]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert problem in done.stderr
+
+
 def test_a_misspelt_variable_is_refused_with_the_known_ones():
     command = ["make", "-n", "-o", ".venv/.ready", "deploy", "PORT=x"]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
