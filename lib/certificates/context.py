@@ -165,7 +165,8 @@ def _check_exists(cert):
         os.stat(cert)
     except OSError as error:
         if error.errno == errno.ENOENT:
-            text = "%s not found: make one with 'make certs' and copy it to the board"
+            text = "%s not found: make one with 'make certs' or 'esp32-ws certs'"
+            text += " and copy it to the board"
             raise TLSError(text % cert) from None
 
 

@@ -17,8 +17,11 @@ _MAX_FILE = const(12288)
 _MAX_OBJECT = const(4096)  # of one certificate or key, in DER or base64
 _FIRST_YEAR = const(2025)  # an earlier year: the clock is not set, chips start at 2000
 
-_MAKE = const("make one with 'make certs' and copy it to the board")
-_RENEW = const("make a new one with 'make certs' and copy it, with its key, to the board")
+_MAKE = const("make one with 'make certs' or 'esp32-ws certs' and copy it to the board")
+_RENEW = const(
+    "make a new one with 'make certs' or 'esp32-ws certs' and copy it, with its key, to the board"
+)
+_CLIENTS = const("use the clients.crt.der of 'make certs' or 'esp32-ws certs'")
 
 
 def load(cert: str, key: str, client_ca: str = "") -> tuple:
@@ -38,7 +41,7 @@ def unsupported(path: str) -> str:
     """Return the message for a valid file that Mbed TLS refuses."""
     return (
         "%s is of a type that MicroPython does not support, or memory ran out: use EC P-256 or "
-        "RSA-2048, as 'make certs' does" % path
+        "RSA-2048, as 'make certs' and 'esp32-ws certs' do" % path
     )
 
 
@@ -55,7 +58,7 @@ def _certificates(path, for_clients=False):
             raise TLSError("%s expired on %s: %s" % (path, _date(last), _RENEW))
         if now < first:
             text = "%s is not valid before %s, and the clock shows %s: set the clock, or %s"
-            remedy = "use the clients.crt.der that 'make certs' makes" if for_clients else _RENEW
+            remedy = _CLIENTS if for_clients else _RENEW
             raise TLSError(text % (path, _date(first), _date(now), remedy))
     return found
 

@@ -161,7 +161,7 @@ def check(line, file, what, remedy):
 
 
 def test_a_missing_certificate(build):
-    check(build(None, key(EC)), "cert", "not found", "make certs")
+    check(build(None, key(EC)), "cert", "not found", "'make certs' or 'esp32-ws certs'")
 
 
 def test_a_missing_key(build):
