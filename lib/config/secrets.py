@@ -28,11 +28,16 @@ def get(name: str, path: str = "/secrets.json", log=print) -> str:
         try:
             _write(path, secrets)
         except OSError as error:
-            log(
-                "%s: cannot be written (%s): the password changes at the next start"
-                % (path, error)
-            )
+            text = "%s: cannot be written (%s): the password changes at the next start"
+            log(text % (path, describe(error)))
     return secrets[name]
+
+
+def describe(error):
+    """Return the name of an OSError's errno. (A new name would take memory for ever.)"""
+    number = error.errno
+    # 28 is ENOSPC, which MicroPython does not name.
+    return "no space" if number == 28 else errno.errorcode.get(number, number)
 
 
 def _generate():
@@ -52,7 +57,7 @@ def _read(path):
         if isinstance(secrets, dict):
             return secrets, None
     except OSError as error:
-        return {}, None if error.errno == errno.ENOENT else "cannot be read (%s)" % error
+        return {}, None if error.errno == errno.ENOENT else "cannot be read (%s)" % describe(error)
     except (ValueError, MemoryError):
         pass
     return {}, "is not a JSON object"

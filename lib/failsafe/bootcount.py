@@ -3,6 +3,7 @@
 There is no file while N is 0, so a good start writes nothing to the flash.
 """
 
+import errno
 import os
 
 from micropython import const
@@ -29,7 +30,10 @@ def set_failures(count: int) -> None:
         elif now != count:
             os.rename("/failed-%d" % now, "/failed-%d" % count)
     except OSError as error:
-        print("bootcount: %r" % error)
+        number = error.errno
+        # 28 is ENOSPC, which MicroPython does not name.
+        text = "no space" if number == 28 else errno.errorcode.get(number, number)
+        print("bootcount: the failed start cannot be counted (%s): remove files" % text)
 
 
 def failed() -> None:

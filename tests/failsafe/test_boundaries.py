@@ -247,6 +247,24 @@ print("=", counts)
     assert printed(run, code)[-1] == "= [1, 3, 0, 2, 2, 0]"
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [("28", "no space"), ("errno.EIO", "EIO"), ("12345", "12345")]
+)
+def test_a_failed_start_that_cannot_be_counted_is_explained(run, number, name):
+    code = f"""
+import errno
+from failsafe import bootcount
+
+def full(*args):
+    raise OSError({number})
+
+bootcount.open = full
+bootcount.set_failures(1)
+"""
+    lines = printed(run, code)
+    assert lines[-1] == f"bootcount: the failed start cannot be counted ({name}): remove files"
+
+
 NOTE = """
 from failsafe import crashlog
 import os

@@ -129,8 +129,21 @@ def test_an_unusable_stored_password_is_replaced_and_other_secrets_stay(make_boa
 @pytest.mark.needs(wifi=True)
 def test_a_password_that_cannot_be_stored_is_reported(make_board):
     board = make_board(files={"secrets.json.new/in the way": ""})
-    board.wait_for_log(r"/secrets\.json: cannot be written .*changes at the next start")
+    line = r"/secrets\.json: cannot be written \(EISDIR\): the password changes at the next start"
+    board.wait_for_log(line)
     assert len(password(board)) == 10
+
+
+def test_a_full_flash_is_named_where_the_password_cannot_be_stored(make_board):
+    boot = BOOT.replace(
+        "from config import loader, secrets",
+        "from config import loader, secrets, atomic\n"
+        "    def full(*args):\n"
+        "        raise OSError(28)\n"
+        "    atomic.write = full",
+    )
+    board = make_board(files={"boot.py": boot})
+    board.wait_for_log(r"/secrets\.json: cannot be written \(no space\): the password changes")
 
 
 def test_a_board_without_pages_still_serves_websockets(make_board):

@@ -257,7 +257,7 @@ class Exchange(HTTPConnection):
 
     def _end_handler(self):
         """Cancel an async handler that has not answered in time."""
-        text = "the handler of this path takes too long (async_timeout)"
+        text = "the handler of this path takes too long (async_timeout), or has a `yield`"
         self._fail(HTTPError(503, text, "Retry-After: 5"))
 
     def _fail(self, error):

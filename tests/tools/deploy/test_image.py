@@ -211,4 +211,7 @@ def test_flash_writes_everything_in_one_step(stock):
 def test_flash_without_image_refuses_the_options_of_an_image():
     done = run("flash", "--config", "config.json")
     assert done.returncode == 1
-    assert "APP=, CONFIG=, CERTS=1 and SOURCE=1 are for an image with the firmware: add IMAGE=1" in done.stderr
+    assert (
+        "APP=, CONFIG=, CERTS=1 and SOURCE=1 are for an image with the firmware: add IMAGE=1"
+        in done.stderr
+    )
