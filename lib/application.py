@@ -58,16 +58,16 @@ def find():
     return "app.app" if "app" in names else None  # a package that was copied by hand
 
 
-def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
+def start(server, settings: dict, https_port=None, safe_mode: bool = False) -> Board:
     """Set up the application, or the demo if there is none, and serve the pages.
 
-    safe: set up neither (safe mode). Returns the board.
+    safe_mode: set up neither (safe mode). Returns the board.
     Raises ValueError if the application has no setup(), or uses a path of the firmware, and what
     setup() raises.
     """
     board = Board(server, settings, https_port)
     name = find()
-    if safe:
+    if safe_mode:
         print("application: not started (safe mode)")
     elif name:
         _start(board, name)
@@ -79,7 +79,13 @@ def start(server, settings: dict, https_port=None, safe: bool = False) -> Board:
         if settings["demo"]["enabled"] and settings["fleet"]["enabled"]:
             lazy.load("panel.panel")  # stays, too: lazy.call would unload it with the setup
         lazy.call("demo.application", "setup", board)
-    _serve_pages(board, _FOLDER + _PAGES if name and not safe else None)
+    # The application's pages, if it has any, and behind them the firmware's.
+    for folder in (_FOLDER + _PAGES, _PAGES):
+        try:
+            if folder == _PAGES or name and not safe_mode and _exists(folder):
+                server.files("/", folder, https_port)
+        except ValueError as error:  # without pages, the endpoints are served
+            print("application: no pages: %s" % error)
     return board
 
 
@@ -105,16 +111,6 @@ def _check(value, error):
 def _report(text):
     """Let failsafe.crash, which restarts the board, print hints below the traceback."""
     lazy.load("failsafe.crash").detail = text  # ignored by one from before
-
-
-def _serve_pages(board, path):
-    """Serve the application's pages, if it has any, and behind them the firmware's."""
-    for folder in (path, _PAGES):
-        try:
-            if folder and (folder == _PAGES or _exists(folder)):
-                board.server.files("/", folder, board.https_port)
-        except ValueError as error:  # without pages, the endpoints are served
-            print("application: no pages: %s" % error)
 
 
 def _exists(path):

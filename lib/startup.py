@@ -35,16 +35,16 @@ _APPLICATION_TIMEOUT = const(60)
 
 
 # Long: the order of the start, which fits on a page only as a whole.
-def start(log, settings=None, safe: bool = False):
+def start(log, settings=None, safe_mode: bool = False):
     """Return a listening server with the application; log(level, text) is its log.
 
-    settings: those that boot.py has read; None reads them. safe: leave out the application, which
-    has failed too often (safe mode).
+    settings: those that boot.py has read; None reads them. safe_mode: leave out the application,
+    which has failed too often.
     Raises OSError if not even port 80 is available, and what the application raises.
     """
     if settings is None:
         settings = lazy.call("config.loader", "load")
-    _keep_log(settings["log"]["buffer"], settings["tls"])
+    _keep(settings["log"]["buffer"], settings["tls"])
     _divide_memory(settings["tls"])
     lazy.load("wsserver.server")  # stays
     lazy.load("wsserver.setup")  # once, not for each of the next calls
@@ -55,7 +55,7 @@ def start(log, settings=None, safe: bool = False):
         context = lazy.call("certificates.context", "from_settings", settings["tls"])
     except MemoryError:  # not even the code could be loaded
         print("TLS is disabled: out of memory (docs/tls.md)")
-    port = _listen(server, settings["server"]["port"], ipv6)
+    port = _open(server, settings["server"]["port"], ipv6)
     _set_access(server, settings, port)
     try:
         if context:
@@ -65,12 +65,12 @@ def start(log, settings=None, safe: bool = False):
     secure = context is not None
     lazy.unload("wsserver.setup")
     lazy.load("wsserver.http.routes")  # once, not for each path
-    board = _serve(server, settings, secure, safe)
+    board = _serve(server, settings, secure, safe_mode)
     if server.portal:
         from wifi import captive_portal
 
         captive_portal.start(server)
-    fleet = settings["fleet"]["enabled"] and not safe
+    fleet = settings["fleet"]["enabled"] and not safe_mode
     _limit_clients(server, _HTTP_SOCKETS + fleet)
     if fleet:
         lazy.load("fleet").start(board)
@@ -83,13 +83,13 @@ def start(log, settings=None, safe: bool = False):
     if secure:
         text += " and %ss://%s:%d/%s" % (scheme, address, settings["tls"]["port"], path)
     print(text)
-    if safe:
+    if safe_mode:
         print("safe mode: correct the application and install it again (docs/safety.md)")
     globals().clear()  # else what the stack still refers to may keep all 5 KB of this module
     return server
 
 
-def _keep_log(size, tls):
+def _keep(size, tls):
     """Keep the latest lines for the live log, in `size` bytes.
 
     None: without PSRAM, a board with TLS has no memory to spare for that, unless it is frozen.
@@ -156,51 +156,67 @@ def _set_access(server, settings, port):
         server.limits = lazy.load("wsserver.http.ratelimit").Limits(**settings["limits"])
 
 
-def _listen(server, port, ipv6):
-    """Listen on this port, or on port 80 if it is not available; return the port."""
+def _open(server, port, ipv6, context=None):
+    """Listen on IPv4, and on IPv6 if it is wanted and MicroPython supports it. Return the port:
+    without TLS it is 80 if the other one is not available.
+    """
     try:
-        _open(server, port, ipv6)
+        if ipv6:
+            try:
+                server.listen(port, "::", context)
+                return port
+            except OSError:  # the server has logged the reason
+                print("network.ipv6: listening on IPv4 only")
+        server.listen(port, tls=context)
         return port
     except OSError:  # the server has logged the reason
-        if port == _DEFAULT_PORT:
+        if context or port == _DEFAULT_PORT:
             raise
     print("server.port: using %d instead" % _DEFAULT_PORT)
-    _open(server, _DEFAULT_PORT, ipv6)
-    return _DEFAULT_PORT
+    return _open(server, _DEFAULT_PORT, ipv6)
 
 
-def _open(server, port, ipv6, context=None):
-    """Listen on IPv4, and on IPv6 if it is wanted and MicroPython supports it."""
-    if ipv6:
-        try:
-            server.listen(port, "::", context)
-            return
-        except OSError:  # the server has logged the reason
-            print("network.ipv6: listening on IPv4 only")
-    server.listen(port, tls=context)
+# Long: once at each start, and each part would leave a name in memory.
+def _serve(server, settings, secure, safe_mode):
+    """Register the application, the admin's pages and the timers. Return the Board.
 
-
-def _serve(server, settings, secure, safe):
-    """Register the application, the admin's pages and the timers. Return the Board."""
+    secure: whether TLS serves, which the admin's pages may require.
+    """
     lazy.load("wsserver.lazyroutes")  # stays: endpoints of the demo and the admin use it
     application = lazy.load("application")
     has_application = application.find() is not None
     _watch_button(server, settings, has_application)
     timeout = settings["watchdog"]["timeout"]
-    if has_application and not safe:
+    if has_application and not safe_mode:
         timeout = timeout or _APPLICATION_TIMEOUT
-        _watch_setup(timeout)
-    reserved = secure and has_application and not safe
-    board = setup(application, server, settings, secure, safe, reserved)
+        watchdog = lazy.load("failsafe.watchdog")  # stays: main.py looks for it
+        state = "update" in os.listdir("/") and lazy.call("failsafe.rollback", "state")
+        # On trial, rollback has started it, with a timeout of its own.
+        if not state or state[:5] != "trial":
+            watchdog.arm(max(1000, int(timeout * 1000)))  # setup() may never return
+    reserved = secure and has_application and not safe_mode
+    board = setup(application, server, settings, secure, safe_mode, reserved)
     lazy.unload("application", "wsserver.http.routes")
     if settings["admin"]["enabled"]:
-        _serve_admin(server, settings, secure)
+        tls, port = settings["tls"], None
+        if tls["enabled"] and settings["access"]["maintenance_tls"]:
+            if secure:
+                port = tls["port"]
+            else:  # the owner must not be locked out
+                print(
+                    "maintenance: over http, because TLS does not serve (access.maintenance_tls):"
+                    " passwords are sent unencrypted"
+                )
+        args = settings["admin"]["password"], port
+        for path in ("/settings", "/update"):
+            lazy.route(server, path, "admin.register", *args, guard="admin.access")
+        lazy.route(server, "/join", "admin.firstrun", guard="admin.firstrun")
     monitor = lazy.load("wifi.wired" if "network" in settings else "wifi.monitor")  # stays
     if "network" in settings:
         monitor.watch(settings["network"])
     server.every(_MONITOR_MS, monitor.check)
     prefixes = ("failed-", "config.undo-", "reset-")  # this start or its settings are on trial
-    if not safe and (
+    if not safe_mode and (
         timeout or any(name == "update" or name.startswith(prefixes) for name in os.listdir("/"))
     ):
         lazy.load("failsafe.watchdog")  # stays: main.py looks for it
@@ -208,7 +224,7 @@ def _serve(server, settings, secure, safe):
     return board
 
 
-def setup(application, server, settings, secure, safe, reserved):
+def setup(application, server, settings, secure, safe_mode, reserved):
     """Set up the application, and return the Board.
 
     reserved: whether most of the memory of TLS is occupied meanwhile.
@@ -217,27 +233,11 @@ def setup(application, server, settings, secure, safe, reserved):
     tls = settings["tls"]
     https = tls["port"] if secure and tls["redirect"] else None
     held = lazy.call("wsserver.gcsetup", "hold") if reserved else None
-    board = application.start(server, settings, https, safe)  # if it fails, the board restarts
+    # If it fails, the board restarts.
+    board = application.start(server, settings, https, safe_mode)
     if held:
         lazy.call("wsserver.gcsetup", "release", held, server)
     return board
-
-
-def _serve_admin(server, settings, secure):
-    """Register the admin's paths. secure: whether TLS serves, which they may require."""
-    tls, port = settings["tls"], None
-    if tls["enabled"] and settings["access"]["maintenance_tls"]:
-        if secure:
-            port = tls["port"]
-        else:  # the owner must not be locked out
-            print(
-                "maintenance: over http, because TLS does not serve (access.maintenance_tls):"
-                " passwords are sent unencrypted"
-            )
-    args = settings["admin"]["password"], port
-    for path in ("/settings", "/update"):
-        lazy.route(server, path, "admin.register", *args, guard="admin.access")
-    lazy.route(server, "/join", "admin.firstrun", guard="admin.firstrun")
 
 
 def _watch_button(server, settings, app):
@@ -262,14 +262,6 @@ def _watch_button(server, settings, app):
         lazy.call("admin.bootbutton", "watch", server, pin, led)
     except ValueError as error:
         print("admin.boot_pin: %d cannot be used: %s" % (pin, error))
-
-
-def _watch_setup(timeout):
-    """Start the watchdog: setup() of an application may never return."""
-    watchdog = lazy.load("failsafe.watchdog")  # stays: main.py looks for it
-    if "update" in os.listdir("/") and lazy.call("failsafe.rollback", "state")[:5] == "trial":
-        return  # rollback has started it, with a timeout of its own
-    watchdog.arm(max(1000, int(timeout * 1000)))
 
 
 def _limit_clients(server, reserved):

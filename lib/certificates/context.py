@@ -67,14 +67,16 @@ def server_context(cert: str, key: str, client_ca: str = ""):
         pass
     gc.collect()
     if context is None:  # raised here, where the files' content is no longer referenced
-        raise TLSError(_no_memory(cert))
+        text = "%s: not enough memory for TLS, which needs about %d KB: lower server.max_clients "
+        text += "and server.max_size, or compile lib/ (docs/install.md)"
+        raise TLSError(text % (cert, _REQUIRED // 1024))
     return context
 
 
 def _create(cert, key, client_ca):
     _check_exists(cert)
-    if _is_short_of_memory():
-        raise TLSError(_no_memory(cert))
+    if not has_memory():
+        raise MemoryError
     if not client_ca:
         context = _from_der(cert, key)
         if context:
@@ -103,7 +105,15 @@ def _from_der(cert, key):
     cert, key = _read(cert), _read(key)
     if not cert or not key or time.gmtime()[0] >= _FIRST_YEAR:
         return None
-    if not _seem_to_match(cert, key):
+    # Whether they match, without parsing them; `files` decides precisely. An EC key of P-256 ends
+    # with its public point, which the certificate contains. An RSA key, of over 1,000 bytes,
+    # contains the modulus of the certificate, an INTEGER of 2048 bits.
+    if len(key) < 256:
+        match = key[-65] != 4 or key[-65:] in cert
+    else:
+        at = cert.find(b"\x02\x82\x01\x01\x00")
+        match = at >= 0 and cert[at + 5 : at + 261] in key
+    if not match:
         return None
     context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     try:
@@ -135,18 +145,6 @@ def _load(context, certs, key):
     context.set_ciphers(supported)
 
 
-def _seem_to_match(cert, key):
-    """Return False if certificate and key do not match, without parsing them.
-
-    An EC key of P-256 ends with its public point, which the certificate contains. An RSA key
-    contains the modulus of the certificate, an INTEGER of 2048 bits. `files` decides precisely.
-    """
-    if len(key) < 256:  # RSA keys are over 1,000 bytes long
-        return key[-65] != 4 or key[-65:] in cert
-    at = cert.find(b"\x02\x82\x01\x01\x00")
-    return at >= 0 and cert[at + 5 : at + 261] in key
-
-
 def _read(path):
     """Return the content of a DER file, or None if it is something else or cannot be read."""
     try:
@@ -170,20 +168,13 @@ def _check_exists(cert):
             raise TLSError(text % cert) from None
 
 
-def _is_short_of_memory():
-    """Return whether the IDF heap is too small for the context and one connection."""
+def has_memory() -> bool:
+    """Return whether the IDF heap has memory for the context and one connection."""
     try:
         import esp32
 
         regions = esp32.idf_heap_info(esp32.HEAP_DATA)
     except (ImportError, AttributeError):  # not an ESP32
-        return False
+        return True
     free = sum(region[1] for region in regions)
-    return free < _REQUIRED or max(region[2] for region in regions) < _REQUIRED_BLOCK
-
-
-def _no_memory(path):
-    return (
-        "%s: not enough memory for TLS, which needs about %d KB: lower server.max_clients and "
-        "server.max_size, or compile lib/ (docs/install.md)" % (path, _REQUIRED // 1024)
-    )
+    return free >= _REQUIRED and max(region[2] for region in regions) >= _REQUIRED_BLOCK

@@ -6,7 +6,7 @@ docs/settings.md describes the fields. This module also runs on the host (tools)
 from json import dumps  # values in messages are written as in the file
 
 # field: (default, kind, limits...). A kind with "?" allows null. Lengths and sizes in bytes, times
-# in seconds. _is_valid compares each kind, and so MicroPython stores its text once.
+# in seconds.
 _FIELDS: dict = {
     "wifi": {
         "mode": ("ap", "choice", "ap", "station"),
@@ -90,10 +90,10 @@ def fields(name: str) -> dict:
     return _FIELDS[name]
 
 
-def validate(raw, large_heap: bool = True) -> tuple:
+def validate(raw, has_large_heap: bool = True) -> tuple:
     """Return (settings, problems) for parsed JSON; each problem is a sentence about a field.
 
-    large_heap=False: also refuse buffers that a board without PSRAM cannot allocate.
+    has_large_heap=False: also refuse buffers that a board without PSRAM cannot allocate.
     """
     problems = []
     log = problems.append
@@ -108,58 +108,50 @@ def validate(raw, large_heap: bool = True) -> tuple:
             settings[section] = {"enabled": False, "password": ""}  # saves 2 KB
             continue
         given = _object(sections.get(section, {}), section, log)
-        settings[section] = _section(section, fields(section), given, log)
+        rules = fields(section)
+        for field in given:
+            if field not in rules:
+                text = "%s.%s: unknown field; known are %s"
+                log(text % (section, field, ", ".join(sorted(rules))))
+        values = settings[section] = {}
+        for field, rule in rules.items():
+            values[field] = rule[0]
+            if field in given:
+                problem = _problem(given[field], *rule[1:])
+                if problem:
+                    text = "%s.%s: must be %s; using %s"
+                    log(text % (section, field, problem, dumps(rule[0])))
+                else:
+                    values[field] = given[field]
     if "network" in sections:  # its rules are loaded only if it is used
         from .network import validate as validate_network
 
         given = _object(sections["network"], "network", log)
         rules = (_problem, _is_device_address, _size)
         settings["network"] = validate_network(given, settings["wifi"], problems, rules)
-    if not large_heap:
-        _check_buffers(settings["server"], log)
-    _check_combinations(settings, log)
+    _check(settings, has_large_heap, log)
     return settings, problems
 
 
-def _section(name, fields, given, log):
-    """Return all values of a section: the given ones if valid, else the defaults."""
-    for field in given:
-        if field not in fields:
-            log("%s.%s: unknown field; known are %s" % (name, field, ", ".join(sorted(fields))))
-    values = {}
-    for field, rule in fields.items():
-        values[field] = rule[0]
-        if field in given:
-            problem = _problem(given[field], *rule[1:])
-            if problem:
-                text = "%s.%s: must be %s; using %s"
-                log(text % (name, field, problem, dumps(rule[0])))
-            else:
-                values[field] = given[field]
-    return values
-
-
-def _check_buffers(server, log):
-    """Check fields whose buffers are allocated in one piece.
+def _check(settings, has_large_heap, log):
+    """Check fields whose buffers are allocated in one piece, and fields that need others.
 
     Without PSRAM no allocation may exceed 4,600 bytes: after a while the heap has no larger free
     block, and a larger request makes the GC heap grow into the memory that TLS needs. A send
     buffer is 270 bytes longer than write_limit, which is by default 160 bytes more than max_size.
     """
+    server = settings["server"]
     for name, limit in (
         ("max_size", 4170),
         ("write_limit", 4330),
         ("read_size", 4600),
         ("max_head", 4600),
     ):
-        if server[name] is not None and server[name] > limit:
+        if not has_large_heap and server[name] is not None and server[name] > limit:
             default = _FIELDS["server"][name][0]
             text = "server.%s: must be at most %d on a board without PSRAM; using %s"
             log(text % (name, limit, dumps(default)))
             server[name] = default
-
-
-def _check_combinations(settings, log):
     wifi = settings["wifi"]
     if wifi["mode"] == "station" and not wifi["station_ssid"]:
         log("wifi.station_ssid: required in mode 'station'; using mode 'ap'")
@@ -169,7 +161,7 @@ def _check_combinations(settings, log):
         log("fleet.host: required by fleet.enabled; using no broker")
         fleet["enabled"] = False
     tls = settings["tls"]
-    if tls["enabled"] and tls["port"] == settings["server"]["port"]:
+    if tls["enabled"] and tls["port"] == server["port"]:
         log("tls.port: must differ from server.port; using no TLS")
         tls["enabled"] = False
 
@@ -206,8 +198,9 @@ def _is_valid(value, kind, *limits):
         return all(min <= _size(text) <= max for text in value)
     if value is None:
         return kind == "password" or kind == "secret" or kind.endswith("?")
-    if kind == "int" or kind == "int?" or kind == "number" or kind == "number?":
-        types = int if kind.startswith("int") else (int, float)
+    kind = kind.rstrip("?")
+    if kind == "int" or kind == "number":
+        types = int if kind == "int" else (int, float)
         # isinstance(True, int) is true, but true is not a number in JSON.
         return isinstance(value, types) and not isinstance(value, bool) and min <= value <= max
     if value == "":

@@ -24,7 +24,12 @@ def get(name: str, path: str = "/secrets.json", log=print) -> str:
         log("%s: %s; generating new passwords" % (path, problem))
     secret = secrets.get(name)
     if not isinstance(secret, str) or not 8 <= len(secret.encode()) <= 63:  # the limits of WPA2
-        secrets[name] = _generate()
+        text = bytearray()  # an index into a str would intern the character
+        while len(text) < _LENGTH:
+            value = os.urandom(1)[0] & 31
+            if value < len(_ALPHABET):  # rejection sampling: all characters are equally likely
+                text.append(_ALPHABET[value])
+        secrets[name] = str(text, "utf-8")
         try:
             _write(path, secrets)
         except OSError as error:
@@ -38,15 +43,6 @@ def describe(error):
     number = error.errno
     # 28 is ENOSPC, which MicroPython does not name.
     return "no space" if number == 28 else errno.errorcode.get(number, number)
-
-
-def _generate():
-    text = bytearray()  # an index into a str would intern the character
-    while len(text) < _LENGTH:
-        value = os.urandom(1)[0] & 31
-        if value < len(_ALPHABET):  # rejection sampling: all characters are equally likely
-            text.append(_ALPHABET[value])
-    return str(text, "utf-8")
 
 
 def _read(path):

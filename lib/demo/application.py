@@ -7,7 +7,7 @@ from micropython import const
 
 from wsserver import lazy
 
-from .echo import Broadcast, Echo
+from .echo import Echo, broadcast
 
 # Bytes that /demo needs on a chip: 15 KB, and more while it is loaded. The same for /panel.
 _NEED = const(20500)
@@ -36,5 +36,6 @@ def setup(board) -> None:
         else:
             options = ("demo.endpoint", "/demo", settings["demo"], started)
             server.websocket("/demo", lazy.LazyEndpoint(server, *options, need=need))
-    broadcast = settings["broadcast"]
-    Broadcast(server, broadcast["text"], broadcast["interval"])
+    greeting = settings["broadcast"]
+    if greeting["interval"]:
+        broadcast(server, greeting["text"], greeting["interval"])

@@ -139,8 +139,8 @@ def check_name(value):
     return name
 
 
-def check_id(value):
-    """Check the id of a receiver, or None. Raises ValueError."""
+def check_id(value, error: str = "to: must be the id of a client, an integer"):
+    """Check an integer, by default the id of a receiver, or None. Raises ValueError(error)."""
     if isinstance(value, bool) or not isinstance(value, (int, type(None))):
-        raise ValueError("to: must be the id of a client, an integer")
+        raise ValueError(error)
     return value

@@ -3,10 +3,12 @@
 from micropython import const
 from panel.parse import parse_json
 
-from .chat import check_message, check_name
+from .chat import check_id, check_message, check_name
 
 _MAX_SIZE = const(3200)  # bytes of a command, as in panel.parse
 
+# The commands, and the option of each.
+_OPTIONS = {"echo": None, "led": "at", "message": "to", "name": None, "stats": None}
 _HELP = const(
     "commands are TOGGLE_LED, LED_ON, LED_OFF and stats, and JSON with echo, led, message, name"
     ' or stats, such as {"message": "Hello"} or {"to": 3, "message": "Hello"}'
@@ -41,40 +43,21 @@ def parse(message) -> tuple:
 
 def _command(command):
     names = [name for name in command if name not in ("to", "at")]
-    name = names[0] if len(names) == 1 else None
+    name = names[0] if len(names) == 1 else ""
     extra = [option for option in ("to", "at") if command.get(option) is not None]
-    if name not in _CHECKS or extra and extra != [_OPTIONS.get(name)]:
-        raise ValueError("expected one command, not %s; %s" % (_list(names + extra), _HELP))
-    value = _CHECKS[name](command[name])
-    option = command[extra[0]] if extra else None
-    if isinstance(option, bool) or not isinstance(option, (int, type(None))):
-        raise ValueError(_OPTION_ERRORS[name])
-    return name, value, option
-
-
-def _list(names):
-    return ", ".join([str(name)[:20] for name in names[:6]]) or "none"
-
-
-def _unchecked(value):
-    return value  # `led` and `stats` check their values
-
-
-def _echo(value):
-    if not isinstance(value, (int, str)):  # some floats are not JSON: inf
+    if name not in _OPTIONS or extra and extra != [_OPTIONS[name]]:
+        given = ", ".join([str(name)[:20] for name in (names + extra)[:6]]) or "none"
+        raise ValueError("expected one command, not %s; %s" % (given, _HELP))
+    value = command[name]  # `led` and `stats` check theirs
+    if name == "echo" and not isinstance(value, (int, str)):  # some floats are not JSON: inf
         raise ValueError("echo: must be a string or an integer")
-    return value
-
-
-_OPTIONS = {"message": "to", "led": "at"}
-_OPTION_ERRORS = {
-    "message": "to: must be the id of a client, an integer",
-    "led": "at: must be a time of the board in ms, an integer",
-}
-_CHECKS = {
-    "echo": _echo,
-    "led": _unchecked,
-    "message": check_message,
-    "name": check_name,
-    "stats": _unchecked,
-}
+    if name == "message":
+        check_message(value)
+    if name == "name":
+        value = check_name(value)
+    option = command[extra[0]] if extra else None
+    if name == "led":
+        check_id(option, "at: must be a time of the board in ms, an integer")
+    else:
+        check_id(option)
+    return name, value, option

@@ -8,25 +8,16 @@ class Echo:
         client.send(message)
 
 
-class Broadcast:
-    """Send `text` to all clients at `path` every `interval` seconds; 0: never.
+def broadcast(server, text: str, interval: float, path: str = "/ws") -> None:
+    """Send `text` to all clients at `path` every `interval` seconds.
 
     "{}" in the text becomes a counter, which counts only broadcasts that reached a client.
     """
+    count = 1
 
-    def __init__(self, server, text: str, interval: float, path: str = "/ws"):
-        self.count = 0
-        self._server = server
-        self._text = text
-        self._path = path
-        self._timer = server.every(max(1, int(interval * 1000)), self._send) if interval else None
+    def send():
+        nonlocal count
+        if server.broadcast(text.replace("{}", str(count)), path):
+            count += 1
 
-    def cancel(self) -> None:
-        """Stop for good."""
-        if self._timer:
-            self._timer.cancel()
-
-    def _send(self):
-        text = self._text.replace("{}", str(self.count + 1))
-        if self._server.broadcast(text, self._path):
-            self.count += 1
+    server.every(max(1, int(interval * 1000)), send)

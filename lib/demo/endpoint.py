@@ -59,7 +59,7 @@ class Endpoint:
         try:
             name, value, option = commands.parse(message)
             message = None  # this memory may be needed below
-            getattr(self, "_do_" + name)(client, value, option)
+            self.execute(client, name, value, option)
             if name in ("echo", "stats"):  # the page sends these all the time
                 self._stats.ignore(size)
             return
@@ -76,18 +76,20 @@ class Endpoint:
             answer["command"] = name
         client.send(json.dumps(answer))
 
-    # --- one method for each command that commands.parse can return
+    def execute(self, client, name, value, option):
+        """Execute a command that commands.parse has returned. Raises ValueError."""
+        if name == "echo":
+            client.send(self._chat.encode({"type": "echo", "echo": value}))
+        elif name == "stats":
+            self._stats.subscribe(client, value)
+        elif name == "name":
+            self._chat.rename(client, value)
+        elif name == "message":
+            self._chat.say(client, value, option)
+        else:
+            self._switch(client, value, option)
 
-    def _do_echo(self, client, value, _):
-        client.send(self._chat.encode({"type": "echo", "echo": value}))
-
-    def _do_stats(self, client, value, _):
-        self._stats.subscribe(client, value)
-
-    def _do_name(self, client, name, _):
-        self._chat.rename(client, name)
-
-    def _do_led(self, client, value, option):
+    def _switch(self, client, value, option):
         if not self._led:
             raise ValueError("this board has no LED: set demo.led_pin in its settings")
         is_plain = option is True
@@ -104,9 +106,6 @@ class Endpoint:
         state["type"] = "led"
         state["by"] = client.id
         self._server.broadcast(json.dumps(state), self._path)
-
-    def _do_message(self, client, text, to):
-        self._chat.say(client, text, to)
 
 
 endpoint = Endpoint  # LazyEndpoint calls this

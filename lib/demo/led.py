@@ -44,7 +44,10 @@ class Led:
         if isinstance(value, list):
             if not self._pixel:
                 raise ValueError("led: this LED has no colours")
-            if len(value) != 3 or not all(_is_byte(part) for part in value):
+            if len(value) != 3 or not all(
+                isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= 255
+                for part in value
+            ):
                 raise ValueError(_VALUES)
             self._show(True, value)
         elif value == "toggle":
@@ -74,7 +77,3 @@ def set(server, settings: dict, value) -> None:
     state = lamp.state()
     state["type"] = "led"
     server.broadcast(json.dumps(state), "/demo")
-
-
-def _is_byte(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255

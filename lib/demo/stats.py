@@ -34,7 +34,7 @@ class Stats:
         Raises ValueError for other values.
         """
         is_number = isinstance(value, (int, float))
-        if not isinstance(value, bool) and not (is_number and _is_interval(value)):
+        if value not in (False, True) and not (is_number and 1 <= value <= _LONGEST):
             text = "stats: must be true, seconds from 1 to %d, or 0 to stop"
             raise ValueError(text % _LONGEST)
         if not value:
@@ -98,10 +98,6 @@ class Stats:
         if len(head) + 20 > self._limit:
             return '{"type": "error", "error": "stats: write_limit is too small for a report"}'
         return listing(head, self._server.clients, _describe, self._limit)
-
-
-def _is_interval(value):
-    return value == 0 or 1 <= value <= _LONGEST
 
 
 class Subscription:

@@ -52,7 +52,7 @@ def open_access_point(wifi: dict, secret, log) -> str:
     # If the driver refuses the name or password, the board must still be reachable.
     for candidate in (wifi, dict(wifi, ssid=_DEFAULT_SSID, password=None)):
         try:
-            return _open_access_point(candidate, secret, log)
+            return _open(candidate, secret, log)
         except _ERRORS as error:
             log("wifi: the access point %r does not start: %s" % (candidate["ssid"], error))
     return ""
@@ -61,7 +61,38 @@ def open_access_point(wifi: dict, secret, log) -> str:
 def join(wifi: dict, log, net=None):
     """Join a known network. Return the board's address, or None after station_timeout seconds."""
     try:
-        return _join(wifi, log, net)
+        network.WLAN(network.AP_IF).active(False)
+        station = network.WLAN(network.STA_IF)
+        deadline = time.ticks_add(time.ticks_ms(), int(wifi["station_timeout"] * _SECOND))
+        station.active(True)
+        # Otherwise status() reports "connecting" forever instead of the reason.
+        station.config(reconnects=0)
+        known = [(wifi["station_ssid"], wifi["station_password"])]
+        if net:
+            from . import fallback
+
+            known = fallback.known_networks(station, wifi, net, log)
+        reason, attempt = None, 0
+        while time.ticks_diff(deadline, time.ticks_ms()) > 0:
+            ssid, password = known[attempt % len(known)]
+            if attempt < len(known):
+                log("wifi: joining %r" % ssid)
+            attempt += 1
+            station.connect(ssid, password)
+            status = _wait(station, deadline)
+            if station.isconnected():
+                station.config(reconnects=-1)  # from now on the driver reconnects by itself
+                # Without power saving: a station that sleeps between beacons answers 0.1 s late.
+                _try(log, station.config, pm=0)
+                address = station.ifconfig()[0]
+                log("wifi: joined %r as %s" % (ssid, address))
+                return address
+            if status not in (None, network.STAT_IDLE):
+                reason = status
+            time.sleep_ms(200)
+        station.active(False)
+        names = " or ".join([repr(ssid) for ssid, _ in known])
+        log("wifi: cannot join %s: %s" % (names, reason_of(reason)))
     except _ERRORS as error:
         log("wifi: cannot join %r: %s" % (wifi["station_ssid"], error))
     return None
@@ -75,7 +106,7 @@ def _try(log, function, *args, **kwargs):
         log("wifi: %s%r: %s" % (getattr(function, "__name__", ""), args or kwargs, error))
 
 
-def _open_access_point(wifi, secret, log):
+def _open(wifi, secret, log):
     network.WLAN(network.STA_IF).active(False)
     ap = network.WLAN(network.AP_IF)
     password = wifi["password"]
@@ -84,8 +115,15 @@ def _open_access_point(wifi, secret, log):
         password = secret("wifi_password")
     security = network.AUTH_WPA2_PSK if password else network.AUTH_OPEN
     ap.active(True)  # before config(), which otherwise raises "Wifi Invalid Mode"
+    required = {"ssid": wifi["ssid"], "key": password, "security": security}
+    channel, hidden, most = wifi["channel"], wifi["hidden"], wifi["max_stations"]
     try:
-        _configure(ap, wifi, log, ssid=wifi["ssid"], key=password, security=security)
+        try:
+            ap.config(channel=channel, hidden=hidden, max_clients=most, **required)
+        except _ERRORS as error:  # for example a channel that is not allowed in this country
+            text = "wifi: channel %d: %s; using channel 1, without hidden and max_stations"
+            log(text % (channel, error))
+            ap.config(channel=1, **required)
     except _ERRORS:
         ap.active(False)  # an access point without its settings would be an open network
         raise
@@ -97,56 +135,6 @@ def _open_access_point(wifi, secret, log):
         % (wifi["ssid"], "password %s" % password if generated else described)
     )
     return ap.ifconfig()[0]
-
-
-def _configure(ap, wifi, log, **required):
-    try:
-        ap.config(
-            channel=wifi["channel"],
-            hidden=wifi["hidden"],
-            max_clients=wifi["max_stations"],
-            **required,
-        )
-    except _ERRORS as error:  # for example a channel that is not allowed in this country
-        text = "wifi: channel %d: %s; using channel 1, without hidden and max_stations"
-        log(text % (wifi["channel"], error))
-        ap.config(channel=1, **required)
-
-
-def _join(wifi, log, net):
-    network.WLAN(network.AP_IF).active(False)
-    station = network.WLAN(network.STA_IF)
-    deadline = time.ticks_add(time.ticks_ms(), int(wifi["station_timeout"] * _SECOND))
-    station.active(True)
-    # Otherwise status() reports "connecting" forever instead of the reason.
-    station.config(reconnects=0)
-    known = [(wifi["station_ssid"], wifi["station_password"])]
-    if net:
-        from . import addresses, fallback
-
-        known = fallback.known_networks(station, wifi, net)
-        addresses.set_address(station, net, log)
-    reason, attempt = None, 0
-    while time.ticks_diff(deadline, time.ticks_ms()) > 0:
-        ssid, password = known[attempt % len(known)]
-        if attempt < len(known):
-            log("wifi: joining %r" % ssid)
-        attempt += 1
-        station.connect(ssid, password)
-        status = _wait(station, deadline)
-        if station.isconnected():
-            station.config(reconnects=-1)  # from now on the driver reconnects by itself
-            # Without power saving: a station that sleeps between beacons answers 0.1 s late.
-            _try(log, station.config, pm=0)
-            address = station.ifconfig()[0]
-            log("wifi: joined %r as %s" % (ssid, address))
-            return address
-        if status not in (None, network.STAT_IDLE):
-            reason = status
-        time.sleep_ms(200)
-    station.active(False)
-    names = " or ".join([repr(ssid) for ssid, _ in known])
-    log("wifi: cannot join %s: %s" % (names, reason_of(reason)))
 
 
 def reason_of(status) -> str:

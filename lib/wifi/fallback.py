@@ -40,8 +40,14 @@ def _start(kind, net, log, starters):
     return starters[kind]()
 
 
-def known_networks(station, wifi: dict, net: dict) -> list:
-    """Return [(name, password)] of the known networks: visible ones first, by signal strength."""
+def known_networks(station, wifi: dict, net: dict, log) -> list:
+    """Return [(name, password)] of the known networks: visible ones first, by signal strength.
+
+    The station gets the static address of the settings, if there is one.
+    """
+    from .addresses import set_address
+
+    set_address(station, net, log)
     known = [(entry["ssid"], entry.get("password", "")) for entry in net["wifi"]]
     if wifi["station_ssid"]:
         known.insert(0, (wifi["station_ssid"], wifi["station_password"]))

@@ -23,7 +23,6 @@ _HELLO_TIMEOUT = const(3000)  # ms for the first byte of a TLS connection
 _MAX_AGE = const(1 << 27)  # ms: older times are set to this age, because ticks wrap at 2 ** 30
 
 
-# Long: always loaded, and each part would take a name for as long.
 def sweep(server) -> None:
     """Check all connections of a server: its method `_sweep`, called ten times a second."""
     now = ticks_ms()
@@ -38,10 +37,7 @@ def sweep(server) -> None:
         try:
             if client._worker:
                 client._worker.sweep(now)
-            if client._state == _OPEN:
-                _check_open(server, client, now)
-            else:
-                _check_closing(server, client, now)
+            _check(server, client, now)
         except MemoryError:  # not even a time can be stored: free the client's memory
             server._drop(client, "out of memory")
     acceptor = server._acceptor
@@ -60,7 +56,19 @@ def sweep(server) -> None:
             pass
 
 
-def _check_open(server, client, now):
+# Long: always loaded, and each part would take a name for as long.
+def _check(server, client, now):
+    """Ping a silent client, and close one that does not answer or does not end its closing."""
+    if client._state != _OPEN:
+        if client._closing_since is None:
+            client._closing_since = now
+        age = ticks_diff(now, client._closing_since)
+        silence = min(age, ticks_diff(now, client._last_heard))
+        if age >= server._close_timeout:
+            server._drop(client, "closing handshake timed out")
+        elif client._state == _FAILED and not client._out and silence >= _LINGER:
+            server._drop(client)
+        return
     if ticks_diff(now, client._last_heard) > _MAX_AGE:
         client._last_heard = ticks_add(now, -_MAX_AGE)
     if ticks_diff(now, client._last_used) > _MAX_AGE:
@@ -78,17 +86,6 @@ def _check_open(server, client, now):
             client._fail(_INTERNAL_ERROR, "no answer to ping")
             server._flush(client)
             server._drop(client)
-
-
-def _check_closing(server, client, now):
-    if client._closing_since is None:
-        client._closing_since = now
-    age = ticks_diff(now, client._closing_since)
-    silence = min(age, ticks_diff(now, client._last_heard))
-    if age >= server._close_timeout:
-        server._drop(client, "closing handshake timed out")
-    elif client._state == _FAILED and not client._out and silence >= _LINGER:
-        server._drop(client)
 
 
 def _has_expired(server, connection, now, busy):

@@ -11,7 +11,7 @@ ERROR = 40
 def log(level: int, text: str) -> None:
     """Print warnings and errors; ignore the other levels."""
     if level >= WARNING:
-        print("wsserver:", text)
+        print("wsserver: %s" % text)
 
 
 def describe(error: Exception) -> str:

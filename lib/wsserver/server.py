@@ -77,7 +77,7 @@ class Server:
     _waited = None  # the function of on_wait()
     _asyncio: Anything = None  # the Poller of eventloop while asyncio runs the loop
     _tasks: Anything = None  # the tasks of coroutines that run, once there was one
-    _close_timeout: int  # ms; setup.check_attributes sets this and the other times
+    _close_timeout: int  # ms; setup.check sets this and the other times
 
     # Long: one assignment an attribute, and 14 options.
     def __init__(
@@ -348,7 +348,15 @@ class Server:
             self._loop(timeout_ms, step)
         except MemoryError as error:  # that cannot be attributed to one connection
             self._report(error)
-            self._shed()
+            # Drop the latest connection. The others go on.
+            latest = self._acceptor.http_connections or self.clients
+            if latest:
+                self._drop(latest[-1], "out of memory")
+            gc.collect()
+            unsent = self._pool.unsent
+            for connection in self._connections.values():
+                if connection._out and connection not in unsent:
+                    unsent.append(connection)
         except Exception as error:  # of the application, for example an attribute that it has set
             self._report(error)
             now = ticks_ms()
@@ -359,17 +367,6 @@ class Server:
                 raise  # no turn succeeds any more
         finally:
             self._stepping = False
-
-    def _shed(self):
-        """Drop the latest connection, because a turn has run out of memory. The others go on."""
-        latest = self._acceptor.http_connections or self.clients
-        if latest:
-            self._drop(latest[-1], "out of memory")
-        gc.collect()
-        unsent = self._pool.unsent
-        for connection in self._connections.values():
-            if connection._out and connection not in unsent:
-                unsent.append(connection)
 
     def _start_timers(self):
         self._timers = Timers(self)
@@ -408,7 +405,12 @@ class Server:
                     if event & _OUT:
                         self._flush(connection)
                         self._slow_ms = 0
-                    if took and self._is_due():
+                    # What is due, a timer or a task of asyncio, comes before further clients.
+                    if took and (
+                        ticks_diff(timers._due, ticks_ms()) <= 0
+                        or self._asyncio is not None
+                        and self._asyncio.wait(_TICK) < 0
+                    ):
                         self._served = skip = count  # the next turn begins with the others
                         break
             else:
@@ -436,12 +438,6 @@ class Server:
                 wait = self._asyncio.wait(wait)
                 if wait < 0:
                     return
-
-    def _is_due(self):
-        """Return whether a timer or a task of asyncio is due: it comes before further clients."""
-        if ticks_diff(self._timers._due, ticks_ms()) <= 0:
-            return True
-        return self._asyncio is not None and self._asyncio.wait(_TICK) < 0
 
     def _call_readers(self):
         for key in list(self._readers):

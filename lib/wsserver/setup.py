@@ -74,20 +74,20 @@ def check_args(
             check_int(name, value, least)
     if purge not in (None, "lru"):
         raise ValueError("purge must be None or 'lru', not %r" % (purge,))
-    check_attributes(server)
+    check(server)
 
 
 def check_run(server) -> None:
-    """Check what run() needs. Raises ValueError without listen(), or what check_attributes raises.
+    """Check what run() needs. Raises ValueError without listen(), or what check() raises.
 
     A server that is to stop at once need not listen.
     """
     if not server._acceptor.listeners and not server._stopping:
         raise ValueError("run() needs listen(port) first: the server listens on no port")
-    check_attributes(server)
+    check(server)
 
 
-def check_attributes(server) -> None:
+def check(server) -> None:
     """Check the attributes of a Server that may be set, and convert its times to ms.
 
     Raises TypeError or ValueError, which names the attribute.

@@ -49,31 +49,3 @@ def test_an_interval_of_zero_turns_the_broadcast_off(make_board):
 def test_a_text_without_a_counter_is_sent_unchanged(make_board):
     board = make_board(config={"broadcast": {"interval": 0.1, "text": "100 % {x} Grüße"}})
     assert listen(board).recv() == "100 % {x} Grüße"
-
-
-def test_the_broadcast_can_be_cancelled(make_board):
-    main = """
-from demo.echo import Broadcast
-from wsserver import Server
-
-class Stop:
-    def on_message(self, client, message):
-        hello.cancel()
-        client.send("cancelled")
-
-server = Server()
-server.websocket("/ws", Stop())
-hello = Broadcast(server, "{}", 0.1)
-Broadcast(server, "never", 0).cancel()
-server.listen(80)
-print("serving")
-server.run()
-"""
-    client = listen(make_board(files={"main.py": main}))
-    assert client.recv() == "1"
-    client.send("enough")
-    while client.recv() != "cancelled":
-        pass
-    client.settimeout(0.5)
-    with pytest.raises(websocket.WebSocketTimeoutException):
-        client.recv()

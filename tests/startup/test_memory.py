@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from tools.bench.heap import ProbedBoard
 from tools.virtualboard import chipheap
 from tools.virtualboard.interpreter import interpreter
 from tools.wsclient import CLOSE, TEXT, RawClient, frame
@@ -368,6 +369,17 @@ def test_each_start_leaves_the_same_memory(make_board, certs):
         board.stop()
     assert max(used) - min(used) < 3500, used
     assert interpreter().is_frozen or max(used) < 79_000, used
+
+
+def test_names_can_be_added_to_the_code_of_the_start(certs):
+    """The next table of names takes 4.5 KB in one piece, which the start has no place for."""
+    if chipheap.build_of(Path(interpreter().command[-1])) is None:
+        pytest.skip("only the interpreter of WORD=32 can have tables as small as a chip's")
+    with ProbedBoard({"admin": {"password": "memory-password"}}, "chip", certs=certs) as board:
+        board.wait_for_log("and (https|wss)://")
+        left = board.names_left()
+    print("names left", left)
+    assert left >= 30
 
 
 def test_a_reference_to_startups_names_keeps_none_of_its_code(make_board, certs):

@@ -40,6 +40,7 @@ from .report import table
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).parent / "programs" / "probe.py"
 LARGEST = 4600  # bytes that an allocation may take once Wi-Fi is up
+NAMES = 40  # that can be added to the code of the start: see docs/design.md
 REFERENCE = "97b7781"  # the commit whose start is the measure for time
 PASSWORD = "bench-password"
 CLIENTS = 5
@@ -89,7 +90,7 @@ class ProbedBoard(VirtualBoard):
         """Ask the probe: (bytes in use, bytes free, garbage since "z", of it the stand-ins').
 
         question: g collects garbage first, n does not, z starts counting, m prints a map,
-        q prints names and modules.
+        q prints names and modules, t prints how many more names fit (see names_left).
         """
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.settimeout(5)
@@ -121,6 +122,18 @@ class ProbedBoard(VirtualBoard):
         found = re.search(r"max free sz: (\d+)", self.log[start:])
         assert found, self.log[start:]
         return int(found[1]) * (16 if word() == 32 else 32)
+
+    def names_left(self) -> int:
+        """Return how many names fit before the next table of names, of 4.5 KB, is allocated.
+
+        They are added: ask this last.
+        """
+        start = self.log_position
+        self.ask("t")
+        self.wait_for_log(r"<names left> \d+\n", since=start)
+        found = re.search(r"<names left> (\d+)", self.log[start:])
+        assert found, self.log[start:]
+        return int(found[1])
 
 
 def word() -> int:
@@ -297,6 +310,19 @@ def limit(name: str, value: int, most: int) -> Figure:
     return Figure(name, f"{value:,}", f"at most {most:,}", value <= most)
 
 
+def names(keys: Path, **options) -> list[Figure]:
+    """Return how many names may be added to the code that is loaded at the start."""
+    with ProbedBoard(config(), certs=keys, **options) as board:
+        board.wait_ready()
+        if not board.is_chip:
+            return []  # the stand-ins' names are in the same table
+        left = board.names_left()
+    name = "names until the next table of names, serving"
+    if "romfs" in options:  # a new table is no harm: there is much more room
+        return [Figure(name, f"{left}")]
+    return [Figure(name, f"{left}", f"at least {NAMES}", left >= NAMES)]
+
+
 def idle_garbage(seconds: float, **options) -> Figure:
     """Return what an idle server with five clients allocates, without the stand-ins' part."""
     settings = config(broadcast={"interval": 0}, server={"ping_interval": 5})
@@ -413,6 +439,7 @@ def measure(
     with certificates() as keys:
         for name, work in (
             ("heap", lambda: firmware_heap(keys, say, **options)),
+            ("names", lambda: names(keys, **options)),
             ("wss clients beside two plain ones", lambda: [tls_clients(keys, **options)]),
             ("garbage of an idle server", lambda: [idle_garbage(seconds, **options)]),
             ("time from start to serving", lambda: [start_ratio(**options)]),

@@ -84,12 +84,12 @@ The 32-bit virtual board with a certificate, in bytes:
 
 | 32-bit board, `HEAP=chip` | files | ROMFS | frozen |
 | --- | --- | --- | --- |
-| serving | 66,752 | 47,296 | 33,616 |
-| page, settings, five clients used; `/demo` closed | 74,432 | 49,648 | 35,424 |
-| `/demo` open with statistics | 88,848 | 56,944 | 40,080 |
-| largest free block then | 4,304 to 4,944 | 12,448 | 8,192 |
+| serving | 66,160 | 42,656 | 33,616 |
+| page, settings, five clients used; `/demo` closed | 73,600 | 49,360 | 35,424 |
+| `/demo` open with statistics | 87,424 | 56,144 | 40,080 |
+| largest free block then | 5,856 to 6,416 | 10,384 to 13,952 | 8,192 |
 | GC heap grows beyond 56,000 | at start-up, to 98,304 | at start-up, to 75,008 | never |
-| largest allocation after Wi-Fi is up | 4,504 | 4,089 | 4,089 |
+| largest allocation after Wi-Fi is up | 4,504 | 4,504 | 4,089 |
 | `wss` clients beside two plain ones | 2 | 3 | 3 |
 | garbage of an idle server | 0 | 0 | 0 |
 | time to start, relative to 97b7781 | 0.8 to 0.9 | 0.8 to 1.0 | 0.5 to 0.7 |

@@ -1,4 +1,7 @@
-"""Errors of peers and of applications: their texts. Loaded while one is needed."""
+"""Errors of peers and of applications: their texts. Loaded while one is needed.
+
+A function that has the name of one in `frames` handles what that one has refused.
+"""
 
 from .frames import const, is_close_code, text_bytes
 
@@ -32,14 +35,14 @@ def too_long(size: int, limit: int) -> str:
     return "a message of %d bytes can never be sent: raise write_limit, now %d" % (size, limit)
 
 
-def bad_reason(code: int) -> tuple:
-    """Return what parse_close() returns for a wrong payload that begins with `code`."""
+def parse_close(code: int) -> tuple:
+    """Return (negative close code, error) for a wrong payload that begins with `code`."""
     if is_close_code(code):
         return -_INVALID_DATA, "close reason is not UTF-8"
     return -_PROTOCOL_ERROR, "invalid close code"
 
 
-def bad_close(code: int, reason: str) -> None:
+def close_payload(code: int, reason: str) -> None:
     """Raise the TypeError or ValueError for the arguments of a close()."""
     if not isinstance(code, int):
         raise TypeError("close code must be an int, not %r" % (code,))
@@ -51,7 +54,7 @@ def bad_close(code: int, reason: str) -> None:
     raise ValueError("close code %d may not be sent: use 1000, 1001 or 3000 to 4999" % code)
 
 
-def bad_type(text: str, message) -> None:
+def payload_of(text: str, message) -> None:
     """Raise the TypeError for a message that is neither text nor bytes-like."""
     kind = type(message).__name__
     if isinstance(message, memoryview):

@@ -86,7 +86,7 @@ def payload_of(message, text: str):
         return text_bytes(message)
     if isinstance(message, _BYTES):
         return message
-    return call(".core.errors", "bad_type", text, message)
+    return call(".core.errors", "payload_of", text, message)
 
 
 def encode(message) -> bytearray:
@@ -120,7 +120,7 @@ def close_payload(code: int, reason: str) -> bytes:
         data = text_bytes(reason)
         if is_close_code(code) and len(data) <= _MAX_REASON:
             return bytes((code >> 8, code & 0xFF)) + data
-    return call(".core.errors", "bad_close", code, reason)
+    return call(".core.errors", "close_payload", code, reason)
 
 
 def parse_close(payload):
@@ -134,4 +134,4 @@ def parse_close(payload):
     code = payload[0] << 8 | payload[1] if length > 1 else 0
     if is_close_code(code) and not validate_utf8(payload, 2, length, 0, 0):
         return code, str(payload[2:], "utf-8")
-    return call(".core.errors", "bad_reason", code)
+    return call(".core.errors", "parse_close", code)

@@ -194,7 +194,7 @@ class Protocol(SendBuffer):
         try:
             self._out[start:end] = message
         except ValueError:  # a memoryview of items that are no single bytes
-            call(".core.errors", "bad_type", "send() takes", message)
+            call(".core.errors", "payload_of", "send() takes", message)
         self._out_end = end
         return True
 
@@ -360,7 +360,8 @@ class Client(Protocol):
     params = None
     _groups = ()
     _expected = 0  # see server._RUN_BITS
-    _counted_messages = _counted_bytes = 0  # those that the rate limits have seen
+    _counted_messages: int  # these two: see http.ratelimit
+    _counted_bytes: int
     # Used by keepalive, in ms of time.ticks_ms:
     _pong_due = None
     _closing_since = None

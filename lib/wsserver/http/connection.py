@@ -137,8 +137,15 @@ class HTTPConnection(SendBuffer):
         if route is None:
             if request.wants_websocket():
                 raise HTTPError(404, "no WebSocket at this path")
+            self._path = request.path
+            if not server._folders:
+                raise HTTPError(404, "not found")
+            try:
+                self._static = load(".http.static")  # 5.7 KB on a 32-bit board
+            except MemoryError:
+                raise HTTPError(503, "out of memory", "Retry-After: 5") from None
             self._keeps = pos == end
-            self._answer(*self._open_file(request))
+            self._answer(*self._static.find_file(self, request))
             return
         # The Origin first: a page on the internet must not be able to guess secrets.
         check_origin(request, route.origins, server.origins)
@@ -150,17 +157,6 @@ class HTTPConnection(SendBuffer):
             if not prehandshake.decide(self, route, request, buf, pos, end):
                 return
         self._upgrade(request, route, buf, pos, end)
-
-    def _open_file(self, request):
-        """Return what static.find_file returns for a request."""
-        self._path = request.path
-        if not self._server._folders:
-            raise HTTPError(404, "not found")
-        try:
-            self._static = load(".http.static")  # 5.7 KB on a 32-bit board
-        except MemoryError:
-            raise HTTPError(503, "out of memory", "Retry-After: 5") from None
-        return self._static.find_file(self, request)
 
     # --- answer
 

@@ -3,6 +3,7 @@
 from time import ticks_diff, ticks_ms
 
 from wsserver.core.frames import const
+from wsserver.core.protocol import Client
 
 from ..lazy import call, load
 from .request import HTTPError
@@ -15,6 +16,8 @@ _SWEEPS = const(16)  # between two searches for such addresses
 _BURST = const(2)  # seconds' worth of messages or bytes that fit in a burst
 _SECOND = const(1000)  # ms
 _MINUTE = const(60000)
+
+Client._counted_messages = Client._counted_bytes = 0  # those that the limits have seen
 
 
 class Limits:

@@ -113,7 +113,7 @@ def find_head(data: bytes, limit: int) -> tuple:
         and data[start:] != b"\r"
     ):
         head = data[start:end] if end >= 0 else data[start:]
-        raise call(_UNUSUAL, "head_error", head, limit)
+        raise call(_UNUSUAL, "find_head", head, limit)
     return start, end, end + len(_END)
 
 
@@ -190,7 +190,7 @@ def check_host(request: Request, hosts, portal=None, trusted: bool = False) -> N
     name = host_name(request.headers.get("host", ""))
     if name[:1] == "[" or name.replace(".", "").isdigit() or name in hosts:
         return
-    call(_UNUSUAL, "other_host", request, name, hosts, portal, trusted)
+    call(_UNUSUAL, "check_host", request, name, hosts, portal, trusted)
 
 
 def unquote(text: str) -> str:
@@ -219,7 +219,7 @@ def check_upgrade(request: Request) -> None:
     key = headers.get("sec-websocket-key", "").encode()
     valid = valid and len(key) == 24 and key[22:] == b"=="
     if not valid or headers.get(_SEC + "version") != "13" or not consists_of(key[:22], _BASE64):
-        raise call(_UNUSUAL, "no_upgrade", request)
+        raise call(_UNUSUAL, "check_upgrade", request)
 
 
 def check_origin(request: Request, origins=None, others=()) -> None:
@@ -239,7 +239,7 @@ def check_origin(request: Request, origins=None, others=()) -> None:
     own = "self" in origins and origin
     host = host_name(request.headers.get("host", ""))
     if not own or host_name(own[own.find("//") + 2 :]) != host:
-        raise call(_UNUSUAL, "bad_origin", origin)
+        raise call(_UNUSUAL, "check_origin", origin)
 
 
 def choose_subprotocol(request: Request, subprotocols):

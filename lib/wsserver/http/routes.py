@@ -109,7 +109,7 @@ def make_route(
 
     Raises TypeError or ValueError if they are not valid.
     """
-    _check_callbacks(endpoint)
+    _check(endpoint)
     for protocol in _strings("subprotocols", subprotocols):
         if not protocol or " " in protocol or "," in protocol:
             raise ValueError("subprotocols must be tokens, not %r" % protocol)
@@ -164,7 +164,8 @@ def _strings(name, values):
     return values
 
 
-def _check_callbacks(endpoint):
+def _check(endpoint):
+    """Raise TypeError or ValueError for an object that cannot be an endpoint."""
     if isinstance(endpoint, type):
         name = endpoint.__name__
         raise TypeError("endpoint must be an object, not the class %s: pass %s()" % (name, name))

@@ -1,4 +1,8 @@
-"""Requests that few clients send: other versions, headers, targets, hosts, and no HTTP at all."""
+"""Requests that few clients send: other versions, headers, targets, hosts, and no HTTP at all.
+
+A function that has the name of one in `request` does the rest of its work, or returns the error of
+what it has refused.
+"""
 
 from wsserver.core.frames import const
 
@@ -13,7 +17,7 @@ _BARE_LF = const("lines must end with CRLF, not with LF")
 _SCHEMES = ("http", "https", "ws", "wss")
 
 
-def head_error(head: bytes, limit: int) -> HTTPError:
+def find_head(head: bytes, limit: int) -> HTTPError:
     """Return the error for bytes that cannot become a request head."""
     if head[0] == _TLS_HANDSHAKE:
         return HTTPError(400, "TLS on a port without TLS: use http:// or ws:// here")
@@ -110,13 +114,13 @@ def is_ipv6(host: str) -> bool:
     return consists_of(name.replace(":", "").encode(), _HOST)
 
 
-def bad_origin(origin) -> HTTPError:
-    """Return the error for an Origin that check_origin() has refused."""
+def check_origin(origin) -> HTTPError:
+    """Return the error for an Origin that is not accepted."""
     return HTTPError(403, "Origin %s is not allowed (access.origins)" % (origin or "(none)"))
 
 
-def no_upgrade(request) -> HTTPError:
-    """Return the error for a request that check_upgrade() has refused."""
+def check_upgrade(request) -> HTTPError:
+    """Return the error for a request that is no valid handshake."""
     upgrade = "Upgrade: websocket"
     if request.method not in ("GET", "HEAD"):
         return HTTPError(405, "use GET", _ALLOW)
@@ -133,8 +137,8 @@ def no_upgrade(request) -> HTTPError:
     return malformed("sec-websocket-key")
 
 
-def other_host(request, name: str, names, portal, trusted: bool) -> None:
-    """Do what check_host() does for a host that is neither an address nor in `names`.
+def check_host(request, name: str, names, portal, trusted: bool) -> None:
+    """Check a host that is neither an address nor in `names`.
 
     name: "" without Host. Raises HTTPError 302, 400 or 421.
     """

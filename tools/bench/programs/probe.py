@@ -54,7 +54,7 @@ class _Probe:
 
     def answer(self):
         """g: collect garbage first; z: count garbage from now on; m: print a map of the heap;
-        q: print all names and modules.
+        q: print all names and modules; t: print how many more names the present table holds.
         """
         question, sender = self.port.recvfrom(8)
         total, excluded = self.total, self.excluded
@@ -68,8 +68,21 @@ class _Probe:
         if question == b"q":
             _micropython.qstr_info(1)
             print("<end of names>", sorted(_sys.modules))
+        if question == b"t":
+            print("<names left>", _names_left())
         numbers = (_gc.mem_alloc(), _gc.mem_free(), total, excluded)
         self.port.sendto(b"%d %d %d %d" % numbers, sender)
+
+
+def _names_left():
+    """Add names until MicroPython allocates the next table for them. Return how many it took."""
+    count = 0
+    while True:
+        before = _gc.mem_alloc()
+        hasattr(_gc, "name number %d" % count)  # makes a name of the text
+        if _gc.mem_alloc() - before > 1000:
+            return count
+        count += 1
 
 
 def _exclude_stand_ins():
