@@ -144,13 +144,13 @@ def test_a_probed_board_tells_of_its_heap_while_it_serves():
             client.close()
 
 
-def test_pages_settings_and_clients_fit_beside_the_memory_of_tls(word):
+def test_pages_settings_and_clients_fit_beside_the_memory_of_tls(word, certs):
     if word != 32:
         pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
     settings = heap.config(server={"max_clients": 6}, broadcast={"interval": 0})
-    with heap.certificates() as keys, heap.ProbedBoard(settings, None, certs=keys) as board:
+    with heap.ProbedBoard(settings, None, certs=certs) as board:
         board.wait_ready()
-        for client in heap.visit(board, keys=keys):
+        for client in heap.visit(board, keys=certs):
             client.close()
         assert board.heap.grown == 1  # at the start, as far as TLS allows
 
