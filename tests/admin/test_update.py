@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 import websocket
 
-from tests.conftest import FORMS
+from tests.conftest import FORMS, need_chip_heap
 from tools.certs import cli
 from tools.deploy import wifi
 from tools.deploy.deployment import Options, deploy
 from tools.failure import Failure
-from tools.virtualboard import VirtualBoard, chipheap
-from tools.virtualboard.interpreter import interpreter
+from tools.virtualboard import VirtualBoard
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse"
@@ -287,8 +286,7 @@ def test_a_board_without_a_slot_or_memory_for_tls_is_named(new_board, project, t
 
 def test_a_full_update_with_a_certificate_does_not_grow_the_heap(new_board, project, tmp_path):
     """Neither while it is received nor on trial: TLS would lose memory until the next restart."""
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+    need_chip_heap()
     certs = tmp_path / "certs"
     assert cli.main(["--folder", str(certs)]) == 0
     config = {"admin": {"password": PASSWORD}}

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from tests.faults.conftest import Probe, bearable, health, ms, round_trips, wait_alone
-from tests.wsserver.conftest import REQUEST, Raw, wait_until
+from tests.waiting import wait_until
+from tests.wsserver.conftest import REQUEST, Raw
 from tools.wsclient import BINARY, CLOSE, TEXT, frame
 
 HANDSHAKE = REQUEST.format(path="/ws").encode()

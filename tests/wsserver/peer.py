@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,11 +133,3 @@ def plain(path="/", *headers, host="board", method="GET", version="1.1") -> str:
 def handshake(path="/ws", *headers, host="board", version="1.1") -> str:
     """A WebSocket handshake."""
     return plain(path, *headers, *UPGRADE.strip().split("\r\n"), host=host, version=version)
-
-
-def wait_until(condition, what, seconds=10):
-    """Wait for something that has no event of its own."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain for " + what
-        time.sleep(0.01)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST, wait_until
+from tests.waiting import wait_until
+from tests.wsserver.conftest import REQUEST
 from tools.wsclient import TEXT, frame
 
 GUARDED = Path(__file__).with_name("guarded.py").read_text()

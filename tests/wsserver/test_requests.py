@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST, SITE
+from tests.wsserver.conftest import REQUEST, SITE, wait_alone
 from tools.wsclient import TEXT, close, frame
 
 
@@ -128,11 +128,7 @@ def test_connections_that_vanish_at_any_point_of_the_handshake_leave_nothing_beh
     request = REQUEST.format(path="/ws").encode()
     for length in range(0, len(request) + 1, 7):
         raw(lab).send(request[:length]).reset()
-    control = raw(lab).open("/control").send(frame(TEXT, b"clients"))
-    deadline = time.monotonic() + 10
-    while control.frame()[1].count(b",") > 0:
-        assert time.monotonic() < deadline
-        control.send(frame(TEXT, b"clients"))
+    wait_alone(raw(lab).open("/control"))
 
 
 def test_an_answered_request_is_closed_even_if_the_client_does_not(raw, served):

@@ -229,7 +229,7 @@ def on_interpreter(name: str, path: str | None, word: int) -> Running:
 
 def wait_for_port(port: int) -> None:
     """Wait until something listens there. Raises AssertionError if nothing does."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

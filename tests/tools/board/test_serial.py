@@ -6,11 +6,11 @@ import pty
 import subprocess
 import sys
 import termios
-import time
 
 import pytest
 from mpremote.transport_serial import SerialTransport
 
+from tests.waiting import wait_until
 from tools import ROOT
 from tools.board.session import Session
 from tools.board.sources import source_of
@@ -98,10 +98,8 @@ def test_a_reset_restarts_the_board(make_board):
 
 def until_keys_arrive_raw(terminal):
     """Until then a Ctrl-C is the terminal's own, and lost; mpremote says nothing of it."""
-    end = time.monotonic() + 30
-    while termios.tcgetattr(terminal)[3] & termios.ICANON:
-        assert time.monotonic() < end, "mpremote has not taken the terminal over"
-        time.sleep(0.01)
+    is_raw = lambda: not termios.tcgetattr(terminal)[3] & termios.ICANON  # noqa: E731
+    wait_until(is_raw, "mpremote to take the terminal over", 30)
 
 
 def test_the_prompt_is_opened_in_a_terminal_and_left_with_ctrl_x(make_board):

@@ -21,11 +21,13 @@ from pathlib import Path
 import pytest
 import websocket
 
-from tests.wsserver.conftest import wait_until
+from tests.conftest import need_chip_heap
+from tests.waiting import wait_until
 from tools.certs.cli import main as make_certs
 from tools.certs.names import board_names, parse_name
 from tools.deploy.userfiles import read_config
-from tools.virtualboard import VirtualBoard, chipheap
+from tools.ports import free_port
+from tools.virtualboard import VirtualBoard
 from tools.virtualboard.cli import Screen
 from tools.virtualboard.interpreter import interpreter
 from tools.virtualboard.serialport import Console
@@ -65,12 +67,6 @@ time.sleep(60)
 )
 
 pytestmark = pytest.mark.usefixtures("virtual_only")
-
-
-@pytest.fixture
-def virtual_only(request):
-    if request.config.getoption("--board"):
-        pytest.skip("tests the virtual board, and the tests are for a real one")
 
 
 @pytest.fixture
@@ -399,12 +395,6 @@ def test_a_board_that_cannot_be_set_up_leaves_no_folder(tmp_path, monkeypatch):
 # --- the command line
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def make_run(tmp_path):
     """make_run(*arguments) starts the command line, its temporary files in tmp_path / "tmp"."""
@@ -709,8 +699,7 @@ def test_an_application_without_memory_is_told_of_the_heap_and_the_words(make_ru
 
 
 def test_an_application_without_memory_on_a_chip_is_not_told_of_a_larger_heap(make_run, tmp_path):
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only HEAP=chip has the memory of a chip")
+    need_chip_heap()
     app = tmp_path / "large.py"
     app.write_text("def setup(board):\n    bytearray(10_000_000)\n")
     line = lines_until(make_run("--app", str(app), "--heap", "chip"), "Out of memory, as")[-1]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import wait_until
+from tests.waiting import wait_until
 from tools.wsclient import RefusedError
 
 from .conftest import BIG, FILES, Web, answer, head, request
