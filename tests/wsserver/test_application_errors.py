@@ -155,7 +155,8 @@ def test_an_exception_in_a_callback_costs_its_client_only(board, connect, callba
         peer.close()
     else:
         assert peer.close_code() == 1011
-    board.wait_for_log("on purpose in " + callback, since=position)
+    traceback = rf"in on_{callback}[^:]*\n(.*\n)*RuntimeError: on purpose in {callback}"
+    board.wait_for_log(traceback, since=position)
     assert ask(other, "hello") == "hello"
 
 
