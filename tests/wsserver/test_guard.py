@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_until
-from tests.wsserver.conftest import REQUEST
+from tests.wsserver.peer import handshake
+from tests.wsserver.web import Web
 from tools.wsclient import TEXT, frame
 
 GUARDED = Path(__file__).with_name("guarded.py").read_text()
@@ -65,18 +66,12 @@ def address():
 
 
 @pytest.fixture
-def ask(raw, board):
+def ask(board):
     """ask(path, header, ...) -> (status, headers) of the answer to a handshake."""
 
     def ask(path, *headers, source=None, board=board, host="board"):
-        request = REQUEST.format(path=path).replace("localhost", host)
-        for header in headers:
-            request = request.replace("Upgrade: ", header + "\r\nUpgrade: ", 1)
-        connection = raw(board, source=source).send(request.encode())
-        first, *lines = connection.until(b"\r\n\r\n").decode().strip().split("\r\n")
-        connection.close()
-        fields = (line.split(": ", 1) for line in lines)
-        return int(first.split()[1]), {name.lower(): value for name, value in fields}
+        data = handshake(path, *headers, host=host).encode()
+        return Web(board).raw(data, source=source)[:2]
 
     return ask
 

@@ -30,7 +30,7 @@ def servers(make_board):
 @pytest.mark.parametrize("host", [None, "board"])
 def test_http_1_0_gets_the_page_with_and_without_host(servers, host):
     response = servers.ask(plain("/", host=host, version="1.0"), "anybody")
-    assert (response.status, response.body) == (200, INDEX)
+    assert (response.status, response.text) == (200, INDEX)
     assert response.headers["connection"] == "close"
 
 
@@ -49,7 +49,7 @@ def test_http_1_0_with_the_boards_name_passes_the_check_of_hosts(servers):
 def test_without_host_a_server_with_names_refuses_http_1_0(servers):
     response = servers.ask("GET / HTTP/1.0\r\n\r\n")
     assert response.status == 400
-    assert "Host" in response.body
+    assert "Host" in response.text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -73,7 +73,7 @@ def test_head_to_a_foreign_host_is_redirected_like_get(servers):
 def test_a_websocket_upgrade_over_http_1_0_gets_426(servers):
     response = servers.ask(handshake(version="1.0"))
     assert (response.status, response.headers["upgrade"]) == (426, "websocket")
-    assert "HTTP/1.1" in response.body
+    assert "HTTP/1.1" in response.text
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "3.0"])
@@ -136,7 +136,7 @@ def test_an_error_response_to_head_has_no_body(servers, path, expected):
 )
 def test_a_target_in_absolute_form_is_accepted(servers, target):
     response = servers.ask(plain(target))
-    assert (response.status, response.body) == (200, INDEX)
+    assert (response.status, response.text) == (200, INDEX)
 
 
 def test_a_websocket_handshake_in_absolute_form_is_accepted(servers):
@@ -197,10 +197,10 @@ def test_header_values_are_opaque_bytes(servers, value):
 def test_a_stray_byte_in_host_or_in_a_name_gets_400_that_names_it(servers):
     response = servers.ask(b"GET / HTTP/1.1\r\nHost: bo\xffard\r\n\r\n")
     assert response.status == 400
-    assert "Host" in response.body
+    assert "Host" in response.text
     response = servers.ask(b"GET / HTTP/1.1\r\nHost: board\r\nX\xff: 1\r\n\r\n")
     assert response.status == 400
-    assert "header" in response.body
+    assert "header" in response.text
 
 
 def test_an_origin_that_is_not_utf_8_gets_403(servers):
@@ -224,7 +224,7 @@ def test_a_tls_client_hello_on_the_plain_port_gets_400_at_once(servers):
     since = servers.board.log_position
     response = at_once(servers, CLIENT_HELLO, "quiet")
     assert response.status == 400
-    assert "TLS" in response.body
+    assert "TLS" in response.text
     line = servers.board.wait_for_log(r"\[quiet 30\] refused .*", since=since)[0]
     assert "127.0.0.1" in line
     assert "TLS" in line
@@ -238,7 +238,7 @@ def test_the_first_byte_of_a_client_hello_is_enough(servers):
 def test_lf_line_endings_get_400_at_once(servers, start):
     response = at_once(servers, start)
     assert response.status == 400
-    assert "CRLF" in response.body
+    assert "CRLF" in response.text
 
 
 def test_an_lf_between_headers_gets_400_at_once(servers):
@@ -249,7 +249,7 @@ def test_an_lf_between_headers_gets_400_at_once(servers):
 def test_a_first_byte_that_cannot_start_a_method_gets_400_at_once(servers, start):
     response = at_once(servers, start)
     assert response.status == 400
-    assert "request line" in response.body
+    assert "request line" in response.text
 
 
 def test_a_head_that_is_cut_between_cr_and_lf_is_accepted(servers):
@@ -265,7 +265,7 @@ def test_150_short_headers_get_431(servers):
     lines = [f"a{number}: {number}" for number in range(150)]
     response = servers.ask(plain("/", *lines))
     assert response.status == 431
-    assert re.search(r"\d+ headers", response.body)
+    assert re.search(r"\d+ headers", response.text)
     response = servers.ask(plain("/", *["a: 1"] * 150))
     assert response.status == 431
 

@@ -5,9 +5,8 @@ import time
 
 import pytest
 
+from tests.wsserver.web import answer, request
 from tools.wsclient import RefusedError
-
-from .conftest import answer, request
 
 BODY = bytes(range(256)) * 12
 

@@ -6,9 +6,8 @@ import time
 import pytest
 
 from tests.waiting import wait_until
+from tests.wsserver.web import answer, head, request
 from tools.wsclient import RefusedError
-
-from .conftest import answer, head, request
 
 
 def subscribe(web, path="/events", **headers):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.wsserver.web import answer, request
 from tools.wsclient import RawClient, RefusedError
 
-from .conftest import BIG, answer, request
+from .conftest import BIG
 
 
 @pytest.mark.parametrize(
