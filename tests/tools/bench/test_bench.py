@@ -3,12 +3,11 @@
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
 
+from tests.tools import commands
 from tools.bench import check, heap, measure, memory, report, summary
 from tools.bench.contenders import (
     BESIDE_CONTENDERS,
@@ -295,9 +294,8 @@ def test_the_baseline_has_all_loads():
 
 
 def test_a_load_that_does_not_exist_is_answered_with_those_that_do():
-    command = [sys.executable, "-m", "tools", "bench", "--only", "teleport"]
-    done = subprocess.run(command, cwd=measure.ROOT, capture_output=True, text=True)
-    assert done.returncode and "'teleport'" in done.stderr and "broadcast to 50" in done.stderr
+    status, _, errors = commands.run("bench", "--only", "teleport")
+    assert status and "'teleport'" in errors and "broadcast to 50" in errors
 
 
 def test_importing_the_library_costs_at_most_16_kb_of_heap():

@@ -3,12 +3,12 @@
 import contextlib
 import os
 import subprocess
-import sys
 
 import pytest
 import websocket
 
 from tests.conftest import need_chip_heap
+from tests.tools import commands
 from tools import ROOT
 from tools.deploy import romfs
 from tools.deploy.mpycross import compile_file
@@ -199,7 +199,6 @@ def test_every_module_of_the_manifest_compiles_for_freezing(manifest, tmp_path):
 
 
 def test_make_romfs_prints_how_to_write_the_image(tmp_path):
-    command = [sys.executable, "-m", "tools", "romfs", "--chip", "esp32", "--to", tmp_path / "x"]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert "mpremote romfs deploy" in done.stdout
+    status, output, errors = commands.run("romfs", "--chip", "esp32", "--to", tmp_path / "x")
+    assert status == 0, errors
+    assert "mpremote romfs deploy" in output
