@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 import pytest
@@ -19,6 +18,7 @@ import websocket
 from tests.conftest import NO_BROWSER
 from tests.docs.blocks import code as block
 from tests.waiting import wait_until
+from tests.wsserver.web import Web
 from tools import ROOT
 from tools.bench.contenders import wait_for_port
 from tools.deploy.userfiles import read_config
@@ -101,12 +101,7 @@ def test_each_user_has_a_token(make_board):
 
 def request(board, path, method="GET", data=None):
     """Return (status, body) of an HTTP request."""
-    wanted = urllib.request.Request(board.http_url + path, data=data, method=method)
-    try:
-        with urllib.request.urlopen(wanted, timeout=10) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+    return Web(board).ask(f"/{path}", method, data)[::2]
 
 
 def test_a_json_interface_reads_and_changes_state(make_board):

@@ -55,7 +55,7 @@ class Web:
 
 def request(path, method="GET", body=None, version="1.1", **headers) -> bytes:
     """The bytes of a request. A list as body is sent in chunks."""
-    lines = [f"{method} {path} HTTP/{version}", "Host: board"]
+    lines = [f"{method} {path} HTTP/{version}", "Host: localhost"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     content = b""
     if isinstance(body, list):

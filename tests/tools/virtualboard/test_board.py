@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -23,7 +22,6 @@ import websocket
 
 from tests.conftest import need_chip_heap
 from tests.waiting import wait_until
-from tools.certs.cli import main as make_certs
 from tools.certs.names import board_names, parse_name
 from tools.deploy.userfiles import read_config
 from tools.ports import free_port
@@ -473,23 +471,20 @@ def test_the_command_line_says_once_which_address_to_open_here(make_run, tmp_pat
     assert [line.startswith(f"Open {url} {text}") for line in opening] == [True]
 
 
-def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_path):
-    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
-    process = make_run("--certs", str(tmp_path / "certs"))
+def test_with_certificates_the_command_line_serves_https_as_well(make_run, certs, trust):
+    process = make_run("--certs", str(certs))
     ready = lines_until(process, "board ready: ")[-1]
     http, https = re.search(r"(http://\S+) .* (https://\S+)$", ready).groups()
-    trusting = ssl.create_default_context(cafile=tmp_path / "certs" / "ca.pem")
     pages = [
-        urllib.request.urlopen(url, timeout=10, context=trusting if url == https else None).read()
+        urllib.request.urlopen(url, timeout=10, context=trust if url == https else None).read()
         for url in (http, https)
     ]
     assert pages[0] == pages[1]
     assert b"<title>" in pages[0]
 
 
-def test_only_the_ports_on_which_a_program_listens_are_named(make_run, tmp_path):
-    certs, main = tmp_path / "certs", tmp_path / "my.py"
-    assert make_certs(["--folder", str(certs)]) == 0
+def test_only_the_ports_on_which_a_program_listens_are_named(make_run, certs, tmp_path):
+    main = tmp_path / "my.py"
     main.write_text("""
 from certificates.context import server_context
 from wsserver import Server
@@ -503,15 +498,13 @@ server.run()
     assert re.fullmatch(r"board ready: https://\S+", ready)
 
 
-def test_the_board_itself_names_the_ports_of_the_command_line(make_run, tmp_path):
+def test_the_board_itself_names_the_ports_of_the_command_line(make_run, certs, tmp_path):
     """Without a password, the settings page learns the https address that works here."""
-    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"server": {"port": 80, "max_clients": 4}, "mine": [1]}))
     flash = tmp_path / "flash"
-    process = make_run(
-        *("--certs", str(tmp_path / "certs"), "--config", str(config), "--flash", str(flash))
-    )
+    options = ("--certs", str(certs), "--config", str(config), "--flash", str(flash))
+    process = make_run(*options)
     ready = lines_until(process, "board ready: ")[-1]
     https = re.search(r"https://\S+$", ready)[0]
     with pytest.raises(urllib.error.HTTPError) as refusal:
@@ -536,10 +529,9 @@ server.run()
 """
 
 
-def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, tmp_path):
-    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
+def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, certs, tmp_path):
     (tmp_path / "main.py").write_text(ECHO)
-    process = make_run("--certs", str(tmp_path / "certs"), "--main", str(tmp_path / "main.py"))
+    process = make_run("--certs", str(certs), "--main", str(tmp_path / "main.py"))
     ready = lines_until(process, "board ready: ")[-1]
     assert "https://" not in ready
     assert "ws://" in ready
