@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import CLOCK, Peer, run_script
+from tests.wsserver.programs import CLOCK, run_script
+from tests.wsserver.web import Web, answer, request
 from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 # --- buffers
@@ -165,8 +166,8 @@ def board(make_board):
     return make(make_board)
 
 
-def test_fragments_at_the_limit_may_have_a_ping_between_them(board):
-    peer, other = Peer(board).open(), Peer(board).open()
+def test_fragments_at_the_limit_may_have_a_ping_between_them(raw, board):
+    peer, other = raw(board).open(), raw(board).open()
     ping = frame(PING, b"p" * 125)
     for piece in (
         frame(TEXT, b"x" * 4096, final=False),
@@ -180,23 +181,20 @@ def test_fragments_at_the_limit_may_have_a_ping_between_them(board):
         assert other.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
     assert peer.frame() == (PONG, b"p" * 125)
     assert peer.frame() == (TEXT, b"x" * 4096)
-    peer.close()
-    other.close()
 
 
-def test_silent_connections_lose_their_slots_after_a_second_when_all_are_taken(board):
-    silent = [Peer(board) for _ in range(10)]
+def test_silent_connections_lose_their_slots_after_a_second_when_all_are_taken(raw, board):
+    for _ in range(10):
+        raw(board)
     started = time.monotonic()
-    assert Peer(board).get("/") == (200, b"page")
+    assert Web(board).ask("/")[::2] == (200, b"page")
     assert time.monotonic() - started < 5  # open_timeout is 10 s, and they come in groups of three
-    for peer in silent:
-        peer.close()
 
 
-def test_a_silent_connection_keeps_its_slot_while_there_are_others(board):
-    peer = Peer(board)
+def test_a_silent_connection_keeps_its_slot_while_there_are_others(raw, board):
+    peer = raw(board)
     time.sleep(1.5)  # longer than it could if all slots were taken
-    assert peer.get("/") == (200, b"page")
+    assert peer.send(request("/")) and answer(peer).body == b"page"
 
 
 def seconds_until_end(peer):
@@ -205,35 +203,35 @@ def seconds_until_end(peer):
     return time.monotonic() - started
 
 
-def test_an_answered_connection_that_is_not_closed_is_dropped_after_half_a_second(board):
-    peer = Peer(board).send(b"GET /none HTTP/1.1\r\nHost: board\r\n\r\n")
+def test_an_answered_connection_that_is_not_closed_is_dropped_after_half_a_second(raw, board):
+    peer = raw(board).send(b"GET /none HTTP/1.1\r\nHost: board\r\n\r\n")
     peer.until(b"\r\n\r\n")
     peer.until(b"\n")
     assert 0.3 < seconds_until_end(peer) < 2
 
 
-def test_a_slow_request_leaves_as_much_time_to_read_the_answer(board):
-    peer = Peer(board).send(b"GET /none HTTP/1.1\r\n")
+def test_a_slow_request_leaves_as_much_time_to_read_the_answer(raw, board):
+    peer = raw(board).send(b"GET /none HTTP/1.1\r\n")
     time.sleep(2.3)  # longer than an answered connection stays if it is not silent
     peer.send(b"Host: board\r\n\r\n").until(b"\r\n\r\n")
     peer.until(b"\n")
     assert 0.3 < seconds_until_end(peer) < 2
 
 
-def test_after_a_protocol_error_a_silent_peer_is_dropped_after_half_a_second(board):
-    peer = Peer(board).open().send(frame(TEXT, b"x", masked=False))
+def test_after_a_protocol_error_a_silent_peer_is_dropped_after_half_a_second(raw, board):
+    peer = raw(board).open().send(frame(TEXT, b"x", masked=False))
     assert peer.close_code() == 1002
     assert 0.3 < seconds_until_end(peer) < 3  # close_timeout is 8 s
 
 
-def test_a_second_of_messages_may_come_twice_at_once(make_board):
+def test_a_second_of_messages_may_come_twice_at_once(raw, make_board):
     board = make(make_board, "Limits(messages=20)")
-    peer = Peer(board).open().send(frame(TEXT, b"x") * 38)
+    peer = raw(board).open().send(frame(TEXT, b"x") * 38)
     for _ in range(38):
         assert peer.frame() == (TEXT, b"x")
     peer.close()
     time.sleep(2.2)  # the time after which as many may come again
-    peer = Peer(board).open().send(frame(TEXT, b"x") * 60)
+    peer = raw(board).open().send(frame(TEXT, b"x") * 60)
     assert peer.close_code() == 1008
     assert peer.send(frame(CLOSE, b"\x03\xf0")).rest() == b""
 
