@@ -99,3 +99,8 @@ def wait_alone(control):
     """Wait until a client of the lab's /control is the only one."""
     clients = frame(TEXT, b"clients")
     wait_until(lambda: b"," not in control.send(clients).frame()[1], "the others to be gone")
+
+
+def echo(connection, text=b"x"):
+    """Send a message, and have it come back."""
+    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)

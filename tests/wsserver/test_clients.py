@@ -4,12 +4,8 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST, wait_alone
+from tests.wsserver.conftest import REQUEST, echo, wait_alone
 from tools.wsclient import CLOSE, PING, PONG, TEXT, close, frame
-
-
-def echo(connection, text=b"x"):
-    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import urllib.request
 import pytest
 
 from tests.wifi.test_captive_portal import ask
-from tests.wsserver.conftest import REQUEST, Raw
-from tools.wsclient import TEXT, close, frame
+from tests.wsserver.conftest import REQUEST, Raw, echo
+from tools.wsclient import close
 
 QUIET = {"broadcast": {"interval": 0}}
 HANDSHAKE = REQUEST.format(path="/ws").encode()
@@ -49,10 +49,6 @@ def five(trust):
 
     with opened:
         yield connect
-
-
-def echo(client, text=b"hello"):
-    assert client.send(frame(TEXT, text)).frame() == (TEXT, text)
 
 
 def fetch(url, context, times, statuses):

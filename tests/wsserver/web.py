@@ -92,7 +92,9 @@ def answer(connection, is_head=False) -> Answer:
     Raises RefusedError if the response is cut off.
     """
     status, headers = head(connection)
-    if is_head or status in (101, 204, 304):
+    if status == 101:  # frames follow
+        return Answer(status, headers, b"")
+    if is_head or status in (204, 304):
         body = b""
     elif headers.get("transfer-encoding") == "chunked":
         assert "content-length" not in headers
