@@ -9,7 +9,7 @@ from tests.faults.conftest import Probe, bearable, health, ms, round_trips, wait
 from tests.waiting import wait_until
 from tests.wsserver.conftest import Raw
 from tools.hardening import slowclients as slow
-from tools.wsclient import CLOSE, TEXT, frame, request
+from tools.wsclient import TEXT, frame, request
 
 # ping_interval + ping_timeout of these boards, what ten looks a second may miss, and to ask.
 IN_TIME = 1 + 1 + 0.2 + 0.2
@@ -110,12 +110,4 @@ def test_one_byte_a_second_within_a_frame_is_alive_and_its_message_arrives(victi
     while opcode != TEXT:
         opcode, payload = connection.frame()
     assert payload == b"so slow"
-    connection.close()
-
-
-def test_a_reader_that_never_reads_is_told_1013_when_its_buffer_is_full(victim):
-    connection = Raw(victim, receive_buffer=2048).open("/flood").send(frame(TEXT, b"4000"))
-    time.sleep(0.1)
-    assert connection.close_code() == 1013
-    connection.send(frame(CLOSE, b"\x03\xf5"))
     connection.close()
