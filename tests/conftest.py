@@ -135,7 +135,7 @@ LONGEST = (
     *("tools/test_windows.py", "fleet/test_tls.py", "wifi/test_network.py"),
     *("startup/test_application.py", "admin/test_files.py", "wsserver/core/test_loops.py"),
     *("demo/test_chat.py", "tools/deploy/test_image.py", "fleet/test_bridge.py"),
-    *("browser/test_widgets.py", "wsserver/test_brute_force.py", "tools/release/test_wheel.py"),
+    *("browser/test_widgets.py", "tools/release/test_wheel.py"),
     *("wsserver/http/test_keepalive.py", "docs/test_cookbook.py"),
     *("tools/virtualboard/test_stand_ins.py", "config/test_settings.py"),
     *("tools/deploy/test_application.py", "admin/test_maintenance_tls.py"),

@@ -107,12 +107,6 @@ def test_options_on_a_websocket_path_gets_204_with_allow(servers):
     assert (response.status, response.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
 
 
-def test_another_method_gets_405_with_allow(servers):
-    for path in ("/", "/ws"):
-        response = servers.ask(plain(path, method="POST"))
-        assert (response.status, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
-
-
 @pytest.mark.parametrize(
     "path, expected", [("/ws", 426), ("/nowhere", 404), ("/token", 401), ("/%zz", 400)]
 )
