@@ -58,10 +58,9 @@ class Figure:
 class ProbedBoard(VirtualBoard):
     """A virtual board that can be asked about its heap while the firmware runs."""
 
-    def __init__(self, *args, show_imports: bool = False, comb: int = 0, **options):
+    def __init__(self, *args, show_imports: bool = False, **options):
         self._show_imports = show_imports
         self._probe_port = free_port(socket.SOCK_DGRAM)
-        self._comb = comb
         super().__init__(*args, **options)
 
     def _install_stand_ins(self):

@@ -174,19 +174,20 @@ def native_arch() -> str | None:
     return interpreter().arch
 
 
-def compile_mpy(source: Path, target: Path, name: str, native: bool = True) -> None:
-    """Compile `source` to `target`; tracebacks will call it `name`. Compiled files are kept for
-    the next time. native=False: to bytecode alone, which any CPU runs.
-
-    Raises CompilerError if the source does not compile.
-    """
-    content = compile_text(source.read_bytes(), name, native)
+def compile_mpy(source: Path, target: Path, name: str) -> None:
+    """Compile `source` to `target`; as compile_text()."""
+    content = compile_text(source.read_bytes(), name)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
 
 
 def compile_text(text: bytes, name: str, native: bool = True) -> bytes:
-    """Return the .mpy of a module with this text; as compile_mpy()."""
+    """Return the .mpy of a module with this text; tracebacks will call it `name`.
+
+    Compiled files are kept for the next time. native=False: to bytecode alone, which any CPU runs.
+
+    Raises CompilerError if the text does not compile.
+    """
     arch = native_arch()
     assert arch
     options = [f"-march={arch}"] if native else []

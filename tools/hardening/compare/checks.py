@@ -20,6 +20,7 @@ from tools.wsclient import random_frame as frame
 PATIENCE = 8.0  # s that something is waited for
 FUZZ_INPUTS = 2000
 CHURN = 1000
+ROUND_TRIPS = 300  # for a percentile
 
 # Not those about what is at a path: that is the application's.
 _PATHS = (b"GET /nothing", b"GET /.", b"GET /%")
@@ -28,9 +29,9 @@ REQUESTS = [bad for bad in badinput.REQUESTS if not bad.data.startswith(_PATHS)]
 Check = Callable[[VirtualBoard], str]
 
 
-def serves(board: VirtualBoard, seconds: float = PATIENCE) -> bool:
-    """Return whether a new client is served within that time."""
-    return _until(lambda: _echoes(board), seconds) is not None
+def serves(board: VirtualBoard) -> bool:
+    """Return whether a new client is served in time."""
+    return _until(lambda: _echoes(board), PATIENCE) is not None
 
 
 def _until(found, seconds):
@@ -116,9 +117,9 @@ def half_closed(board):
         return _closed_after(peer)
 
 
-def _p99(peer, count=300):
+def _p99(peer):
     times = []
-    for number in range(count):
+    for number in range(ROUND_TRIPS):
         text = b"%d" % number
         started = time.perf_counter()
         peer.send(frame(TEXT, text))
@@ -132,7 +133,7 @@ def _p99(peer, count=300):
             raise OSError("another answer")
         times.append(time.perf_counter() - started)
         time.sleep(0.002)
-    return sorted(times)[int(count * 0.99)] * 1000
+    return sorted(times)[int(ROUND_TRIPS * 0.99)] * 1000
 
 
 def _others(board, fault):
