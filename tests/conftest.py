@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from tools.certs import cli
 from tools.failure import Failure
-from tools.virtualboard import VirtualBoard, chips
+from tools.virtualboard import VirtualBoard, chipheap, chips
 from tools.virtualboard.board import DEFAULT_HEAP, heap_bytes
 from tools.virtualboard.flash import can_compile, fill
 from tools.virtualboard.interpreter import (
@@ -134,7 +135,7 @@ LONGEST = (
     *("tools/test_windows.py", "fleet/test_tls.py", "wifi/test_network.py"),
     *("startup/test_application.py", "admin/test_files.py", "wsserver/core/test_loops.py"),
     *("demo/test_chat.py", "tools/deploy/test_image.py", "fleet/test_bridge.py"),
-    *("browser/test_widgets.py", "wsserver/test_brute_force.py", "tools/release/test_wheel.py"),
+    *("browser/test_widgets.py", "tools/release/test_wheel.py"),
     *("wsserver/http/test_keepalive.py", "docs/test_cookbook.py"),
     *("tools/virtualboard/test_stand_ins.py", "config/test_settings.py"),
     *("tools/deploy/test_application.py", "admin/test_maintenance_tls.py"),
@@ -207,6 +208,19 @@ def compiled(lib_form):
     """
     if lib_form.compiling:
         pytest.skip("to compile lib/, which is source, a board needs more heap than this is about")
+
+
+def need_chip_heap():
+    """Skip the test if no board can have the two heaps of a chip (HEAP=chip)."""
+    if chipheap.build_of(Path(interpreter().command[-1])) is None:
+        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+
+
+@pytest.fixture(scope="session")
+def virtual_only(request):
+    """For tests of virtual boards that `make_board` does not make: skips for a real board."""
+    if request.config.getoption("--board"):
+        pytest.skip("needs a virtual board of its own, and the tests are for a real one")
 
 
 class RealBoard:
@@ -336,3 +350,9 @@ def certs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("authority") / "certs"
     assert cli.main(["--folder", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def trust(certs):
+    """A client's SSLContext that trusts the authority of `certs`, and nobody else."""
+    return ssl.create_default_context(cafile=certs / "ca.pem")

@@ -8,14 +8,19 @@ import websocket
 SECRET = "correct horse"
 
 
+def offer(password):
+    """Return the subprotocols of a page that has asked for the password."""
+    text = base64.urlsafe_b64encode(password.encode()).decode().rstrip("=")
+    return ["settings", "bearer." + text]
+
+
 class Admin:
     """An admin who has logged in. Use it as a context manager."""
 
     def __init__(self, board, password=SECRET):
-        text = base64.urlsafe_b64encode(password.encode()).decode().rstrip("=")
-        protocols = ["settings", "bearer." + text]
-        address = board.ws_url("/settings")
-        self.client = websocket.create_connection(address, timeout=10, subprotocols=protocols)
+        self.client = websocket.create_connection(
+            board.ws_url("/settings"), timeout=10, subprotocols=offer(password)
+        )
         self.summary = self.hear()
 
     def __enter__(self):

@@ -70,7 +70,7 @@ def deployed(board, certs, project, host, **options):
     )
 
 
-def test_without_tls_the_board_names_its_https_address_and_asks_no_password(secure_board, certs):
+def test_without_tls_the_board_names_its_https_address_and_asks_no_password(secure_board, trust):
     board = secure_board()
     assert board.serves_https(10)
     address = f"https://127.0.0.1:{board.https_port}/settings.html"
@@ -80,13 +80,12 @@ def test_without_tls_the_board_names_its_https_address_and_asks_no_password(secu
             assert status == 403
             assert f"maintenance requires https (access.maintenance_tls): {address}" in body
     assert get(board, "/")[0] == 200
-    context = ssl.create_default_context(cafile=certs / "ca.pem")
     url = f"wss://localhost:{board.https_port}"
     for path, protocol in (("/settings", "settings"), ("/update", None)):
         client = websocket.create_connection(
             url + path,
             timeout=10,
-            sslopt={"context": context},
+            sslopt={"context": trust},
             header=[f"Authorization: Bearer {PASSWORD}"],
             subprotocols=[protocol] if protocol else None,
         )

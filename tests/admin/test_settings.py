@@ -1,6 +1,5 @@
 """/settings: authentication, what the admin sees and what can be changed."""
 
-import base64
 import hashlib
 import json
 import time
@@ -11,13 +10,8 @@ import dns.query
 import pytest
 import websocket
 
-SECRET = "correct horse"
-
-
-def offer(password):
-    text = base64.urlsafe_b64encode(password.encode()).decode().rstrip("=")
-    return ["settings", "bearer." + text]
-
+from tests.admin import admin
+from tests.admin.admin import SECRET
 
 _opened = []
 
@@ -29,33 +23,27 @@ def _leave():
         _opened.pop().client.close()
 
 
-class Admin:
-    """A connection to a board's /settings, as its page opens it, until the end of the test."""
+class Admin(admin.Admin):
+    """An admin who stays until the end of the test."""
 
     def __init__(self, board, password=SECRET):
-        self.client = websocket.create_connection(
-            board.ws_url("/settings"), timeout=10, subprotocols=offer(password)
-        )
+        super().__init__(board, password)
         _opened.append(self)
-
-    def hear(self):
-        return json.loads(self.client.recv())
 
     def show(self, section):
         """Return the message about a section."""
-        self.client.send(json.dumps({"show": section}))
-        return self.hear()
+        return self.ask(show=section)
 
     def next(self):
         """Return the next message. To a summary, the values of all sections are added."""
-        message = self.hear()
+        message, self.summary = self.summary or self.hear(), None
         if message["type"] != "settings":
             return message
         sections = {name: self.show(name)["values"] for name in message["sections"]}
         return {**message, "settings": sections}
 
     def save(self, **sections):
-        self.client.send(json.dumps({"save": sections}))
+        self.summary = self.ask(save=sections)
         return self.next()
 
 
@@ -119,7 +107,7 @@ def test_the_admin_gets_all_settings_without_the_passwords(made):
 
 def test_the_rules_of_a_section_are_those_of_the_schema(made):
     admin = Admin(made)
-    names = admin.hear()["sections"]
+    names = admin.summary["sections"]
     assert {"wifi", "server", "tls", "fleet"} <= set(names)
     rules = {rule[0]: rule[1:] for rule in admin.show("wifi")["rules"]}
     assert rules["channel"] == ["int", 1, 13]
@@ -131,9 +119,9 @@ def test_the_rules_of_a_section_are_those_of_the_schema(made):
 
 def test_with_an_application_the_sections_of_the_demo_are_left_out(made, make_changed):
     demo = {"broadcast", "demo"}
-    assert demo <= set(Admin(made).hear()["sections"])
+    assert demo <= set(Admin(made).summary["sections"])
     admin = Admin(make_changed({"files": {"app/app.py": "def setup(board): pass\n"}}))
-    assert not demo & set(admin.hear()["sections"])
+    assert not demo & set(admin.summary["sections"])
     # A file that is uploaded may have them.
     admin.client.send(json.dumps({"save": {"demo": {"led_pin": 99}}}))
     assert "demo.led_pin" in admin.hear()["problems"]
@@ -191,7 +179,7 @@ def test_without_admin_enabled_there_are_no_settings(make_board):
 
 def test_settings_are_saved_only_in_the_version_that_is_named(made):
     admin = Admin(made)
-    version = admin.hear()["version"]
+    version = admin.summary["version"]
     assert version == hashlib.sha256((made.flash / "config.json").read_bytes()).hexdigest()[:16]
     before = (made.flash / "config.json").read_bytes()
     for wrong in ("", "0" * 16, 7):

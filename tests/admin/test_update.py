@@ -7,20 +7,18 @@ import random
 import re
 import shutil
 import socket
-import ssl
 import time
 from pathlib import Path
 
 import pytest
 import websocket
 
-from tests.conftest import FORMS
+from tests.conftest import FORMS, need_chip_heap
 from tools.certs import cli
 from tools.deploy import wifi
 from tools.deploy.deployment import Options, deploy
 from tools.failure import Failure
-from tools.virtualboard import VirtualBoard, chipheap
-from tools.virtualboard.interpreter import interpreter
+from tools.virtualboard import VirtualBoard
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse"
@@ -253,9 +251,9 @@ def test_the_files_that_a_rollback_needs_are_not_replaced(board, project, lib_fo
     assert firmware_of(board) == before
 
 
-def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_path, capsys):
-    certs = tmp_path / "certs"
-    assert cli.main(["--folder", str(certs)]) == 0
+def test_with_a_certificate_nothing_is_sent_unencrypted(
+    new_board, project, certs, tmp_path, capsys
+):
     with new_board(config=CONFIG, certs=certs) as board:
         board.wait_for_log("serving")
         host = f"wss://localhost:{board.https_port}"
@@ -268,16 +266,13 @@ def test_with_a_certificate_nothing_is_sent_unencrypted(new_board, project, tmp_
             deploy(Options(host=host, ca=Path(other), **rest))
 
 
-def test_a_board_without_a_slot_or_memory_for_tls_is_named(new_board, project, tmp_path):
-    certs = tmp_path / "certs"
-    assert cli.main(["--folder", str(certs)]) == 0
+def test_a_board_without_a_slot_or_memory_for_tls_is_named(new_board, project, certs, trust):
     config = {**CONFIG, "tls": {"max_clients": 1, "reserved": 0}}
     with new_board(config=config, certs=certs) as board:
         board.wait_for_log("serving .* and wss://")
-        context = ssl.create_default_context(cafile=str(certs / "ca.pem"))
         with (
             socket.create_connection(("localhost", board.https_port), 10) as plain,
-            context.wrap_socket(plain, server_hostname="localhost"),
+            trust.wrap_socket(plain, server_hostname="localhost"),
             pytest.raises(Failure, match="no slot or no memory for another TLS connection"),
         ):
             host = f"wss://localhost:{board.https_port}"
@@ -285,12 +280,9 @@ def test_a_board_without_a_slot_or_memory_for_tls_is_named(new_board, project, t
         board.wait_for_log("max_tls is 1")
 
 
-def test_a_full_update_with_a_certificate_does_not_grow_the_heap(new_board, project, tmp_path):
+def test_a_full_update_with_a_certificate_does_not_grow_the_heap(new_board, project, certs):
     """Neither while it is received nor on trial: TLS would lose memory until the next restart."""
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
-    certs = tmp_path / "certs"
-    assert cli.main(["--folder", str(certs)]) == 0
+    need_chip_heap()
     config = {"admin": {"password": PASSWORD}}
     with new_board("chip", config=config, certs=certs) as board:
         board.wait_for_log("and wss://")

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.browser.pages import playwright_api
-from tests.wsserver.http.conftest import FILES, Web
+from tests.wsserver.http.conftest import FILES
+from tests.wsserver.web import Web
 from tools.docs import browser as chromium
 
 SUBSCRIBE = """

@@ -1,6 +1,5 @@
 """lib/certificates: files on flash become a TLS context, or one line says why not."""
 
-import binascii
 import datetime
 import re
 import socket
@@ -23,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.linewise import Linewise
 from tools.certs import Authority, Identity, make_authority, parse_name
 from tools.certs.authority import make_key
 from tools.virtualboard import find_micropython
@@ -342,23 +342,8 @@ def reader(lib, tmp_path_factory):
     """reader(certificate, key) -> "read" or "refused" """
     program = tmp_path_factory.mktemp("reader") / "reader.py"
     program.write_text(READER)
-    process = subprocess.Popen(
-        [*find_micropython(), str(program), str(lib)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-
-    def ask(first, second):
-        process.stdin.write(f"{binascii.hexlify(first).decode()}-{second.hex()}\n")
-        process.stdin.flush()
-        return process.stdout.readline().strip()
-
-    yield ask
-    process.stdin.close()
-    process.wait(10)
+    with Linewise(program, lib) as process:
+        yield lambda first, second: process.ask(f"{first.hex()}-{second.hex()}")
 
 
 def test_the_reader_reads_valid_files(reader):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.linewise import Linewise
 from tests.wsserver.programs import run_script
 from tools.settings import parse
 from tools.virtualboard import find_micropython
@@ -43,11 +44,6 @@ def validate(request, lib, tmp_path_factory):
         return
     agent = tmp_path_factory.mktemp("agent") / "agent.py"
     agent.write_text(AGENT)
-    command = [*find_micropython(), "-X", "heapsize=4m", str(agent), str(lib)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    assert process.stdout.readline() == "ready\n"
 
     def ask(raw):
         line = json.dumps(raw, ensure_ascii=False)
@@ -55,13 +51,10 @@ def validate(request, lib, tmp_path_factory):
             line.encode()
         except UnicodeEncodeError:  # halves of characters: they can only be sent escaped
             line = json.dumps(raw)
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-        return tuple(json.loads(process.stdout.readline()))
+        return tuple(json.loads(process.ask(line)))
 
-    yield ask
-    process.stdin.close()
-    process.wait(10)
+    with Linewise(agent, lib) as process:
+        yield ask
 
 
 NAMES = """

@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from tests.demo.guest import Guest
-from tests.wsserver.conftest import wait_until
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = (ROOT / "main.py").read_text()

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 import pytest
@@ -18,7 +17,10 @@ import websocket
 
 from tests.conftest import NO_BROWSER
 from tests.docs.blocks import code as block
+from tests.waiting import wait_until
+from tests.wsserver.web import Web
 from tools import ROOT
+from tools.bench.contenders import wait_for_port
 from tools.deploy.userfiles import read_config
 from tools.docs import browser as chromium
 from tools.ports import free_port
@@ -99,12 +101,7 @@ def test_each_user_has_a_token(make_board):
 
 def request(board, path, method="GET", data=None):
     """Return (status, body) of an HTTP request."""
-    wanted = urllib.request.Request(board.http_url + path, data=data, method=method)
-    try:
-        with urllib.request.urlopen(wanted, timeout=10) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+    return Web(board).ask(f"/{path}", method, data)[::2]
 
 
 def test_a_json_interface_reads_and_changes_state(make_board):
@@ -147,19 +144,12 @@ def test_an_upload_that_breaks_off_leaves_nothing(make_board):
     with socket.create_connection(("127.0.0.1", board.http_port), 10) as connection:
         head = "PUT /upload/a.bin HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
         connection.sendall(head.encode() + bytes(3000))
-        wait_until(lambda: (board.flash / "files" / ".a.bin").exists())
-    wait_until(lambda: not (board.flash / "files" / ".a.bin").exists())
+        wait_until((board.flash / "files" / ".a.bin").exists, "the beginning of the upload")
+    wait_until(lambda: not (board.flash / "files" / ".a.bin").exists(), "its end")
     assert request(board, "files/a.bin")[0] == 404
     assert request(board, "upload/..%2fmain.py", "PUT", b"bad")[0] in (400, 404)
     assert request(board, "upload/a.bin", "PUT", b"whole")[0] == 201
     assert request(board, "files/a.bin") == (200, b"whole")
-
-
-def wait_until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_the_settings_join_a_network(make_board):
@@ -245,16 +235,6 @@ def test_the_python_client_reconnects(make_board, tmp_path):
 
 
 # --- reverse proxies
-
-
-def wait_for_port(port):
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing listens on port {port}")
 
 
 def nginx(file):

@@ -1,7 +1,6 @@
 """The log lines that docs/troubleshooting.md shows are those of the board."""
 
 import re
-import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,7 +9,9 @@ import pytest
 import websocket
 
 from tests.docs.blocks import DOCS
+from tests.wsserver.web import Web
 from tools.certs.cli import main as make_certs
+from tools.wsclient import request
 
 TEXT = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
 LINES = [line.strip() for line in TEXT.splitlines() if line.startswith("    ")]
@@ -19,10 +20,6 @@ APP = {
     "        time.sleep_ms(300)\n        client.send('done')\n\n"
     "def setup(board):\n    board.server.websocket('/ws', Slow())\n"
 }
-UPGRADE = (
-    "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +49,15 @@ def appears(board, text):
     board.wait_for_log(pattern)
 
 
-def answer(board, request):
-    with socket.create_connection(("127.0.0.1", board.http_port), 10) as connection:
-        connection.sendall(request.encode())
-        data = b""
-        while received := connection.recv(4096):
-            data += received
-    return data.decode()
+def answer(board, data):
+    """The (status, body) of the response to these bytes."""
+    got = Web(board).raw(data)
+    return got.status, got.text
 
 
 def test_a_wrong_uri_gets_404_with_the_paths(board):
-    text = answer(board, UPGRADE.format("/wrong"))
-    assert "404 Not Found" in text and "WebSocket paths: /join, /settings, /update, /ws" in text
+    status, text = answer(board, request("/wrong"))
+    assert status == 404 and "WebSocket paths: /join, /settings, /update, /ws" in text
     appears(board, "404: no WebSocket at this path")
 
 
@@ -74,13 +68,12 @@ def test_a_page_request_for_an_endpoint_gets_426(board):
 
 
 def test_a_handshake_without_its_upgrade_header_gets_400(board):
-    text = answer(board, UPGRADE.format("/ws").replace("Upgrade: websocket\r\n", ""))
-    assert "400 Bad Request" in text
+    assert answer(board, request().replace(b"Upgrade: websocket\r\n", b""))[0] == 400
     appears(board, "Upgrade is missing or malformed")
 
 
 def test_tls_on_a_plain_port_is_named(board):
-    assert "400 Bad Request" in answer(board, "\x16\x03\x01\x00\x05hello")
+    assert answer(board, b"\x16\x03\x01\x00\x05hello")[0] == 400
     appears(board, "TLS on a port without TLS")
 
 
@@ -102,7 +95,7 @@ def test_the_number_of_an_error_is_explained(make_board):
 
 def test_a_ghost_is_dropped_and_meanwhile_takes_the_place(board):
     ghost = websocket.create_connection(board.ws_url(), timeout=10)  # does not read, so no Pong
-    assert "503 Service Unavailable" in answer(board, UPGRADE.format("/ws"))
+    assert answer(board, request())[0] == 503
     appears(board, "503: too many clients")
     appears(board, "disconnected: 1006 no answer to ping")
     ghost.close()

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import websocket
 
-from tools.certs import cli
 from tools.deploy.application import find
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
@@ -59,9 +58,7 @@ def test_broadcast_sends_the_same_to_all_clients_and_counts(run_example):
     assert [client.recv() for client in clients] == ["Server broadcast: Hello #1"] * 2
 
 
-def test_secure_echoes_over_tls_and_refuses_clients_without(run_example, tmp_path):
-    certs = tmp_path / "certs"
-    assert cli.main(["--folder", str(certs)]) == 0
+def test_secure_echoes_over_tls_and_refuses_clients_without(run_example, certs):
     board = run_example("secure", certs=certs)
     assert board.serves_https(10)
     client = websocket.create_connection(

@@ -9,7 +9,8 @@ import pytest
 
 from tests.faults import network
 from tests.faults.figures import Figures
-from tests.wsserver.conftest import Raw, wait_until
+from tests.waiting import wait_until
+from tests.wsserver.conftest import Raw
 from tools.hardening.soak import board as boards
 from tools.wsclient import TEXT, frame
 
@@ -135,7 +136,7 @@ class Probe:
 
 
 @pytest.fixture(scope="module")
-def link():
+def link(virtual_only):
     """A link between two namespaces: (link, the near namespace, the far one)."""
     reason = network.missing()
     if reason:
@@ -151,10 +152,8 @@ def link():
 
 
 @pytest.fixture(scope="module")
-def board_elsewhere(link, request):
+def board_elsewhere(link):
     """The board at the near end of the link."""
-    if request.config.getoption("--board"):
-        pytest.skip("needs a virtual board of its own, and the tests are for a real one")
     server = {"max_clients": 6, "ping_interval": 1, "ping_timeout": 1}
     with network.BoardElsewhere(link[1], files=boards.files(**server)) as board:
         board.wait_ready()
@@ -162,10 +161,8 @@ def board_elsewhere(link, request):
 
 
 @pytest.fixture(scope="module")
-def patient_board(link, request):
+def patient_board(link):
     """The same with the firmware's own limits of time."""
-    if request.config.getoption("--board"):
-        pytest.skip("needs a virtual board of its own, and the tests are for a real one")
     with network.BoardElsewhere(link[1], files=boards.files(max_clients=6)) as board:
         board.wait_ready()
         yield board

@@ -72,12 +72,10 @@ class Figures:
 
 def text(table: str, content: dict) -> str:
     """Return a table of the document."""
-    heads = TABLES[table]
-    lines = [list(heads), ["---"] * len(heads)]
+    rows: list[list[str]] = []
     for what, cells in content["rows"].items():
-        if table == "heap" and lines[-1][1:] == cells:  # one row for all sizes with this result
-            lines[-1][0] = f"{lines[-1][0].split()[0]} to {what}"
+        if table == "heap" and rows and rows[-1][1:] == cells:  # one row for all with this result
+            rows[-1][0] = f"{rows[-1][0].split()[0]} to {what}"
         else:
-            lines.append([what, *cells])
-    rows = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    return f"Measured on {sections.when(content)}.\n\n{rows}"
+            rows.append([what, *cells])
+    return f"Measured on {sections.when(content)}.\n\n{sections.table(TABLES[table], rows)}"

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from tests.wsserver.http.conftest import FILES, Web, answer, head, request
+from tests.wsserver.http.conftest import FILES
+from tests.wsserver.web import Web, answer, head, request
 from tools.wsclient import TEXT, RawClient, frame
 
 MB = 1 << 20

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import Peer
+from tests.wsserver.conftest import Raw
 from tools.fleet.engines import Engine, User
 from tools.wsclient import TEXT, frame
 
@@ -55,7 +55,7 @@ def test_a_reply_goes_to_its_sender_alone(member, engine, plain):
 
 def test_a_broadcast_is_published_once_for_all(member, engine, plain):
     observer = plain(engine.port)
-    local = Peer(member).open("/ws")
+    local = Raw(member).open("/ws")
     for viewer in ("1", "2"):
         observer.publish(IN + viewer + "/ws/text", "hello")
         observer.next("to/gate/%s/ws/text" % viewer)
@@ -72,7 +72,7 @@ def test_a_broadcast_is_published_once_for_all(member, engine, plain):
 
 def test_a_local_broadcast_reaches_the_topic_of_its_endpoint(member, engine, plain):
     observer = plain(engine.port)
-    local = Peer(member).open("/control")
+    local = Raw(member).open("/control")
     local.send(frame(TEXT, b"broadcast from here"))
     while observer.next(ROOT + "all/ws/text") != b"from here":
         pass
@@ -158,7 +158,7 @@ def test_no_acknowledged_or_queued_message_is_lost(make_member, engine_name, pla
     with Engine(engine_name) as engine:
         board = make_member(engine.port, queue=20000, retain=False)
         plain(engine.port, name="durable", clean=False, topic=topic).close()
-        local = Peer(board).open("/control")
+        local = Raw(board).open("/control")
         for first in range(0, 150, 50):
             local.send(frame(TEXT, b"count %d %d" % (first, first + 50)))
             assert local.frame()[1] == b"counted"
@@ -222,7 +222,7 @@ def test_the_chat_of_the_demo_lists_remote_and_local_clients(make_board, one_eng
     board = make_board(config={"fleet": fleet, "wifi": {"hostname": "demo"}}, heap="300k")
     board.wait_for_log("fleet: connected")
     observer = plain(one_engine.port, topic="boards/v1/demo/#")
-    local = Peer(board).open("/panel")
+    local = Raw(board).open("/panel")
 
     def names(count):
         for _ in range(50):

@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.wsserver.programs import Peer
+from tests.wsserver.conftest import Raw
 from tools.fleet.engines import INSTALL, Cluster, find
 from tools.wsclient import TEXT, frame
 
@@ -44,7 +44,7 @@ def test_a_killed_node_costs_seconds_and_no_message(nodes, make_member, make_gat
     hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
     board = make_member(nodes[0].port, host=hosts, backoff=2, queue=20000)
     plain(nodes[0].port, name="durable", clean=False, topic=TOPIC).close()
-    local = Peer(board).open("/control")
+    local = Raw(board).open("/control")
     last = -1
 
     def count():

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import Peer
+from tests.wsserver.conftest import Raw
 from tools.fleet.engines import free_ports
 from tools.wsclient import TEXT, frame
 
@@ -18,7 +18,7 @@ def control(request):
     """control(board) -> a local client of /control: order(text) returns the reply."""
 
     def connect(board):
-        peer = Peer(board).open("/control")
+        peer = Raw(board).open("/control")
         request.addfinalizer(peer.close)
 
         def order(text):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.faults import network
-from tests.wsserver.programs import Peer
+from tests.wsserver.conftest import Raw
 from tools.fleet.engines import Engine, installed
 from tools.fleet.proxy import Proxy
 from tools.wsclient import TEXT, frame
@@ -19,7 +19,7 @@ class Local:
     """A local client of /control."""
 
     def __init__(self, board):
-        self.peer = Peer(board).open("/control")
+        self.peer = Raw(board).open("/control")
         self.slowest = 0.0
 
     def order(self, text):
@@ -142,7 +142,7 @@ def test_a_link_that_loses_all_packets_stops_no_local_client(lib_form, broker, r
         broker.welcome()
         broker.message("/presence")
         with near.entered():
-            client = Peer(board).open("/control")
+            client = Raw(board).open("/control")
         link.cut = True
         begin, slowest = time.monotonic(), 0.0
         while "no answer; trying again" not in board.log:

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.docs.blocks import code
-from tests.wsserver.programs import Peer
+from tests.wsserver.conftest import Raw
 from tools import ROOT as PROJECT
 from tools.certs import cli
 from tools.fleet.demo import end
@@ -172,7 +172,7 @@ def test_a_handshake_that_stalls_anywhere_blocks_no_local_client(
         board = make_secure(proxy.port, (authority / "ca.der").read_bytes())
         connected = "fleet: connected to " + NAME
         board.wait_for_log(connected)
-        peer = Peer(board).open("/control")
+        peer = Raw(board).open("/control")
         slowest = 0.0
         for mode in ("slow", "cut"):
             proxy.mode = mode

@@ -2,22 +2,18 @@
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST, Raw
+from tests.wsserver.conftest import Raw
+from tests.wsserver.peer import handshake, plain
+from tests.wsserver.web import Web
 from tools.wsclient import TEXT, frame
 
 
 def status(board, host="192.168.4.1", origin=None, path="/ws", upgrade=True):
     """Return the status of a handshake or plain request, and the Location header if any."""
-    request = REQUEST.format(path=path).replace("localhost", host)
-    if not upgrade:
-        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-    if origin:
-        request = request.replace("\r\n\r\n", f"\r\nOrigin: {origin}\r\n\r\n")
-    connection = Raw(board).send(request.encode())
-    lines = connection.until(b"\r\n\r\n").decode().split("\r\n")
-    connection.close()
-    location = [line[10:] for line in lines if line.startswith("Location: ")]
-    return int(lines[0].split()[1]), *location
+    headers = [f"Origin: {origin}"] if origin else []
+    request = (handshake if upgrade else plain)(path, *headers, host=host)
+    got = Web(board).raw(request.encode())
+    return got.status, *filter(None, [got.headers.get("location")])
 
 
 @pytest.fixture(scope="module")

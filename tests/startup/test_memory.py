@@ -1,6 +1,5 @@
 """Applications on a board with the memory of a chip."""
 
-import ssl
 import time
 import urllib.request
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import pytest
 import websocket
 
+from tests.conftest import need_chip_heap
+from tests.waiting import wait_until
 from tools.bench.heap import ProbedBoard
-from tools.virtualboard import chipheap
 from tools.virtualboard.interpreter import interpreter
 from tools.wsclient import CLOSE, TEXT, RawClient, frame
 
@@ -28,8 +28,7 @@ def setup(board):
 
 
 def start(make_board, certs, application=None, program=None, **config):
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+    need_chip_heap()
     files = {"app/app.py": application} if application else {}
     if program:
         files["main.py"] = program
@@ -39,28 +38,27 @@ def start(make_board, certs, application=None, program=None, **config):
     return board
 
 
-def visit(board, certs):
-    context = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+def visit(board, trust):
     request = urllib.request.Request(board.https_url, headers={"Accept-Encoding": "gzip"})
-    with urllib.request.urlopen(request, context=context, timeout=20) as page:
+    with urllib.request.urlopen(request, context=trust, timeout=20) as page:
         assert page.status == 200
         page.read()
 
 
 @pytest.mark.parametrize("application", [EVENTS, LARGE], ids=["events", "large"])
 def test_an_application_cannot_take_the_last_tls_connections_memory(
-    make_board, certs, application
+    make_board, certs, trust, application
 ):
     board = start(make_board, certs, application)
     for _ in range(2):
-        visit(board, certs)
+        visit(board, trust)
     left = "the application leaves memory for 1 TLS connection" in board.log
     assert left == (board.heap.grown > 1)
 
 
-def test_a_small_application_leaves_both_tls_connections(make_board, certs):
+def test_a_small_application_leaves_both_tls_connections(make_board, certs, trust):
     board = start(make_board, certs, "def setup(board):\n    pass\n")
-    visit(board, certs)
+    visit(board, trust)
     assert board.heap.grown == (0 if interpreter().is_frozen else 1)
     assert "the application leaves" not in board.log
 
@@ -191,37 +189,33 @@ LATER = {
 
 
 @pytest.mark.parametrize("case", LATER)
-def test_what_an_application_takes_later_leaves_memory_for_tls(make_board, certs, case):
+def test_what_an_application_takes_later_leaves_memory_for_tls(make_board, certs, trust, case):
     application, act = LATER[case]
     board = start(make_board, certs, application)
     act(board)
     for _ in range(2):
-        visit(board, certs)
+        visit(board, trust)
     assert board.heap.size < 125_000
 
 
-def secure_client(board, certs):
-    context = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+def secure_client(board, trust):
     url = f"wss://localhost:{board.https_port}/ws"
-    return websocket.create_connection(url, timeout=10, sslopt={"context": context})
+    return websocket.create_connection(url, timeout=10, sslopt={"context": trust})
 
 
 def wait_for_pool(board, size):
-    deadline = time.monotonic() + 10
-    while board.heap.pool != size:
-        assert time.monotonic() < deadline, (board.heap.pool, size)
-        time.sleep(0.05)
+    wait_until(lambda: board.heap.pool == size, f"a pool of {size} bytes")
 
 
-def test_the_first_tls_connection_takes_the_spare_sessions_memory(make_board, certs):
+def test_the_first_tls_connection_takes_the_spare_sessions_memory(make_board, certs, trust):
     board = start(make_board, certs, SMALL, tls={"reserved": 0})
     free = board.heap.pool
     # Of the two that fit, one is spare; with frozen modules, of three or more.
     assert free >= SESSION
     for _ in range(3):
-        first = secure_client(board, certs)
+        first = secure_client(board, trust)
         assert board.heap.pool == free
-        second = secure_client(board, certs)
+        second = secure_client(board, trust)
         assert board.heap.pool == free - SESSION
         first.close()
         wait_for_pool(board, free)
@@ -230,14 +224,14 @@ def test_the_first_tls_connection_takes_the_spare_sessions_memory(make_board, ce
     assert board.heap.least >= 0
 
 
-def test_many_tls_connections_leave_the_spare_session_and_no_garbage(make_board, certs):
+def test_many_tls_connections_leave_the_spare_session_and_no_garbage(make_board, certs, trust):
     board = start(make_board, certs, SMALL)
     free = board.heap.pool
-    visit(board, certs)
+    visit(board, trust)
     wait_for_pool(board, free)
     size = board.heap.size
     for _ in range(30):
-        secure_client(board, certs).close()
+        secure_client(board, trust).close()
         wait_for_pool(board, free)
     assert board.heap.size == size
 
@@ -278,9 +272,7 @@ def test_a_refused_request_gives_the_memory_of_tls_to_the_application(make_board
     assert line not in board.log
     client.sock.close()
     board.wait_for_log("disconnected")
-    deadline = time.monotonic() + 20
-    while not ask(board).startswith(b"HTTP/1.1 200 "):
-        assert time.monotonic() < deadline, board.log
+    wait_until(lambda: ask(board).startswith(b"HTTP/1.1 200 "), "the page", 20)
     assert line in board.log
 
 
@@ -336,7 +328,7 @@ def test_an_application_that_fills_the_memory_does_not_lock_the_owner_out(make_b
     board.wait_for_log("maintenance over http: no place or memory for TLS")
 
 
-def test_a_request_without_the_password_does_not_end_tls(make_board, certs):
+def test_a_request_without_the_password_does_not_end_tls(make_board, certs, trust):
     if interpreter().is_frozen:
         pytest.skip("there is enough memory for the settings page beside TLS")
     board = start(make_board, certs, FULL.replace("LEFT", "16000"))
@@ -348,7 +340,7 @@ def test_a_request_without_the_password_does_not_end_tls(make_board, certs):
             )
     assert "https may end now" not in board.log
     with pytest.raises(websocket.WebSocketBadStatusException, match="404"):  # it has no /ws
-        secure_client(board, certs)
+        secure_client(board, trust)
 
 
 def settled(board):
@@ -373,8 +365,6 @@ def test_each_start_leaves_the_same_memory(make_board, certs):
 
 def test_names_can_be_added_to_the_code_of_the_start(certs):
     """The next table of names takes 4.5 KB in one piece, which the start has no place for."""
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only the interpreter of WORD=32 can have tables as small as a chip's")
     with ProbedBoard({"admin": {"password": "memory-password"}}, "chip", certs=certs) as board:
         board.wait_for_log("and (https|wss)://")
         left = board.names_left()
@@ -397,7 +387,7 @@ def test_a_reference_to_startups_names_keeps_none_of_its_code(make_board, certs)
     assert used[1] - used[0] < 2000, used
 
 
-def test_no_request_head_of_2_kb_makes_the_heap_grow(make_board, certs):
+def test_no_request_head_of_2_kb_makes_the_heap_grow(make_board, certs, trust):
     """Split at each mark, it took up to 20 times its size, until TLS had no memory left."""
     board = start(make_board, certs, access={"maintenance_tls": False})
     fields = ("Sec-WebSocket-Protocol", "Accept-Encoding")
@@ -414,10 +404,10 @@ def test_no_request_head_of_2_kb_makes_the_heap_grow(make_board, certs):
             assert peer.until(b"\r\n\r\n")
         after = board.heap
         assert after.grown == before.grown, (head[:40], after)
-    visit(board, certs)
+    visit(board, trust)
 
 
-def test_pages_for_two_clients_that_do_not_decompress_fit(make_board, certs):
+def test_pages_for_two_clients_that_do_not_decompress_fit(make_board, certs, trust):
     board = start(make_board, certs)
     grown = board.heap.grown
     peers = [RawClient(board.http_port, receive_buffer=1024) for _ in range(2)]
@@ -430,7 +420,7 @@ def test_pages_for_two_clients_that_do_not_decompress_fit(make_board, certs):
         assert peer.rest()
         peer.close()
     assert board.heap.grown == grown
-    visit(board, certs)
+    visit(board, trust)
 
 
 SLOW = """

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.tools.commands import run
 from tools import ROOT
 from tools.cli import commands
 from tools.failure import spelled, variable_of
@@ -68,20 +69,18 @@ def test_a_wrong_value_is_reported_with_the_variable_of_make(wrong, line):
     command, _, value = wrong.partition(" ")
     name, _, value = value.partition("=")
     option = "--port" if name == "GATEWAY_PORT" else "--" + name.lower().replace("_", "-")
-    arguments = [sys.executable, "-m", "tools", command, option, value]
     environment = {**os.environ, "MAKELEVEL": "1"}
-    done = subprocess.run(arguments, cwd=ROOT, env=environment, text=True, capture_output=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith(line)
-    assert done.stderr.count("\n") == 1
+    status, _, errors = run(command, option, value, env=environment)
+    assert status == 2
+    assert errors.startswith(line)
+    assert errors.count("\n") == 1
 
 
 def test_without_make_a_wrong_value_is_reported_with_the_option():
     environment = {name: value for name, value in os.environ.items() if name != "MAKELEVEL"}
-    arguments = [sys.executable, "-m", "tools", "run", "--http-port", "abc"]
-    done = subprocess.run(arguments, cwd=ROOT, env=environment, text=True, capture_output=True)
-    assert done.returncode == 2
-    assert "Invalid value for '--http-port': 'abc'" in done.stderr
+    status, _, errors = run("run", "--http-port", "abc", env=environment)
+    assert status == 2
+    assert "Invalid value for '--http-port': 'abc'" in errors
 
 
 @pytest.mark.parametrize("module", ["tools", "tools.release.package"])

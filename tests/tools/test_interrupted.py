@@ -7,6 +7,7 @@ import sys
 import pytest
 from esp32_mock_bootloader.api import mock_bootloader
 
+from tests.tools import commands
 from tests.tools.board import images
 from tools import ROOT, output
 from tools.failure import Failure
@@ -19,10 +20,8 @@ CONFIG = {"broadcast": {"interval": 0}, "admin": {"password": PASSWORD}}
 
 
 def start(*arguments, **environment):
-    command = [sys.executable, "-u", "-m", "tools", *map(str, arguments)]
-    environment = {**os.environ, **environment}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, text=True, env=environment, **pipes)
+    return commands.start(*arguments, env={**os.environ, **environment}, **pipes)
 
 
 def interrupted(process, when):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from tools.virtualboard import VirtualBoard
-from tools.wsclient import REQUEST, RawClient  # noqa: F401 - REQUEST is for the tests
+from tools.wsclient import (  # noqa: F401 - REQUEST is for the tests
+    REQUEST,
+    TEXT,
+    RawClient,
+    frame,
+)
 
 LAB = Path(__file__).with_name("lab.py")
 
@@ -90,9 +95,12 @@ def telling(module):
     return {"main.py": main.replace(serve, tell + serve)}
 
 
-def wait_until(condition, what, seconds=10):
-    """Wait for something that has no event of its own."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain for " + what
-        time.sleep(0.01)
+def wait_alone(control):
+    """Wait until a client of the lab's /control is the only one."""
+    clients = frame(TEXT, b"clients")
+    wait_until(lambda: b"," not in control.send(clients).frame()[1], "the others to be gone")
+
+
+def echo(connection, text=b"x"):
+    """Send a message, and have it come back."""
+    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)

@@ -294,7 +294,6 @@ def build():
     server.websocket("/describes", Describes(), subprotocols=("chat", "superchat"))
     server.websocket("/sayings", Sayings())
     server.websocket("/closes", Closes())
-    server.websocket("/origins", Echo(), origins=["http://192.168.4.1"])
     server.websocket("/silent", Reporting())
     server.websocket("/control", Control())
     if "site" in os.listdir("/"):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
-import time
 from pathlib import Path
-from typing import NamedTuple
 
+from tests.wsserver.web import Answer, answer, head
 from tools.ports import free_port
 from tools.wsclient import TEXT, RawClient, frame
 
@@ -25,14 +23,6 @@ UPGRADE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 )
-
-
-class Response(NamedTuple):
-    """An HTTP response. headers: by name in lower case."""
-
-    status: int
-    headers: dict
-    body: str
 
 
 class Peer(RawClient):
@@ -56,21 +46,11 @@ class Peer(RawClient):
 
     def head(self) -> tuple:
         """Read a response head: (status, headers)."""
-        head = self.until(b"\r\n\r\n")[:-4]
-        first, *lines = head.decode("latin-1").split("\r\n")
-        assert re.fullmatch(r"HTTP/1\.1 \d\d\d [A-Z][A-Za-z -]+", first), first
-        headers = {}
-        for line in lines:
-            name, value = line.split(": ", 1)
-            assert name.lower() not in headers or name.lower() == "vary", line
-            headers[name.lower()] = value
-        return int(first.split()[1]), headers
+        return head(self)
 
-    def response(self) -> Response:
+    def response(self) -> Answer:
         """Read a response with its body."""
-        status, headers = self.head()
-        body = self.read(int(headers.get("content-length", 0))).decode()
-        return Response(status, headers, body)
+        return answer(self)
 
     def echo(self, text: bytes = b"x") -> bool:
         """Whether a WebSocket message comes back."""
@@ -103,7 +83,7 @@ class Servers:
         """A connection to one of the servers."""
         return Peer(port or self.ports[name], source, receive_buffer)
 
-    def ask(self, request, name="main", source=None) -> Response:
+    def ask(self, request, name="main", source=None) -> Answer:
         """The response to a request, given as it is sent."""
         with self.connect(name, source) as peer:
             return peer.send(request).response()
@@ -134,11 +114,3 @@ def plain(path="/", *headers, host="board", method="GET", version="1.1") -> str:
 def handshake(path="/ws", *headers, host="board", version="1.1") -> str:
     """A WebSocket handshake."""
     return plain(path, *headers, *UPGRADE.strip().split("\r\n"), host=host, version=version)
-
-
-def wait_until(condition, what, seconds=10):
-    """Wait for something that has no event of its own."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain for " + what
-        time.sleep(0.01)

@@ -1,5 +1,5 @@
-"""Programs that use the library: short scripts in a MicroPython process, and applications on
-virtual boards, with a connection that can send anything.
+"""Programs that use the library: short scripts in a MicroPython process, and the beginning of
+applications on virtual boards.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 from tools.virtualboard import find_micropython
-from tools.wsclient import RawClient
 
 # The beginning of many applications.
 ECHO = """
@@ -67,17 +66,3 @@ def run_script(lib: Path, source: str, folder: Path, seconds: float = 30, heap: 
     output = process.stdout + process.stderr
     assert process.returncode == 0, output
     return process.stdout
-
-
-class Peer(RawClient):
-    """A TCP connection to a virtual board."""
-
-    def __init__(self, board, port=None, **options):
-        super().__init__(port or board.http_port, board.address, timeout=10, **options)
-
-    def get(self, path: str, *headers: str) -> tuple[int, bytes]:
-        """Send a GET request and return (status, body); the board closes the connection."""
-        lines = "".join(f"{header}\r\n" for header in headers)
-        self.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
-        head, _, body = self.rest().partition(b"\r\n\r\n")
-        return int(head.split()[1]), body

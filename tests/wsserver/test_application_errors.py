@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import ECHO, Peer, run_script
+from tests.wsserver.programs import ECHO, run_script
+from tests.wsserver.web import Web
 from tools.wsclient import PING, REQUEST, TEXT, frame
 
 APP = (
@@ -85,17 +86,9 @@ def board(make_board):
 
 
 @pytest.fixture
-def connect(board):
+def connect(raw, board):
     """connect(path) -> an open connection; closed when the test is over."""
-    opened = []
-
-    def connect(path="/ws", on=board):
-        opened.append(Peer(on).open(path))
-        return opened[-1]
-
-    yield connect
-    for peer in opened:
-        peer.close()
+    return lambda path="/ws": raw(board).open(path)
 
 
 def ask(peer, text):
@@ -155,7 +148,8 @@ def test_an_exception_in_a_callback_costs_its_client_only(board, connect, callba
         peer.close()
     else:
         assert peer.close_code() == 1011
-    board.wait_for_log("on purpose in " + callback, since=position)
+    traceback = rf"in on_{callback}[^:]*\n(.*\n)*RuntimeError: on purpose in {callback}"
+    board.wait_for_log(traceback, since=position)
     assert ask(other, "hello") == "hello"
 
 
@@ -230,22 +224,21 @@ server.run()
     "body",
     ["1 / 0", "raise MemoryError", "server.step()", "server.run()", "server.broadcast(text)"],
 )
-def test_a_log_function_that_fails_does_not_stop_the_server(make_board, body):
+def test_a_log_function_that_fails_does_not_stop_the_server(raw, make_board, body):
     board = make_board(files={"main.py": LOG.replace("LOG", body)}, heap="256k")
-    broken = Peer(board).open()
+    broken = raw(board).open()
     broken.send(frame(TEXT, b"raise"))
-    other = Peer(board).open()
+    other = raw(board).open()
     answer = other.send(frame(TEXT, b"hello")).frame()
     while answer[1] != b"hello":  # a Ping, or a log line
         answer = other.frame()
     assert broken.close_code() == 1011
-    assert Peer(board).get("/none")[0] == 404
-    other.close()
+    assert Web(board).ask("/none").status == 404
 
 
-def test_what_a_failing_log_function_was_to_log_is_printed(make_board):
+def test_what_a_failing_log_function_was_to_log_is_printed(raw, make_board):
     board = make_board(files={"main.py": LOG.replace("LOG", "1 / 0")}, heap="256k")
-    Peer(board).open().send(frame(TEXT, b"raise"))
+    raw(board).open().send(frame(TEXT, b"raise"))
     board.wait_for_log("on purpose")
 
 

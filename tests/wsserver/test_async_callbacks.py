@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.waiting import wait_until
 from tools.wsclient import (
     BINARY,
     CLOSE,
@@ -12,8 +13,6 @@ from tools.wsclient import (
     close,
     frame,
 )
-
-from .conftest import wait_until
 
 PROGRAM = """
 import asyncio

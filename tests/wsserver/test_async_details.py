@@ -4,7 +4,6 @@ import socket
 
 import pytest
 
-from tools.certs import cli
 from tools.wsclient import BINARY, PING, PONG, TEXT, frame
 
 PROGRAM = """
@@ -84,13 +83,10 @@ def endpoint(server):
 
 
 @pytest.fixture(scope="module")
-def make(make_board, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("authority") / "certs"
-    cli.main(["--folder", str(folder)])
-
+def make(make_board, certs):
     def make(size="usual"):
         files = {"main.py": f"SIZE = {size!r}\n{PROGRAM}", "lazily.py": LAZILY}
-        return make_board(files=files, heap="400k", certs=folder)
+        return make_board(files=files, heap="400k", certs=certs)
 
     return make
 

@@ -1,11 +1,12 @@
-"""Sizes, times and counts at which the behaviour changes, each from both sides."""
+"""Sizes and times at which the behaviour changes, each from both sides."""
 
 import time
 
 import pytest
 
-from tests.wsserver.programs import CLOCK, Peer, run_script
-from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from tests.wsserver.programs import run_script
+from tests.wsserver.web import Web, answer, request
+from tools.wsclient import CONTINUATION, PING, PONG, TEXT, frame
 
 # --- buffers
 
@@ -138,8 +139,6 @@ except HTTPError as error:
 
 APP = """
 from wsserver import Server
-from wsserver.http.ratelimit import Limits
-
 
 class Echo:
     def on_message(self, client, message):
@@ -147,7 +146,6 @@ class Echo:
 
 
 server = Server(max_size=4096, open_timeout=10, close_timeout=8, log=lambda level, text: None)
-server.limits = LIMITS
 server.websocket("/ws", Echo())
 server.files("/", "/site")
 server.listen(80)
@@ -155,18 +153,14 @@ server.run()
 """
 
 
-def make(make_board, limits="None"):
-    files = {"main.py": APP.replace("LIMITS", limits), "site/index.html": "page"}
+@pytest.fixture(scope="module")
+def board(make_board):
+    files = {"main.py": APP, "site/index.html": "page"}
     return make_board(files=files, heap="256k")
 
 
-@pytest.fixture(scope="module")
-def board(make_board):
-    return make(make_board)
-
-
-def test_fragments_at_the_limit_may_have_a_ping_between_them(board):
-    peer, other = Peer(board).open(), Peer(board).open()
+def test_fragments_at_the_limit_may_have_a_ping_between_them(raw, board):
+    peer, other = raw(board).open(), raw(board).open()
     ping = frame(PING, b"p" * 125)
     for piece in (
         frame(TEXT, b"x" * 4096, final=False),
@@ -180,23 +174,20 @@ def test_fragments_at_the_limit_may_have_a_ping_between_them(board):
         assert other.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
     assert peer.frame() == (PONG, b"p" * 125)
     assert peer.frame() == (TEXT, b"x" * 4096)
-    peer.close()
-    other.close()
 
 
-def test_silent_connections_lose_their_slots_after_a_second_when_all_are_taken(board):
-    silent = [Peer(board) for _ in range(10)]
+def test_silent_connections_lose_their_slots_after_a_second_when_all_are_taken(raw, board):
+    for _ in range(10):
+        raw(board)
     started = time.monotonic()
-    assert Peer(board).get("/") == (200, b"page")
+    assert Web(board).ask("/")[::2] == (200, b"page")
     assert time.monotonic() - started < 5  # open_timeout is 10 s, and they come in groups of three
-    for peer in silent:
-        peer.close()
 
 
-def test_a_silent_connection_keeps_its_slot_while_there_are_others(board):
-    peer = Peer(board)
+def test_a_silent_connection_keeps_its_slot_while_there_are_others(raw, board):
+    peer = raw(board)
     time.sleep(1.5)  # longer than it could if all slots were taken
-    assert peer.get("/") == (200, b"page")
+    assert peer.send(request("/")) and answer(peer).body == b"page"
 
 
 def seconds_until_end(peer):
@@ -205,78 +196,22 @@ def seconds_until_end(peer):
     return time.monotonic() - started
 
 
-def test_an_answered_connection_that_is_not_closed_is_dropped_after_half_a_second(board):
-    peer = Peer(board).send(b"GET /none HTTP/1.1\r\nHost: board\r\n\r\n")
+def test_an_answered_connection_that_is_not_closed_is_dropped_after_half_a_second(raw, board):
+    peer = raw(board).send(b"GET /none HTTP/1.1\r\nHost: board\r\n\r\n")
     peer.until(b"\r\n\r\n")
     peer.until(b"\n")
     assert 0.3 < seconds_until_end(peer) < 2
 
 
-def test_a_slow_request_leaves_as_much_time_to_read_the_answer(board):
-    peer = Peer(board).send(b"GET /none HTTP/1.1\r\n")
+def test_a_slow_request_leaves_as_much_time_to_read_the_answer(raw, board):
+    peer = raw(board).send(b"GET /none HTTP/1.1\r\n")
     time.sleep(2.3)  # longer than an answered connection stays if it is not silent
     peer.send(b"Host: board\r\n\r\n").until(b"\r\n\r\n")
     peer.until(b"\n")
     assert 0.3 < seconds_until_end(peer) < 2
 
 
-def test_after_a_protocol_error_a_silent_peer_is_dropped_after_half_a_second(board):
-    peer = Peer(board).open().send(frame(TEXT, b"x", masked=False))
+def test_after_a_protocol_error_a_silent_peer_is_dropped_after_half_a_second(raw, board):
+    peer = raw(board).open().send(frame(TEXT, b"x", masked=False))
     assert peer.close_code() == 1002
     assert 0.3 < seconds_until_end(peer) < 3  # close_timeout is 8 s
-
-
-def test_a_second_of_messages_may_come_twice_at_once(make_board):
-    board = make(make_board, "Limits(messages=20)")
-    peer = Peer(board).open().send(frame(TEXT, b"x") * 38)
-    for _ in range(38):
-        assert peer.frame() == (TEXT, b"x")
-    peer.close()
-    time.sleep(2.2)  # the time after which as many may come again
-    peer = Peer(board).open().send(frame(TEXT, b"x") * 60)
-    assert peer.close_code() == 1008
-    assert peer.send(frame(CLOSE, b"\x03\xf0")).rest() == b""
-
-
-# --- counts
-
-
-def test_after_five_wrong_secrets_an_address_waits_for_a_minute(lib, tmp_path):
-    source = (
-        CLOCK.replace("MODULE", "auth")
-        + """
-token = auth.Token("right")
-wrong = parse_request(b"GET /?token=wrong HTTP/1.1\\r\\nHost: board")
-right = parse_request(b"GET /?token=right HTTP/1.1\\r\\nHost: board")
-print([status(token.check, wrong, "1.1.1.1") for _ in range(7)])
-print(status(token.check, right, "1.1.1.1"), status(token.check, right, "1.1.1.2"))
-now += 59
-print(status(token.check, right, "1.1.1.1"))
-now += 1
-print(status(token.check, wrong, "1.1.1.1"), status(token.check, right, "1.1.1.1"))
-"""
-    )
-    output = run_script(lib, source, tmp_path)
-    assert output == "[401, 401, 401, 401, 401, 429, 429]\n429 200\n429\n401 200\n"
-
-
-def test_the_table_of_rate_limits_has_sixteen_addresses(lib, tmp_path):
-    source = (
-        CLOCK.replace("MODULE", "ratelimit")
-        + """
-limits = ratelimit.Limits(handshakes=1)
-for number in range(16):
-    now += 1
-    print(status(limits.check_handshake, "1.1.1.%d" % number), end=" ")
-now += 1
-print(status(limits.check_handshake, "1.1.1.0"))  # the oldest is still there, and used again
-now += 1
-print(status(limits.check_handshake, "1.1.1.16"))  # takes the place of 1.1.1.1
-now += 1
-print(status(limits.check_handshake, "1.1.1.0"), status(limits.check_handshake, "1.1.1.2"))
-now += 1
-print(status(limits.check_handshake, "1.1.1.1"))  # is new again
-"""
-    )
-    output = run_script(lib, source, tmp_path)
-    assert output == "200 " * 16 + "429\n200\n429 429\n200\n"

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from tests.wsserver.programs import ECHO, Peer, run_script
+from tests.wsserver.programs import ECHO, run_script
+from tools.ports import free_port
 from tools.wsclient import TEXT, frame
 
 HEAD = "from wsserver import Server\nserver = Server()\n"
@@ -88,20 +89,10 @@ server.run()
 )
 
 
-def free_ports():
-    """Two UDP ports that are free."""
-    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
-    for sock in socks:
-        sock.bind(("127.0.0.1", 0))
-    ports = [sock.getsockname()[1] for sock in socks]
-    for sock in socks:
-        sock.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def ports():
-    return free_ports()
+    """Two UDP ports that are free."""
+    return [free_port(socket.SOCK_DGRAM) for _ in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -109,17 +100,16 @@ def board(make_board, ports):
     return make_board(files={"main.py": APP.replace("PORTS", repr(ports))}, heap="256k")
 
 
-def test_a_reader_that_raises_neither_fills_the_log_nor_delays_others(board, ports):
+def test_a_reader_that_raises_neither_fills_the_log_nor_delays_others(raw, board, ports):
     position = board.log_position
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.sendto(b"stays in the socket", ("127.0.0.1", ports[0]))
     board.wait_for_log("on purpose in a reader", since=position)
-    peer = Peer(board).open()
+    peer = raw(board).open()
     started = time.monotonic()
     while time.monotonic() < started + 2:
         assert peer.send(frame(TEXT, b"hello")).frame() == (TEXT, b"hello")
     assert 1 <= board.log[position:].count("on purpose in a reader") <= 4
-    peer.close()
     sender.close()
 
 
@@ -133,9 +123,8 @@ def test_a_reader_goes_on_after_one_bad_datagram(board, ports):
     sender.close()
 
 
-def test_a_ping_interval_set_before_run_is_in_seconds(board):
-    peer = Peer(board).open("/pings")
+def test_a_ping_interval_set_before_run_is_in_seconds(raw, board):
+    peer = raw(board).open("/pings")
     started = time.monotonic()
     assert peer.frame()[0] == 9
     assert 0.25 < time.monotonic() - started < 8
-    peer.close()

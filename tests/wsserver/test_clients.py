@@ -4,12 +4,8 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST
+from tests.wsserver.conftest import REQUEST, echo, wait_alone
 from tools.wsclient import CLOSE, PING, PONG, TEXT, close, frame
-
-
-def echo(connection, text=b"x"):
-    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +114,6 @@ def test_clients_that_leave_brutally_leave_nothing_behind(raw, make_lab):
         connection.send(frame(TEXT, b"x" * 200)[: 10 + 3 * count])
         connection.reset()
         if count in (9, 59):
-            deadline = time.monotonic() + 10
-            while control.send(frame(TEXT, b"clients")).frame()[1].count(b",") > 0:
-                assert time.monotonic() < deadline
+            wait_alone(control)
             sizes.append(int(control.send(frame(TEXT, b"memory")).frame()[1]))
     assert sizes[1] <= sizes[0] + 2000  # fifty clients left behind would be 40,000

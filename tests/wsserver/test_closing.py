@@ -110,25 +110,6 @@ def test_after_a_protocol_error_the_clients_close_ends_it_at_once(raw, lab):
     assert ends(lab, "/ws", position) == (1002, "reserved bit set")
 
 
-@pytest.mark.parametrize("query, callback", [("?open", "open"), ("", "message")])
-def test_an_error_of_the_application_is_logged_and_costs_only_that_client(
-    raw, lab, query, callback
-):
-    position = lab.log_position
-    witness = raw(lab).open()
-    connection = raw(lab).open("/raises" + query)
-    if callback == "message":
-        connection.send(frame(TEXT, b"x"))
-    assert connection.close_code() == 1011
-    connection.send(close(1011))
-    assert ends(lab, "/raises", position)[0] == 1011
-    log = lab.log[position:]
-    assert "RuntimeError: on purpose in %s" % callback in log
-    assert "Traceback" in log and "on_%s" % callback in log
-    lab.wait_for_log("RuntimeError: on purpose in close", since=position)
-    assert witness.send(frame(TEXT, b"alive")).frame() == (TEXT, b"alive")
-
-
 def test_connects_and_disconnects_are_logged_at_info_level(raw, lab):
     position = lab.log_position
     connection = raw(lab).open()

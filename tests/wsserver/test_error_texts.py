@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from tests.wsserver.programs import Peer, run_script
+from tests.wsserver.programs import run_script
 from tools.wsclient import TEXT, frame
 
 
@@ -62,9 +62,9 @@ server.run()
 """
 
 
-def test_the_reason_of_a_lost_connection_has_the_name_of_the_error(make_board):
+def test_the_reason_of_a_lost_connection_has_the_name_of_the_error(raw, make_board):
     board = make_board(files={"main.py": APP})
-    peer = Peer(board).open()
+    peer = raw(board).open()
     assert peer.send(frame(TEXT, b"x")).frame() == (TEXT, b"x")
     peer.reset()
     board.wait_for_log(

@@ -223,6 +223,24 @@ print(statuses(limits.check_handshake, 3, "1.1.1.1"))
     assert run(RATES + source) == ["[200, 200, 429]"] * 2
 
 
+def test_the_table_of_rate_limits_has_sixteen_addresses(run):
+    source = """
+limits = ratelimit.Limits(handshakes=1)
+for number in range(16):
+    now += 1
+    print(status(limits.check_handshake, "1.1.1.%d" % number), end=" ")
+now += 1
+print(status(limits.check_handshake, "1.1.1.0"))  # the oldest is still there, and used again
+now += 1
+print(status(limits.check_handshake, "1.1.1.16"))  # takes the place of 1.1.1.1
+now += 1
+print(status(limits.check_handshake, "1.1.1.0"), status(limits.check_handshake, "1.1.1.2"))
+now += 1
+print(status(limits.check_handshake, "1.1.1.1"))  # is new again
+"""
+    assert run(RATES + source) == ["200 " * 16 + "429", "200", "429 429", "200"]
+
+
 @pytest.mark.parametrize(("limit", "admitted"), [(2, False), (3, True), (None, True)])
 def test_connections_of_an_address_are_counted(run, limit, admitted):
     source = f"""

@@ -4,7 +4,8 @@ import gzip
 
 import pytest
 
-from tests.wsserver.programs import ECHO, Peer
+from tests.wsserver.programs import ECHO
+from tests.wsserver.web import Web
 from tools.wsclient import TEXT, frame
 
 APP = (
@@ -55,10 +56,10 @@ def board(make):
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip"])
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_costs_its_own_request_only(board, name, accepted):
+def test_a_broken_file_costs_its_own_request_only(raw, board, name, accepted):
     position = board.log_position
-    other = Peer(board).open()
-    peer = Peer(board).send(
+    other = raw(board).open()
+    peer = raw(board).send(
         f"GET /{name}.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {accepted}\r\n\r\n".encode()
     )
     head, _, body = peer.rest().partition(b"\r\n\r\n")
@@ -67,18 +68,17 @@ def test_a_broken_file_costs_its_own_request_only(board, name, accepted):
     length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
     assert len(body) <= length
     assert other.send(frame(TEXT, b"hello")).frame() == (TEXT, b"hello")
-    assert Peer(board).get("/") == (200, b"<title>fine</title>")
+    assert Web(board).ask("/")[::2] == (200, b"<title>fine</title>")
     assert "run() has returned" not in board.log[position:]
     assert "Traceback" not in board.log[position:]
-    other.close()
 
 
 @pytest.mark.parametrize("name", ["truncated", "bad-block"])
-def test_a_file_that_cannot_be_decompressed_is_named_in_the_log(make, name):
+def test_a_file_that_cannot_be_decompressed_is_named_in_the_log(raw, make, name):
     """On a board of its own: lines about refused requests are limited to a few in ten seconds."""
     board = make()
     position = board.log_position
-    Peer(board).send(
+    raw(board).send(
         f"GET /{name}.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n".encode()
     ).rest()
     board.wait_for_log(rf"\[30\].*{name}", since=position)

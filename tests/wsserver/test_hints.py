@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from tests.wsserver.http.conftest import Web
 from tests.wsserver.programs import run_script
+from tests.wsserver.web import Web
 from tools import ROOT
 from tools.wsclient import TEXT, frame
 

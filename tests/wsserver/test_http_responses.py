@@ -29,7 +29,7 @@ def test_a_handshake_off_the_websocket_paths_gets_404_with_those_paths(servers, 
     response = servers.upgrade(path)
     assert response.status == 404
     for available in ("/ws", "/other", "/token"):
-        assert available in response.body
+        assert available in response.text
 
 
 @pytest.mark.parametrize(("count", "named"), [(10, 10), (60, 10)])
@@ -53,50 +53,50 @@ server.run()
         response = peer.send(handshake("/nowhere")).response()
     assert response.status == 404
     for number in range(named):
-        assert f"/path-{number:06}" in response.body
+        assert f"/path-{number:06}" in response.text
 
 
 def test_a_plain_request_on_a_websocket_path_gets_426_with_the_paths(servers):
     response = servers.get("/ws")
     assert (response.status, response.headers["upgrade"]) == (426, "websocket")
-    assert "/ws" in response.body
+    assert "/ws" in response.text
 
 
 @pytest.mark.parametrize("ask", ["get", "upgrade"])
 def test_the_paths_include_those_with_parameters(servers, ask):
     response = getattr(servers, ask)("/ws" if ask == "get" else "/nowhere")
-    assert "/rooms/<name>" in response.body
+    assert "/rooms/<name>" in response.text
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/nowhere/"])
 def test_a_plain_request_for_an_unknown_path_gets_no_websocket_paths(servers, path):
     response = servers.get(path)
     assert response.status == 404
-    assert response.body == "Not Found; HTTP paths: /client\n"  # the routes of this program
+    assert response.text == "Not Found; HTTP paths: /client\n"  # the routes of this program
 
 
 def test_only_what_misses_a_websocket_is_told_the_paths(servers):
     response = servers.upgrade("/ws", "Origin: http://evil.example")
     assert response.status == 403
-    assert "WebSocket paths" not in response.body
+    assert "WebSocket paths" not in response.text
     response = servers.ask(plain("nowhere"))
     assert response.status == 400
-    assert "WebSocket paths" not in response.body
+    assert "WebSocket paths" not in response.text
 
 
 def test_the_403_names_the_origin_and_the_setting(servers):
     for origin in ("null", "file://", "http://evil.example", "chrome-extension://abcdef"):
         response = servers.upgrade("/ws", "Origin: " + origin)
         assert response.status == 403
-        assert origin in response.body
-        assert "access.origins" in response.body
+        assert origin in response.text
+        assert "access.origins" in response.text
 
 
 def test_peer_text_in_a_body_is_escaped(servers):
     response = servers.upgrade("/ws", "Origin: http://\u202egnp.exe \u00fc")
     assert response.status == 403
-    assert response.body.isascii()
-    assert "http://" in response.body
+    assert response.text.isascii()
+    assert "http://" in response.text
 
 
 # --- names
@@ -128,8 +128,8 @@ def test_hosts_can_be_any(servers):
 def test_the_421_names_the_host_and_the_setting(servers):
     response = servers.get(host="evil.example")
     assert response.status == 421
-    assert "evil.example" in response.body
-    assert "access.hosts" in response.body
+    assert "evil.example" in response.text
+    assert "access.hosts" in response.text
 
 
 # --- files
@@ -164,7 +164,7 @@ def test_who_accepts_gzip_gets_it(servers, accepted):
 @pytest.mark.parametrize("accepted", PLAIN)
 def test_who_refuses_gzip_gets_the_page_decompressed(servers, accepted):
     response = servers.get("/zipped.html", "Accept-Encoding: " + accepted)
-    assert (response.status, response.body) == (200, "zipped page")
+    assert (response.status, response.text) == (200, "zipped page")
     assert "content-encoding" not in response.headers
 
 
@@ -180,7 +180,7 @@ def test_a_page_of_an_allowed_origin_may_read_files(servers):
         response = servers.get("/", "Origin: " + origin, name="cors")
         assert cors(response) == {"access-control-allow-origin": origin}
         assert "Origin" in response.headers["vary"]
-        assert response.body == SITE["site/index.html"]
+        assert response.text == SITE["site/index.html"]
 
 
 def test_a_page_of_an_allowed_origin_may_read_errors(servers):

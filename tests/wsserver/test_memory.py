@@ -6,13 +6,9 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import REQUEST
+from tests.wsserver.conftest import REQUEST, echo
 from tools.virtualboard.board import heap_bytes
 from tools.wsclient import CLOSE, PING, PONG, TEXT, close, frame
-
-
-def echo(connection, text=b"x"):
-    assert connection.send(frame(TEXT, text)).frame() == (TEXT, text)
 
 
 def open_in_time(raw, board):

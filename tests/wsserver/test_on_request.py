@@ -1,10 +1,10 @@
 """Endpoints that see the request before the handshake, paths with parameters, and groups."""
 
 import json
-import re
 
 import pytest
 
+from tests.wsserver.web import Web
 from tools.wsclient import TEXT, frame, request
 
 PROGRAM = """
@@ -95,54 +95,37 @@ def door(make_board):
     return make_board(files={"main.py": PROGRAM}, heap="256k")
 
 
-def answer(raw, board, data):
-    """Send a request, and return (status line, head, body) of the response."""
-    connection = raw(board)
-    connection.send(data)
-    head = connection.until(b"\r\n\r\n")
-    body = connection.read(int(re.search(rb"Content-Length: (\d+)", head)[1]))
-    connection.close()
-    return head.split(b"\r\n")[0].decode(), head, body
-
-
 WAYS = ["/door", "/async"]
 
 
 @pytest.mark.parametrize("path", WAYS)
 def test_an_accepted_request_passes_its_context_to_the_client(raw, door, path):
-    head = request(path).replace(b"\r\n\r\n", b"\r\nX-User: eva\r\n\r\n")
-    connection = raw(door)
-    connection.send(head + frame(TEXT, b"early"))
-    assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    connection = raw(door).open(path, "X-User: eva", then=frame(TEXT, b"early"))
     params, context, found = json.loads(connection.message())
     assert (params, context["user"], found) == (None, "eva", path)
     assert connection.send(frame(TEXT, b"later")).message().startswith(b"[")
 
 
 @pytest.mark.parametrize("path", WAYS)
-@pytest.mark.parametrize(
-    ("query", "status"), [("forbid", "403 Forbidden"), ("unavailable", "503 Service Unavailable")]
-)
-def test_a_status_refuses_the_handshake(raw, door, path, query, status):
+@pytest.mark.parametrize(("query", "status"), [("forbid", 403), ("unavailable", 503)])
+def test_a_status_refuses_the_handshake(door, path, query, status):
     position = door.log_position
-    line, _, body = answer(raw, door, request(f"{path}?{query}"))
-    assert line == "HTTP/1.1 " + status
-    assert body.endswith(b"refused by on_request\n")
-    door.wait_for_log(f"refused.*{status[:3]}|{status[:3]}.*refused", since=position)
+    got = Web(door).raw(request(f"{path}?{query}"))
+    assert got.status == status
+    assert got.body.endswith(b"refused by on_request\n")
+    door.wait_for_log(f"refused.*{status}|{status}.*refused", since=position)
 
 
 @pytest.mark.parametrize("path", WAYS)
-def test_a_response_refuses_the_handshake(raw, door, path):
-    line, head, body = answer(raw, door, request(path + "?response"))
-    assert line == "HTTP/1.1 409 Conflict"
-    assert b"\r\nX-Seat: none" in head
-    assert json.loads(body) == {"reason": "no seat"}
+def test_a_response_refuses_the_handshake(door, path):
+    got = Web(door).raw(request(path + "?response"))
+    assert (got.status, got.headers["x-seat"]) == (409, "none")
+    assert got.json == {"reason": "no seat"}
 
 
-def test_a_page_that_may_connect_may_read_why_it_is_refused(raw, door):
-    origin = b"\r\nOrigin: http://friend\r\n\r\n"
-    head = request("/friends?response").replace(b"\r\n\r\n", origin)
-    assert b"\r\nAccess-Control-Allow-Origin: http://friend\r\n" in answer(raw, door, head)[1]
+def test_a_page_that_may_connect_may_read_why_it_is_refused(door):
+    got = Web(door).raw(request("/friends?response", "Origin: http://friend"))
+    assert got.headers["access-control-allow-origin"] == "http://friend"
 
 
 @pytest.mark.parametrize("path", WAYS)
@@ -155,10 +138,9 @@ def test_a_page_that_may_connect_may_read_why_it_is_refused(raw, door):
         ("raise", "ValueError: on purpose before the handshake"),
     ],
 )
-def test_an_error_in_on_request_is_answered_with_500(raw, door, path, query, error):
+def test_an_error_in_on_request_is_answered_with_500(door, path, query, error):
     position = door.log_position
-    line, _, _ = answer(raw, door, request(f"{path}?{query}"))
-    assert line == "HTTP/1.1 500 Internal Server Error"
+    assert Web(door).raw(request(f"{path}?{query}")).status == 500
     door.wait_for_log(error, since=position)
 
 
@@ -177,17 +159,16 @@ def test_a_slow_decision_ends_with_the_open_timeout(raw, door):
     door.wait_for_log("decision cancelled", since=position)
 
 
-def test_a_refused_request_evicts_no_client_and_opens_nothing(raw, door):
+def test_a_refused_request_evicts_no_client_and_opens_nothing(door):
     position = door.log_position
-    answer(raw, door, request("/door?forbid"))
+    Web(door).raw(request("/door?forbid"))
     door.wait_for_log("asked about forbid", since=position)
     assert "opened with" not in door.log[position:]
 
 
-def test_a_foreign_page_is_refused_before_the_endpoint_is_asked(raw, door):
+def test_a_foreign_page_is_refused_before_the_endpoint_is_asked(door):
     position = door.log_position
-    head = request("/door?x").replace(b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n")
-    assert answer(raw, door, head)[0] == "HTTP/1.1 403 Forbidden"
+    assert Web(door).raw(request("/door?x", "Origin: http://evil.example")).status == 403
     assert "asked about" not in door.log[position:]
 
 
@@ -208,26 +189,21 @@ def test_a_path_has_parameters(raw, door, path, params):
 
 
 @pytest.mark.parametrize("path", ["/rooms", "/rooms/", "/rooms/a/b", "/rooms/a/seats/x"])
-def test_another_path_is_not_found(raw, door, path):
-    assert answer(raw, door, request(path))[0] == "HTTP/1.1 404 Not Found"
+def test_another_path_is_not_found(door, path):
+    assert Web(door).raw(request(path)).status == 404
 
 
 def test_a_page_and_an_endpoint_may_share_a_path(raw, door):
-    page = b"GET /rooms/hall HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    assert answer(raw, door, page)[2] == b"page of hall"
+    assert Web(door).ask("/rooms/hall").body == b"page of hall"
     assert raw(door).open("/rooms/hall").send(frame(TEXT, b"x")).message()
 
 
-def test_a_required_subprotocol_must_be_offered(raw, door):
-    line, _, body = answer(raw, door, request("/strict"))
-    assert line == "HTTP/1.1 400 Bad Request"
-    assert b"subprotocol must be chat or v2" in body
-    for offer in (b"other", b"v2, chat"):
-        head = request("/strict")[:-2] + b"Sec-WebSocket-Protocol: %s\r\n\r\n" % offer
-        connection = raw(door)
-        connection.send(head)
-        status = re.match(rb"HTTP/1.1 (\d+)", connection.until(b"\r\n\r\n"))[1]
-        assert status == (b"400" if offer == b"other" else b"101")
+def test_a_required_subprotocol_must_be_offered(door):
+    got = Web(door).raw(request("/strict"))
+    assert (got.status, "subprotocol must be chat or v2" in got.text) == (400, True)
+    for offer, status in (("other", 400), ("v2, chat", 101)):
+        offered = request("/strict", "Sec-WebSocket-Protocol: " + offer)
+        assert Web(door).raw(offered).status == status
 
 
 def ask(connection, text):

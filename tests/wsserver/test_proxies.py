@@ -175,5 +175,5 @@ def test_a_proxys_connection_ends_with_the_response_of_a_route(servers):
     request = plain("/client", f"X-Forwarded-For: {REAL}")
     with servers.connect(source=PROXY) as peer:
         response = peer.send(request).response()
-        assert (response.body, response.headers["connection"]) == (REAL, "close")
+        assert (response.text, response.headers["connection"]) == (REAL, "close")
         assert peer.rest() == b""

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import ssl
 import time
 
 import pytest
@@ -79,32 +78,31 @@ def test_every_answered_request_counts(servers, name, request_text, status):
     assert servers.get(name=name, source=fresh()).status == 200
 
 
-def tls_status(servers, certs, source):
+def tls_status(servers, trust, source):
     """The status of the response to a request with TLS; 0 if there is no TLS."""
-    context = ssl.create_default_context(cafile=certs / "ca.pem")
     with (
         contextlib.suppress(OSError),
         Peer(servers.settings["tls"]["tls"], source) as peer,
-        context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
+        trust.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
     ):
         secure.sendall(plain().encode())
         return int(secure.recv(100).split()[1])
     return 0
 
 
-def test_a_request_with_tls_counts_once(servers, certs):
+def test_a_request_with_tls_counts_once(servers, trust):
     address = fresh()
-    assert [tls_status(servers, certs, address) for _ in range(4)] == [200, 200, 200, 0]
+    assert [tls_status(servers, trust, address) for _ in range(4)] == [200, 200, 200, 0]
 
 
-def test_tls_connections_without_a_request_count(servers, certs):
+def test_tls_connections_without_a_request_count(servers, trust):
     address = fresh()
     for _ in range(3):
         with Peer(servers.settings["tls"]["tls"], address):
             time.sleep(0.05)
-    assert tls_status(servers, certs, address) == 0
+    assert tls_status(servers, trust, address) == 0
     assert servers.get(name="tls", source=address).status == 429
-    assert tls_status(servers, certs, fresh()) == 200
+    assert tls_status(servers, trust, fresh()) == 200
 
 
 # --- what counts as a message

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.wsserver.http.conftest import Web
 from tests.wsserver.peer import Servers, handshake, plain
+from tests.wsserver.web import Web
 from tools.wsclient import TEXT, close, frame
 
 _addresses = itertools.count(2)

@@ -2,13 +2,13 @@
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 
 import pytest
 
-from tests.wsserver.peer import Peer, Servers, handshake, plain, wait_until
+from tests.waiting import wait_until
+from tests.wsserver.peer import Peer, Servers, handshake, plain
 
 SECRET = "Authorization: Bearer s3cret"
 CLOSE = 8
@@ -141,28 +141,27 @@ def test_a_crowd_at_one_listener_does_not_keep_out_those_of_another(servers):
 # --- TLS
 
 
-def tls_request(servers, certs, name="tls"):
+def tls_request(servers, trust, name="tls"):
     """The first line of the response to a request with TLS."""
-    context = ssl.create_default_context(cafile=certs / "ca.pem")
     with (
         Peer(servers.settings[name]["tls"]) as peer,
-        context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
+        trust.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure,
     ):
         secure.sendall(plain().encode())
         return secure.recv(100).split(b"\r\n")[0]
 
 
-def is_served(servers, certs):
+def is_served(servers, trust):
     with contextlib.suppress(OSError):
-        return b"200" in tls_request(servers, certs)
+        return b"200" in tls_request(servers, trust)
     return False
 
 
-def test_silent_connections_do_not_hold_the_tls_slots(servers, certs):
+def test_silent_connections_do_not_hold_the_tls_slots(servers, trust):
     with Peer(servers.settings["tls"]["tls"]), Peer(servers.settings["tls"]["tls"]):
         time.sleep(0.1)
         started = time.monotonic()
-        wait_until(lambda: is_served(servers, certs), "a slot for TLS")
+        wait_until(lambda: is_served(servers, trust), "a slot for TLS")
         assert time.monotonic() - started < 3
 
 
@@ -173,11 +172,10 @@ def test_a_tls_connection_without_client_hello_is_closed_soon(servers):
         assert time.monotonic() - started < 5
 
 
-def test_a_tls_client_that_is_slow_to_speak_is_served_when_nobody_waits(servers, certs):
-    context = ssl.create_default_context(cafile=certs / "ca.pem")
+def test_a_tls_client_that_is_slow_to_speak_is_served_when_nobody_waits(servers, trust):
     with Peer(servers.settings["tls"]["tls"]) as peer:
         time.sleep(1.5)
-        with context.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure:
+        with trust.wrap_socket(peer.sock, server_hostname="127.0.0.1") as secure:
             time.sleep(1.5)
             secure.sendall(plain().encode())
             assert b"200" in secure.recv(100)
@@ -301,7 +299,7 @@ def test_handlers_that_never_end_do_not_keep_their_slots(endless):
     peers = [Peer(endless.http_port).send(plain("/endless")) for _ in range(3)]
     started = time.monotonic()
     with Peer(endless.http_port) as peer:
-        assert peer.send(plain("/")).response().body == "here"
+        assert peer.send(plain("/")).response().text == "here"
     assert time.monotonic() - started < 3
     for peer in peers:
         assert peer.response().status == 503
@@ -326,4 +324,4 @@ def test_a_handler_that_reads_a_long_body_is_not_too_slow(endless):
     body = "x" * 1500  # takes 4.5 s
     with Peer(endless.http_port) as peer:
         request = plain("/upload", f"Content-Length: {len(body)}", method="POST")
-        assert peer.send(request + body).response().body == "1500"
+        assert peer.send(request + body).response().text == "1500"

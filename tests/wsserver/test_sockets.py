@@ -1,7 +1,6 @@
 """The chip's ten sockets, all of which the firmware may need at once."""
 
 import contextlib
-import ssl
 import threading
 import time
 import urllib.error
@@ -10,16 +9,11 @@ import urllib.request
 import pytest
 
 from tests.wifi.test_captive_portal import ask
-from tests.wsserver.conftest import REQUEST, Raw
-from tools.wsclient import TEXT, close, frame
+from tests.wsserver.conftest import REQUEST, Raw, echo
+from tools.wsclient import close
 
 QUIET = {"broadcast": {"interval": 0}}
 HANDSHAKE = REQUEST.format(path="/ws").encode()
-
-
-@pytest.fixture(scope="module")
-def context(certs):
-    return ssl.create_default_context(cafile=certs / "ca.pem")
 
 
 @pytest.fixture
@@ -38,13 +32,13 @@ def make_full_board(make_board, certs):
 
 
 @pytest.fixture
-def five(context):
+def five(trust):
     """five(board) -> its five clients, two of them over TLS. They are closed in the end."""
     opened = contextlib.ExitStack()
 
     def connect(board):
         clients = []
-        for tls in (context, context, None, None, None):
+        for tls in (trust, trust, None, None, None):
             client = Raw(board, board.https_port if tls else board.http_port)
             opened.callback(client.close)
             if tls:
@@ -55,10 +49,6 @@ def five(context):
 
     with opened:
         yield connect
-
-
-def echo(client, text=b"hello"):
-    assert client.send(frame(TEXT, text)).frame() == (TEXT, text)
 
 
 def fetch(url, context, times, statuses):
@@ -112,12 +102,12 @@ def complaints_of_crowd(board):
     ]
 
 
-def test_five_clients_pages_and_names_fit_a_chips_ten_sockets(make_full_board, five, context, raw):
+def test_five_clients_pages_and_names_fit_a_chips_ten_sockets(make_full_board, five, trust, raw):
     board = make_full_board({})
     clients = five(board)
     stalling = [raw(board).send(b"GET ") for _ in range(4)]  # more than there are places
     statuses = []
-    people = crowd(board, context, statuses)
+    people = crowd(board, trust, statuses)
     while any(person.is_alive() for person in people):
         assert ask(board, "www.google.com").answer
         for client in clients:
@@ -136,7 +126,7 @@ def test_five_clients_pages_and_names_fit_a_chips_ten_sockets(make_full_board, f
     board.wait_for_log(r"\(0 connected\)")
     for client in five(board):
         echo(client)
-    fetch(board.https_url, context, 1, statuses)
+    fetch(board.https_url, trust, 1, statuses)
     assert statuses[-1] == 200
     assert ask(board, "www.google.com").answer
     assert complaints_of_crowd(board) == []

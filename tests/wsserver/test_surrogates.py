@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.wsserver.programs import Peer
 from tools.wsclient import BINARY, CLOSE, PONG, TEXT, frame
 
 APP = """
@@ -53,18 +52,13 @@ def board(make_board):
 
 
 @pytest.fixture
-def ask(board):
+def ask(raw, board):
     """ask(query, json): send the JSON text, and return the next frame."""
-    opened = []
 
     def ask(query, text):
-        peer = Peer(board).open("/speaks?" + query)
-        opened.append(peer)
-        return peer.send(frame(TEXT, text.encode())).frame()
+        return raw(board).open("/speaks?" + query).send(frame(TEXT, text.encode())).frame()
 
-    yield ask
-    for peer in opened:
-        peer.close()
+    return ask
 
 
 EMOJI = r"\ud83d\ude00"
@@ -133,17 +127,15 @@ def test_the_payload_of_a_ping_may_be_a_text_with_a_pair(ask):
     [b"\xc0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xf7\xbf\xbf\xbf"],
 )
 @pytest.mark.parametrize("length", [0, 200])
-def test_text_that_is_not_utf8_is_refused(board, data, length):
-    peer = Peer(board).open("/decodes")
+def test_text_that_is_not_utf8_is_refused(raw, board, data, length):
+    peer = raw(board).open("/decodes")
     opcode, payload = peer.send(frame(BINARY, b"x" * length + data)).frame()
     assert opcode == TEXT
     assert payload.startswith((b"ValueError: ", b"UnicodeError: "))
-    peer.close()
 
 
-def test_after_a_refused_text_the_connection_goes_on(board):
-    peer = Peer(board).open("/speaks?send")
+def test_after_a_refused_text_the_connection_goes_on(raw, board):
+    peer = raw(board).open("/speaks?send")
     assert peer.send(frame(TEXT, b'"\\ud83d"')).frame()[1].startswith(b"ValueError")
     assert peer.send(frame(TEXT, b'"still here"')).frame() == (TEXT, b"still here")
     assert peer.send(frame(9, b"?")).frame() == (PONG, b"?")
-    peer.close()

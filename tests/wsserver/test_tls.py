@@ -17,7 +17,8 @@ import pytest
 import websocket
 
 from tests.tools.certs.test_certs import needs_openssl
-from tests.wsserver.conftest import REQUEST, Raw, wait_until
+from tests.waiting import wait_until
+from tests.wsserver.conftest import REQUEST, Raw
 from tools import ROOT
 from tools.certs import cli
 from tools.wsclient import TEXT, frame

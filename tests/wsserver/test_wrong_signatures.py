@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wsserver.http.conftest import Web
+from tests.wsserver.web import Web
 from tools.wsclient import TEXT, frame
 
 APP = """

@@ -71,6 +71,18 @@ def package(name: str, *modules: str) -> dict[str, bytes]:
     return {f"lib/{path.as_posix()}": Path(path.locate()).read_bytes() for path in wanted}
 
 
+def microdot() -> dict[str, bytes]:
+    """Return the files of microdot that a board needs."""
+    names = ("__init__", "microdot", "websocket", "helpers", "sse")
+    return package("microdot", *(f"microdot/{name}.py" for name in names))
+
+
+def chumicro() -> dict[str, bytes]:
+    """Return the files of chumicro-websockets and of what it needs."""
+    names = ("chumicro-websockets", "chumicro-sockets", "chumicro-timing")
+    return {path: data for name in names for path, data in package(name).items()}
+
+
 @dataclass
 class Contender:
     """A server to be measured. `path` is None for bare TCP, where bytes come back as they are."""
@@ -142,22 +154,12 @@ def on_board(
 
 def with_tls(name: str, path: str | None) -> Running:
     """Run a program on a virtual board with a certificate."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    try:
-        with contextlib.redirect_stdout(None):
-            certs.main(["--folder", str(folder / "certs")])
-        running = on_board(program(name), path, keys=folder / "certs")
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-    switch_off = running.stop
-
-    def stop():
-        switch_off()
-        shutil.rmtree(folder)
-
-    running.port, running.stop = running.tls_port, stop
-    running.authority = str(folder / "certs" / "ca.pem")
+    with contextlib.ExitStack() as stack:
+        keys = stack.enter_context(certs.temporary())
+        running = on_board(program(name), path, keys=keys)
+        stack.callback(running.stop)
+        running.port, running.stop = running.tls_port, stack.pop_all().close
+    running.authority = str(keys / "ca.pem")
     return running
 
 
@@ -227,7 +229,7 @@ def on_interpreter(name: str, path: str | None, word: int) -> Running:
 
 def wait_for_port(port: int) -> None:
     """Wait until something listens there. Raises AssertionError if nothing does."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
@@ -236,33 +238,11 @@ def wait_for_port(port: int) -> None:
 
 
 SITE = {"site/page.html": "<!doctype html>".ljust(2048, "x")}
-MICRODOT = (
-    *("microdot/__init__.py", "microdot/microdot.py"),
-    *("microdot/websocket.py", "microdot/helpers.py", "microdot/sse.py"),
-)
 CONTENDERS = [
     Contender("ours", ours),
     Contender("bare TCP", lambda: on_board(program("bare"), None), None),
-    Contender(
-        "microdot",
-        lambda: on_board(
-            program("microdot_echo"),
-            "/ws",
-            package("microdot", *MICRODOT),
-        ),
-    ),
-    Contender(
-        "chumicro",
-        lambda: on_board(
-            program("chumicro_echo"),
-            "/ws",
-            {
-                **package("chumicro-websockets"),
-                **package("chumicro-sockets"),
-                **package("chumicro-timing"),
-            },
-        ),
-    ),
+    Contender("microdot", lambda: on_board(program("microdot_echo"), "/ws", microdot())),
+    Contender("chumicro", lambda: on_board(program("chumicro_echo"), "/ws", chumicro())),
     Contender("websockets", on_cpython),
 ]
 
@@ -275,9 +255,7 @@ HTTP_CONTENDERS = [
     Contender("ours", lambda: on_board(program("ours", HTTP=True), "/ws", SITE)),
     Contender(
         "microdot",
-        lambda: on_board(
-            program("microdot_echo"), "/ws", {**package("microdot", *MICRODOT), **SITE}
-        ),
+        lambda: on_board(program("microdot_echo"), "/ws", {**microdot(), **SITE}),
     ),
 ]
 

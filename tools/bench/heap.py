@@ -13,7 +13,6 @@ import io
 import json
 import os
 import re
-import shutil
 import socket
 import ssl
 import statistics
@@ -60,10 +59,9 @@ class Figure:
 class ProbedBoard(VirtualBoard):
     """A virtual board that can be asked about its heap while the firmware runs."""
 
-    def __init__(self, *args, show_imports: bool = False, comb: int = 0, **options):
+    def __init__(self, *args, show_imports: bool = False, **options):
         self._show_imports = show_imports
         self._probe_port = free_port(socket.SOCK_DGRAM)
-        self._comb = comb
         super().__init__(*args, **options)
 
     def _install_stand_ins(self):
@@ -147,18 +145,6 @@ def config(**changes) -> dict:
     for section, values in changes.items():
         settings.setdefault(section, {}).update(values)
     return settings
-
-
-@contextlib.contextmanager
-def certificates() -> Iterator[Path]:
-    """Return a folder with an authority and a board's certificate."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    try:
-        with contextlib.redirect_stdout(None):
-            certs.main(["--folder", str(folder / "certs")])
-        yield folder / "certs"
-    finally:
-        shutil.rmtree(folder)
 
 
 class WebSocket(RawClient):
@@ -372,17 +358,14 @@ def tls_clients(keys: Path, **options) -> Figure:
 @contextlib.contextmanager
 def reference_tree() -> Iterator[Path | None]:
     """Return the files of the reference commit, or None where git does not have it."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    try:
-        done = subprocess.run(["git", "archive", REFERENCE], cwd=ROOT, capture_output=True)
-        if done.returncode:
-            yield None
-        else:
-            with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-                archive.extractall(folder, filter="data")
-            yield folder
-    finally:
-        shutil.rmtree(folder)
+    done = subprocess.run(["git", "archive", REFERENCE], cwd=ROOT, capture_output=True)
+    if done.returncode:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder, filter="data")
+        yield Path(folder)
 
 
 def start_time(root: Path, **options) -> float:
@@ -436,7 +419,7 @@ def measure(
         if not arch:
             raise Failure("ROMFS=1 needs an interpreter that runs native code")
         options["romfs"] = romfs.pack(romfs.library(arch))
-    with certificates() as keys:
+    with certs.temporary() as keys:
         for name, work in (
             ("heap", lambda: firmware_heap(keys, say, **options)),
             ("names", lambda: names(keys, **options)),
@@ -463,7 +446,7 @@ def show(figures: list[Figure]) -> str:
 def startup(heap: str | None) -> str:
     """Return what each import of the start takes, in bytes, in the order in which they end."""
     with (
-        certificates() as keys,
+        certs.temporary() as keys,
         ProbedBoard(config(), heap, certs=keys, show_imports=True) as board,
     ):
         board.wait_for_log("serving ", 30)

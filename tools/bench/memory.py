@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 
+from tools.deploy.mpycross import compile_file
 from tools.virtualboard import VirtualBoard
 from tools.virtualboard.interpreter import (
     WORD_VARIABLE,
     WORDS,
     NoInterpreterError,
-    find_mpy_cross,
     native_arch,
     select_interpreter,
 )
@@ -132,15 +131,14 @@ def sockets() -> int:
 
 def flash() -> dict[str, int]:
     """Return bytes of .mpy for each kind of chip, and for this machine."""
-    compiler, own = find_mpy_cross(), native_arch()
+    own = native_arch()
     assert own
     sizes = {}
     for arch in ("xtensawin", "rv32imc", own):
         with tempfile.TemporaryDirectory() as folder:
             for path in sorted((ROOT / "lib" / "wsserver").rglob("*.py")):
                 target = Path(folder) / f"{path.parent.name}-{path.stem}.mpy"
-                command = [str(compiler), f"-march={arch}", "-s", path.name, "-o", str(target)]
-                subprocess.run([*command, str(path)], check=True)
+                compile_file(path, target, f"-march={arch}", "-s", path.name)
             sizes[arch] = sum(path.stat().st_size for path in Path(folder).iterdir())
     return sizes
 

@@ -9,6 +9,7 @@ from tools.failure import Failure
 from . import ports, qrcodes
 from .session import BoardError, Session
 
+_PATIENCE = 60  # seconds until a board that restarts must serve
 # Runs on the board: its own modules know the settings, and the passwords that it generated.
 _ASK = """
 from config import loader, secrets
@@ -45,7 +46,7 @@ def ask(session: Session) -> Access | None:
         return None
 
 
-def show(port: str, seconds: float = 60) -> None:
+def show(port: str) -> None:
     """Restart a board and show how to reach it.
 
     Raises Failure if another program runs on the board, or if it does not serve in time.
@@ -57,7 +58,7 @@ def show(port: str, seconds: float = 60) -> None:
             raise Failure(f"{port}: this project is not on the board: make deploy PORT={port}")
         session.restart()
         print(f"{port}: the board restarts", flush=True)
-        url = next(filter(None, map(qrcodes.page, session.lines(seconds))), None)
+        url = next(filter(None, map(qrcodes.page, session.lines(_PATIENCE))), None)
     if not url:
         raise Failure(f"the board does not serve: `make monitor PORT={port}` shows why")
     if access.is_access_point:

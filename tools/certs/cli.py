@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 import secrets
 import string
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -19,6 +22,16 @@ from .store import Store, StoreError
 
 _CLIENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 _READABLE = "".join(set(string.ascii_lowercase + string.digits) - set("il1o0"))
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[Path]:
+    """Yield a folder with an authority and a board's certificate, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="certs-") as name:
+        folder = Path(name, "certs")
+        with contextlib.redirect_stdout(None):
+            main(["--folder", str(folder)])
+        yield folder
 
 
 def main(arguments: list[str] | None = None, now: datetime.datetime | None = None) -> int:

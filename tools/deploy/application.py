@@ -20,7 +20,7 @@ from types import ModuleType
 from tools import ROOT
 from tools.failure import Failure
 
-from .files import APPLICATION, PAGES
+from .files import APPLICATION, PAGES, is_left_out
 
 FOLDER = f"/{APPLICATION}/"
 NONE = "demo"  # APP=demo: no application, but the demo
@@ -96,7 +96,7 @@ def _inside(folder: Path, top: Path) -> Iterator[tuple[str, Path]]:
     """Yield (path below `top`, file) of each file in a folder that belongs on a board."""
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(top)
-        if not file.is_file() or _is_left_out(file.relative_to(folder)):
+        if not file.is_file() or is_left_out(file.relative_to(folder)):
             continue
         if name.parts[0] == PAGES and not file.resolve().is_relative_to((top / PAGES).resolve()):
             raise Failure(
@@ -104,12 +104,6 @@ def _inside(folder: Path, top: Path) -> Iterator[tuple[str, Path]]:
                 "target. Replace it by a copy, or remove it"
             )
         yield name.as_posix(), file
-
-
-def _is_left_out(path: Path) -> bool:
-    return path.suffix in (".pyc", ".mpy") or any(
-        part.startswith(".") or part == "__pycache__" for part in path.parts
-    )
 
 
 def _file(path: Path, root: Path) -> dict[str, Path]:

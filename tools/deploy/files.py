@@ -52,7 +52,7 @@ def _inside(root: Path, folder: str) -> dict[str, Path]:
     found = {}
     for path in sorted((root / folder).rglob("*")):
         name = path.relative_to(root)
-        if path.is_file() and not _is_left_out(name) and not _is_docstring(path):
+        if path.is_file() and not is_left_out(name) and not _is_docstring(path):
             if folder == PAGES and not path.resolve().is_relative_to((root / PAGES).resolve()):
                 raise Failure(
                     f"{name.as_posix()} is a link that leads out of {PAGES}/, so the board would "
@@ -62,7 +62,7 @@ def _inside(root: Path, folder: str) -> dict[str, Path]:
     return found
 
 
-def _is_left_out(path: Path) -> bool:
+def is_left_out(path: Path) -> bool:
     """Return whether a file is a cache, hidden, or compiled by hand."""
     return path.suffix in (".pyc", ".mpy") or any(
         part.startswith(".") or part == "__pycache__" for part in path.parts

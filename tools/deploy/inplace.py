@@ -70,6 +70,6 @@ class InPlace:
         return notes
 
 
-def packages(root: Path = ROOT) -> tuple[str, ...]:
+def packages() -> tuple[str, ...]:
     """Return the names of the firmware's packages."""
-    return tuple(sorted(path.name for path in (root / "lib").glob("[!.]*") if path.is_dir()))
+    return tuple(sorted(path.name for path in (ROOT / "lib").glob("[!.]*") if path.is_dir()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from tools import ROOT
@@ -21,6 +22,13 @@ def when(measured: dict) -> str:
     """Return the date and the commit in a dict with those of now(), as text."""
     commit = measured.get("commit")
     return measured["date"] + (f", commit {commit}" if commit else "")
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a Markdown table."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
 
 
 def put(document: Path, tool: str, text: str) -> None:

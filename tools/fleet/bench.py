@@ -15,13 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from pathlib import Path
 
 import paho.mqtt.client as paho
 
 from tools import ROOT
+from tools.docs import sections
 from tools.failure import Failure
 from tools.virtualboard import VirtualBoard
 from tools.wsclient import TEXT, RawClient, frame
@@ -76,7 +77,7 @@ def run(
             rows += found
             for row in found:
                 print(f"  {row.scenario}; {row.scale}: {row.result}", flush=True)
-    print(_table(rows))
+    print(_table(rows), end="")
     if document:
         _write(rows)
     return 0 if all(row.reached for row in rows) else 1
@@ -547,24 +548,13 @@ def local(seconds: float) -> list[Row]:
 
 
 def _table(rows: list[Row]) -> str:
-    lines = ["| scenario | scale | measured | required | reached |", "| --- " * 5 + "|"]
-    for row in rows:
-        reached = "yes" if row.reached else "**no**"
-        lines.append(
-            f"| {row.scenario} | {row.scale} | {row.result} | {row.required} | {reached} |"
-        )
-    return "\n".join(lines)
+    heads = ("scenario", "scale", "measured", "required", "reached")
+    verdict = {True: "yes", False: "**no**"}
+    return sections.table(heads, ((*astuple(row)[:4], verdict[row.reached]) for row in rows))
 
 
 def _write(rows: list[Row]) -> None:
     """Replace the figures in docs/fleet.md."""
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    text = DOCUMENT.read_text(encoding="utf-8")
-    head, _, rest = text.partition("<!-- fleet figures -->\n")
-    _, _, tail = rest.partition("<!-- end of the fleet figures -->")
-    note = f"Measured on {date.today():%Y-%m-%d} ({machine}), all on one machine:\n\n"
-    body = f"\n{note}{_table(rows)}\n\n"
-    DOCUMENT.write_text(
-        f"{head}<!-- fleet figures -->\n{body}<!-- end of the fleet figures -->{tail}",
-        encoding="utf-8",
-    )
+    note = f"Measured on {date.today():%Y-%m-%d} ({machine}), all on one machine:"
+    sections.put(DOCUMENT, "make bench-fleet", f"{note}\n\n{_table(rows)}")

@@ -29,11 +29,6 @@ class Bad:
     says: str
     log: str = ""
 
-    @property
-    def is_request(self) -> bool:
-        """Return whether the row is an HTTP request, not a frame."""
-        return self.answer < 600
-
 
 def _request(what: str, change: Callable[[bytes], bytes], answer: int, says: str) -> Bad:
     return Bad(what, change(request("/ws")), answer, says)
@@ -204,18 +199,16 @@ ALL = REQUESTS + FRAMES
 
 def text() -> str:
     """Return the tables of docs/reliability.md."""
-    rows = "".join(
-        f"| {bad.what} | `{bad.answer}`: {bad.says.strip(': ')} |\n" for bad in REQUESTS
+    requests = sections.table(
+        ("instead of a handshake", "answer; then TCP is closed"),
+        ((bad.what, f"`{bad.answer}`: {bad.says.strip(': ')}") for bad in REQUESTS),
     )
-    frames = "".join(f"| {bad.what} | {bad.answer} {bad.says} |\n" for bad in FRAMES)
-    return (
-        "| instead of a handshake | answer; then TCP is closed |\n"
-        f"| --- | --- |\n{rows}\n"
-        "For a bad frame, the log gives the same reason:\n\n"
-        f"    client 1 {FRAMES[0].log} (0 connected)\n\n"
-        "| instead of a frame | Close frame |\n"
-        f"| --- | --- |\n{frames}"
+    frames = sections.table(
+        ("instead of a frame", "Close frame"),
+        ((bad.what, f"{bad.answer} {bad.says}") for bad in FRAMES),
     )
+    note = f"For a bad frame, the log gives the same reason:\n\n    client 1 {FRAMES[0].log}"
+    return f"{requests}\n{note} (0 connected)\n\n{frames}"
 
 
 def document(old: str) -> str:

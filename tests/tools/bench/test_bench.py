@@ -3,12 +3,11 @@
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
 
+from tests.tools import commands
 from tools.bench import check, heap, measure, memory, report, summary
 from tools.bench.contenders import (
     BESIDE_CONTENDERS,
@@ -144,13 +143,13 @@ def test_a_probed_board_tells_of_its_heap_while_it_serves():
             client.close()
 
 
-def test_pages_settings_and_clients_fit_beside_the_memory_of_tls(word):
+def test_pages_settings_and_clients_fit_beside_the_memory_of_tls(word, certs):
     if word != 32:
         pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
     settings = heap.config(server={"max_clients": 6}, broadcast={"interval": 0})
-    with heap.certificates() as keys, heap.ProbedBoard(settings, None, certs=keys) as board:
+    with heap.ProbedBoard(settings, None, certs=certs) as board:
         board.wait_ready()
-        for client in heap.visit(board, keys=keys):
+        for client in heap.visit(board, keys=certs):
             client.close()
         assert board.heap.grown == 1  # at the start, as far as TLS allows
 
@@ -295,9 +294,8 @@ def test_the_baseline_has_all_loads():
 
 
 def test_a_load_that_does_not_exist_is_answered_with_those_that_do():
-    command = [sys.executable, "-m", "tools", "bench", "--only", "teleport"]
-    done = subprocess.run(command, cwd=measure.ROOT, capture_output=True, text=True)
-    assert done.returncode and "'teleport'" in done.stderr and "broadcast to 50" in done.stderr
+    status, _, errors = commands.run("bench", "--only", "teleport")
+    assert status and "'teleport'" in errors and "broadcast to 50" in errors
 
 
 def test_importing_the_library_costs_at_most_16_kb_of_heap():

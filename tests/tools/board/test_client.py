@@ -3,17 +3,16 @@
 import os
 import pty
 import re
-import socket
 import subprocess
-import sys
 import threading
 
 import pytest
 
-from tools import ROOT
+from tests.tools import commands
 from tools.board.client import connect, duration, kilo, printable, table
 from tools.certs import cli
 from tools.failure import Failure
+from tools.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +22,7 @@ def board(make_board, certs):
 
 
 def client(*arguments, text=""):
-    """(exit status, what it printed, its errors) of the command, which is given `text`."""
-    command = [sys.executable, "-m", "tools", "client", *arguments]
-    done = subprocess.run(
-        command, cwd=ROOT, input=text, text=True, capture_output=True, timeout=60
-    )
-    return done.returncode, done.stdout, done.stderr
+    return commands.run("client", *arguments, typed=text)
 
 
 def test_what_is_typed_is_sent_and_what_comes_is_shown(board):
@@ -60,13 +54,9 @@ def test_binary_messages_are_shown_as_bytes():
     assert printable(bytes(100)).endswith("00 ...")
 
 
-def start(*arguments, **options):
-    command = [sys.executable, "-m", "tools", "client", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, text=True, **options)
-
-
 def test_stats_are_shown_as_a_table_again_and_again(board):
-    process = start(board.ws_url("/demo"), "--stats", "1", stdout=subprocess.PIPE)
+    arguments = ("client", board.ws_url("/demo"), "--stats", "1")
+    process = commands.start(*arguments, stdout=subprocess.PIPE)
     try:
         text = ""
         while text.count("running for") < 2:
@@ -83,8 +73,8 @@ def test_stats_are_shown_as_a_table_again_and_again(board):
 
 def test_on_a_terminal_the_table_stays_at_its_place_and_ctrl_c_ends_it(board):
     ours, theirs = pty.openpty()
-    process = start(
-        *(board.ws_url("/demo"), "--stats", "1"),
+    process = commands.start(
+        *("client", board.ws_url("/demo"), "--stats", "1"),
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
@@ -133,12 +123,6 @@ def test_wss_with_the_authority_is_trusted_and_without_it_is_not(board, certs):
     assert "no.pem does not exist" in client(url, "--ca", "no.pem")[2]
 
 
-def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.mark.parametrize(
     "url, problem",
     [
@@ -155,7 +139,7 @@ def closed_port():
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(board, url, problem):
-    url = url.format(closed=closed_port(), http=board.http_port)
+    url = url.format(closed=free_port(), http=board.http_port)
     status, output, error = client(url)
     assert (status, output) == (1, "")
     assert error.startswith("client: ") and error.count("\n") == 1
@@ -164,7 +148,7 @@ def test_what_is_wrong_is_said_in_one_line(board, url, problem):
 
 def test_a_proxy_in_the_environment_is_not_used(board, monkeypatch):
     for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     # 127.1 is this machine, but not one of the names that never go through a proxy.
     connection = connect(f"ws://127.1:{board.http_port}/ws")
     connection.send("hello")
@@ -187,7 +171,7 @@ def test_stats_where_there_are_none_is_an_error(board):
 def test_a_board_that_goes_away_ends_it_with_an_error(make_board):
     board = make_board(config={"broadcast": {"interval": 0}})
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = start(board.ws_url(), **pipes)
+    process = commands.start("client", board.ws_url(), **pipes)
     process.stdin.write("hello\n")
     process.stdin.flush()
     assert process.stdout.readline() == "hello\n"

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,25 +13,18 @@ import pytest
 import serial
 from esp32_mock_bootloader.api import mock_bootloader
 
+from tests.tools.commands import run
 from tools import ROOT
 from tools.board import ports
 from tools.board.flash import await_prompt
 from tools.failure import Failure
+from tools.ports import free_port
 
 from . import images
 
 pytestmark = pytest.mark.host
 
 TOOLS = ("flash", "boards", "erase", "deploy", "monitor", "repl", "reset", "backup", "join")
-
-
-def run(tool, *arguments, prefix=()):
-    """(exit status, what it printed, what it said of errors) of a tool."""
-    command = [*prefix, sys.executable, "-m", "tools", tool, *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=ROOT, text=True, capture_output=True, stdin=subprocess.DEVNULL
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def only_line(text):
@@ -63,8 +55,7 @@ def far_chip(chip):
 
     def start(name):
         server = Path(sys.executable).with_name("esp_rfc2217_server")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-u", server, "-p", str(port), chip(name)]
         running.append(
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -163,11 +154,10 @@ def test_erasing_erases(chip):
 
 
 def test_erasing_asks_first():
-    command = [sys.executable, "-m", "tools", "erase", "--port", "/dev/none"]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, input="n\n")
-    assert done.returncode == 1
-    assert "Everything on /dev/none will be lost" in done.stdout
-    assert "nothing was erased" in done.stderr
+    status, output, errors = run("erase", "--port", "/dev/none", typed="n\n")
+    assert status == 1
+    assert "Everything on /dev/none will be lost" in output
+    assert "nothing was erased" in errors
 
 
 def test_a_chip_without_micropython_is_listed_with_the_row_that_fits(chip):
@@ -237,14 +227,8 @@ WITHOUT_MAKE = re.findall(
 
 @pytest.mark.parametrize("command", WITHOUT_MAKE)
 def test_a_documented_command_for_windows_gets_as_far_as_the_port(command):
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", *command.split()],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        input="y\n",
-    )
-    assert "there is no port COM3" in only_line(done.stderr)
+    errors = run(*command.split(), typed="y\n")[2]
+    assert "there is no port COM3" in only_line(errors)
 
 
 def test_the_documents_have_every_command_for_windows():

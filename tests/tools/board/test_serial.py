@@ -4,13 +4,13 @@ import json
 import os
 import pty
 import subprocess
-import sys
 import termios
-import time
 
 import pytest
 from mpremote.transport_serial import SerialTransport
 
+from tests.tools import commands
+from tests.waiting import wait_until
 from tools import ROOT
 from tools.board.session import Session
 from tools.board.sources import source_of
@@ -18,17 +18,11 @@ from tools.board.sources import source_of
 pytestmark = pytest.mark.host
 
 
-def command(tool, board):
-    return [sys.executable, "-m", "tools", tool, "--port", board.serial]
-
-
 @pytest.fixture
 def monitor(make_board):
     """(a board, `make monitor` on it)."""
     board = make_board(config={"broadcast": {"interval": 0}})
-    process = subprocess.Popen(
-        command("monitor", board), cwd=ROOT, text=True, stdout=subprocess.PIPE
-    )
+    process = commands.start("monitor", "--port", board.serial, stdout=subprocess.PIPE)
     assert process.stdout.readline() == f"{board.serial}: Ctrl-C ends this\n"
     yield board, process
     process.kill()
@@ -90,25 +84,23 @@ def test_a_reset_restarts_the_board(make_board):
     board = make_board()
     board.wait_for_log("serving")
     pid, position = board.pid, board.log_position
-    done = subprocess.run(command("reset", board), cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
+    status, _, errors = commands.run("reset", "--port", board.serial)
+    assert status == 0, errors
     board.wait_for_log("serving", since=position)
     assert board.pid != pid
 
 
 def until_keys_arrive_raw(terminal):
     """Until then a Ctrl-C is the terminal's own, and lost; mpremote says nothing of it."""
-    end = time.monotonic() + 30
-    while termios.tcgetattr(terminal)[3] & termios.ICANON:
-        assert time.monotonic() < end, "mpremote has not taken the terminal over"
-        time.sleep(0.01)
+    is_raw = lambda: not termios.tcgetattr(terminal)[3] & termios.ICANON  # noqa: E731
+    wait_until(is_raw, "mpremote to take the terminal over", 30)
 
 
 def test_the_prompt_is_opened_in_a_terminal_and_left_with_ctrl_x(make_board):
     board = make_board()
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command("repl", board), cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs
+    process = commands.start(
+        *("repl", "--port", board.serial), stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
     for seen, typed in (
@@ -166,10 +158,8 @@ def test_a_backup_has_every_file_and_is_for_its_owner_alone(make_board, tmp_path
     files = {"/data/odd name's.bin": bytes(range(256)) * 8, "/empty.txt": b""}
     board = make_board(files=files)
     position = board.log_position
-    done = subprocess.run(
-        [*command("backup", board), "--to", tmp_path], cwd=ROOT, text=True, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
+    status, output, errors = commands.run("backup", "--port", board.serial, "--to", tmp_path)
+    assert status == 0, errors
     (folder,) = tmp_path.iterdir()
     assert folder.name.startswith("246f28000001-")
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -184,14 +174,7 @@ def test_a_backup_has_every_file_and_is_for_its_owner_alone(make_board, tmp_path
 
 
 def configure(file, answers):
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", "config", "--file", file],
-        cwd=ROOT,
-        text=True,
-        input=answers,
-        capture_output=True,
-    )
-    return done.returncode, done.stdout, done.stderr
+    return commands.run("config", "--file", file, typed=answers)
 
 
 def test_the_answers_are_written_for_their_owner_alone(tmp_path):

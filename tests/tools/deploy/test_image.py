@@ -1,13 +1,11 @@
 """`make image`: MicroPython and the files of a board in one file, and boards that run from it."""
 
-import subprocess
-import sys
-
 import pytest
 import websockets.sync.client
 from esp32_mock_bootloader.api import mock_bootloader
 
 from tests.tools.board import images
+from tests.tools.commands import run
 from tools import ROOT
 from tools.board import partitions, table
 from tools.deploy import filesystem, imaging
@@ -191,27 +189,22 @@ def test_an_image_that_does_not_start_is_an_error(stock, tmp_path):
 # --- writing it
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "tools", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
-
-
 def test_flash_writes_everything_in_one_step(stock):
     chip = mock_bootloader("esp32")
     try:
         arguments = ("--image", "--firmware", stock("esp32", VFS), "--wait", 0)
-        done = run("flash", "--port", chip.url(), *arguments)
+        status, output, errors = run("flash", "--port", chip.url(), *arguments)
     finally:
         chip.stop()
-    assert done.returncode == 0, done.stderr
-    assert "files in a file system at 0x200000" in done.stdout
-    assert done.stdout.strip().endswith("written and verified")
+    assert status == 0, errors
+    assert "files in a file system at 0x200000" in output
+    assert output.strip().endswith("written and verified")
 
 
 def test_flash_without_image_refuses_the_options_of_an_image():
-    done = run("flash", "--config", "config.json")
-    assert done.returncode == 1
+    status, _, errors = run("flash", "--config", "config.json")
+    assert status == 1
     assert (
         "APP=, CONFIG=, CERTS=1 and SOURCE=1 are for an image with the firmware: add IMAGE=1"
-        in done.stderr
+        in errors
     )

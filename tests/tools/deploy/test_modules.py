@@ -1,12 +1,11 @@
 """The modules of an application are checked before a board runs them."""
 
 import os
-import subprocess
-import sys
 from importlib.metadata import distribution
 
 import pytest
 
+from tests.tools import commands
 from tests.tools.deploy.test_application import ECHO, write
 from tests.tools.deploy.test_image import make_image, stock  # noqa: F401 - fixtures
 from tests.tools.deploy.test_usb import target
@@ -108,11 +107,10 @@ def test_the_template_and_the_examples_are_without_warnings(tmp_path, capsys):
 
 def test_every_command_refuses_a_module_before_anything_else(tmp_path, make_image):  # noqa: F811
     write(tmp_path, app_py="import broken\n" + ECHO, broken_py="x = 1\nmatch x:\n  case 1: pass")
-    command = [sys.executable, "-m", "tools", "run", "--app", str(tmp_path)]
     ports = ("--http-port", "0", "--https-port", "0")
-    done = subprocess.run([*command, *ports], cwd=ROOT, text=True, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "broken.py:2: SyntaxError: invalid syntax (valid in Python" in done.stderr
+    status, output, errors = commands.run("run", "--app", tmp_path, *ports)
+    assert (status, output) == (1, "")
+    assert "broken.py:2: SyntaxError: invalid syntax (valid in Python" in errors
     with pytest.raises(Failure, match=r"broken\.py:2: "):
         deploy(Options(port=os.devnull, app=tmp_path))
     with pytest.raises(Failure, match=r"broken\.py:2: "):

@@ -3,17 +3,16 @@
 import contextlib
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import websocket
 
+from tests.conftest import need_chip_heap
+from tests.tools import commands
 from tools import ROOT
 from tools.deploy import romfs
 from tools.deploy.mpycross import compile_file
 from tools.failure import Failure
-from tools.virtualboard import chipheap
 from tools.virtualboard.interpreter import find_micropython, interpreter, native_arch
 
 
@@ -48,8 +47,7 @@ def test_a_board_serves_from_a_romfs_with_less_memory(image, make_board):
 
 def serve_with_tls(make_board, certs, **options):
     """Start a board with a chip's memory and a certificate."""
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+    need_chip_heap()
     config = {"tls": {"reserved": 0}, "broadcast": {"interval": 0}}
     board = make_board(config=config, certs=certs, heap="chip", **options)
     board.wait_for_log(" and (ws|http)s://", 20)
@@ -201,7 +199,6 @@ def test_every_module_of_the_manifest_compiles_for_freezing(manifest, tmp_path):
 
 
 def test_make_romfs_prints_how_to_write_the_image(tmp_path):
-    command = [sys.executable, "-m", "tools", "romfs", "--chip", "esp32", "--to", tmp_path / "x"]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert "mpremote romfs deploy" in done.stdout
+    status, output, errors = commands.run("romfs", "--chip", "esp32", "--to", tmp_path / "x")
+    assert status == 0, errors
+    assert "mpremote romfs deploy" in output

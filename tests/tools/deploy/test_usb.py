@@ -22,6 +22,7 @@ import segno
 import serial
 import serial.rfc2217
 
+from tests.tools import commands
 from tools import ROOT, settings
 from tools.board import join, qrcodes
 from tools.board.session import Session
@@ -298,8 +299,8 @@ def test_a_key_of_another_certificate_is_not_deployed(project, tmp_path):
 
 
 def deploying(board, project):
-    command = [sys.executable, "-m", "tools", "deploy", "--port", board.serial, "--root", project]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    arguments = ("deploy", "--port", board.serial, "--root", project)
+    return commands.start(*arguments, stdout=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("how", ["the cable is pulled", "the power fails", "Ctrl-C"])

@@ -48,11 +48,6 @@ def test_parts_of_words_are_not_counted(tmp_path):
     assert prose.check_actors(tmp_path) == []
 
 
-def test_the_frequencies_are_told_by_file(tmp_path):
-    write(tmp_path, "README.md", "who is there\n")
-    assert prose.frequencies(tmp_path) == {"README.md": (1, 3)}
-
-
 def test_a_line_of_prose_over_100_columns_is_found(tmp_path):
     write(tmp_path, "README.md", f"{'x ' * 50}\n{'x ' * 50}y\n")
     assert prose.check_width(tmp_path) == ["README.md:2: 101 columns; 100 are the limit"]

@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -21,11 +20,12 @@ from pathlib import Path
 import pytest
 import websocket
 
-from tests.wsserver.conftest import wait_until
-from tools.certs.cli import main as make_certs
+from tests.conftest import need_chip_heap
+from tests.waiting import wait_until
 from tools.certs.names import board_names, parse_name
 from tools.deploy.userfiles import read_config
-from tools.virtualboard import VirtualBoard, chipheap
+from tools.ports import free_port
+from tools.virtualboard import VirtualBoard
 from tools.virtualboard.cli import Screen
 from tools.virtualboard.interpreter import interpreter
 from tools.virtualboard.serialport import Console
@@ -65,12 +65,6 @@ time.sleep(60)
 )
 
 pytestmark = pytest.mark.usefixtures("virtual_only")
-
-
-@pytest.fixture
-def virtual_only(request):
-    if request.config.getoption("--board"):
-        pytest.skip("tests the virtual board, and the tests are for a real one")
 
 
 @pytest.fixture
@@ -399,12 +393,6 @@ def test_a_board_that_cannot_be_set_up_leaves_no_folder(tmp_path, monkeypatch):
 # --- the command line
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def make_run(tmp_path):
     """make_run(*arguments) starts the command line, its temporary files in tmp_path / "tmp"."""
@@ -483,23 +471,20 @@ def test_the_command_line_says_once_which_address_to_open_here(make_run, tmp_pat
     assert [line.startswith(f"Open {url} {text}") for line in opening] == [True]
 
 
-def test_with_certificates_the_command_line_serves_https_as_well(make_run, tmp_path):
-    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
-    process = make_run("--certs", str(tmp_path / "certs"))
+def test_with_certificates_the_command_line_serves_https_as_well(make_run, certs, trust):
+    process = make_run("--certs", str(certs))
     ready = lines_until(process, "board ready: ")[-1]
     http, https = re.search(r"(http://\S+) .* (https://\S+)$", ready).groups()
-    trusting = ssl.create_default_context(cafile=tmp_path / "certs" / "ca.pem")
     pages = [
-        urllib.request.urlopen(url, timeout=10, context=trusting if url == https else None).read()
+        urllib.request.urlopen(url, timeout=10, context=trust if url == https else None).read()
         for url in (http, https)
     ]
     assert pages[0] == pages[1]
     assert b"<title>" in pages[0]
 
 
-def test_only_the_ports_on_which_a_program_listens_are_named(make_run, tmp_path):
-    certs, main = tmp_path / "certs", tmp_path / "my.py"
-    assert make_certs(["--folder", str(certs)]) == 0
+def test_only_the_ports_on_which_a_program_listens_are_named(make_run, certs, tmp_path):
+    main = tmp_path / "my.py"
     main.write_text("""
 from certificates.context import server_context
 from wsserver import Server
@@ -513,15 +498,13 @@ server.run()
     assert re.fullmatch(r"board ready: https://\S+", ready)
 
 
-def test_the_board_itself_names_the_ports_of_the_command_line(make_run, tmp_path):
+def test_the_board_itself_names_the_ports_of_the_command_line(make_run, certs, tmp_path):
     """Without a password, the settings page learns the https address that works here."""
-    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"server": {"port": 80, "max_clients": 4}, "mine": [1]}))
     flash = tmp_path / "flash"
-    process = make_run(
-        *("--certs", str(tmp_path / "certs"), "--config", str(config), "--flash", str(flash))
-    )
+    options = ("--certs", str(certs), "--config", str(config), "--flash", str(flash))
+    process = make_run(*options)
     ready = lines_until(process, "board ready: ")[-1]
     https = re.search(r"https://\S+$", ready)[0]
     with pytest.raises(urllib.error.HTTPError) as refusal:
@@ -546,10 +529,9 @@ server.run()
 """
 
 
-def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, tmp_path):
-    assert make_certs(["--folder", str(tmp_path / "certs")]) == 0
+def test_no_https_is_announced_for_a_program_that_does_not_listen_there(make_run, certs, tmp_path):
     (tmp_path / "main.py").write_text(ECHO)
-    process = make_run("--certs", str(tmp_path / "certs"), "--main", str(tmp_path / "main.py"))
+    process = make_run("--certs", str(certs), "--main", str(tmp_path / "main.py"))
     ready = lines_until(process, "board ready: ")[-1]
     assert "https://" not in ready
     assert "ws://" in ready
@@ -709,8 +691,7 @@ def test_an_application_without_memory_is_told_of_the_heap_and_the_words(make_ru
 
 
 def test_an_application_without_memory_on_a_chip_is_not_told_of_a_larger_heap(make_run, tmp_path):
-    if chipheap.build_of(Path(interpreter().command[-1])) is None:
-        pytest.skip("only HEAP=chip has the memory of a chip")
+    need_chip_heap()
     app = tmp_path / "large.py"
     app.write_text("def setup(board):\n    bytearray(10_000_000)\n")
     line = lines_until(make_run("--app", str(app), "--heap", "chip"), "Out of memory, as")[-1]

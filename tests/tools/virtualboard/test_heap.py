@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need_chip_heap
 from tools.virtualboard import VirtualBoard, chipheap
 from tools.virtualboard.board import choose_heap
 from tools.virtualboard.interpreter import interpreter
@@ -21,10 +22,9 @@ def measure():
 
 
 @pytest.fixture
-def chip(request):
+def chip(virtual_only):
     """chip(**arguments) -> a board with HEAP=chip, at its prompt unless wait=False."""
-    if request.config.getoption("--board") or chipheap.build_of(command()) is None:
-        pytest.skip("only the interpreter of WORD=32 can grow its heap as a chip does")
+    need_chip_heap()
     boards = []
 
     def make(wait=True, **arguments):

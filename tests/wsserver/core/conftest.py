@@ -3,13 +3,12 @@ answer.
 """
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import tools.hardening.fuzz.core  # noqa: F401 - makes the core known to CPython
-from tools.virtualboard import find_micropython
+from tests.linewise import Linewise
 
 ROOT = Path(__file__).resolve().parents[3]
 LIB = ROOT / "lib"
@@ -17,29 +16,14 @@ AGENT = Path(__file__).with_name("agent.py")
 
 
 class MicroPythonCore:
-    """A MicroPython process that runs agent.py and obeys orders over its standard input and
-    output.
-    """
+    """A MicroPython process that runs agent.py and obeys orders."""
 
-    def __init__(self, lib):
-        command = [*find_micropython(), "-X", "heapsize=16m", str(AGENT), str(lib)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        ready = self._process.stdout.readline().split()
-        assert ready[:1] == ["ready"], "the agent did not start"
-        self.codes = ["portable", "native"] if ready[1] == "True" else ["portable"]
+    def __init__(self, process):
+        self._process = process
+        self.codes = ["portable", "native"] if "True" in process.greeting else ["portable"]
 
     def __call__(self, **order):
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, "the agent died of %r" % order
-        return json.loads(answer)
-
-    def stop(self):
-        self._process.stdin.close()
-        self._process.wait(10)
+        return json.loads(self._process.ask(json.dumps(order)))
 
 
 class CPythonCore:
@@ -52,15 +36,14 @@ class CPythonCore:
 
         return agent.obey(order)
 
-    def stop(self):
-        pass
-
 
 @pytest.fixture(scope="session", params=["CPython", "MicroPython"])
 def core(request, lib):
     """The core on one interpreter: core(do="session", ...) -> answer; core.codes: the inner loops
     that it has. MicroPython runs it in the form that boards have (--lib).
     """
-    core = CPythonCore() if request.param == "CPython" else MicroPythonCore(lib)
-    yield core
-    core.stop()
+    if request.param == "CPython":
+        yield CPythonCore()
+        return
+    with Linewise(AGENT, lib, heap="16m") as process:
+        yield MicroPythonCore(process)

@@ -5,9 +5,8 @@ import time
 
 import pytest
 
+from tests.wsserver.web import answer, request
 from tools.wsclient import RefusedError
-
-from .conftest import answer, chunks, request
 
 BODY = bytes(range(256)) * 12
 
@@ -143,47 +142,6 @@ def test_a_short_multipart_form_is_parsed(web):
         body.replace(b"name", b"n"),
     ):
         assert web.ask("/multipart", "POST", wrong, Content_Type=kind).status == 400
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        ("Content-Length: 5", "Content-Length: 6"),
-        ("Content-Length: 5", "Content-Length: 5"),
-        ("Content-Length: 5, 5",),
-        ("Content-Length: +5",),
-        ("Content-Length: -1",),
-        ("Content-Length: 0x5",),
-        ("Content-Length: 5 5",),
-        ("Content-Length: 5\x0b",),
-        ("Content-Length:",),
-        ("Content-Length: 9999999999999999999999",),
-        ("Content-Length : 5",),
-        ("Content-Length: 5", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked", "Content-Length: 5"),
-        ("Transfer-Encoding: identity",),
-        ("Transfer-Encoding: chunked, identity",),
-        ("Transfer-Encoding: xchunked",),
-        ("Transfer-Encoding: chunked\x0b",),
-        ("Transfer-Encoding:\x0bchunked",),
-        ("Transfer-Encoding:",),
-        (" Transfer-Encoding: chunked", "Content-Length: 5"),
-    ],
-)
-def test_ambiguous_framing_is_refused(web, headers):
-    with web.connect() as connection:
-        assert answer(connection.send(lines(*headers) + chunks([b"hello"]))).status == 400
-
-
-def test_other_transfer_codings_get_501(web):
-    for coding in ("gzip, chunked", "chunked, chunked"):
-        with web.connect() as connection:
-            connection.send(lines("Transfer-Encoding: " + coding) + chunks([b"hello"]))
-            assert answer(connection).status == 501
-
-
-def test_chunks_are_refused_in_http_1_0(web):
-    assert web.raw(request("/body", "POST", [b"hello"], version="1.0")).status == 400
 
 
 def test_each_refusal_is_logged_with_its_reason(make_web):

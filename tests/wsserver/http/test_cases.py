@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.wsserver.web import answer
+
 from .cases import CASES
-from .conftest import answer
 
 
 @pytest.mark.parametrize("what", CASES)

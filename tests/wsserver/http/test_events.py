@@ -5,10 +5,9 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import wait_until
+from tests.waiting import wait_until
+from tests.wsserver.web import answer, head, request
 from tools.wsclient import RefusedError
-
-from .conftest import answer, head, request
 
 
 def subscribe(web, path="/events", **headers):

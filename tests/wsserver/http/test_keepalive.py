@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import wait_until
+from tests.waiting import wait_until
+from tests.wsserver.web import Web, answer, head, request
 from tools.wsclient import RefusedError
 
-from .conftest import BIG, FILES, Web, answer, head, request
+from .conftest import BIG, FILES
 
 
 def test_a_connection_serves_one_request_after_the_other(web):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.wsserver.http.conftest import Web
 from tests.wsserver.programs import run_script
+from tests.wsserver.web import Web
 
 APP = """
 from wsserver import Server

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from tests.wsserver.conftest import wait_until
+from tests.waiting import wait_until
+from tests.wsserver.web import answer, chunks, head, request
 from tools.wsclient import RefusedError
-
-from .conftest import answer, chunks, head, request
 
 MEGABYTE = 1 << 20
 

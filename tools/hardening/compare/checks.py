@@ -11,15 +11,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tools.hardening import badinput
+from tools.hardening import badinput, slowclients
 from tools.hardening.fuzz import network
 from tools.virtualboard import VirtualBoard
-from tools.wsclient import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawClient, request
+from tools.wsclient import CLOSE, CONTINUATION, PING, PONG, TEXT, RawClient, request
 from tools.wsclient import random_frame as frame
 
 PATIENCE = 8.0  # s that something is waited for
 FUZZ_INPUTS = 2000
 CHURN = 1000
+ROUND_TRIPS = 300  # for a percentile
 
 # Not those about what is at a path: that is the application's.
 _PATHS = (b"GET /nothing", b"GET /.", b"GET /%")
@@ -28,9 +29,9 @@ REQUESTS = [bad for bad in badinput.REQUESTS if not bad.data.startswith(_PATHS)]
 Check = Callable[[VirtualBoard], str]
 
 
-def serves(board: VirtualBoard, seconds: float = PATIENCE) -> bool:
-    """Return whether a new client is served within that time."""
-    return _until(lambda: _echoes(board), seconds) is not None
+def serves(board: VirtualBoard) -> bool:
+    """Return whether a new client is served in time."""
+    return _until(lambda: _echoes(board), PATIENCE) is not None
 
 
 def _until(found, seconds):
@@ -116,9 +117,9 @@ def half_closed(board):
         return _closed_after(peer)
 
 
-def _p99(peer, count=300):
+def _p99(peer):
     times = []
-    for number in range(count):
+    for number in range(ROUND_TRIPS):
         text = b"%d" % number
         started = time.perf_counter()
         peer.send(frame(TEXT, text))
@@ -132,15 +133,18 @@ def _p99(peer, count=300):
             raise OSError("another answer")
         times.append(time.perf_counter() - started)
         time.sleep(0.002)
-    return sorted(times)[int(count * 0.99)] * 1000
+    return sorted(times)[int(ROUND_TRIPS * 0.99)] * 1000
 
 
-def _others(board, trouble):
-    """Return another client's p99 without and with three clients that make trouble."""
+def _others(board, fault):
+    """Return another client's p99 without and with three clients that misbehave."""
     ended = threading.Event()
     with RawClient(board.http_port, timeout=PATIENCE).open("/ws") as peer:
         usual = min(_p99(peer) for _ in range(3))
-        threads = [threading.Thread(target=trouble, args=(board, ended)) for _ in range(3)]
+        arguments = (board, fault, ended)
+        threads = [
+            threading.Thread(target=slowclients.misbehave, args=arguments) for _ in range(3)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -155,60 +159,19 @@ def _others(board, trouble):
                 thread.join()
 
 
-def _again(once):
-    def trouble(board, ended):
-        while not ended.is_set():
-            with contextlib.suppress(OSError):
-                once(board, ended)
-            ended.wait(0.02)
-
-    return trouble
-
-
-@_again
-def _slowloris(board, ended):
-    with RawClient(board.http_port) as peer:
-        for byte in request("/ws"):
-            peer.send(bytes((byte,)))
-            if ended.wait(0.05):
-                return
-
-
-@_again
-def _drip(board, ended):
-    with RawClient(board.http_port).open("/ws") as peer:
-        for byte in frame(TEXT, bytes(100)):
-            peer.send(bytes((byte,)))
-            if ended.wait(0.05):
-                return
-
-
-@_again
-def _deaf(board, ended):
-    """Send without end and read none of the echoes."""
-    with RawClient(board.http_port, timeout=0.05).open("/ws") as peer:
-        data = frame(BINARY, bytes(4000)) * 4
-        while not ended.is_set():
-            try:
-                sent = peer.sock.send(data)
-                data = data[sent:] + data[:sent]
-            except TimeoutError:
-                pass
-
-
 def slowloris(board):
     """Send requests byte after byte."""
-    return _others(board, _slowloris)
+    return _others(board, slowclients.slowloris)
 
 
 def drip(board):
     """Send a frame byte after byte."""
-    return _others(board, _drip)
+    return _others(board, slowclients.drip)
 
 
 def deaf(board):
     """Send without end, and read nothing."""
-    return _others(board, _deaf)
+    return _others(board, slowclients.deaf_echo)
 
 
 def _close_code(peer):

@@ -36,10 +36,6 @@ def outcome(server: Server, check: checks.Check) -> str:
 
 def text(rows: list[list[str]]) -> str:
     """Return the section of docs/reliability.md."""
-    heads = ["", *(server.name for server in SERVERS)]
-    lines = [heads, ["---"] * len(heads), *rows]
-    table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    about = machine()
-    return (
-        f"On {sections.when(sections.now())}, {about['processor']}, {about['system']}.\n\n{table}"
-    )
+    table = sections.table(["", *(server.name for server in SERVERS)], rows)
+    about, when = machine(), sections.when(sections.now())
+    return f"On {when}, {about['processor']}, {about['system']}.\n\n{table}"

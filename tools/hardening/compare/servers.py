@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tools.bench.contenders import package, program
+from tools.bench.contenders import chumicro, microdot, program
 from tools.virtualboard import VirtualBoard
 
 HEAP = "256k"  # enough for every server: memory is measured elsewhere
@@ -40,19 +40,9 @@ class Server:
             yield board
 
 
-def _microdot():
-    names = ("__init__", "microdot", "websocket", "helpers", "sse")
-    return package("microdot", *(f"microdot/{name}.py" for name in names))
-
-
-def _chumicro():
-    names = ("chumicro-websockets", "chumicro-sockets", "chumicro-timing")
-    return {path: data for name in names for path, data in package(name).items()}
-
-
 SERVERS = (
     Server("this server", "ours", {"ping_interval": 1, "ping_timeout": 1, "open_timeout": 2}),
-    Server("microdot", "microdot_echo", packages=_microdot),
+    Server("microdot", "microdot_echo", packages=microdot),
     Server(
         "chumicro-websockets",
         "chumicro_echo",
@@ -61,6 +51,6 @@ SERVERS = (
             "handshake_timeout_ms": 2000,
             "pong_timeout_ms": 1000,
         },
-        _chumicro,
+        chumicro,
     ),
 )

@@ -10,12 +10,10 @@ import contextlib
 import json
 import random
 import ssl
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 from tools.certs import cli as certs
 from tools.hardening.soak import board as boards
@@ -320,10 +318,7 @@ def run(
 
     Raises FindError, with the seed in its message, if the board misbehaves.
     """
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        keys = Path(folder) / "certs"
-        with contextlib.redirect_stdout(None):
-            certs.main(["--folder", str(keys)])
+    with certs.temporary() as keys:
         files = boards.files(tls=True, routes=True, **SERVER)
         with VirtualBoard(files=files, heap=HEAP, certs=keys) as board:
             board.wait_ready(30)

@@ -40,7 +40,8 @@ def text(runs: list[dict]) -> str:
         for what, count in run["inputs"].items():
             # What is exhaustive is the same each time, and counts once.
             total[what] = count if " every " in what else total[what] + count
-    rows = "".join(f"| {what} | {count:,} |\n" for what, count in sorted(total.items()))
+    rows = [(what, f"{count:,}") for what, count in sorted(total.items())]
+    rows.append(("in all", f"{total.total():,}"))
     latest = runs[-1]
     minutes = sum(run["minutes"] for run in runs)
     finds = sum(run["finds"] for run in runs)
@@ -49,7 +50,4 @@ def text(runs: list[dict]) -> str:
         f"{finds} finds in all, {latest['finds']} of them in the latest run. Each one is in "
         "`tools/hardening/fuzz/corpus/`, has a test, or was a mistake of the tool itself."
     )
-    return (
-        f"{textwrap.fill(about, 100)}\n\n"
-        f"| fuzzed | inputs |\n| --- | --- |\n{rows}| in all | {total.total():,} |\n"
-    )
+    return f"{textwrap.fill(about, 100)}\n\n{sections.table(('fuzzed', 'inputs'), rows)}"

@@ -386,11 +386,9 @@ def text(tally: dict) -> str:
         f"{killed:,} made a test fail, {tally['endless']} of these because it did not end; "
         f"{survived:,} did not."
     )
-    lines = [textwrap.fill(about, 100), "", "| file in lib/ | possible | tried | survived |"]
-    lines.append("| --- | --- | --- | --- |")
-    lines += [f"| `{row[0]}` | {row[1]} | {row[2]} | {row[4]} |" for row in files if row[2]]
-    lines += ["", "| survivors | why no test fails |", "| --- | --- |"]
-    for reason, why in {**REASONS, "not explained": "not examined yet"}.items():
-        if reasons[reason]:
-            lines.append(f"| {reasons[reason]} | {why} |")
-    return "\n".join(lines) + "\n"
+    rows = [(f"`{row[0]}`", row[1], row[2], row[4]) for row in files if row[2]]
+    known = {**REASONS, "not explained": "not examined yet"}
+    whys = [(reasons[reason], why) for reason, why in known.items() if reasons[reason]]
+    tried_files = sections.table(("file in lib/", "possible", "tried", "survived"), rows)
+    survivors = sections.table(("survivors", "why no test fails"), whys)
+    return f"{textwrap.fill(about, 100)}\n\n{tried_files}\n{survivors}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -43,9 +42,7 @@ def soak(hours: float, samples: Path | None, check: bool, redraw: Path | None) -
 def run(seconds: float) -> dict:
     """Run the soak test on a board of its own and return the samples and problems."""
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))) / "certs"
-        with contextlib.redirect_stdout(None):
-            certs.main(["--folder", str(folder)])
+        folder = stack.enter_context(certs.temporary())
         files = boards.files(tls=True, routes=False, **SERVER)
         board = stack.enter_context(VirtualBoard(files=files, heap=HEAP, certs=folder))
         board.wait_ready(30)
