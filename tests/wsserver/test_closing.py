@@ -89,7 +89,7 @@ def test_a_client_that_does_not_answer_a_close_is_left_after_close_timeout(raw, 
     started = time.monotonic()
     assert connection.close_code() == 1000
     assert connection.rest() == b""
-    assert 0.5 < time.monotonic() - started < 5  # close_timeout is 1 s
+    assert 0.5 < time.monotonic() - started < 10  # close_timeout is 1 s
     assert ends(lab, "/closes", position)[0] == 1006
 
 
