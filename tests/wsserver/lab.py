@@ -80,6 +80,7 @@ class Raises(Reporting):
     """Raises in the callback that the query names."""
 
     def on_open(self, client):
+        super().on_open(client)
         if client.query == "open":
             raise RuntimeError("on purpose in open")
 

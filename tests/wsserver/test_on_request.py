@@ -119,16 +119,25 @@ def test_an_accepted_request_passes_its_context_to_the_client(raw, door, path):
     assert connection.send(frame(TEXT, b"later")).message().startswith(b"[")
 
 
+STATUSES = [("forbid", "403 Forbidden"), ("unavailable", "503 Service Unavailable")]
+
+
 @pytest.mark.parametrize("path", WAYS)
-@pytest.mark.parametrize(
-    ("query", "status"), [("forbid", "403 Forbidden"), ("unavailable", "503 Service Unavailable")]
-)
+@pytest.mark.parametrize(("query", "status"), STATUSES)
 def test_a_status_refuses_the_handshake(raw, door, path, query, status):
-    position = door.log_position
     line, _, body = answer(raw, door, request(f"{path}?{query}"))
     assert line == "HTTP/1.1 " + status
     assert body.endswith(b"refused by on_request\n")
-    door.wait_for_log(f"refused.*{status[:3]}|{status[:3]}.*refused", since=position)
+
+
+def test_a_refused_handshake_is_logged(raw, make_board):
+    """On a board of its own: eight refusals in ten seconds have a line each."""
+    door = make_board(files={"main.py": PROGRAM}, heap="256k")
+    for path in WAYS:
+        for query, status in STATUSES:
+            position = door.log_position
+            answer(raw, door, request(f"{path}?{query}"))
+            door.wait_for_log(f"refused.* {path}: {status[:3]}: refused by", since=position)
 
 
 @pytest.mark.parametrize("path", WAYS)

@@ -76,7 +76,8 @@ PLANS = (
     Plan(
         "http/exchange.py",
         f"{_ROUTES} http/test_keepalive.py",
-        "http/test_streams.py http/test_ranges.py test_proxies.py",
+        "http/test_streams.py http/test_ranges.py test_proxies.py test_slots.py",
+        slowest=5,
     ),
     Plan("/failsafe/crash.py /failsafe/crashlog.py /failsafe/watchdog.py", _STARTS, slowest=15),
     Plan("/admin/access.py", "admin/test_settings.py admin/test_maintenance_tls.py", slowest=15),
