@@ -34,7 +34,7 @@ def get(port, path, **headers):
         return error.code, error.headers, error.read()
 
 
-def wait_online(port, seconds=10):
+def wait_online(port, seconds=30):
     """Wait until the gateway knows the board and its state."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -61,7 +61,7 @@ def viewer(port, path="/ws", **options):
     return connect(f"ws://127.0.0.1:{port}/boards/board{path}", close_timeout=0.2, **options)
 
 
-def until(client, wanted, seconds=10):
+def until(client, wanted, seconds=30):
     """Receive up to a message; before it others may come, such as retained ones."""
     while client.recv(seconds) != wanted:
         pass

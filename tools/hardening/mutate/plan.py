@@ -105,6 +105,7 @@ PLANS = (
         "http/test_patterns.py",
         f"{_ROUTES} test_registration_errors.py test_on_request.py test_http_responses.py",
     ),
+    Plan("http/nearpaths.py", "http/test_near_paths.py", "test_http_responses.py"),
     Plan("http/response.py", _ROUTES, "http/test_streams.py http/test_keepalive.py"),
     Plan("http/events.py", "http/test_events.py", "http/test_streams.py"),
     Plan("http/proxies.py", "test_proxies.py", "test_ipv6.py"),
