@@ -39,7 +39,10 @@ _STARTS = "failsafe/test_boundaries.py failsafe/test_safety.py"
 PLANS = (
     Plan("core/protocol.py core/decoder.py", _CORE, f"{_CLIENTS} test_streams.py", 3),
     Plan(
-        "core/frames.py core/buffers.py", f"{_CORE} {_SURROGATES}", f"{_CLIENTS} test_memory.py", 2
+        "core/frames.py core/buffers.py",
+        f"{_CORE} {_SURROGATES}",
+        f"{_CLIENTS} test_memory.py test_tls.py",
+        2,
     ),
     Plan(
         "http/auth.py",
