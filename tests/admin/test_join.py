@@ -137,7 +137,8 @@ def test_after_a_power_cut_while_joining_the_board_serves(make_board, delay):
     # The copy of the old settings is written first.
     assert not is_new or "/config.undo-600" in found
     assert settings == config
-    assert ("joined 'Home'" in board.log[position:]) == is_new
+    # Not by "joined 'Home'": the run before the power cut may say that after `position`.
+    assert ("access point 'ESP32-WS-Server'" in board.log[position:]) != is_new
 
 
 def test_a_wrong_password_changes_nothing_and_names_the_reason(make):

@@ -31,6 +31,7 @@ def new_page(browser):
 
     def new(**options):
         contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(60_000)  # as in pages.py
         page = contexts[-1].new_page()
         listen(page)
         return page

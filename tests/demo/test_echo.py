@@ -34,9 +34,9 @@ def test_the_counter_counts_only_broadcasts_that_reach_a_client(make_board):
     client = listen(board)
     assert [client.recv(), client.recv()] == ["1", "2"]
     client.close()
-    time.sleep(0.5)
+    time.sleep(1.5)
     count = int(listen(board).recv())
-    assert count <= 5  # those that were sent while the first one left
+    assert count <= 12  # those that were sent while the first one left
 
 
 def test_an_interval_of_zero_turns_the_broadcast_off(make_board):

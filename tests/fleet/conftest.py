@@ -90,7 +90,7 @@ class Plain:
         """Publish with QoS 1, and wait until the engine has acknowledged it."""
         self.client.publish(topic, payload, 1).wait_for_publish(10)
 
-    def next(self, ending, seconds=10):
+    def next(self, ending, seconds=30):
         """Return the payload of the next message whose topic ends so; others are skipped."""
         while True:
             topic, payload, _ = self.messages.get(timeout=seconds)
@@ -130,7 +130,7 @@ class FakeBroker:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(8)
-        self.listener.settimeout(15)
+        self.listener.settimeout(30)
         self.port = self.listener.getsockname()[1]
         self.sock = None
         self.acknowledges = True
@@ -139,7 +139,7 @@ class FakeBroker:
         """Wait for the board's next connection and return its CONNECT."""
         self.hang_up()
         self.sock = self.listener.accept()[0]
-        self.sock.settimeout(15)
+        self.sock.settimeout(30)
         return self.packet()
 
     def welcome(self):

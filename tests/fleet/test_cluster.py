@@ -60,7 +60,7 @@ def test_a_killed_node_costs_seconds_and_no_message(nodes, make_member, make_gat
     nodes[0].kill()
     before, start = last, time.monotonic()
     while (next(viewer) or 0) <= before:
-        assert time.monotonic() - start < 25, "elections take up to 9 s; this machine may be busy"
+        assert time.monotonic() - start < 60, "elections take up to 9 s; this machine may be busy"
     durable = plain(nodes[1].port, name="durable", clean=False, topic=TOPIC)
     seen: set[int] = set()
     while not seen.issuperset(range(last + 1)):

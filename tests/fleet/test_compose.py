@@ -50,7 +50,7 @@ def test_nats_accepts_the_documented_configuration(node, tmp_path):
 def get(services, context, path="/boards/kitchen/", name="gateway.example", token="sesame"):
     """Return the status of a page that is requested from the proxy."""
     with services.outside.socket() as raw:
-        raw.settimeout(10)
+        raw.settimeout(30)
         raw.connect((services.addresses["proxy"], 443))
         with context.wrap_socket(raw, server_hostname=name) as sock:
             head = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -68,7 +68,7 @@ def viewer(services, context):
         yield socket
 
 
-def eventually(function, expected, services, board, seconds=60):
+def eventually(function, expected, services, board, seconds=120):
     """Wait until a function returns what is expected; its errors count as other results."""
     deadline = time.monotonic() + seconds
     found = None
@@ -84,6 +84,7 @@ def eventually(function, expected, services, board, seconds=60):
         time.sleep(0.1)
 
 
+@pytest.mark.timeout(400)
 def test_the_services_serve_a_board_and_its_viewers(request, lib_form, certs, tmp_path):
     """All services run, as they are described; then a gateway and a node are killed."""
     reason = network.missing() or services.missing()

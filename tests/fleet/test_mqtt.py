@@ -166,7 +166,7 @@ def test_all_hosts_are_tried_before_the_delay_grows(make_member, broker):
     start = time.monotonic()
     make_member(broker.port, wait_connected=False, host=dead + ",127.0.0.1", backoff=60)
     assert broker.accept()[0] == 0x10
-    assert time.monotonic() - start < 8, "six delays of at most 0.2 s; doubled, they exceed 15 s"
+    assert time.monotonic() - start < 12, "six delays of at most 0.2 s; doubled, they exceed 15 s"
 
 
 def test_a_silent_node_of_several_is_soon_given_up(make_member, broker):
@@ -192,7 +192,7 @@ def test_a_refused_subscription_is_soon_tried_again(make_member, broker):
     broker.sock.sendall(b"\x90\x04\0\1\x80\x80")
     broker.wait_closed()
     assert broker.accept()[0] == 0x10
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15, "the backoff is 60 s"
 
 
 def test_messages_that_waited_come_before_the_state(make_member, broker, control):
@@ -233,7 +233,7 @@ def test_a_silent_broker_is_given_up_after_its_keepalive(make_member, broker):
     assert broker.packet()[0] == 0xC0, "PINGREQ"
     assert broker.packet()[0] == 0xC0
     broker.wait_closed()
-    assert 5 < time.monotonic() - start < 10
+    assert 5 < time.monotonic() - start < 14
 
 
 @pytest.mark.parametrize("code, words", [(1, "MQTT 3.1.1"), (5, "wrong user or password")])
@@ -258,7 +258,7 @@ def test_it_connects_when_a_broker_that_refused_appears(make_member, broker, con
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()
-        listener.settimeout(5)
+        listener.settimeout(15)
         listener.accept()[0].close()
     assert len(board.log.split("ECONN")) <= 3, "the same reason is logged once"
 

@@ -600,8 +600,9 @@ def test_a_program_that_asks_after_a_page_came_loads_no_second_copy(make_board, 
         one.leave()
         board.wait_for_log(r"\(0 connected\)", since=position)
     print("the heap with the first, second and third page:", heaps)
-    # The smaller one: what a page that leaves still refers to may be freed later.
-    assert min(heaps[1:]) <= heaps[0] + 300 * word // 32
+    # An old pointer on the stack can keep a module of the page that has left: 1.4 KB with 64 bits.
+    # A second copy takes 3.3 KB, or 2.3 with 32 bits.
+    assert min(heaps[1:]) <= heaps[0] + 1000 * word // 32
 
 
 HANGING = """

@@ -365,6 +365,7 @@ def test_each_start_leaves_the_same_memory(make_board, certs):
 
 def test_names_can_be_added_to_the_code_of_the_start(certs):
     """The next table of names takes 4.5 KB in one piece, which the start has no place for."""
+    need_chip_heap()
     with ProbedBoard({"admin": {"password": "memory-password"}}, "chip", certs=certs) as board:
         board.wait_for_log("and (https|wss)://")
         left = board.names_left()

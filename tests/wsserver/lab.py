@@ -80,6 +80,7 @@ class Raises(Reporting):
     """Raises in the callback that the query names."""
 
     def on_open(self, client):
+        super().on_open(client)
         if client.query == "open":
             raise RuntimeError("on purpose in open")
 
@@ -195,6 +196,14 @@ class Control:
 
     def broadcast(self, client, text):
         client.send("reached %d" % server.broadcast(text, path="/ws"))
+
+    def numbers(self, client, argument):
+        """Broadcast numbers from `first` on in messages of 3 KB, in one callback."""
+        first, count = argument.split()
+        for number in range(int(first), int(first) + int(count)):
+            text = "%05d" % number + "x" * 3000
+            taken = server.broadcast(text, path="/ws")
+        client.send("reached %d" % taken)
 
     def everyone(self, client, text):
         server.broadcast(text)

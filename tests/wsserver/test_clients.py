@@ -49,8 +49,8 @@ def test_ids_are_never_used_again(raw, small):
 
 @pytest.fixture(scope="module")
 def watchful(make_lab):
-    """A board that pings after 0.3 s and waits 0.3 s for the answer."""
-    return make_lab(ping_interval=0.3, ping_timeout=0.3, close_timeout=1)
+    """A board that pings after 0.3 s and waits 2 s for the answer."""
+    return make_lab(ping_interval=0.3, ping_timeout=2, close_timeout=1)
 
 
 def test_a_silent_client_is_pinged_and_stays_while_it_answers(raw, watchful):
@@ -77,7 +77,7 @@ def test_a_client_that_answers_no_ping_is_gone_in_time(raw, watchful):
     started = time.monotonic()
     assert connection.frame()[0] == PING
     rest = connection.rest()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert rest[:1] in (b"", bytes([0x80 | CLOSE]))
     watchful.wait_for_log("closed .* 1006 no answer to ping", since=position)
 

@@ -11,11 +11,13 @@ from tools.wsclient import CLOSE, TEXT, close, frame
 
 
 def ends(lab, path, position):
-    """The (code, reason) with which on_close was called at `path` since the log's position,
-    exactly once.
+    """The (code, reason) with which on_close was called for the client that has come to `path`
+    since the log's position, exactly once. Clients of earlier tests may leave meanwhile.
     """
-    found = lab.wait_for_log(r"closed (\d+) %s (\d+) (.*?) ?(\d+) left" % path, since=position)
-    assert len(lab.log[position:].split("closed %s %s" % (found[1], path))) == 2
+    found = lab.wait_for_log(
+        rf"opened (\d+) {path}\s[^\0]*?closed \1 {path} (\d+) (.*?) ?\d+ left", since=position
+    )
+    assert lab.log[position:].count(f"closed {found[1]} {path} ") == 1
     return int(found[2]), found[3]
 
 
@@ -89,7 +91,7 @@ def test_a_client_that_does_not_answer_a_close_is_left_after_close_timeout(raw, 
     started = time.monotonic()
     assert connection.close_code() == 1000
     assert connection.rest() == b""
-    assert 0.5 < time.monotonic() - started < 5  # close_timeout is 1 s
+    assert 0.5 < time.monotonic() - started < 10  # close_timeout is 1 s
     assert ends(lab, "/closes", position)[0] == 1006
 
 

@@ -168,7 +168,7 @@ def at_once(servers, data, name="main"):
     with servers.connect(name) as peer:
         started = time.monotonic()
         response = peer.send(data).response()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 8
         return response
 
 

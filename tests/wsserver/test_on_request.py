@@ -106,14 +106,25 @@ def test_an_accepted_request_passes_its_context_to_the_client(raw, door, path):
     assert connection.send(frame(TEXT, b"later")).message().startswith(b"[")
 
 
+STATUSES = [("forbid", 403), ("unavailable", 503)]
+
+
 @pytest.mark.parametrize("path", WAYS)
-@pytest.mark.parametrize(("query", "status"), [("forbid", 403), ("unavailable", 503)])
+@pytest.mark.parametrize(("query", "status"), STATUSES)
 def test_a_status_refuses_the_handshake(door, path, query, status):
-    position = door.log_position
     got = Web(door).raw(request(f"{path}?{query}"))
     assert got.status == status
     assert got.body.endswith(b"refused by on_request\n")
-    door.wait_for_log(f"refused.*{status}|{status}.*refused", since=position)
+
+
+def test_a_refused_handshake_is_logged(make_board):
+    """On a board of its own: eight refusals in ten seconds have a line each."""
+    door = make_board(files={"main.py": PROGRAM}, heap="256k")
+    for path in WAYS:
+        for query, status in STATUSES:
+            position = door.log_position
+            Web(door).raw(request(f"{path}?{query}"))
+            door.wait_for_log(f"refused.* {path}: {status}: refused by", since=position)
 
 
 @pytest.mark.parametrize("path", WAYS)

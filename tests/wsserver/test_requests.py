@@ -48,7 +48,7 @@ def test_a_head_that_is_not_complete_in_time_is_closed(raw, lab):
     connection = raw(lab).send(b"GET /ws HTTP/1.1\r\n")
     started = time.monotonic()
     assert connection.rest() == b""
-    assert 0.5 < time.monotonic() - started < 5  # open_timeout is 1 s
+    assert 0.5 < time.monotonic() - started < 10  # open_timeout is 1 s
 
 
 def test_frames_sent_together_with_the_request_are_not_lost(raw, served):

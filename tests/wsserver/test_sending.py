@@ -94,6 +94,16 @@ def test_an_echo_client_that_reads_late_gets_everything(raw, served):
         assert stuck.frame() == (TEXT, b"%04d" % count + b"x" * 4000)
 
 
+def test_a_broadcast_counts_a_client_for_which_it_waits(raw, make_lab):
+    board = make_lab(max_clients=2, ping_interval=None, write_limit=60000, heap="512k")
+    slow = raw(board, receive_buffer=4096).open()
+    control = raw(board).open("/control")
+    texts = [b"%05d" % number + b"x" * 3000 for number in range(15)]  # more than TCP holds
+    for text in texts:
+        assert control.send(frame(TEXT, b"broadcast " + text)).message() == b"reached 1"
+    assert [slow.message() for _ in texts] == texts
+
+
 def test_a_broadcast_reaches_every_client_of_its_path(raw, lab):
     clients = [raw(lab).open() for _ in range(3)]
     control = raw(lab).open("/control").send(frame(TEXT, "broadcast Grüße".encode()))

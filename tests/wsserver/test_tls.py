@@ -424,6 +424,16 @@ def test_what_a_slow_reader_is_owed_arrives_whole(tls_lab, secure):
         assert client.frame() == (TEXT, text)
 
 
+def test_broadcasts_to_a_slow_reader_with_tls_arrive_whole(tls_lab, secure, raw):
+    """Of one that TLS has begun to send, the rest must come before those that follow at once."""
+    slow = soon(lambda: secure(tls_lab, receive_buffer=4096)).open()
+    control = raw(tls_lab).open("/control")
+    for first in 0, 7:  # in all, more than TCP holds, and less than the board keeps
+        control.send(frame(TEXT, b"numbers %d 7" % first)).frame()
+    for number in range(14):
+        assert slow.frame() == (TEXT, b"%05d" % number + b"x" * 3000)
+
+
 def test_a_broadcast_reaches_those_with_tls_and_those_without(make_secure_board, secure):
     board = make_secure_board(broadcast={"interval": 0.3})
     for client in (secure(board).open(), Raw(board).open()):

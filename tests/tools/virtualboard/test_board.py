@@ -350,7 +350,7 @@ def test_the_project_itself_runs_on_a_small_heap_and_from_source(new_board, smal
 def test_a_board_starts_within_seconds(new_board):
     began = time.monotonic()
     new_board(files={"boot.py": "", "main.py": "print('main runs')"}).wait_for_log("main runs")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_several_boards_run_side_by_side(new_board):

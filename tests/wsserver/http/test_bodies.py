@@ -74,7 +74,7 @@ def test_a_slow_body_is_dropped_and_not_delivered(web):
         connection.send(lines("Content-Length: 5", path="/form") + b"hell")
         start = time.monotonic()
         assert connection.rest() == b""
-        assert 0.5 < time.monotonic() - start < 5
+        assert 0.5 < time.monotonic() - start < 10
     assert "Traceback" not in web.board.log[position:]
 
 
@@ -173,7 +173,7 @@ def test_data_behind_a_response_does_not_keep_its_slot(web, data):
         answer(connection.send(data))
         started = time.monotonic()
         with pytest.raises(OSError):
-            while time.monotonic() - started < 4:
+            while time.monotonic() - started < 12:
                 connection.send(b"x" * 1024)
                 time.sleep(0.1)
 

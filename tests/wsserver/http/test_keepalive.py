@@ -92,6 +92,7 @@ def test_the_board_waits_for_a_peer_that_has_sent_more(web, release, path):
 def test_a_second_request_that_does_not_wait_is_not_answered(web, release):
     with web.hold() as connection:
         connection.send(request("/text"))
+        assert web.ask("/text").status == 200  # by then the board has read the second request
         release()
         got = answer(connection)
         assert (got.body, got.headers["connection"]) == (b"released", "close")
@@ -102,8 +103,9 @@ def test_a_peer_that_sends_no_more_gets_its_response_and_the_end(web):
     with web.connect() as connection:
         connection.send(request("/pieces/50/4000"))
         connection.sock.shutdown(socket.SHUT_WR)
+        assert connection.until(b"\r\n0\r\n\r\n").count(b"0049") == 1000
         started = time.monotonic()
-        assert connection.rest().count(b"0049") == 1000
+        assert connection.rest() == b""
         assert time.monotonic() - started < 4  # an idle connection stays for 5 s
 
 
@@ -138,7 +140,7 @@ def test_an_idle_connection_is_closed_after_some_seconds(web):
         assert answer(connection.send(request("/text"))).status == 200
         start = time.monotonic()
         assert connection.rest() == b""
-        assert 4 < time.monotonic() - start < 8
+        assert 4 < time.monotonic() - start < 12
 
 
 def test_a_kept_connection_that_stops_within_a_head_is_dropped(web):

@@ -39,7 +39,10 @@ _STARTS = "failsafe/test_boundaries.py failsafe/test_safety.py"
 PLANS = (
     Plan("core/protocol.py core/decoder.py", _CORE, f"{_CLIENTS} test_streams.py", 3),
     Plan(
-        "core/frames.py core/buffers.py", f"{_CORE} {_SURROGATES}", f"{_CLIENTS} test_memory.py", 2
+        "core/frames.py core/buffers.py",
+        f"{_CORE} {_SURROGATES}",
+        f"{_CLIENTS} test_memory.py test_tls.py",
+        2,
     ),
     Plan(
         "http/auth.py",
@@ -76,7 +79,8 @@ PLANS = (
     Plan(
         "http/exchange.py",
         f"{_ROUTES} http/test_keepalive.py",
-        "http/test_streams.py http/test_ranges.py test_proxies.py",
+        "http/test_streams.py http/test_ranges.py test_proxies.py test_slots.py",
+        slowest=5,
     ),
     Plan("/failsafe/crash.py /failsafe/crashlog.py /failsafe/watchdog.py", _STARTS, slowest=15),
     Plan("/admin/access.py", "admin/test_settings.py admin/test_maintenance_tls.py", slowest=15),
@@ -104,6 +108,7 @@ PLANS = (
         "http/test_patterns.py",
         f"{_ROUTES} test_registration_errors.py test_on_request.py test_http_responses.py",
     ),
+    Plan("http/nearpaths.py", "http/test_near_paths.py", "test_http_responses.py"),
     Plan("http/response.py", _ROUTES, "http/test_streams.py http/test_keepalive.py"),
     Plan("http/events.py", "http/test_events.py", "http/test_streams.py"),
     Plan("http/proxies.py", "test_proxies.py", "test_ipv6.py"),

@@ -174,10 +174,10 @@ class Tree:
         return failed[0] if status else ""
 
     def attempt(self, change: Mutation, plan: Plan, earlier: list[str]) -> tuple[str, str]:
-        """Return ("killed", test), ("timeout", test), ("survived", "") or ("busy", "").
+        """Return ("killed", test), ("timeout", test), ("survived", "") or ("busy", test).
 
         A busy machine must not kill: the test has to fail again, alone, and pass without the
-        change. busy: the machine was too busy for a result.
+        change. busy: the machine was too busy for this test, so that there is no result.
         """
         path = self.folder / change.path
         source = path.read_bytes()
@@ -193,9 +193,9 @@ class Tree:
             finally:
                 path.write_bytes(source)
             if by is None or by and result == "survived":
-                return "busy", ""
+                return "busy", by or "the tests to end in time"
             if by and not self._is_trusted(by):
-                return self.attempt(change, plan, earlier) if "::" in by else ("busy", "")
+                return self.attempt(change, plan, earlier) if "::" in by else ("busy", by)
             if by:
                 return result, by
         return "survived", ""
@@ -291,7 +291,7 @@ def run(seconds: float, only: str, again: bool) -> int:
         left = [entry for entry in entries if entry[0].key in survivors]
     else:
         left = [entry for entry in entries if entry[0].key not in results.by_key]
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
         tree = Tree(Path(folder))
         try:
             for change, plan in left:
@@ -300,7 +300,8 @@ def run(seconds: float, only: str, again: bool) -> int:
                 started = time.monotonic()
                 result, by = tree.attempt(change, plan, results.killers(change.path))
                 if result == "busy":
-                    print(f"the machine is too busy, to be tried again: {change}", flush=True)
+                    print(f"the machine is too busy for {by}, to be tried again: {change}")
+                    sys.stdout.flush()
                     continue
                 results.add(change, result, by, time.monotonic() - started)
                 if result == "survived":
