@@ -103,7 +103,7 @@ def build(lib, tmp_path):
         program = BUILD.format(lib=str(lib), client_ca=client_ca, before=before)
         (tmp_path / "program.py").write_text(program)
         command = [*find_micropython(), "-X", f"heapsize={heap}", "program.py"]
-        done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
+        done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         line, run.loaded = done.stdout.splitlines()
         return line

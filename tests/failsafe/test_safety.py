@@ -57,7 +57,7 @@ def failed(board):
 
 def mpremote(board, *arguments):
     command = [str(ROOT / ".venv/bin/mpremote"), "connect", board.serial, *arguments]
-    return subprocess.run(command, text=True, capture_output=True, timeout=30).stdout
+    return subprocess.run(command, text=True, capture_output=True, timeout=60).stdout
 
 
 # --- errors

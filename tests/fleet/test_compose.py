@@ -41,7 +41,7 @@ def test_nats_accepts_the_documented_configuration(node, tmp_path):
     config = tmp_path / "nats.conf"
     config.write_text(nats_config())
     words = shlex.split(SERVICES[node]["command"].replace("/etc/nats/nats.conf", str(config)))
-    run = subprocess.run([program, "-t", *words], capture_output=True, text=True, timeout=20)
+    run = subprocess.run([program, "-t", *words], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     nodes = ("nats1", "nats2", "nats3")
     assert words[-1] == ",".join(f"nats://{one}:6222" for one in nodes), "itself included"

@@ -20,7 +20,7 @@ def run(*arguments, typed="", **options):
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with start(*arguments, **pipes, **options) as process:
         try:
-            output, errors = process.communicate(typed, timeout=60)
+            output, errors = process.communicate(typed, timeout=200)
         except BaseException:
             process.kill()
             raise

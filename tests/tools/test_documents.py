@@ -90,7 +90,7 @@ def test_an_example_in_the_documents_runs(code, lib, tmp_path):
         code += APPLICATION
     program.write_text(PRELUDE.format(lib=str(lib), port=free_port()) + code)
     command = [*find_micropython(), "-X", "heapsize=1m", str(program)]
-    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=30)
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Traceback" not in done.stdout
 

@@ -85,7 +85,7 @@ def test_arguments_reach_the_program_unchanged(make):
 def test_a_signal_to_the_program_ends_make_with_status_0(make, number):
     process = make()
     os.kill(first_line(process)[0], number)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -93,7 +93,7 @@ def test_a_signal_to_the_process_group_stops_the_program_in_order(make, number):
     process = make()
     pid, _ = first_line(process)
     os.killpg(process.pid, number)
-    assert b"stopped" in process.communicate(timeout=10)[0]
+    assert b"stopped" in process.communicate(timeout=60)[0]
     assert is_gone(pid)
 
 
@@ -101,7 +101,7 @@ def test_sigterm_to_make_alone_stops_the_program_in_order(make):
     process = make()
     pid, _ = first_line(process)
     process.terminate()
-    assert b"stopped" in process.communicate(timeout=10)[0]
+    assert b"stopped" in process.communicate(timeout=60)[0]
     assert is_gone(pid)
 
 
@@ -110,7 +110,7 @@ def test_the_program_does_not_outlive_a_make_that_was_killed(make):
     process = make()
     pid, _ = first_line(process)
     process.kill()
-    assert b"stopped" in process.communicate(timeout=10)[0]
+    assert b"stopped" in process.communicate(timeout=60)[0]
     assert is_gone(pid)
 
 
@@ -137,7 +137,7 @@ def terminal(make):
 def test_ctrl_c_in_a_terminal_ends_both_quietly(terminal):
     process, keyboard, pid = terminal
     os.write(keyboard, b"\x03")
-    assert process.wait(timeout=10) == -signal.SIGINT, "a shell reports 130 for it"
+    assert process.wait(timeout=60) == -signal.SIGINT, "a shell reports 130 for it"
     assert is_gone(pid)
     assert os.read(keyboard, 1000).replace(b"\r\n", b"\n") == b"^Cstopped\n"
 
@@ -145,7 +145,7 @@ def test_ctrl_c_in_a_terminal_ends_both_quietly(terminal):
 def test_the_program_ends_when_its_terminal_is_closed(terminal):
     process, _, pid = terminal
     os.kill(pid, signal.SIGHUP)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert is_gone(pid)
 
 

@@ -112,7 +112,7 @@ def test_the_installed_program_runs_a_virtual_board(command):
         client.close()
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_a_missing_port_is_an_error_of_one_line(command):

@@ -90,7 +90,7 @@ def mpremote(looping):
 
     def run(*arguments, status=0):
         command = [*MPREMOTE, "connect", looping.serial, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 
@@ -175,7 +175,7 @@ def test_mpremotes_prompt_is_the_boards(looping, mpremote):
         os.write(ours, b"print('an' + 'swer')\r")
         until(b"answer")
         os.write(ours, b"\x18")  # Ctrl-X
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
         process.wait()
@@ -558,7 +558,7 @@ def test_the_command_line_runs_an_application_and_shows_its_lines(make_run, tmp_
 
 def test_a_program_that_is_not_there_is_an_error(make_run):
     process = make_run("--main", "no.py")
-    assert process.communicate(timeout=10)[0] == (
+    assert process.communicate(timeout=60)[0] == (
         "run: program no.py cannot be read: No such file or directory\n"
     )
     assert process.returncode == 1
@@ -570,7 +570,7 @@ def test_a_signal_ends_everything_with_status_0(make_run, tmp_path, number):
     lines_until(process, "board ready: ")
     process.send_signal(number)
     process.send_signal(number)
-    output = process.communicate(timeout=10)[0]
+    output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
     assert left_behind(tmp_path) == []
     assert interpreters_of(tmp_path) == []
@@ -610,7 +610,7 @@ def test_it_ends_when_nobody_reads_its_output_any_more(make_run):
     url = f"ws://127.0.0.1:{process.http}/ws"
     with contextlib.suppress(OSError, websocket.WebSocketException):
         websocket.create_connection(url, timeout=10).close()  # of which the board prints a line
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_a_line_of_its_own_is_never_glued_to_what_the_board_prints(capfdbinary):
@@ -635,7 +635,7 @@ def test_a_line_of_its_own_is_never_glued_to_what_the_board_prints(capfdbinary):
 )
 def test_a_wrong_argument_is_explained_in_one_line(make_run, tmp_path, arguments, message):
     process = make_run(*arguments)
-    output = process.communicate(timeout=10)[0]
+    output = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert message in output
     assert output.count("\n") == 1
@@ -648,7 +648,7 @@ def test_a_port_in_use_is_explained_in_one_line(make_run, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = make_run(option, str(port), other, str(free_port()), ports=False)
-        output = process.communicate(timeout=10)[0]
+        output = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert f"port {port} of this machine cannot be used" in output
     assert output.count("\n") == 1
@@ -702,7 +702,7 @@ def test_an_application_without_memory_on_a_chip_is_not_told_of_a_larger_heap(ma
 
 def test_a_port_that_is_none_is_explained_in_one_line(make_run):
     process = make_run("--http-port", "80000", ports=False)
-    output = process.communicate(timeout=10)[0]
+    output = process.communicate(timeout=60)[0]
     assert output == "run: port 80000 is not valid: use 1 to 65535, or 0 for any that is free\n"
 
 
@@ -766,7 +766,7 @@ def test_the_flash_can_be_kept(make_run, tmp_path, small_heap):
     process = make_run("--flash", str(flash))
     lines_until(process, "board ready: ")
     process.terminate()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert (flash / "main.py").read_bytes() == (ROOT / "main.py").read_bytes()
     (flash / "mine.txt").write_text("mine")
     process = make_run("--flash", str(flash), "--heap", small_heap)
