@@ -9,7 +9,6 @@ import ast
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 
 from tools import ROOT
 
@@ -57,7 +56,7 @@ def find(
         elif isinstance(node, ast.Call):
             found.extend(_in_call(node, function, names))
         elif isinstance(node, ast.Assign):
-            found.extend(_in_assignment(node, names))
+            found.extend(_in_assignment(node, function, names))
         elif isinstance(node, ast.While):
             found.extend(_in_loop(node, function))
         elif isinstance(node, ast.FunctionDef):
@@ -377,16 +376,18 @@ def _returns_nothing(call: ast.Call, names: _Names) -> bool:
 
 
 @cache
-def _known(kind: str, root: Path = ROOT) -> list[str]:
+def _known(kind: str) -> list[str]:
     """Return the names of a class that a program may use, from lib/wsserver/errorhints.py."""
-    source = (root / "lib" / "wsserver" / "errorhints.py").read_text(encoding="utf-8")
+    source = (ROOT / "lib" / "wsserver" / "errorhints.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_NAMES":
             return ast.literal_eval(node.value)[kind].split()
     return []
 
 
-def _in_assignment(node: ast.Assign, names: _Names) -> Iterator[Finding]:
+def _in_assignment(
+    node: ast.Assign, function: _Function | None, names: _Names
+) -> Iterator[Finding]:
     for target in node.targets:
         if not isinstance(target, ast.Attribute) or target.attr.startswith("_"):
             continue
@@ -397,7 +398,7 @@ def _in_assignment(node: ast.Assign, names: _Names) -> Iterator[Finding]:
             if name in _FIXED:
                 text = f"{name} is read only: give it to Server(), or in config.json"
                 yield node.lineno, text
-        elif written == "client":
+        elif _is_client(target.value, function):
             known = _known("Client")
         else:
             continue

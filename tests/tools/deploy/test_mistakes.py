@@ -115,6 +115,7 @@ class Uplink:
         await self.client.ping()
 async def setup(board):
     client = MQTTClient()
+    client.on_message = print
     await client.close()""",
     "tests for a feature": """import network
 def setup(board):
