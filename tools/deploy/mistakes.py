@@ -393,7 +393,7 @@ def _in_assignment(
             continue
         name = target.attr
         written = ast.unparse(target.value)
-        if _is(target.value, "server"):
+        if _is(target.value, "server") and names.imported.get("Server", "wsserver") == "wsserver":
             known = _known("Server")
             if name in _FIXED:
                 text = f"{name} is read only: give it to Server(), or in config.json"

@@ -108,7 +108,11 @@ def setup(board):
     board.server.every(10, other.step)
     _thread.start_new_thread(other.run, ())""",
     "a Server of another library": """from modbus import Server
-def setup(board): board.server.every(10, Server(1).poll)""",
+class Own:
+    def __init__(self):
+        self.server = Server(1)
+        self.server.max_size = 5
+def setup(board): board.server.every(10, Own().server.poll)""",
     "a client of another library": """from mqtt import MQTTClient
 class Uplink:
     async def run(self):
