@@ -157,8 +157,9 @@ def _set_access(server, settings, port):
 
 
 def _open(server, port, ipv6, context=None):
-    """Listen on IPv4, and on IPv6 if it is wanted and MicroPython supports it. Return the port:
-    without TLS it is 80 if the other one is not available.
+    """Listen on IPv4, and on IPv6 if it is wanted and MicroPython supports it.
+
+    Return the port, which is 80 if there is no TLS and the wanted one is not available.
     """
     try:
         if ipv6:

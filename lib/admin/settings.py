@@ -15,6 +15,7 @@ PATH = "/config.json"
 # {name: module of the Tool} for {"do": name}, maintenance that keeps a state. These modules stay
 # loaded until the last client that has used one of them leaves.
 _TOOLS = {"log": "admin.livelog", "files": "admin.files"}
+_MAX_BRACKETS = const(400)  # of a command: its parser's stack is allocated in one piece
 _FARTHEST = const(0x3FFFFFFF)  # position in a file: the largest small integer of a chip
 _INVALID = const("the command has a value of a wrong type, or a text that is not valid")
 _NO_MEMORY = const("out of memory: close other pages of the board, and try again")
@@ -47,6 +48,8 @@ class SettingsEndpoint:
                 self._take(tools, message)
                 return
             try:
+                if message.count("{") + message.count("[") > _MAX_BRACKETS:
+                    raise ValueError
                 command = json.loads(message)
             except ValueError:
                 command = None

@@ -46,6 +46,7 @@ _LAYOUT = const(2)  # version of the file layout; make deploy HOST= needs the sa
 _HMAC = const(1)  # version of the lines that the HMAC covers
 _BLOCK = const(64)  # bytes of a block of SHA-256 (RFC 2104)
 _PIECE = const(512)  # bytes of content in a message
+_MAX_BRACKETS = const(400)  # of a command: its parser's stack is allocated in one piece
 _SPARE = const(32768)  # bytes of flash that stay free, for folders and settings
 _DELAY = const(100)  # ms until the restart: the answer goes first
 _CLEANING = const(200)  # ms in which "begin" removes old files, because the flash is slow
@@ -322,6 +323,8 @@ endpoint = UpdateEndpoint  # LazyEndpoint calls this
 def _parsed(message):
     """Return a command as a list. Raises ValueError without a text."""
     try:
+        if message.count("{") + message.count("[") > _MAX_BRACKETS:
+            raise ValueError
         command = json.loads(message)
     except ValueError:
         command = None

@@ -39,7 +39,7 @@ def get(name: str, path: str = "/secrets.json", log=print) -> str:
 
 
 def describe(error):
-    """Return the name of an OSError's errno. (A new name would take memory for ever.)"""
+    """Return the name of an OSError's errno, or its number if it has none."""
     number = error.errno
     # 28 is ENOSPC, which MicroPython does not name.
     return "no space" if number == 28 else errno.errorcode.get(number, number)

@@ -12,6 +12,7 @@ import websocket
 
 from tests.admin import admin
 from tests.admin.admin import SECRET
+from tests.conftest import need_chip_heap
 
 _opened = []
 
@@ -115,6 +116,20 @@ def test_the_rules_of_a_section_are_those_of_the_schema(made):
     assert rules["password"] == ["password"]
     admin.client.send(json.dumps({"show": "nothing"}))
     assert admin.hear()["type"] == "error"
+
+
+def test_deep_json_does_not_let_the_heap_grow(make_board):
+    need_chip_heap()
+    board = make_board(
+        config={"admin": {"password": SECRET}, "demo": {"enabled": False}}, heap="chip"
+    )
+    grown = board.heap.grown
+    admin = Admin(board)
+    admin.next()
+    for start in "[", '{"a":', '{"show":[':
+        admin.client.send(start * (4000 // len(start)))
+        assert admin.next()["error"].startswith("the commands are")
+    assert board.heap.grown == grown
 
 
 def test_with_an_application_the_sections_of_the_demo_are_left_out(made, make_changed):

@@ -346,6 +346,16 @@ def test_only_deployable_paths_can_be_written(board):
     assert not (board.flash / "update").exists()
 
 
+@pytest.mark.parametrize("board", [{"heap": "chip"}], indirect=True)
+def test_deep_json_does_not_let_the_heap_grow(board):
+    need_chip_heap()
+    client = raw(board)
+    grown = board.heap.grown
+    client.send("[" * 4000)
+    assert json.loads(client.recv())["error"].startswith("the commands are")
+    assert board.heap.grown == grown
+
+
 def test_damaged_content_is_refused_and_not_installed(board):
     client = raw(board)
     begin(client)

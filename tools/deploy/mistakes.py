@@ -6,16 +6,20 @@ Only what is surely wrong is found: each finding is a warning, and the program r
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 
 from tools import ROOT
 
 # Functions of asyncio that have to be awaited, and methods of the library that need not be.
 _AWAITED = "sleep", "sleep_ms", "wait_for", "wait_for_ms", "gather", "open_connection"
-_AT_ONCE = "send", "broadcast", "close", "ping", "pong", "join", "leave", "every", "after"
+_OF_CLIENT = "send", "close", "ping", "pong", "join", "leave"
+_OF_SERVER = "broadcast", "every", "after"
+_CALLBACKS = frozenset(
+    f"on_{name}"
+    for name in ("request", "open", "message", "chunk", "close", "ping", "pong", "drain")
+)
 # Methods that take a function, and its position.
 _TAKE = {"every": 1, "after": 1, "call_soon": 0, "add_reader": 1, "on_wait": 0, "value": 1}
 _TAKE["button"] = 1
@@ -25,26 +29,34 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LEAVES = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
 _ENDS = (ast.Break, ast.Return, ast.Raise)
+_LAST = ("reset", "soft_reset", "deepsleep", "exit")  # functions that do not return
 
 Finding = tuple[int, str]
 
 
-def find(tree: ast.Module, is_main: bool = False) -> list[Finding]:
+def find(
+    tree: ast.Module, is_main: bool = False, others: Iterable[ast.Module] = ()
+) -> list[Finding]:
     """Return (line, what is wrong and what to do) for each mistake.
 
     is_main: the program is a main.py, and no module of an application.
+    others: further modules of the application, which may read attributes that this one assigns.
     """
     names = _Names(tree)
-    found = list(_in_program(tree) if is_main else _in_application(tree))
+    for other in others:
+        names.read |= _Names(other).read
+    if not is_main:  # a board imports the modules of an application
+        tree = ast.Module([node for node in tree.body if not _is_for_main(node)], [])
+    found = list(_in_program(tree, names) if is_main else _in_application(tree, names))
     for node, function in _walk(tree, None):
         if isinstance(node, ast.Expr):
             found.extend(_in_statement(node, function, names))
         elif isinstance(node, ast.Await):
-            found.extend(_in_await(node, names))
+            found.extend(_in_await(node, function, names))
         elif isinstance(node, ast.Call):
             found.extend(_in_call(node, function, names))
         elif isinstance(node, ast.Assign):
-            found.extend(_in_assignment(node, names))
+            found.extend(_in_assignment(node, function, names))
         elif isinstance(node, ast.While):
             found.extend(_in_loop(node, function))
         elif isinstance(node, ast.FunctionDef):
@@ -52,29 +64,81 @@ def find(tree: ast.Module, is_main: bool = False) -> list[Finding]:
     return sorted(set(found))
 
 
+def _is_for_main(node: ast.stmt) -> bool:
+    """Return whether a statement is `if __name__ == "__main__":`."""
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
 class _Names:
-    """What a program defines: its functions, by name, and the attributes that it reads."""
+    """What a program defines, and the names that it uses."""
 
     def __init__(self, tree: ast.Module):
         self.functions: dict[str, list[_Function]] = {}
-        self.read: set[str] = set()
-        self.imported: set[str] = set()  # of asyncio, by "from asyncio import sleep"
+        self.read: set[str] = set()  # attributes
+        self.bound: set[str] = set()  # variables, parameters, and imported names
+        self.imported: dict[str, str] = {}  # by "from MODULE import NAME": the module
+        self.tried: set[ast.stmt] = set()  # which may fail, to test for a feature
+        self._classes: dict[ast.AST, ast.ClassDef] = {}  # the class that each node is in
         for node in ast.walk(tree):
-            if isinstance(node, _FUNCTION):
-                self.functions.setdefault(node.name, []).append(node)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                self.read.add(node.attr)
-            elif isinstance(node, ast.ImportFrom) and node.module in ("asyncio", "uasyncio"):
-                self.imported.update(alias.asname or alias.name for alias in node.names)
+            self._add(node)
+
+    def _add(self, node: ast.AST) -> None:
+        if isinstance(node, _FUNCTION):
+            self.functions.setdefault(node.name, []).append(node)
+        elif isinstance(node, ast.ClassDef):  # an inner class comes after the outer one
+            self._classes.update((inside, node) for inside in ast.walk(node))
+        elif isinstance(node, ast.Try):
+            self.tried.update(node.body)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            given = [alias.asname or alias.name for alias in node.names]
+            self.bound.update(given)
+            if isinstance(node, ast.ImportFrom):
+                self.imported.update(dict.fromkeys(given, node.module or ""))
+        else:
+            self._add_use(node)
+
+    def _add_use(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            self.read.add(node.attr)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+            self.read.add(node.target.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            self.read.add(node.value)  # getattr(client, "name")
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            self.bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            self.bound.add(node.arg)
 
     def called(self, call: ast.Call) -> list[_Function]:
-        """Return the functions that a call may mean, of f() and self.f() only."""
+        """Return the functions that a call surely means, of f() and self.f() only."""
         function = call.func
         if isinstance(function, ast.Name):
-            return self.functions.get(function.id, [])
-        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == "self":
-            return self.functions.get(function.attr, [])
-        return []
+            meant = self.functions.get(function.id, [])
+            is_sure = function.id not in self.bound
+            is_sure = is_sure and not any(self._is_method(one) for one in meant)
+        elif isinstance(function, ast.Attribute) and ast.unparse(function.value) == "self":
+            meant = self.functions.get(function.attr, [])
+            own = self._classes.get(call)
+            is_sure = own is not None and any(one in own.body for one in meant)
+        else:
+            return []
+        # A decorator may return another function.
+        return meant if is_sure and not any(one.decorator_list for one in meant) else []
+
+    def _is_method(self, function: _Function) -> bool:
+        return function in self._classes and function in self._classes[function].body
+
+    def is_property(self, name: str) -> bool:
+        return any(one.decorator_list for one in self.functions.get(name, []))
+
+    def servers(self, tree: ast.AST) -> list[ast.Call]:
+        """Return the calls of the library's Server()."""
+        return [
+            call
+            for call in _calls(tree, "Server")
+            if ast.unparse(call.func) == "wsserver.Server"
+            or (isinstance(call.func, ast.Name) and self.imported.get("Server") == "wsserver")
+        ]
 
 
 def _walk(node: ast.AST, function: _Function | None) -> Iterator[tuple[ast.AST, _Function | None]]:
@@ -110,8 +174,23 @@ def _is_route(function: _Function) -> bool:
 
 
 def _is_called_by_server(function: _Function | None) -> bool:
-    return function is not None and (
-        function.name == "setup" or function.name.startswith("on_") or _is_route(function)
+    return function is not None and (function.name in _CALLBACKS or _is_route(function))
+
+
+def _is_setup(function: ast.AST | None) -> bool:
+    """Return whether a node is the function setup(board), and no method or helper of this name."""
+    if not isinstance(function, _FUNCTION) or function.name != "setup":
+        return False
+    return [one.arg for one in function.args.args] not in ([], ["self"])
+
+
+def _is_client(node: ast.expr, function: _Function | None) -> bool:
+    """Return whether an expression is the `client` that a callback gets."""
+    return (
+        isinstance(node, ast.Name)
+        and node.id == "client"
+        and function is not None
+        and function.name in _CALLBACKS
     )
 
 
@@ -127,21 +206,38 @@ def _calls(tree: ast.AST, *names: str) -> list[ast.Call]:
     ]
 
 
-def _in_program(tree: ast.Module) -> Iterator[Finding]:
-    servers = _calls(tree, "Server")
-    if servers and not _calls(tree, "run", "serve", "step"):
+def _in_program(tree: ast.Module, names: _Names) -> Iterator[Finding]:
+    servers = names.servers(tree)
+    if servers and not names.read & {"run", "serve", "step"} and not _is_handed_over(tree, names):
         line = servers[0].lineno
         yield line, "no server.run() follows, so the program ends at once and serves nothing"
     for node in tree.body:
-        if isinstance(node, _FUNCTION) and node.name == "setup" and not servers:
+        if _is_setup(node) and not servers and not _calls(tree, "setup"):
             text = "setup(board) is the beginning of an application, which APP= runs, not MAIN="
             yield node.lineno, text
 
 
-def _in_application(tree: ast.Module) -> Iterator[Finding]:
-    for call in _calls(tree, "Server"):
+def _is_handed_over(tree: ast.Module, names: _Names) -> bool:
+    """Return whether a function of another module gets the server, and may run it."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and names.imported.get(node.func.id, "wsserver") != "wsserver"
+        and any(_is(one, "server") for one in node.args)
+        for node in ast.walk(tree)
+    )
+
+
+def _in_application(tree: ast.Module, names: _Names) -> Iterator[Finding]:
+    runs = _calls(tree, "run")
+    called = {call.func for call in runs}
+    is_run = names.read & {"serve", "step"} or any(
+        isinstance(node, ast.Attribute) and node.attr == "run" and node not in called
+        for node in ast.walk(tree)  # a thread may get server.run
+    )
+    for call in () if is_run else names.servers(tree):
         yield call.lineno, "nothing runs this server: use board.server, which setup(board) gets"
-    for call in _calls(tree, "run"):
+    for call in runs:
         if ast.unparse(call.func) in ("asyncio.run", "uasyncio.run"):
             text = "asyncio.run() does not return, and the board cannot start: make setup() async"
             yield call.lineno, text
@@ -153,12 +249,14 @@ def _in_application(tree: ast.Module) -> Iterator[Finding]:
 def _in_statement(node: ast.Expr, function: _Function | None, names: _Names) -> Iterator[Finding]:
     value = node.value
     if isinstance(value, ast.Call):
-        text = _not_awaited(value, names)
+        text = _not_awaited(value, function, names)
         if text:
             if not isinstance(function, ast.AsyncFunctionDef):
                 text += ", in an async function"
             yield node.lineno, text
     elif isinstance(value, ast.Attribute):
+        if node in names.tried or names.is_property(value.attr):
+            return
         written = ast.unparse(value)
         yield node.lineno, f"{written} alone does nothing: to call it, write {written}()"
     elif isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.Eq):
@@ -171,15 +269,20 @@ def _in_statement(node: ast.Expr, function: _Function | None, names: _Names) -> 
         yield node.lineno, "this value is not used: is a `return` missing?"
 
 
-def _not_awaited(call: ast.Call, names: _Names) -> str:
+def _not_awaited(call: ast.Call, inside: _Function | None, names: _Names) -> str:
     """Return what is wrong with a call whose result is not used, or ""."""
     function = call.func
     written = ast.unparse(function)
     owner, _, name = written.rpartition(".")
     of_asyncio = owner in ("asyncio", "uasyncio") and name in _AWAITED
-    if of_asyncio or (not owner and name in names.imported and name in _AWAITED):
+    is_imported = names.imported.get(written) in ("asyncio", "uasyncio")
+    if of_asyncio or (is_imported and written in _AWAITED):
         return f"{written}() does nothing without `await`: write `await {written}(...)`"
-    if isinstance(function, ast.Attribute) and name == "drain" and _is(function.value, "client"):
+    if (
+        isinstance(function, ast.Attribute)
+        and name == "drain"
+        and _is_client(function.value, inside)
+    ):
         return f"{written}() does not wait without `await`: write `await {written}()`"
     meant = names.called(call)
     if meant and all(isinstance(one, ast.AsyncFunctionDef) for one in meant):
@@ -187,15 +290,17 @@ def _not_awaited(call: ast.Call, names: _Names) -> str:
     return ""
 
 
-def _in_await(node: ast.Await, names: _Names) -> Iterator[Finding]:
+def _in_await(node: ast.Await, function: _Function | None, names: _Names) -> Iterator[Finding]:
     call = node.value
     if not isinstance(call, ast.Call):
         return
     written = ast.unparse(call.func)
-    if isinstance(call.func, ast.Attribute) and call.func.attr in _AT_ONCE:
-        if _is(call.func.value, "client") or _is(call.func.value, "server"):
+    if isinstance(call.func, ast.Attribute):
+        owner, name = call.func.value, call.func.attr
+        of_client = name in _OF_CLIENT and _is_client(owner, function)
+        if of_client or (name in _OF_SERVER and _is(owner, "server")):
             yield node.lineno, f"{written}() is not async and returns at once: remove `await`"
-        return
+            return
     meant = names.called(call)
     if meant and not any(isinstance(one, ast.AsyncFunctionDef) or _returns(one) for one in meant):
         text = f"{written}() is not async: remove `await`, or write `async def {meant[0].name}`"
@@ -203,7 +308,13 @@ def _in_await(node: ast.Await, names: _Names) -> Iterator[Finding]:
 
 
 def _returns(function: _Function) -> bool:
-    """Return whether a function has a result, which may be a coroutine."""
+    """Return whether a function, or one that overrides it, may have a result."""
+    first, last = function.body[0], function.body[-1]
+    is_empty = isinstance(first, (ast.Pass, ast.Expr)) and not isinstance(
+        getattr(first, "value", None), ast.Call
+    )
+    if isinstance(last, ast.Raise) or (is_empty and first is last):
+        return True  # an abstract method
     return any(
         isinstance(node, (ast.Yield, ast.YieldFrom))
         or (isinstance(node, ast.Return) and node.value)
@@ -221,10 +332,12 @@ def _in_call(node: ast.Call, function: _Function | None, names: _Names) -> Itera
             if not isinstance(function, ast.AsyncFunctionDef):
                 text += ", in an async function"
             yield node.lineno, text
-        if written == "input":
+        if written == "input" and not {"input"} & (names.bound | set(names.functions)):
             yield node.lineno, "input() stops the server until a line comes on the serial port"
     owner, _, name = written.rpartition(".")
-    if name == "create_task" and not isinstance(function, ast.AsyncFunctionDef) and function:
+    if name == "create_task" and isinstance(function, ast.FunctionDef) and _has_no_loop(names):
+        if not (_is_called_by_server(function) or _is_setup(function)):
+            return  # an async function may call it
         text = "nothing runs this task: make the function async, or use server.call_soon(function)"
         yield node.lineno, text
     passed = [one.value for one in node.keywords if one.arg in ("get", "set", "function")]
@@ -234,6 +347,13 @@ def _in_call(node: ast.Call, function: _Function | None, names: _Names) -> Itera
         if isinstance(value, ast.Call) and _returns_nothing(value, names):
             called = ast.unparse(value.func)
             yield value.lineno, f"{called}() is called here: pass {called}, without ()"
+
+
+def _has_no_loop(names: _Names) -> bool:
+    """Return whether asyncio surely does not run all the time."""
+    setup = names.functions.get("setup", [])
+    is_sync = not any(isinstance(one, ast.AsyncFunctionDef) for one in setup)
+    return is_sync and bool(setup) and "serve" not in names.read
 
 
 def _is_slow(call: ast.Call, written: str) -> bool:
@@ -256,27 +376,29 @@ def _returns_nothing(call: ast.Call, names: _Names) -> bool:
 
 
 @cache
-def _known(kind: str, root: Path = ROOT) -> list[str]:
+def _known(kind: str) -> list[str]:
     """Return the names of a class that a program may use, from lib/wsserver/errorhints.py."""
-    source = (root / "lib" / "wsserver" / "errorhints.py").read_text(encoding="utf-8")
+    source = (ROOT / "lib" / "wsserver" / "errorhints.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_NAMES":
             return ast.literal_eval(node.value)[kind].split()
     return []
 
 
-def _in_assignment(node: ast.Assign, names: _Names) -> Iterator[Finding]:
+def _in_assignment(
+    node: ast.Assign, function: _Function | None, names: _Names
+) -> Iterator[Finding]:
     for target in node.targets:
         if not isinstance(target, ast.Attribute) or target.attr.startswith("_"):
             continue
         name = target.attr
         written = ast.unparse(target.value)
-        if _is(target.value, "server"):
+        if _is(target.value, "server") and names.imported.get("Server", "wsserver") == "wsserver":
             known = _known("Server")
             if name in _FIXED:
                 text = f"{name} is read only: give it to Server(), or in config.json"
                 yield node.lineno, text
-        elif written == "client":
+        elif _is_client(target.value, function):
             known = _known("Client")
         else:
             continue
@@ -295,16 +417,14 @@ def _in_assignment(node: ast.Assign, names: _Names) -> Iterator[Finding]:
 def _in_loop(node: ast.While, function: _Function | None) -> Iterator[Finding]:
     if not isinstance(node.test, ast.Constant) or not node.test.value or function is None:
         return
-    inside = list(_own(node))
-    if any(isinstance(one, (*_LEAVES, *_ENDS)) for one in inside):
+    if any(isinstance(one, (*_LEAVES, *_ENDS)) for one in _own(node)) or _calls(node, *_LAST):
         return
+    if any(isinstance(one, ast.Try) and node in _own(one) for one in _own(function)):
+        return  # an exception may end it
     if isinstance(function, ast.AsyncFunctionDef):
         text = "this loop never waits, so the server stops: `await asyncio.sleep(...)` in it"
         yield node.lineno, text
-    elif _is_called_by_server(function) and not any(
-        isinstance(one, ast.Try)
-        for one in _own(function)  # an exception may end it
-    ):
+    elif _is_called_by_server(function) or _is_setup(function):
         text = (
             f"{function.name}() never returns, so the server stops: use server.every(ms, function)"
         )
@@ -312,7 +432,7 @@ def _in_loop(node: ast.While, function: _Function | None) -> Iterator[Finding]:
 
 
 def _in_function(node: ast.FunctionDef) -> Iterator[Finding]:
-    if not _is_called_by_server(node):
+    if not _is_called_by_server(node) and not _is_setup(node):
         return
     values = [one for one in _own(node) if isinstance(one, ast.Yield) and one.value]
     if not values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -44,8 +44,9 @@ def check(application: Application, root: Path = ROOT) -> None:
     }
     _compile(modules.values())
     known = _names(modules) | _names(firmware(root))
+    trees = [parsed(file) for file in modules.values()]
     for path, file in modules.items():
-        _warn(file, _dotted(path), known)
+        _warn(file, _dotted(path), known, others=trees)
 
 
 def check_main(file: Path, root: Path = ROOT) -> None:
@@ -54,12 +55,18 @@ def check_main(file: Path, root: Path = ROOT) -> None:
     _warn(file, "main", _names(firmware(root)), is_main=True)
 
 
-def _warn(file: Path, module: str, known: set[str], is_main: bool = False) -> None:
+def _warn(
+    file: Path,
+    module: str,
+    known: set[str],
+    is_main: bool = False,
+    others: Iterable[ast.Module] = (),
+) -> None:
     """Warn about imports of modules that are not known, and about mistakes."""
     for line, name in _imports(file, module):
         if not _is_known(name, known):
             warn(f"{file}:{line}: {_remedy(name, known)}")
-    for line, text in mistakes.find(parsed(file), is_main):
+    for line, text in mistakes.find(parsed(file), is_main, others):
         warn(f"{file}:{line}: {text}")
 
 

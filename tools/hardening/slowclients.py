@@ -106,7 +106,7 @@ FAULTS += [half_closed_visitor, silent, no_pong]
 
 
 def misbehave(board: VirtualBoard, fault: Fault, ended: threading.Event) -> None:
-    """Do it again and again, until `ended` is set."""
+    """Run a fault again and again, until `ended` is set."""
     while not ended.is_set():
         try:
             for connection in fault(board):

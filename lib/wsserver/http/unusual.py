@@ -8,7 +8,7 @@ from wsserver.core.frames import const
 
 from .request import TOKEN, HTTPError, consists_of, is_host, malformed
 
-_TLS_HANDSHAKE = const(22)  # the first byte of a TLS connection (RFC 8446, section 5.1)
+_TLS_HANDSHAKE = const(b"\x16")  # the first byte of a TLS connection (RFC 8446, section 5.1)
 # More lines take more memory than a head of max_head bytes is expected to.
 _MAX_HEADERS = const(64)
 _ALLOW = const("Allow: GET, HEAD, OPTIONS")
@@ -19,7 +19,7 @@ _SCHEMES = ("http", "https", "ws", "wss")
 
 def find_head(head: bytes, limit: int) -> HTTPError:
     """Return the error for bytes that cannot become a request head."""
-    if head[0] == _TLS_HANDSHAKE:
+    if head[:1] == _TLS_HANDSHAKE:
         return HTTPError(400, "TLS on a port without TLS: use http:// or ws:// here")
     if _has_bare_lf(head):
         return HTTPError(400, _BARE_LF)

@@ -25,7 +25,9 @@ class Endpoint:
     async def measure(self):
         await asyncio.sleep(1)
     def plain(self):
-        pass
+        print()
+def setup(board):
+    pass
 """
 
 
@@ -87,6 +89,148 @@ def test_a_mistake_is_found_at_its_line(kind, line, words):
 )
 def test_what_may_be_right_is_no_mistake(kind, line):
     assert found(IN_ON_MESSAGE.format(kind=kind, line=line)) == []
+
+
+# Correct programs that resemble a mistake.
+CORRECT = {
+    "asyncio.run() on a computer": """import asyncio
+async def main(): await asyncio.sleep(1)
+if __name__ == "__main__":
+    asyncio.run(main())""",
+    "a second server, as a task": """import asyncio
+from wsserver import Server
+async def setup(board):
+    task = asyncio.create_task(Server().serve())""",
+    "a second server, in a timer or thread": """from wsserver import Server
+import _thread
+def setup(board):
+    other = Server()
+    board.server.every(10, other.step)
+    _thread.start_new_thread(other.run, ())""",
+    "a Server of another library": """from modbus import Server
+class Own:
+    def __init__(self):
+        self.server = Server(1)
+        self.server.max_size = 5
+def setup(board): board.server.every(10, Own().server.poll)""",
+    "a client of another library": """from mqtt import MQTTClient
+class Uplink:
+    async def run(self):
+        await self.client.ping()
+async def setup(board):
+    client = MQTTClient()
+    client.on_message = print
+    await client.close()""",
+    "tests for a feature": """import network
+def setup(board):
+    try: network.LAN
+    except AttributeError: print("no Ethernet")""",
+    "a property that is read": """class Sensor:
+    @property
+    def level(self): print("reads")
+    def clear(self): self.level""",
+    "waits before the server serves": """import time
+class Sensor:
+    def setup(self): time.sleep(1)
+    def on_off(self):
+        while True: time.sleep(1)
+    def on_cells(self):
+        yield 1
+def setup(board): time.sleep(0.5)""",
+    "a task of a helper": """import asyncio
+class Pump:
+    def start(self): self.task = asyncio.create_task(self.loop())
+    async def loop(self): await asyncio.sleep(1)
+async def setup(board): Pump().start()""",
+    "a task while setup() runs": """import asyncio
+class Endpoint:
+    def on_open(self, client): client.context = asyncio.create_task(answer(client))
+async def answer(client): await asyncio.sleep(1)
+async def setup(board): await asyncio.sleep(5)""",
+    "decorators that change a function": """from helpers import background, throttle
+@background
+async def measure(): print()
+@throttle
+def tick(): print()
+def setup(board):
+    measure()
+    board.server.every(1000, tick())""",
+    "names of other scopes": """from drivers import Base, update
+class A(Base):
+    def go(self):
+        self.refresh()
+        update()
+    async def work(self): await self.read()
+class B:
+    async def update(self): print()
+    async def refresh(self): print()
+    def read(self): print()
+    async def callback(self): print()
+def each(callback): callback()""",
+    "methods of a subclass": """class Device:
+    def read(self): raise NotImplementedError
+    def wait(self): pass
+    async def loop(self):
+        await self.read()
+        await self.wait()""",
+    "loops that end": """import machine
+async def consume(values):
+    try:
+        while True: print(next(values))
+    except StopIteration: pass
+async def restart():
+    while True: machine.deepsleep(1000)""",
+    "attributes of its own": """class Endpoint:
+    def on_open(self, client):
+        client.message = 0
+        client.param = None
+    def on_message(self, client, message):
+        client.message += 1
+        print(getattr(client, "param"))""",
+    "an input() of its own": """from buttons import input
+def on_message(client, message): client.send(input())""",
+}
+
+
+@pytest.mark.parametrize("text", CORRECT.values(), ids=CORRECT)
+def test_a_correct_program_is_not_warned_about(text):
+    assert found(text) == []
+
+
+CORRECT_MAIN = {
+    "in a thread": """import _thread
+from wsserver import Server
+server = Server()
+_thread.start_new_thread(server.run, ())""",
+    "by another module": """from runner import start
+from wsserver import Server
+server = Server()
+start(server)""",
+    "by a helper setup()": """from wsserver import Server
+server = Server()
+def setup():
+    while True: server.step(10)
+setup()""",
+    "in another module": """from web import server
+def setup(pins): print(pins)
+setup([1])
+server.run()""",
+}
+
+
+@pytest.mark.parametrize("text", CORRECT_MAIN.values(), ids=CORRECT_MAIN)
+def test_a_server_that_runs_is_not_warned_about(text):
+    assert found(text, True) == []
+
+
+def test_a_module_may_read_the_attributes_that_another_assigns(tmp_path, capsys):
+    chat = "def on_open(client):\n    client.message = 0\n"
+    folder = write(tmp_path, app_py=ECHO, chat_py=chat)
+    modules.check(find(folder))
+    assert "nothing reads client.message" in capsys.readouterr().err
+    write(tmp_path, log_py="def log(client):\n    print(client.message)\n")
+    modules.check(find(folder))
+    assert "nothing reads" not in capsys.readouterr().err
 
 
 ROUTE = """from wsserver import Server

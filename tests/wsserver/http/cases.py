@@ -24,6 +24,7 @@ CASES = {
     "a plain request": (_get(), 200, TEXT),
     "an empty line before the request": (b"\r\n" + _get(), 200, TEXT),
     "several empty lines before the request": (b"\r\n\r\n" + _get(), 200, TEXT),
+    "nothing but empty lines": (b"\r\n" * 12, 400, None),
     "the longest head behind eight empty lines": (
         b"\r\n" * 8 + _get(b"X: " + b"a" * (2048 - len(GET + HOST) - len(b"X: "))),
         200,
