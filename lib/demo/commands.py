@@ -5,7 +5,7 @@ from panel.parse import parse_json
 
 from .chat import check_id, check_message, check_name
 
-_MAX_SIZE = const(3200)  # bytes of a command, as in panel.parse
+_MAX_SIZE = const(2200)  # bytes of a command, as in panel.parse
 
 # The commands, and the option of each.
 _OPTIONS = {"echo": None, "led": "at", "message": "to", "name": None, "stats": None}

@@ -7,7 +7,8 @@ from micropython import const
 from wsserver import lazy
 from wsserver.core.frames import validate_utf8
 
-_MAX_SIZE = const(3200)  # bytes: a message of 1000 characters of 3 bytes, and more
+# Bytes of a command: a text of 500 characters of 4 bytes. One of 3,000 takes memory of TLS.
+_MAX_SIZE = const(2200)
 _MAX_ERROR = const(120)  # characters
 _MAX_BRACKETS = const(40)  # parsing one takes far more than one byte of heap
 

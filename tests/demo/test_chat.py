@@ -177,10 +177,10 @@ def test_a_message_of_a_wrong_type_or_length_is_refused(guest, message):
     assert guest().error({"message": message}) == text
 
 
-def test_a_message_of_1000_three_byte_characters_arrives(guest):
+def test_a_message_of_700_three_byte_characters_arrives(guest):
     one = guest()
-    one.say(json.dumps({"message": "€" * 1000}, ensure_ascii=False))
-    assert one.wait("message")["message"] == "€" * 1000
+    one.say(json.dumps({"message": "€" * 700}, ensure_ascii=False))
+    assert one.wait("message")["message"] == "€" * 700
 
 
 def test_only_the_sender_gets_an_echo(guest):
@@ -257,8 +257,8 @@ def test_a_message_that_grows_beyond_the_send_buffer_is_refused(guest):
 @pytest.mark.parametrize(
     "order, problem",
     [
-        ('{"echo": ' + "[" * 3000, "more than 40 brackets"),
-        ('{"message": "%s"}' % ("x" * 3300), "a command has at most 3200 bytes"),
+        ('{"echo": ' + "[" * 2000, "more than 40 brackets"),
+        ('{"message": "%s"}' % ("x" * 3300), "a command has at most 2200 bytes"),
     ],
 )
 def test_a_command_that_would_fill_the_heap_is_not_parsed(guest, order, problem):
@@ -413,14 +413,14 @@ def test_a_message_without_memory_for_it_is_answered_with_an_error(make_board, l
     hog = websocket.create_connection(board.ws_url("/hog"), timeout=10)
     hog.send(str(left))
     assert hog.recv() == "full"
-    one.say(json.dumps({"message": "漢" * 1000}, ensure_ascii=False))
+    one.say(json.dumps({"message": "漢" * 700}, ensure_ascii=False))
     answers = one.rest()
     answer = next(each for each in answers if each["type"] in ("message", "error"))
     if answer["type"] == "error":
         assert answer["error"] == "out of memory: the command was not executed"
         assert [each for each in other.rest() if each["type"] == "message"] == []
     else:
-        assert other.wait("message")["message"] == "漢" * 1000
+        assert other.wait("message")["message"] == "漢" * 700
 
 
 LOADED = "import sys; print([name for name in sys.modules if name in %s])" % (

@@ -415,7 +415,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_works(make_board):
         ('{"describe": 14}', "no widget has the id 14"),
         ('{"set": 0, "n": "x"}', "n: must be an integer"),
         ('{"set": "\\ud800"}', "must be pairs"),
-        ('{"x": "%s"}' % ("x" * 3300), "a command has at most 3200 bytes"),
+        ('{"x": "%s"}' % ("x" * 3300), "a command has at most 2200 bytes"),
         ("{" * 50, "more than 40 brackets"),
     ],
 )

@@ -343,6 +343,21 @@ def test_a_request_without_the_password_does_not_end_tls(make_board, certs, trus
         secure_client(board, trust)
 
 
+def test_a_long_command_of_the_demo_does_not_end_tls(make_board, certs, trust):
+    """One of 3,000 bytes let the heap grow into the memory of TLS."""
+    board = start(make_board, certs)
+    grown = board.heap.grown
+    for size in (3000, 2180):
+        with RawClient(board.http_port).open("/demo") as client:
+            client.send(frame(TEXT, b'{"echo": "%s"}' % (b"a" * size)))
+            answer = b""
+            while not (b'"echo": "a' in answer or b"a command has at most 2200 bytes" in answer):
+                answer = client.message()
+        assert (b'"echo": "a' in answer) == (size < 2200)
+        visit(board, trust)
+    assert board.heap.grown == grown
+
+
 def settled(board):
     """Return bytes of the heap in use as soon as they stay the same."""
     used, before = board.heap.used, None
