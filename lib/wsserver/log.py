@@ -41,11 +41,15 @@ def escape(text: str, limit: int = 80) -> str:
 
 
 def traceback(error: Exception, *owner) -> str:
-    """Return the traceback of `error` as text, or only its name if memory is short.
+    """Return the traceback of `error` as text, or only its name and client if memory is short.
 
     owner: see reports.traceback.
     """
     try:
         return call(".reports", "traceback", error, *owner)
     except (MemoryError, AttributeError):  # CPython's gc cannot be tuned
-        return repr(error)
+        client: Anything = owner[0] if owner else None
+        if not hasattr(client, "_id"):
+            return repr(error)
+        text = "client %d of %s at %s: out of memory: %r"
+        return text % (client._id, client._address[0], escape(client._path), error)

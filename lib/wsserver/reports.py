@@ -26,6 +26,9 @@ def traceback(error: Exception, owner=None, name: str = "") -> str:
     not_called = count < 2 or "wsserver/" in lines[count - 1]
     if not_called and isinstance(error, TypeError) and "argument" in str(error):
         lines.extend(_what_it_must_accept(owner, name))
+    if isinstance(error, MemoryError) and hasattr(owner, "_id"):
+        place = owner._id, owner._address[0], escape(owner._path)
+        lines.append("client %d of %s at %s: out of memory" % place)
     route = getattr(owner, "_route", None)
     # An async handler is not run by _call_handler(): it only makes a coroutine there.
     if getattr(route, "stream", False) is True and "_call_handler" in "".join(lines[:count]):

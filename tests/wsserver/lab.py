@@ -85,6 +85,8 @@ class Raises(Reporting):
             raise RuntimeError("on purpose in open")
 
     def on_message(self, client, message):
+        if message == "memory":
+            raise MemoryError("memory allocation failed, allocating 9 bytes")
         raise RuntimeError("on purpose in message")
 
     def on_close(self, client, code, reason):

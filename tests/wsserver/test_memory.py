@@ -104,6 +104,28 @@ def test_a_frame_for_which_there_is_no_memory_does_not_stop_the_loop(raw, lab):
     echo(raw(lab).open())
 
 
+def test_out_of_memory_names_the_client_the_path_and_the_size(raw, make_lab):
+    """Also if there is no memory for a traceback."""
+    lab = make_lab(max_clients=6, ping_interval=None)
+    control, victim = raw(lab).open("/control"), raw(lab).open()
+    position = lab.log_position
+    control.send(frame(TEXT, b"hog 600 3500"))
+    lab.wait_for_log("hogged", since=position)
+    assert victim.send(frame(TEXT, b"x" * 4000)).close_code() == 1011
+    client = r"client 2 of 127.0.0.1 at /ws: out of memory"
+    size = r"memory allocation failed, allocating 4001 bytes"
+    lab.wait_for_log(rf"{client}: MemoryError\('{size}", since=position)
+    lab.wait_for_log("released", since=position)
+    echo(raw(lab).open())
+
+
+def test_the_traceback_of_out_of_memory_names_the_client(raw, lab):
+    position = lab.log_position
+    assert raw(lab).open("/raises").send(frame(TEXT, b"memory")).close_code() == 1011
+    line = r"MemoryError: memory.*\n.*client \d+ of 127.0.0.1 at /raises: out of memory"
+    lab.wait_for_log(line, since=position)
+
+
 def test_a_client_for_whose_answer_there_is_no_buffer_is_told_so(raw, make_lab):
     lab = make_lab(max_clients=6, ping_interval=None)
     control, victim = raw(lab).open("/control"), raw(lab).open()
