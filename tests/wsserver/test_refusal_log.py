@@ -18,6 +18,7 @@ def servers(make_board):
     # One server for each refusal, so that the rate limit of one log hides nothing of another.
     names = {"attributes": {"hosts": ["board"]}}
     kinds = ["request", "secret", "origin", "path", "method", "host", "upgrade", "head", "version"]
+    kinds += ["body", "chunks"]
     return Servers(
         make_board,
         main=names,
@@ -51,6 +52,8 @@ def refused(servers, name, since):
         ("method", plain("/", method="PUT"), 405, ["PUT"]),
         ("host", plain(host="evil.example"), 421, ["evil.example", "access.hosts"]),
         ("upgrade", plain("/ws"), 426, ["/ws", "WebSocket"]),
+        ("body", handshake("/ws", "Content-Length: 5"), 400, ["/ws", "body"]),
+        ("chunks", handshake("/ws", "Transfer-Encoding: chunked"), 400, ["/ws", "body"]),
         ("head", plain("/", "X: " + "x" * 3000), 431, ["2048", "server.max_head"]),
         ("version", plain(version="2.0"), 505, ["HTTP"]),
     ],

@@ -218,8 +218,9 @@ def check_upgrade(request: Request) -> None:
     # 16 bytes in base64: 22 characters and two of padding.
     key = headers.get("sec-websocket-key", "").encode()
     valid = valid and len(key) == 24 and key[22:] == b"=="
-    if not valid or headers.get(_SEC + "version") != "13" or not consists_of(key[:22], _BASE64):
-        raise call(_UNUSUAL, "check_upgrade", request)
+    valid = valid and headers.get(_SEC + "version") == "13" and consists_of(key[:22], _BASE64)
+    if not valid or "content-length" in headers or "transfer-encoding" in headers:
+        call(_UNUSUAL, "check_upgrade", request, valid)
 
 
 def check_origin(request: Request, origins=None, others=()) -> None:

@@ -119,22 +119,28 @@ def check_origin(origin) -> HTTPError:
     return HTTPError(403, "Origin %s is not allowed (access.origins)" % (origin or "(none)"))
 
 
-def check_upgrade(request) -> HTTPError:
-    """Return the error for a request that is no valid handshake."""
+def check_upgrade(request, valid: bool) -> None:
+    """Raise HTTPError for a request that is no valid handshake. valid: except for its body."""
     upgrade = "Upgrade: websocket"
+    headers = request.headers
+    if valid:
+        # A proxy would take the first frames for the body, and the server the body for frames.
+        if "transfer-encoding" in headers or headers.get("content-length") != "0":
+            raise HTTPError(400, "a WebSocket handshake must not have a body")
+        return
     if request.method not in ("GET", "HEAD"):
-        return HTTPError(405, "use GET", _ALLOW)
+        raise HTTPError(405, "use GET", _ALLOW)
     if request.is_1_0:
-        return HTTPError(426, "WebSocket needs HTTP/1.1", upgrade)
+        raise HTTPError(426, "WebSocket needs HTTP/1.1", upgrade)
     if request.method == "HEAD" or not request.wants_websocket():
-        return HTTPError(426, "use a WebSocket client", upgrade)
+        raise HTTPError(426, "use a WebSocket client", upgrade)
     for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
         if token not in [element.lower() for element in request.tokens(name.lower())]:
-            return malformed(name)
-    if request.headers.get("sec-websocket-version") != "13":
+            raise malformed(name)
+    if headers.get("sec-websocket-version") != "13":
         # RFC 6455, section 4.4: the server answers with the versions that it supports.
-        return HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
-    return malformed("sec-websocket-key")
+        raise HTTPError(426, "use version 13", upgrade, "Sec-WebSocket-Version: 13")
+    raise malformed("sec-websocket-key")
 
 
 def check_host(request, name: str, names, portal, trusted: bool) -> None:
