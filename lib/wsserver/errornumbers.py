@@ -2,6 +2,9 @@
 
 import errno
 
+from micropython import const
+
+_INVALID_RECORD = const(-29184)  # of Mbed TLS, before the text that MicroPython adds
 # The meaning of errno names that a server's user will see.
 _MEANINGS = (
     "|EADDRINUSE=port in use|ECONNRESET=connection reset by the peer|ENOMEM=out of memory|"
@@ -41,6 +44,8 @@ def describe(error: Exception) -> str:
     """Return an exception as text; for an OSError, the name and the meaning of its errno."""
     number = error.args[0] if error.args else 0
     name = None
+    if number == _INVALID_RECORD:
+        return "no TLS at a port with TLS: use https:// or wss:// here"  # HTTPConnection logs it
     if isinstance(error, OSError) and isinstance(number, int) and len(error.args) == 1:
         name = errno.errorcode.get(number) or _NUMBERS.get(number)
         if name and (number < 0 or " " in name):

@@ -240,6 +240,13 @@ def test_who_does_not_speak_tls_is_let_go_and_the_others_go_on(board, secure, ju
     echo(working)
 
 
+def test_http_at_the_port_of_tls_leaves_a_line(board):
+    position = board.log_position
+    stranger = Raw(board, port=board.https_port).send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    board.wait_for_log("refused 127.0.0.1: .* use https:// or wss:// here", since=position)
+    stranger.close()
+
+
 def times(client, count):
     taken = []
     for _ in range(count):

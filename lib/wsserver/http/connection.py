@@ -264,6 +264,8 @@ class HTTPConnection(SendBuffer):
 
     def _on_lost(self, reason: str = "") -> None:
         """Free everything: the connection is closed, or has been upgraded."""
+        if "use https:// or wss://" in reason:
+            self._server._log_refusal(self._address[0], reason)
         self._discard()
         if self._file:
             self._file.close()
