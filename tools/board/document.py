@@ -84,15 +84,15 @@ The 32-bit virtual board with a certificate, in bytes:
 
 | 32-bit board, `HEAP=chip` | files | ROMFS | frozen |
 | --- | --- | --- | --- |
-| serving | 66,160 | 42,656 | 33,616 |
-| page, settings, five clients used; `/demo` closed | 73,600 | 49,360 | 35,424 |
-| `/demo` open with statistics | 87,424 | 56,144 | 40,080 |
-| largest free block then | 5,856 to 6,416 | 10,384 to 13,952 | 8,192 |
+| serving | 66,240 | 42,752 | 33,616 |
+| page, settings, five clients used; `/demo` closed | 73,888 | 49,360 to 52,624 | 35,424 |
+| `/demo` open with statistics | 87,696 | 56,144 to 59,376 | 40,080 |
+| largest free block then | 5,632 to 6,416 | 6,112 to 13,952 | 8,192 |
 | GC heap grows beyond 56,000 | at start-up, to 98,304 | at start-up, to 75,008 | never |
 | largest allocation after Wi-Fi is up | 4,504 | 4,504 | 4,089 |
 | `wss` clients beside two plain ones | 2 | 3 | 3 |
 | garbage of an idle server | 0 | 0 | 0 |
-| time to start, relative to 97b7781 | 0.8 to 0.9 | 0.8 to 1.0 | 0.5 to 0.7 |
+| time to start, relative to 97b7781 | 0.8 to 1.0 | 0.8 to 1.0 | 0.5 to 0.7 |
 
     make bench-memory WORD=32
     make bench-memory WORD=32 ROMFS=1
