@@ -346,14 +346,15 @@ def test_only_deployable_paths_can_be_written(board):
     assert not (board.flash / "update").exists()
 
 
-@pytest.mark.parametrize("board", [{"heap": "chip"}], indirect=True)
-def test_deep_json_does_not_let_the_heap_grow(board):
+def test_deep_json_does_not_let_the_heap_grow(new_board):
     need_chip_heap()
-    client = raw(board)
-    grown = board.heap.grown
-    client.send("[" * 4000)
-    assert json.loads(client.recv())["error"].startswith("the commands are")
-    assert board.heap.grown == grown
+    with new_board("chip", config=CONFIG) as board:
+        board.wait_ready()
+        client = raw(board)
+        grown = board.heap.grown
+        client.send("[" * 4000)
+        assert json.loads(client.recv())["error"].startswith("the commands are")
+        assert board.heap.grown == grown
 
 
 def test_damaged_content_is_refused_and_not_installed(board):

@@ -1,6 +1,7 @@
 """The log lines that docs/troubleshooting.md shows are those of the board."""
 
 import re
+import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -75,6 +76,14 @@ def test_a_handshake_without_its_upgrade_header_gets_400(board):
 def test_tls_on_a_plain_port_is_named(board):
     assert answer(board, b"\x16\x03\x01\x00\x05hello")[0] == 400
     appears(board, "TLS on a port without TLS")
+
+
+def test_http_at_the_port_of_tls_is_named(make_board, certs):
+    board = make_board(certs=certs)
+    board.wait_for_log("and (https|wss)://")
+    with socket.create_connection((board.address, board.https_port), timeout=10) as plain:
+        plain.sendall(request())
+        appears(board, "no TLS at a port with TLS")
 
 
 def test_a_blocking_handler_is_named(board):

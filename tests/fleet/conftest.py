@@ -98,8 +98,19 @@ class Plain:
                 return payload
 
     def close(self):
+        """Disconnect, and wait until the engine has closed the connection.
+
+        Until then it may send a message here, and sends it again after 30 s only.
+        """
+        sock = self.client.socket()
+        copy = sock.dup() if sock else None
         self.client.disconnect()
         self.client.loop_stop()
+        if copy:
+            with copy, contextlib.suppress(OSError):
+                copy.settimeout(10)
+                while copy.recv(4096):
+                    pass
 
 
 @pytest.fixture
