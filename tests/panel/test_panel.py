@@ -568,13 +568,17 @@ def reading(n):
     plain.recv()
     Viewer(other).leave()
     idle = heap_of(other)
-    page = Viewer(other)
-    for _ in range(8):
-        page.wait("values")
-    viewed = heap_of(other) - idle
-    print("100 widgets take", taken, "and a page", viewed)
+    for _ in range(3):  # an old pointer on the stack can keep a few hundred bytes of one page
+        page = Viewer(other)
+        for _ in range(8):
+            page.wait("values")
+        viewed = heap_of(other) - idle
+        print("100 widgets take", taken, "and a page", viewed)
+        page.leave()
+        if taken + viewed <= limit(3072 + 100 * 102, word):
+            break
     assert taken + viewed <= limit(3072 + 100 * 102, word)
-    page.leave(), plain.close()
+    plain.close()
 
 
 HOLD = """
