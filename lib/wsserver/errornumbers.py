@@ -45,7 +45,7 @@ def describe(error: Exception) -> str:
     number = error.args[0] if error.args else 0
     name = None
     if number == _INVALID_RECORD:
-        return "no TLS at a port with TLS: use https:// or wss:// here"  # HTTPConnection logs it
+        return "TLS: the peer does not use TLS (%d)" % number  # HTTPConnection looks for it
     if isinstance(error, OSError) and isinstance(number, int) and len(error.args) == 1:
         name = errno.errorcode.get(number) or _NUMBERS.get(number)
         if name and (number < 0 or " " in name):

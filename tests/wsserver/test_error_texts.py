@@ -31,6 +31,7 @@ from tools.wsclient import TEXT, frame
         ("OSError(-30000)", "error -0x7530 of TLS or ESP-IDF"),
         ("OSError(12345)", "12345"),
         ("OSError(-202, 'EAI_FAIL')", "EAI_FAIL"),
+        ("OSError(-29184, 'MBEDTLS_ERR')", "TLS: the peer does not use TLS (-29184)"),
         ("ValueError(28)", "28"),
     ],
 )

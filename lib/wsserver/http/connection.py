@@ -264,8 +264,9 @@ class HTTPConnection(SendBuffer):
 
     def _on_lost(self, reason: str = "") -> None:
         """Free everything: the connection is closed, or has been upgraded."""
-        if "use https:// or wss://" in reason:
-            self._server._log_refusal(self._address[0], reason)
+        if "does not use TLS" in reason:
+            text = "connection lost: no TLS at a port with TLS: use https:// or wss:// here"
+            self._server._log_refusal(self._address[0], text)
         self._discard()
         if self._file:
             self._file.close()
